@@ -1,0 +1,3 @@
+//! The `wicketgate-auth` binary.
+
+fn main() {}

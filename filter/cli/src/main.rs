@@ -1,0 +1,3 @@
+//! The `wicketgate` command line.
+
+fn main() {}

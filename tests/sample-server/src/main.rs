@@ -1,0 +1,3 @@
+//! The sample MCP server.
+
+fn main() {}
