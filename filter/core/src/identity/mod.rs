@@ -1,0 +1,3 @@
+//! Who is asking: from the bytes of a credential to a [`principal::Principal`].
+
+pub mod principal;

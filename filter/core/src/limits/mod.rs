@@ -1,0 +1,1 @@
+//! May they now: sizes and token buckets.
