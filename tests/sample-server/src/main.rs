@@ -1,3 +1,49 @@
-//! The sample MCP server.
+//! How is the sample server started? `wicketgate-sample-server --listen 127.0.0.1:3001`; it prints one line when it
+//! listens and stops on Ctrl-C or SIGTERM.
 
-fn main() {}
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A small MCP server about notes, to stand behind the gateway.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Where to listen; port 0 takes a free one. The MCP endpoint is /mcp on it.
+    #[arg(long, default_value = "127.0.0.1:3001")]
+    listen: SocketAddr,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match serve(arguments.listen).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wicketgate-sample-server: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn serve(listen: SocketAddr) -> Result<(), String> {
+    let listener =
+        TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    println!("sample MCP server listening on http://{address}/mcp");
+    std::io::stdout().flush().map_err(|error| error.to_string())?;
+
+    // Streams may be open for minutes; a stop does not wait for them.
+    tokio::select! {
+        served = axum::serve(listener, wicketgate_sample_server::router()) => {
+            served.map_err(|error| error.to_string())
+        }
+        _ = terminate.recv() => Ok(()),
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }
+}

@@ -1,0 +1,116 @@
+# The only task runner: people, CI and the README use these words. `make` alone explains them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+
+# What `make run` and `make token` read; each is documented below and in envoy/README.md.
+UPSTREAM ?=
+POLICY ?=
+PORT ?= 8080
+AUTH_CONFIG ?=
+STATE ?= .run
+export UPSTREAM POLICY PORT AUTH_CONFIG STATE
+
+CARGO ?= cargo
+WASM := target/wicketgate.wasm
+OBTAIN := tests/obtain
+stage = @printf '\n\033[1m== %s\033[0m\n' "$(1)" >&2
+
+##@ Use
+
+.PHONY: help
+help: ## Explain all targets (this text)
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@ / {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+	  /^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2} \
+	  /^#~ / {printf "                %s\n", substr($$0, 4)}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build-release ## Start the whole product and print how to use it; Ctrl-C stops it
+#~ UPSTREAM=http://127.0.0.1:3001/mcp  protect this server instead of the sample one
+#~ POLICY=FILE        the gateway policy (default: envoy/policies/sample.yaml, or one written for UPSTREAM)
+#~ PORT=8080          where Envoy listens, on 127.0.0.1
+#~ AUTH_CONFIG=FILE   the sidecar's configuration (default: one with a generated demo login)
+#~ STATE=.run         logs, stores, audit.jsonl and ready.json; one running product per directory
+	@exec target/release/wicketgate-run
+
+.PHONY: token
+token: ## Print an access token for the running product (set STATE as for `make run`)
+	@test -x target/release/wicketgate-token || $(MAKE) --no-print-directory build-release >&2
+	@exec target/release/wicketgate-token
+
+##@ Build
+
+.PHONY: build
+build: filter native ## Build everything for development: the module and the native binaries
+
+.PHONY: build-release
+build-release: filter
+	$(call stage,native binaries (release; the first time takes minutes))
+	@$(CARGO) build --release --quiet -p wicketgate -p wicketgate-auth -p wicketgate-sample-server -p wicketgate-e2e --bins
+
+.PHONY: native
+native:
+	$(call stage,native binaries)
+	@$(CARGO) build --quiet -p wicketgate -p wicketgate-auth -p wicketgate-sample-server -p wicketgate-e2e --bins
+
+.PHONY: filter
+filter: ## Build the filter to WebAssembly: target/wicketgate.wasm
+	$(call stage,filter module)
+	@$(OBTAIN)/wasm-target.sh >/dev/null
+	$(CARGO) build --quiet --profile wasm --target wasm32-wasip1 -p wicketgate-filter
+	built=target/wasm32-wasip1/wasm/wicketgate_filter.wasm
+	cmp --silent "$$built" $(WASM) || cp "$$built" $(WASM)
+	ls -l $(WASM) | awk '{printf "   $(WASM): %d KB\n", $$5 / 1024}' >&2
+
+.PHONY: sidecar
+sidecar: ## Build the authorization server (release): target/release/wicketgate-auth
+	$(call stage,authorization server)
+	@$(CARGO) build --release --quiet -p wicketgate-auth --bins
+
+##@ Check
+
+.PHONY: test
+test: unit e2e ## Every test, set-up included
+
+.PHONY: unit
+unit: ## Unit and property tests of all native packages
+	$(call stage,unit tests)
+	@$(CARGO) test --quiet --workspace --exclude wicketgate-filter --exclude wicketgate-e2e
+	$(CARGO) test --quiet -p wicketgate-e2e --lib --bins
+
+.PHONY: setup
+setup:
+	$(call stage,set-up)
+	@$(OBTAIN)/envoy.sh >/dev/null
+
+.PHONY: e2e
+e2e: setup filter native ## End-to-end tests: real clients, real Envoy, filter, sidecar and server
+	$(call stage,end-to-end tests)
+	@$(CARGO) test -p wicketgate-e2e --tests
+
+.PHONY: lint
+lint: ## Formatting, clippy (native and WebAssembly), shell scripts, reference configuration
+	$(call stage,format)
+	@$(CARGO) fmt --all --check
+	$(call stage,clippy)
+	@$(OBTAIN)/wasm-target.sh >/dev/null
+	$(CARGO) clippy --quiet --workspace --exclude wicketgate-filter --all-targets -- -D warnings
+	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter -- -D warnings
+	$(call stage,shell scripts)
+	@for script in $(OBTAIN)/*.sh .ci/run; do bash -n "$$script"; done
+	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh .ci/run; fi
+
+.PHONY: fmt
+fmt: ## Format the code
+	@$(CARGO) fmt --all
+
+.PHONY: ci
+ci: lint test build ## What CI runs: lint, test, build
+
+.PHONY: clean
+clean: ## Remove what was built, and the default state directory (what was fetched stays in .cache)
+	@$(CARGO) clean
+	rm -rf .run
