@@ -1,0 +1,134 @@
+//! In how many ways can the gateway say no? One variant is one HTTP answer, one audit reason, one metric label.
+
+use std::time::Duration;
+
+/// Why an exchange was refused. Holds what the reply and the audit need, never a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// No credential where one is needed: 401 without an error code (RFC 6750 section 3.1).
+    MissingCredential,
+    /// A credential that does not hold: 401 `invalid_token`. The reason goes to the audit only.
+    InvalidCredential(&'static str),
+    /// 403 `insufficient_scope`; all scopes that the operation needs (RFC 6750 section 3.1).
+    InsufficientScope(Vec<String>),
+    /// The `Origin` of a browser is not allowed: 403.
+    OriginRefused,
+    /// No server of ours lives at this host and path: 404.
+    UnknownServer,
+    /// An HTTP verb that MCP does not use here: 405.
+    MethodNotAllowed,
+    /// The request body is not plain `application/json`: 415.
+    UnsupportedMediaType,
+    /// The client does not accept both answer types: 406.
+    NotAcceptable,
+    /// The body is not JSON as RFC 8259 has it: 400, -32700.
+    ParseError(&'static str),
+    /// JSON, but not one sound JSON-RPC message: 400, -32600.
+    InvalidRequest(&'static str),
+    /// A JSON-RPC message whose params do not fit its method: 400, -32602.
+    InvalidParams(&'static str),
+    /// A header and the body disagree, or a header is missing or malformed: 400, -32020. Holds the header's name.
+    HeaderMismatch(&'static str),
+    /// A protocol revision that this server does not speak: 400, -32022.
+    UnsupportedVersion(String),
+    /// The target may not be used, answered like one that does not exist: -32602 (resources before 2026-07-28: -32002).
+    NotAllowed(Absent),
+    /// The method may not be used or is unknown: -32601.
+    UnknownMethod(String),
+    /// The session is not known (or is another's): 404.
+    UnknownSession,
+    /// The request is larger than allowed: 413. The limit in bytes.
+    TooLarge(u64),
+    /// Too many requests: 429, with the time after which one more is admitted.
+    RateLimited(Duration),
+    /// The upstream's answer may not pass: 502.
+    UnsafeResponse(&'static str),
+    /// A part that is needed cannot be reached: 503. Names the part.
+    Unavailable(&'static str),
+    /// Anything that should not happen: 500. Names the place.
+    Internal(&'static str),
+}
+
+/// The thing that a denied request named, and which the answer calls unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// A tool's name.
+    Tool(String),
+    /// A prompt's name.
+    Prompt(String),
+    /// A resource's URI as the client wrote it.
+    Resource(String),
+    /// A task's id.
+    Task(String),
+}
+
+// === impl Denial ===
+
+impl Denial {
+    /// The stable slug shared by audit records, metrics and documents.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::MissingCredential => "missing_credential",
+            Self::InvalidCredential(_) => "invalid_credential",
+            Self::InsufficientScope(_) => "insufficient_scope",
+            Self::OriginRefused => "origin_refused",
+            Self::UnknownServer => "unknown_server",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::NotAcceptable => "not_acceptable",
+            Self::ParseError(_) => "parse_error",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::InvalidParams(_) => "invalid_params",
+            Self::HeaderMismatch(_) => "header_mismatch",
+            Self::UnsupportedVersion(_) => "unsupported_version",
+            Self::NotAllowed(_) => "not_allowed",
+            Self::UnknownMethod(_) => "unknown_method",
+            Self::UnknownSession => "unknown_session",
+            Self::TooLarge(_) => "too_large",
+            Self::RateLimited(_) => "rate_limited",
+            Self::UnsafeResponse(_) => "unsafe_response",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// Every slug that [`Denial::reason`] can give, for metrics defined at configure and for the README's table.
+    pub const REASONS: [&'static str; 21] = [
+        "missing_credential",
+        "invalid_credential",
+        "insufficient_scope",
+        "origin_refused",
+        "unknown_server",
+        "method_not_allowed",
+        "unsupported_media_type",
+        "not_acceptable",
+        "parse_error",
+        "invalid_request",
+        "invalid_params",
+        "header_mismatch",
+        "unsupported_version",
+        "not_allowed",
+        "unknown_method",
+        "unknown_session",
+        "too_large",
+        "rate_limited",
+        "unsafe_response",
+        "unavailable",
+        "internal",
+    ];
+
+    /// More detail for the audit record: our own fixed words, never input.
+    pub fn detail(&self) -> Option<&'static str> {
+        match self {
+            Self::InvalidCredential(what)
+            | Self::ParseError(what)
+            | Self::InvalidRequest(what)
+            | Self::InvalidParams(what)
+            | Self::HeaderMismatch(what)
+            | Self::UnsafeResponse(what)
+            | Self::Unavailable(what)
+            | Self::Internal(what) => Some(what),
+            _ => None,
+        }
+    }
+}

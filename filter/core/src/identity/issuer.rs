@@ -1,0 +1,106 @@
+//! Whose tokens do we accept? One trusted issuer, compiled.
+
+use std::time::Duration;
+
+/// A trusted issuer of access tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// Compared with `iss` byte for byte.
+    pub issuer: String,
+    /// The only signature algorithms accepted from it; never empty.
+    pub algorithms: Vec<Algorithm>,
+    /// Leeway for `exp` and `nbf`, at most [`Issuer::MAX_SKEW`].
+    pub skew: Duration,
+    /// Where its keys come from.
+    pub jwks: JwksSource,
+    /// Which claims hold what rules read.
+    pub claims: ClaimNames,
+}
+
+/// A signature algorithm of JWS (RFC 7518 section 3.1, RFC 8037). Symmetric ones and `none` do not exist here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
+/// A JWKS endpoint behind an Envoy cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JwksSource {
+    /// The name of the Envoy cluster.
+    pub cluster: String,
+    /// The `:authority` to send.
+    pub authority: String,
+    /// The path, beginning with `/`.
+    pub path: String,
+    /// How long one fetch may take.
+    pub timeout: Duration,
+    /// How often the keys are fetched again.
+    pub refresh: Duration,
+    /// How long the last good keys serve while fetching fails (stale-while-error).
+    pub max_stale: Duration,
+}
+
+/// Names of the claims that rules read; dots walk into objects (`realm_access.roles`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimNames {
+    /// The OAuth client; default `client_id`.
+    pub client: String,
+    /// Scopes: a space-separated string or an array; default `scope`.
+    pub scopes: String,
+    /// Groups, an array or one string; default `groups`.
+    pub groups: String,
+    /// Roles, an array or one string; default `roles`.
+    pub roles: String,
+    /// Organization, a string; default `org`.
+    pub organization: String,
+}
+
+// === impl Issuer ===
+
+impl Issuer {
+    /// The most leeway that a clock may be granted: more would keep stolen tokens alive.
+    pub const MAX_SKEW: Duration = Duration::from_secs(60);
+}
+
+// === impl Algorithm ===
+
+impl Algorithm {
+    /// All that are supported.
+    pub const ALL: [Self; 4] = [Self::Rs256, Self::Ps256, Self::Es256, Self::EdDsa];
+
+    /// The JWS name (`alg`).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Ps256 => "PS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// The algorithm of that exact JWS name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|a| a.as_str() == name)
+    }
+}
+
+// === impl ClaimNames ===
+
+impl Default for ClaimNames {
+    fn default() -> Self {
+        Self {
+            client: "client_id".into(),
+            scopes: "scope".into(),
+            groups: "groups".into(),
+            roles: "roles".into(),
+            organization: "org".into(),
+        }
+    }
+}

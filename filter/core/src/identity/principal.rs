@@ -1,0 +1,47 @@
+//! Who is it? The authenticated subject that rules, limits and audit records name.
+
+use crate::time::Timestamp;
+
+/// Who stands behind a request, after every check has passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// No credential was presented. Only rules that say `anonymous` match.
+    Anonymous,
+    /// A verified access token.
+    Authenticated(Box<Identity>),
+}
+
+/// What a verified token says of its holder. Identity is (issuer, subject), never an e-mail address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`.
+    pub subject: String,
+    /// `client_id` (RFC 9068 section 2.2), or `azp` where an issuer is configured so.
+    pub client: Option<String>,
+    /// Granted scopes (RFC 6749 section 3.3), sorted, without repeats.
+    pub scopes: Vec<String>,
+    /// Groups from the configured claim.
+    pub groups: Vec<String>,
+    /// Roles from the configured claim.
+    pub roles: Vec<String>,
+    /// Organization from the configured claim.
+    pub organization: Option<String>,
+    /// The grant that the token came from (`grant_id`).
+    pub grant: Option<String>,
+    /// `exp`: nothing may be done, and no stream stay open, past this.
+    pub expires: Timestamp,
+}
+
+// === impl Principal ===
+
+impl Principal {
+    /// The identity, if there is one.
+    pub fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Anonymous => None,
+            Self::Authenticated(identity) => Some(identity),
+        }
+    }
+}

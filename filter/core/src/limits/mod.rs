@@ -1,0 +1,3 @@
+//! May they now: sizes and token buckets.
+
+pub mod rate;

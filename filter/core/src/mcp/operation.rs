@@ -1,0 +1,66 @@
+//! What is asked? The MCP method and the things it names, as rules and audit records see them.
+
+/// One MCP operation: what a rule judges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// The JSON-RPC method as sent, or one of the two names of our own for verbs without a body:
+    /// [`Operation::STREAM`] and [`Operation::END_SESSION`]. For a client's answer to a server's request:
+    /// [`Operation::ANSWER`].
+    pub method: String,
+    /// The things it names; empty for methods that name none. All of them must be allowed.
+    pub targets: Vec<Target>,
+}
+
+/// A thing that a request names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Target {
+    /// `params.name` of `tools/call`.
+    Tool(String),
+    /// `params.name` of `prompts/get`, or a completion's `ref/prompt`.
+    Prompt(String),
+    /// A resource's URI as sent (rules compare its normal form), from `resources/read`, `subscribe`,
+    /// `subscriptions/listen`, or a completion's `ref/resource`.
+    Resource(String),
+    /// A URI template as listed (`uriTemplate`), or named by a completion.
+    Template(String),
+    /// `params.taskId`.
+    Task(String),
+}
+
+// === impl Operation ===
+
+impl Operation {
+    /// GET: the server-to-client stream of a session.
+    pub const STREAM: &'static str = "session/stream";
+    /// DELETE: the end of a session.
+    pub const END_SESSION: &'static str = "session/end";
+    /// A JSON-RPC response that the client posts (legacy eras: sampling, elicitation, roots).
+    pub const ANSWER: &'static str = "session/answer";
+
+    /// An operation that names nothing.
+    pub fn bare(method: &str) -> Self {
+        Self { method: method.to_owned(), targets: Vec::new() }
+    }
+}
+
+// === impl Target ===
+
+impl Target {
+    /// The name or URI, whatever its kind.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Tool(n) | Self::Prompt(n) | Self::Resource(n) | Self::Template(n) | Self::Task(n) => n,
+        }
+    }
+
+    /// The kind as rules and audit records spell it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Tool(_) => "tool",
+            Self::Prompt(_) => "prompt",
+            Self::Resource(_) => "resource",
+            Self::Template(_) => "template",
+            Self::Task(_) => "task",
+        }
+    }
+}

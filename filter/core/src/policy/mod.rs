@@ -1,0 +1,1 @@
+//! May they: rules, the verdict, and the permit that forwarding demands.
