@@ -1,3 +1,137 @@
-//! The `wicketgate-auth` binary.
+//! The `wicketgate-auth` binary: `serve`, `check`, `hash-password`, `generate-key`.
+//!
+//! Exit codes: 0 ok, 1 refused configuration, 2 usage or anything that is not the configuration's fault.
 
-fn main() {}
+use std::io::{BufRead as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use serde_json::json;
+use wicketgate_auth::app;
+use wicketgate_auth::clock::SystemClock;
+use wicketgate_auth::config::Config;
+use wicketgate_auth::error::ServeError;
+use wicketgate_auth::idp::password;
+use wicketgate_auth::sealing::SealingKey;
+use zeroize::Zeroizing;
+
+/// The OAuth 2.1 authorization server that stands beside the gateway.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C.
+    Serve {
+        /// The configuration (YAML).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Read the configuration and the secrets it refers to, and print what would be served; no secrets.
+    Check {
+        /// The configuration (YAML).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read a password from standard input (one line) and print its Argon2id hash for `password_hash`.
+    HashPassword,
+    /// Print a fresh key for `data_key`.
+    GenerateKey,
+}
+
+const REFUSED: u8 = 1;
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Serve { config } => serve(&config),
+        Command::Check { config, json } => check(&config, json),
+        Command::HashPassword => hash_password(),
+        Command::GenerateKey => generate_key(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, message)) => {
+            // Nothing is left to do when even this cannot be written.
+            drop(writeln!(std::io::stderr(), "wicketgate-auth: {message}"));
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn load(path: &Path) -> Result<Config, (u8, String)> {
+    Config::load(path).map_err(|error| (REFUSED, format!("{}: {error}", path.display())))
+}
+
+fn failed(error: impl std::fmt::Display) -> (u8, String) {
+    (FAILED, error.to_string())
+}
+
+fn serve(path: &Path) -> Result<(), (u8, String)> {
+    wicketgate_auth::telemetry::start();
+    let config = load(path)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async {
+        let running = app::start(config, Arc::new(SystemClock)).await.map_err(|error| match error {
+            ServeError::Config(error) => (REFUSED, error.to_string()),
+            other => failed(other),
+        })?;
+        until_told_to_stop().await.map_err(failed)?;
+        tracing::info!(event = "stopping");
+        running.stop().await;
+        Ok(())
+    })
+}
+
+async fn until_told_to_stop() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+    }
+}
+
+fn check(path: &Path, as_json: bool) -> Result<(), (u8, String)> {
+    let config = load(path)?;
+    let listen = &config.listen;
+    let shown = json!({
+        "issuer": config.issuer.as_str(),
+        "listen": {
+            "public": listen.public, "internal": listen.internal, "admin": listen.admin, "metrics": listen.metrics,
+        },
+    });
+    if as_json {
+        return print(&shown.to_string());
+    }
+    print(&format!(
+        "ok\nissuer    {}\npublic    {}\ninternal  {}\nadmin     {}\nmetrics   {}",
+        config.issuer.as_str(),
+        listen.public,
+        listen.internal,
+        listen.admin,
+        listen.metrics
+    ))
+}
+
+fn hash_password() -> Result<(), (u8, String)> {
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
+    print(&password::hash(line.trim_end_matches(['\r', '\n'])).map_err(failed)?)
+}
+
+fn generate_key() -> Result<(), (u8, String)> {
+    print(&SealingKey::generate_base64().map_err(failed)?)
+}
+
+fn print(text: &str) -> Result<(), (u8, String)> {
+    writeln!(std::io::stdout(), "{text}").map_err(failed)
+}

@@ -1,0 +1,174 @@
+//! What did the operator ask for? One strict YAML document, compiled once; everything unknown is refused.
+//!
+//! Each file here holds one concern: the serde mirror of its part of the document (`Raw…`) and the compiled type that
+//! cannot be wrong. Secrets stand in the document by reference only ([`secret_ref`]).
+
+mod clients;
+mod duration;
+mod error;
+mod issuer;
+mod lifetimes;
+mod limits;
+mod listen;
+mod resources;
+mod secret_ref;
+mod users;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use self::error::ConfigError;
+pub use self::issuer::Issuer;
+pub use self::lifetimes::Lifetimes;
+pub use self::limits::{LoginLimits, RegistrationPolicy};
+pub use self::listen::Listen;
+pub use self::resources::{Resource, Resources};
+pub use self::users::{User, Verifier};
+use crate::oauth::client::Client;
+use crate::sealing::SealingKey;
+
+/// The compiled configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// The issuer identifier, one constant everywhere.
+    pub issuer: Issuer,
+    /// The four listeners.
+    pub listen: Listen,
+    /// Where to write the addresses that were really bound.
+    pub addresses_file: Option<PathBuf>,
+    /// The file of the embedded store.
+    pub store_path: PathBuf,
+    /// The audiences that may be asked for.
+    pub resources: Resources,
+    /// Seals what must be read again, such as signing keys.
+    pub data_key: SealingKey,
+    /// Dynamic client registration.
+    pub registration: RegistrationPolicy,
+    /// How often one may try to sign in.
+    pub login: LoginLimits,
+    /// How many proxies in front append to `X-Forwarded-For`; 0: the peer's address is the caller's.
+    pub trusted_hops: usize,
+    /// How long everything lives.
+    pub lifetimes: Lifetimes,
+    /// Local users.
+    pub users: Vec<User>,
+    /// Clients registered in advance.
+    pub clients: Vec<Client>,
+}
+
+/// Mirrors the document.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    issuer: String,
+    listen: listen::RawListen,
+    addresses_file: Option<PathBuf>,
+    store: RawStore,
+    resources: Vec<resources::RawResource>,
+    #[serde(default)]
+    signing: RawSigning,
+    data_key: secret_ref::SecretRef,
+    #[serde(default)]
+    registration: limits::RawRegistration,
+    #[serde(default)]
+    login: limits::RawLogin,
+    #[serde(default)]
+    forwarded: RawForwarded,
+    #[serde(default)]
+    lifetimes: lifetimes::RawLifetimes,
+    #[serde(default)]
+    users: Vec<users::RawUser>,
+    #[serde(default)]
+    clients: Vec<clients::RawClient>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStore {
+    embedded: RawEmbedded,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEmbedded {
+    path: PathBuf,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawSigning {
+    algorithm: Algorithm,
+}
+
+/// The algorithms that access tokens can be signed with. ES256 is what Envoy's host verifies natively.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+enum Algorithm {
+    #[default]
+    #[serde(rename = "ES256")]
+    Es256,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawForwarded {
+    trusted_hops: usize,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Reads and compiles the document in `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the place in the document and never a secret.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::new("", format!("cannot read {}: {error}", path.display())))?;
+        Self::parse(&text)
+    }
+
+    /// Compiles a document.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the place in the document and never a secret.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let raw = read(text)?;
+        // The one algorithm of today; matched so that a second one cannot be added and forgotten here.
+        match raw.signing.algorithm {
+            Algorithm::Es256 => {}
+        }
+        let resources = resources::compile(raw.resources)?;
+        Ok(Self {
+            issuer: Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?,
+            listen: raw.listen.compile(),
+            addresses_file: raw.addresses_file,
+            store_path: raw.store.embedded.path,
+            data_key: SealingKey::from_base64(&raw.data_key.resolve("data_key")?)
+                .map_err(|why| ConfigError::new("data_key", why.to_string()))?,
+            registration: raw.registration.compile(),
+            login: raw.login.compile(),
+            trusted_hops: raw.forwarded.trusted_hops,
+            lifetimes: raw.lifetimes.compile()?,
+            users: users::compile(raw.users)?,
+            clients: clients::compile(raw.clients, &resources)?,
+            resources,
+        })
+    }
+}
+
+fn read(text: &str) -> Result<RawConfig, ConfigError> {
+    // Without the snippet of the offending line: that line may hold a secret written where a reference belongs.
+    let options = serde_saphyr::options! { with_snippet: false };
+    let mut place = String::new();
+    let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+        serde_path_to_error::deserialize(deserializer).map_err(|error| {
+            place = error.path().to_string();
+            error.into_inner()
+        })
+    });
+    read.map_err(|error| ConfigError::new(place, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! For whom may tokens be asked? The resource servers (RFC 8707) and the scopes of each.
+
+use serde::Deserialize;
+use url::Url;
+
+use super::ConfigError;
+use crate::oauth::scope::ScopeSet;
+
+/// One resource server.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// Its identifier, exactly as configured: this goes into `aud`.
+    pub url: String,
+    /// What may be granted for it.
+    pub scopes: ScopeSet,
+    /// What is asked for when a client names no scope.
+    pub default_scopes: ScopeSet,
+    parsed: Url,
+}
+
+/// All resource servers.
+#[derive(Clone, Debug)]
+pub struct Resources(Vec<Resource>);
+
+/// Mirrors the document.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawResource {
+    url: String,
+    #[serde(default)]
+    scopes: Vec<String>,
+    default_scopes: Option<Vec<String>>,
+}
+
+// === impl Resources ===
+
+impl Resources {
+    /// The resource that `indicator` names (RFC 8707 section 2), compared as URLs: MCP clients may write scheme and
+    /// host in upper case.
+    #[must_use]
+    pub fn named(&self, indicator: &str) -> Option<&Resource> {
+        let asked = Url::parse(indicator).ok().filter(|url| url.fragment().is_none())?;
+        self.0.iter().find(|resource| resource.parsed == asked)
+    }
+
+    /// The resource with exactly this identifier.
+    #[must_use]
+    pub fn exactly(&self, url: &str) -> Option<&Resource> {
+        self.0.iter().find(|resource| resource.url == url)
+    }
+
+    /// The only resource there is: what a request without an indicator means.
+    #[must_use]
+    pub fn only(&self) -> Option<&Resource> {
+        match self.0.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
+
+    /// Every scope of every resource, for the metadata document.
+    #[must_use]
+    pub fn all_scopes(&self) -> ScopeSet {
+        self.0.iter().flat_map(|resource| resource.scopes.iter()).collect()
+    }
+}
+
+pub(super) fn compile(raw: Vec<RawResource>) -> Result<Resources, ConfigError> {
+    let mut resources: Vec<Resource> = Vec::new();
+    for (index, raw) in raw.into_iter().enumerate() {
+        let resource = compile_one(raw, &format!("resources[{index}]"))?;
+        if resources.iter().any(|other| other.parsed == resource.parsed) {
+            return Err(ConfigError::new(format!("resources[{index}].url"), "is listed twice"));
+        }
+        resources.push(resource);
+    }
+    if resources.is_empty() {
+        return Err(ConfigError::new("resources", "at least one resource server is needed"));
+    }
+    Ok(Resources(resources))
+}
+
+fn compile_one(raw: RawResource, path: &str) -> Result<Resource, ConfigError> {
+    let bad_url = |why| ConfigError::new(format!("{path}.url"), why);
+    let parsed = Url::parse(&raw.url).map_err(|_| bad_url("must be an absolute URL"))?;
+    if !matches!(parsed.scheme(), "https" | "http") || parsed.fragment().is_some() {
+        return Err(bad_url("must be http or https and have no fragment (RFC 8707 section 2)"));
+    }
+    let read = |key: &str, list: &[String]| {
+        ScopeSet::from_list(list).map_err(|why| ConfigError::new(format!("{path}.{key}"), why))
+    };
+    let scopes = read("scopes", &raw.scopes)?;
+    let default_scopes = match &raw.default_scopes {
+        Some(list) => read("default_scopes", list)?,
+        None => scopes.clone(),
+    };
+    if !default_scopes.is_subset_of(&scopes) {
+        return Err(ConfigError::new(format!("{path}.default_scopes"), "must be among `scopes`"));
+    }
+    Ok(Resource { url: raw.url, scopes, default_scopes, parsed })
+}

@@ -1,0 +1,91 @@
+//! Where does a secret come from? A file or an environment variable, never the document itself.
+
+use std::path::PathBuf;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use zeroize::Zeroizing;
+
+use super::ConfigError;
+
+/// `{file: PATH}` or `{env: NAME}`.
+///
+/// Deserialized by hand: the derived error for a wrong type repeats the value, and a value in this place is the secret
+/// that someone wrote where a reference belongs.
+pub(super) enum SecretRef {
+    File(PathBuf),
+    Env(String),
+}
+
+struct ReferenceVisitor;
+
+// === impl SecretRef ===
+
+impl SecretRef {
+    /// Reads the secret; one trailing line break is not part of it. An empty secret is refused.
+    pub(super) fn resolve(&self, path: &str) -> Result<Zeroizing<String>, ConfigError> {
+        let text = match self {
+            Self::File(file) => std::fs::read_to_string(file)
+                .map_err(|error| ConfigError::new(path, format!("cannot read {}: {error}", file.display()))),
+            Self::Env(name) => std::env::var(name).map_err(|_| {
+                ConfigError::new(path, format!("environment variable {name} is not set, or not UTF-8"))
+            }),
+        }
+        .map(Zeroizing::new)?;
+        let text = Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned());
+        if text.is_empty() { Err(ConfigError::new(path, "the secret is empty")) } else { Ok(text) }
+    }
+}
+
+impl std::fmt::Debug for SecretRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretRef(..)")
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ReferenceVisitor)
+    }
+}
+
+// === impl ReferenceVisitor ===
+
+impl ReferenceVisitor {
+    const EXPECTED: &str = "a secret stands here by reference only: {file: PATH} or {env: NAME}";
+}
+
+impl<'de> Visitor<'de> for ReferenceVisitor {
+    type Value = SecretRef;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("{file: PATH} or {env: NAME}")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
+        let reference = match map.next_key::<String>()?.as_deref() {
+            Some("file") => SecretRef::File(map.next_value()?),
+            Some("env") => SecretRef::Env(map.next_value()?),
+            _ => return Err(A::Error::custom(Self::EXPECTED)),
+        };
+        match map.next_key::<String>()? {
+            None => Ok(reference),
+            Some(_) => Err(A::Error::custom(Self::EXPECTED)),
+        }
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<SecretRef, E> {
+        Err(E::custom(Self::EXPECTED))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<SecretRef, E> {
+        Err(E::custom(Self::EXPECTED))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<SecretRef, E> {
+        Err(E::custom(Self::EXPECTED))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<SecretRef, E> {
+        Err(E::custom(Self::EXPECTED))
+    }
+}

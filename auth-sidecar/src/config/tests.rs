@@ -1,0 +1,94 @@
+use super::Config;
+
+const GOOD: &str = r"
+issuer: http://127.0.0.1:8080
+listen: {public: 127.0.0.1:0, internal: 127.0.0.1:0, admin: 127.0.0.1:0, metrics: 127.0.0.1:0}
+store: {embedded: {path: auth.redb}}
+resources:
+  - url: http://127.0.0.1:8080/mcp
+    scopes: [mcp:read, mcp:write]
+    default_scopes: [mcp:read]
+signing: {algorithm: ES256}
+data_key: {file: DATA_KEY}
+registration: {open: true}
+lifetimes: {access_token: 10m}
+users:
+  - {name: alice, password: {file: DATA_KEY}, groups: [engineering]}
+clients:
+  - {id: web, secret: {file: DATA_KEY}, redirect_uris: ['https://app.example/cb'], scopes: [mcp:read]}
+";
+
+/// The document with a real key file in place of `DATA_KEY`.
+fn parse(text: &str) -> Result<Config, String> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), crate::sealing::SealingKey::generate_base64().unwrap() + "\n").unwrap();
+    Config::parse(&text.replace("DATA_KEY", file.path().to_str().unwrap())).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_good_document_compiles() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!(config.issuer.as_str(), "http://127.0.0.1:8080");
+    assert_eq!(config.lifetimes.access_token.as_secs(), 600);
+    assert_eq!(config.lifetimes.refresh_absolute.as_secs(), 90 * 24 * 3600);
+    assert_eq!(config.resources.only().unwrap().default_scopes.to_string(), "mcp:read");
+    assert_eq!(config.resources.named("HTTP://127.0.0.1:8080/mcp").unwrap().url, "http://127.0.0.1:8080/mcp");
+    assert!(config.resources.named("http://127.0.0.1:8080/mcp#x").is_none());
+    assert_eq!(config.clients.len(), 1);
+}
+
+#[test]
+fn every_mistake_is_refused_with_its_place() {
+    for (from, to, wanted) in [
+        ("issuer: http", "isuer: http", "isuer"),
+        ("issuer: http://127.0.0.1:8080", "issuer: http://auth.example", "issuer: must be https"),
+        ("path: auth.redb", "file: auth.redb", "store.embedded"),
+        ("access_token: 10m", "access_token: 10", "lifetimes.access_token"),
+        ("access_token: 10m", "access_token: 2h", "lifetimes.access_token: must lie between"),
+        ("access_token: 10m", "acces_token: 1m", "lifetimes"),
+        ("default_scopes: [mcp:read]", "default_scopes: [mcp:admin]", "resources[0].default_scopes"),
+        ("scopes: [mcp:read, mcp:write]", "scopes: ['a b']", "resources[0].scopes"),
+        ("algorithm: ES256", "algorithm: HS256", "signing.algorithm"),
+        ("data_key: {file: DATA_KEY}", "data_key: {file: /nonexistent}", "data_key: cannot read"),
+        (
+            "data_key: {file: DATA_KEY}",
+            "data_key: {env: WICKETGATE_TEST_UNSET}",
+            "data_key: environment variable",
+        ),
+        ("groups: [engineering]", "password_hash: x", "users[0]: needs either"),
+        ("password: {file: DATA_KEY}", "password_hash: '$2b$10$abc'", "users[0].password_hash"),
+        ("https://app.example/cb", "http://app.example/cb", "clients[0].redirect_uris[0]"),
+        (
+            "id: web, secret: {file: DATA_KEY}",
+            "id: web, introspects: ['http://127.0.0.1:8080/mcp']",
+            "introspects",
+        ),
+    ] {
+        assert!(GOOD.contains(from), "the case is stale: {from}");
+        let message = parse(&GOOD.replacen(from, to, 1)).expect_err(to);
+        assert!(message.contains(wanted), "{to}: {message}");
+    }
+}
+
+#[test]
+fn a_secret_in_the_document_is_refused_and_not_repeated() {
+    for inline in
+        ["hunter2", "'hunter2'", "{fil: hunter2}", "{file: a, env: hunter2}", "[hunter2]", "2718281828"]
+    {
+        let text = GOOD.replace("password: {file: DATA_KEY}", &format!("password: {inline}"));
+        let message = parse(&text).expect_err(inline);
+        assert!(message.contains("users[0].password"), "{message}");
+        assert!(!message.contains("hunter2") && !message.contains("2718281828"), "{message}");
+    }
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let key = crate::sealing::SealingKey::generate_base64().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &key).unwrap();
+    let config = Config::parse(&GOOD.replace("DATA_KEY", file.path().to_str().unwrap())).unwrap();
+    let digest = crate::secret::Digest::of(&key).encoded();
+    let shown = format!("{config:?}");
+    assert!(!shown.contains(&key) && !shown.contains(&digest), "{shown}");
+}

@@ -1,0 +1,48 @@
+//! Whose address is it? The peer's, or the one that the proxies in front vouch for.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use crate::app::Context;
+
+/// The address that limits count for.
+pub(super) struct Caller(pub(super) IpAddr);
+
+impl FromRequestParts<Arc<Context>> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Arc<Context>) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        // No peer cannot happen; all such callers then share one limit.
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let hops = context.config.trusted_hops;
+        let forwarded =
+            parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        Ok(Self(vouched_for(&forwarded.collect::<Vec<_>>().join(","), hops).unwrap_or(peer)))
+    }
+}
+
+/// The entry that the outermost trusted proxy appended: the `hops`-th from the right. Everything left of it is the
+/// caller's own claim.
+fn vouched_for(forwarded: &str, hops: usize) -> Option<IpAddr> {
+    let index = hops.checked_sub(1)?;
+    forwarded.rsplit(',').nth(index)?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_trusted_proxy_appended_counts() {
+        assert_eq!(vouched_for("1.1.1.1, 2.2.2.2", 0), None);
+        assert_eq!(vouched_for("1.1.1.1, 2.2.2.2", 1), "2.2.2.2".parse().ok());
+        assert_eq!(vouched_for("1.1.1.1, 2.2.2.2", 2), "1.1.1.1".parse().ok());
+        assert_eq!(vouched_for("2.2.2.2", 2), None);
+        assert_eq!(vouched_for("nonsense", 1), None);
+    }
+}

@@ -1,0 +1,18 @@
+//! What may the gateway ask? Described for others by `openapi/internal-v1.yaml`; a test compares the two.
+
+mod jwks;
+mod validate;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use super::layers;
+use crate::app::Context;
+
+/// The routes of the internal listener.
+pub(crate) fn router(context: Arc<Context>) -> Router {
+    let routes = Router::new().route("/v1/jwks", get(jwks::get)).route("/v1/validate", post(validate::post));
+    layers::wrap(routes, context, "internal")
+}

@@ -1,0 +1,72 @@
+//! What holds for every request? A time limit, a size limit, a log line, a count, and headers that browsers obey.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use tower_http::cors::{Any, CorsLayer};
+use tower_http::timeout::TimeoutLayer;
+
+use crate::app::Context;
+use crate::metrics::RequestLabels;
+
+/// Registration bodies are the largest that have a reason.
+const LARGEST_BODY: usize = 64 * 1024;
+/// From the headers to the answer, the body included.
+const LONGEST: Duration = Duration::from_secs(30);
+/// How long a browser may remember a preflight.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
+
+#[derive(Clone)]
+struct Listener {
+    context: Arc<Context>,
+    name: &'static str,
+}
+
+/// Wraps a listener's routes.
+pub(super) fn wrap(router: Router<Arc<Context>>, context: Arc<Context>, name: &'static str) -> Router {
+    let listener = Listener { context: Arc::clone(&context), name };
+    router
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST))
+        .layer(from_fn_with_state(listener, observe))
+        .with_state(context)
+}
+
+/// Browser clients read these from any origin; no cookie takes part, so there is nothing to protect from them.
+pub(super) fn cross_origin(methods: &[Method]) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods(methods.to_vec())
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::ACCEPT,
+            HeaderName::from_static("mcp-protocol-version"),
+        ])
+        .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER])
+        .max_age(PREFLIGHT_AGE)
+}
+
+async fn observe(State(listener): State<Listener>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    // The pattern, not the path: queries hold codes and states, paths are anybody's invention.
+    let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
+    let started = Instant::now();
+    let mut response = next.run(request).await;
+    let nosniff = HeaderValue::from_static("nosniff");
+    response.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(nosniff);
+    let status = response.status().as_u16();
+    if status == StatusCode::SERVICE_UNAVAILABLE.as_u16() {
+        listener.context.metrics.unavailable.inc();
+    }
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::info!(event = "request", listener = listener.name, %method, route, status, micros);
+    let labels = RequestLabels { listener: listener.name, route, status };
+    listener.context.metrics.requests.get_or_create(&labels).inc();
+    response
+}

@@ -1,0 +1,11 @@
+//! What can be asked over HTTP? One folder per listener, one file per endpoint; each extracts, calls, and renders.
+
+pub(crate) mod admin;
+mod caller;
+mod cookies;
+mod form;
+pub(crate) mod internal;
+mod layers;
+pub(crate) mod metrics;
+pub(crate) mod public;
+mod reply;

@@ -1,0 +1,76 @@
+//! `GET /authorize` (RFC 6749 section 3.1): from the client's link to the first page that the user sees.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+
+use super::super::cookies::Cookie;
+use super::browser::{self, Browser};
+use crate::app::Context;
+use crate::clock::UnixTime;
+use crate::error::Failure;
+use crate::grants::clients;
+use crate::grants::interaction::{self, Step};
+use crate::oauth::authorization_request::{self, AuthorizationRequest, ReplyTo};
+use crate::oauth::error::ErrorCode;
+use crate::oauth::params::Params;
+use crate::secret::{Digest, Opaque};
+use crate::store::records::PendingAuthorization;
+
+pub(super) async fn get(
+    State(context): State<Arc<Context>>,
+    browser: Browser,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let params = Params::parse(query.unwrap_or_default().as_bytes());
+    match begin(&context, &browser, &params).await {
+        Ok(response) => response,
+        Err(failure) => browser::failure_page(&context, &failure),
+    }
+}
+
+/// An `Err` is shown on our own page: the client, or where it may be answered, is not established then, or we cannot
+/// answer at all.
+async fn begin(context: &Context, browser: &Browser, params: &Params) -> Result<Response, Failure> {
+    let now = context.clock.now();
+    let client_id = authorization_request::client_id(params)?;
+    let unknown = || ErrorCode::InvalidRequest.because("The application (client_id) is not known here.");
+    let client = clients::find(context, client_id, now).await?.ok_or_else(unknown)?;
+    let reply_to = authorization_request::reply_to(params, &client)?;
+    match authorization_request::validate(params, &client, &reply_to, &context.config.resources) {
+        Ok(request) => proceed(context, browser, request, &reply_to, now).await,
+        Err(error) => Ok(browser::refuse(context, &reply_to, &error)),
+    }
+}
+
+async fn proceed(
+    context: &Context,
+    browser: &Browser,
+    request: AuthorizationRequest,
+    reply_to: &ReplyTo,
+    now: UnixTime,
+) -> Result<Response, Failure> {
+    let browser_id = match &browser.id {
+        Some(id) => Opaque::unsealed(id.clone()),
+        None => Opaque::handle()?,
+    };
+    let pending = PendingAuthorization {
+        request,
+        browser: browser_id.digest(),
+        created_at: now,
+        signed_in_for_it: false,
+    };
+    let session = interaction::session(context, browser.session.as_deref(), now).await?;
+    let page = match interaction::next_step(context, &pending, session, now).await? {
+        Step::Grant(session) => return browser::grant(context, pending.request, &session, now).await,
+        Step::Refuse(error) => return Ok(browser::refuse(context, reply_to, &error)),
+        Step::Login => "/login",
+        Step::Consent(_) => "/consent",
+    };
+    let handle = Opaque::handle()?;
+    let until = now.plus(context.config.lifetimes.pending_authorization);
+    context.store.put_pending(Digest::of(handle.expose()), pending, until).await?;
+    let response = browser::to_page(context, page, handle.expose());
+    Ok(browser::with_cookie(response, context, Cookie::Browser, browser_id.expose()))
+}

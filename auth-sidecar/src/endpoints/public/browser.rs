@@ -1,0 +1,156 @@
+//! What does a browser send with every page of ours, and how is it sent on?
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use std::convert::Infallible;
+
+use super::super::cookies::Cookie;
+use super::super::reply;
+use crate::app::Context;
+use crate::clock::UnixTime;
+use crate::error::Failure;
+use crate::grants::authorization_code;
+use crate::oauth::authorization_request::{AuthorizationRequest, ReplyTo};
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::redirect_uri;
+use crate::pages;
+use crate::secret::Digest;
+use crate::store::records::{PendingAuthorization, Session};
+
+/// The browser behind a request.
+pub(super) struct Browser {
+    /// The cookie that names it; none on its first visit.
+    pub(super) id: Option<String>,
+    /// The cookie that names its sign-in.
+    pub(super) session: Option<String>,
+    /// Whether a post comes from a page of ours, as far as the browser says.
+    pub(super) same_origin: bool,
+}
+
+impl FromRequestParts<Arc<Context>> for Browser {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Arc<Context>) -> Result<Self, Infallible> {
+        let issuer = &context.config.issuer;
+        Ok(Self {
+            id: Cookie::Browser.read(issuer, &parts.headers),
+            session: Cookie::Session.read(issuer, &parts.headers),
+            same_origin: is_same_origin(&parts.headers, issuer.origin()),
+        })
+    }
+}
+
+// === impl Browser ===
+
+impl Browser {
+    /// The waiting request of this handle, if this very browser brought it: nobody can be made to answer a request
+    /// that somebody else started, and no form works in another browser.
+    pub(super) async fn pending(
+        &self,
+        context: &Context,
+        handle: &str,
+        now: UnixTime,
+    ) -> Result<Option<PendingAuthorization>, Failure> {
+        let Some(browser) = self.id.as_deref().map(Digest::of) else { return Ok(None) };
+        let pending = context.store.pending(Digest::of(handle), now).await?;
+        Ok(pending.filter(|pending| pending.browser.matches(&browser)))
+    }
+}
+
+/// Older browsers send neither header; the hidden handle and the cookie then decide alone.
+fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
+    let allowed = |name: &str, values: &[&str]| {
+        headers.get_all(name).iter().all(|value| values.iter().any(|allowed| value == allowed))
+    };
+    allowed("origin", &[origin]) && allowed("sec-fetch-site", &["same-origin", "none"])
+}
+
+/// Sends the browser to a page of ours; by path alone, since the origin is the one it already uses.
+pub(super) fn to_page(context: &Context, page: &str, handle: &str) -> Response {
+    see_other(&format!("{}{page}?request={handle}", context.config.issuer.path()))
+}
+
+/// Sends the browser back to the client with a code (RFC 6749 section 4.1.2, RFC 9207).
+pub(super) async fn grant(
+    context: &Context,
+    request: AuthorizationRequest,
+    session: &Session,
+    now: UnixTime,
+) -> Result<Response, Failure> {
+    let reply_to = ReplyTo { redirect_uri: request.redirect_uri.clone(), state: request.state.clone() };
+    let code = authorization_code::issue(context, request, session, now).await?;
+    Ok(answer(context, &reply_to, &[("code", code.expose())]))
+}
+
+/// Sends the browser back to the client with a refusal.
+pub(super) fn refuse(context: &Context, reply_to: &ReplyTo, error: &OAuthError) -> Response {
+    answer(context, reply_to, &[("error", error.code.as_str()), ("error_description", &error.description)])
+}
+
+/// A failure before or after the client can be told: our own page.
+pub(super) fn failure_page(context: &Context, failure: &Failure) -> Response {
+    let status = match failure {
+        Failure::Refused(_) => StatusCode::BAD_REQUEST,
+        Failure::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        Failure::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    if status.is_server_error() {
+        tracing::error!(event = "page_failure", error = %failure);
+    }
+    let text = match failure {
+        Failure::Refused(error) => error.description.clone().into_owned(),
+        Failure::TooMany => "Too many attempts. Try again later.".into(),
+        _ => "This service cannot answer at the moment. Try again later.".into(),
+    };
+    pages::error(context, status, &text)
+}
+
+/// The handle is unknown, has expired, was used, or belongs to another browser.
+pub(super) fn unknown_request(context: &Context) -> Response {
+    let error = ErrorCode::InvalidRequest.because(
+        "This sign-in is no longer open, or was started in another browser. Start again in your application.",
+    );
+    failure_page(context, &Failure::Refused(error))
+}
+
+/// A post from a page that is not ours.
+pub(super) fn foreign_post(context: &Context) -> Response {
+    pages::error(context, StatusCode::FORBIDDEN, "This form was not sent from our own page.")
+}
+
+/// Adds a cookie to an answer.
+pub(super) fn with_cookie(
+    mut response: Response,
+    context: &Context,
+    cookie: Cookie,
+    value: &str,
+) -> Response {
+    if let Some(line) = cookie.set(&context.config.issuer, value) {
+        response.headers_mut().append(header::SET_COOKIE, line);
+    }
+    response
+}
+
+fn answer(context: &Context, reply_to: &ReplyTo, params: &[(&str, &str)]) -> Response {
+    let mut params = params.to_vec();
+    if let Some(state) = &reply_to.state {
+        params.push(("state", state));
+    }
+    params.push(("iss", context.config.issuer.as_str()));
+    see_other(&redirect_uri::with_params(&reply_to.redirect_uri, &params))
+}
+
+/// 303: a post becomes a get, so that no browser sends a password on (RFC 9700 section 4.12).
+fn see_other(location: &str) -> Response {
+    let Ok(location) = HeaderValue::from_str(location) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response();
+    reply::forbid_caching(&mut response);
+    response
+}

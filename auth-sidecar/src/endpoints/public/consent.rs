@@ -1,0 +1,137 @@
+//! `GET` and `POST /consent`: the user sees who asks for what, and decides.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::super::form::Form;
+use super::browser::{self, Browser};
+use crate::app::Context;
+use crate::clock::UnixTime;
+use crate::error::Failure;
+use crate::grants::clients;
+use crate::grants::interaction::{self, Step};
+use crate::oauth::authorization_request::ReplyTo;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::params::Params;
+use crate::oauth::redirect_uri;
+use crate::pages::{self, ConsentPage};
+use crate::secret::Digest;
+use crate::store::records::{PendingAuthorization, Session};
+
+pub(super) async fn get(
+    State(context): State<Arc<Context>>,
+    browser: Browser,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let params = Params::parse(query.unwrap_or_default().as_bytes());
+    let handle = params.get("request").unwrap_or_default();
+    let shown = show(&context, &browser, handle).await;
+    shown.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+}
+
+pub(super) async fn post(
+    State(context): State<Arc<Context>>,
+    browser: Browser,
+    Form(params): Form,
+) -> Response {
+    if !browser.same_origin {
+        return browser::foreign_post(&context);
+    }
+    let decided = decide(&context, &browser, &params).await;
+    decided.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+}
+
+async fn show(context: &Context, browser: &Browser, handle: &str) -> Result<Response, Failure> {
+    let now = context.clock.now();
+    let Some(pending) = browser.pending(context, handle, now).await? else {
+        return Ok(browser::unknown_request(context));
+    };
+    let session = interaction::session(context, browser.session.as_deref(), now).await?;
+    match interaction::next_step(context, &pending, session, now).await? {
+        Step::Login => Ok(browser::to_page(context, "/login", handle)),
+        Step::Consent(session) => page(context, browser, handle, &pending, &session, now).await,
+        Step::Grant(session) => match context.store.take_pending(Digest::of(handle), now).await? {
+            Some(pending) => browser::grant(context, pending.request, &session, now).await,
+            None => Ok(browser::unknown_request(context)),
+        },
+        Step::Refuse(error) => Ok(browser::refuse(context, &reply_to(&pending), &error)),
+    }
+}
+
+async fn decide(context: &Context, browser: &Browser, params: &Params) -> Result<Response, Failure> {
+    let now = context.clock.now();
+    let handle = params.get("request").unwrap_or_default();
+    let Some(pending) = browser.pending(context, handle, now).await? else {
+        return Ok(browser::unknown_request(context));
+    };
+    // The form belongs to the sign-in that saw it: not to one that another tab has made since.
+    let binding = form_binding(browser, handle);
+    if !params.get("binding").is_some_and(|sent| Digest::of(sent).matches(&Digest::of(&binding))) {
+        return Ok(browser::to_page(context, "/consent", handle));
+    }
+    let session = interaction::session(context, browser.session.as_deref(), now).await?;
+    let session = match interaction::next_step(context, &pending, session, now).await? {
+        Step::Consent(session) | Step::Grant(session) => session,
+        Step::Login | Step::Refuse(_) => return Ok(browser::to_page(context, "/login", handle)),
+    };
+    let approved = match params.get("decision") {
+        Some("approve") => true,
+        Some("deny") => false,
+        _ => return Err(ErrorCode::InvalidRequest.because("The form was sent without a decision.").into()),
+    };
+    // Of several answers to one request, one counts.
+    let Some(pending) = context.store.take_pending(Digest::of(handle), now).await? else {
+        return Ok(browser::unknown_request(context));
+    };
+    if !approved {
+        tracing::info!(
+            event = "consent_denied",
+            client_id = pending.request.client_id,
+            subject = session.subject
+        );
+        let error = ErrorCode::AccessDenied.because("the user did not consent");
+        return Ok(browser::refuse(context, &reply_to(&pending), &error));
+    }
+    tracing::info!(event = "consent_given", client_id = pending.request.client_id, subject = session.subject);
+    interaction::remember_consent(context, &pending.request, &session, now).await?;
+    browser::grant(context, pending.request, &session, now).await
+}
+
+async fn page(
+    context: &Context,
+    browser: &Browser,
+    handle: &str,
+    pending: &PendingAuthorization,
+    session: &Session,
+    now: UnixTime,
+) -> Result<Response, Failure> {
+    let request = &pending.request;
+    let Some(client) = clients::find(context, &request.client_id, now).await? else {
+        return Ok(browser::unknown_request(context));
+    };
+    let page = ConsentPage {
+        base: context.config.issuer.path(),
+        handle,
+        binding: &form_binding(browser, handle),
+        client_name: client.name.as_deref().unwrap_or(&client.id),
+        self_registered: client.dynamic.is_some(),
+        destination: &redirect_uri::destination(&request.redirect_uri),
+        is_loopback: redirect_uri::is_loopback(&request.redirect_uri),
+        user: &session.subject,
+        scopes: &request.scope.iter().collect::<Vec<_>>(),
+        resources: &request.resources,
+    };
+    Ok(pages::consent(StatusCode::OK, &page, &request.redirect_uri))
+}
+
+fn form_binding(browser: &Browser, handle: &str) -> String {
+    let session = browser.session.as_deref().unwrap_or_default();
+    Digest::of(&format!("consent form {handle} {session}")).encoded()
+}
+
+fn reply_to(pending: &PendingAuthorization) -> ReplyTo {
+    ReplyTo { redirect_uri: pending.request.redirect_uri.clone(), state: pending.request.state.clone() }
+}

@@ -1,0 +1,162 @@
+//! `GET` and `POST /login`: name and password.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::super::caller::Caller;
+use super::super::cookies::Cookie;
+use super::super::form::Form;
+use super::browser::{self, Browser};
+use crate::app::Context;
+use crate::clock::UnixTime;
+use crate::error::Failure;
+use crate::grants::{clients, interaction};
+use crate::idp::{Account, Busy, throttle};
+use crate::metrics::Outcome;
+use crate::oauth::params::Params;
+use crate::pages::{self, LoginPage};
+use crate::secret::Digest;
+use crate::store::records::PendingAuthorization;
+
+const WRONG: &str = "Name or password is wrong.";
+const TOO_MANY: &str = "Too many attempts. Try again later.";
+const BUSY: &str = "Too many people are signing in at this moment. Try again.";
+
+pub(super) async fn get(
+    State(context): State<Arc<Context>>,
+    browser: Browser,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let params = Params::parse(query.unwrap_or_default().as_bytes());
+    let handle = params.get("request").unwrap_or_default();
+    let shown = async {
+        match browser.pending(&context, handle, context.clock.now()).await? {
+            Some(pending) => page(&context, handle, &pending, StatusCode::OK, None).await,
+            None => Ok(browser::unknown_request(&context)),
+        }
+    };
+    shown.await.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+}
+
+pub(super) async fn post(
+    State(context): State<Arc<Context>>,
+    browser: Browser,
+    caller: Caller,
+    Form(params): Form,
+) -> Response {
+    if !browser.same_origin {
+        return browser::foreign_post(&context);
+    }
+    let signed_in = sign_in(&context, &browser, &caller, &params).await;
+    signed_in.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+}
+
+async fn sign_in(
+    context: &Context,
+    browser: &Browser,
+    caller: &Caller,
+    params: &Params,
+) -> Result<Response, Failure> {
+    let now = context.clock.now();
+    let handle = params.get("request").unwrap_or_default();
+    let Some(pending) = browser.pending(context, handle, now).await? else {
+        return Ok(browser::unknown_request(context));
+    };
+    let name = params.get("username").unwrap_or_default();
+    let password = params.get("password").unwrap_or_default();
+    let outcome = attempt(context, caller, name, password, now).await?;
+    context.metrics.logins.get_or_create(&Outcome { outcome: outcome.label() }).inc();
+    let (status, message) = match outcome {
+        Attempt::SignedIn(account) => {
+            return signed_in(context, browser, handle, pending, account, now).await;
+        }
+        Attempt::Wrong => (StatusCode::FORBIDDEN, WRONG),
+        Attempt::TooMany => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
+        Attempt::Busy => (StatusCode::SERVICE_UNAVAILABLE, BUSY),
+    };
+    page(context, handle, &pending, status, Some(message)).await
+}
+
+/// What became of an attempt.
+enum Attempt {
+    SignedIn(Account),
+    Wrong,
+    TooMany,
+    Busy,
+}
+
+async fn attempt(
+    context: &Context,
+    caller: &Caller,
+    name: &str,
+    password: &str,
+    now: UnixTime,
+) -> Result<Attempt, Failure> {
+    let store = context.store.as_ref();
+    if throttle::admit(store, &context.config.login, name, caller.0, now).await?.is_err() {
+        tracing::warn!(event = "login_throttled", address = %caller.0);
+        return Ok(Attempt::TooMany);
+    }
+    Ok(match context.accounts.sign_in(name, password).await {
+        Ok(Some(account)) => {
+            throttle::succeeded(store, name, caller.0).await?;
+            Attempt::SignedIn(account)
+        }
+        Ok(None) => {
+            // The name is not logged: people type their password there.
+            tracing::warn!(event = "login_failed", address = %caller.0);
+            Attempt::Wrong
+        }
+        Err(Busy) => Attempt::Busy,
+    })
+}
+
+async fn signed_in(
+    context: &Context,
+    browser: &Browser,
+    handle: &str,
+    mut pending: PendingAuthorization,
+    account: Account,
+    now: UnixTime,
+) -> Result<Response, Failure> {
+    tracing::info!(event = "login", subject = account.subject);
+    if let Some(earlier) = &browser.session {
+        context.store.remove_session(Digest::of(earlier)).await?;
+    }
+    let session = interaction::start_session(context, account.subject, now).await?;
+    let until = pending.created_at.plus(context.config.lifetimes.pending_authorization);
+    pending.signed_in_for_it = true;
+    context.store.put_pending(Digest::of(handle), pending, until).await?;
+    let response = browser::to_page(context, "/consent", handle);
+    Ok(browser::with_cookie(response, context, Cookie::Session, session.expose()))
+}
+
+async fn page(
+    context: &Context,
+    handle: &str,
+    pending: &PendingAuthorization,
+    status: StatusCode,
+    message: Option<&str>,
+) -> Result<Response, Failure> {
+    let client = clients::find(context, &pending.request.client_id, context.clock.now()).await?;
+    let client_name = client.and_then(|client| client.name);
+    let client_name = client_name.as_deref().unwrap_or(&pending.request.client_id);
+    let page = LoginPage { base: context.config.issuer.path(), handle, client_name, message };
+    Ok(pages::login(status, &page, &pending.request.redirect_uri))
+}
+
+// === impl Attempt ===
+
+impl Attempt {
+    fn label(&self) -> &'static str {
+        match self {
+            Self::SignedIn(_) => "signed_in",
+            Self::Wrong => "wrong",
+            Self::TooMany => "throttled",
+            Self::Busy => "busy",
+        }
+    }
+}

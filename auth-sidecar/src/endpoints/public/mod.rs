@@ -1,0 +1,61 @@
+//! What do clients and browsers ask? OAuth.
+
+mod assets;
+mod authorize;
+mod browser;
+mod consent;
+mod introspect;
+mod login;
+mod metadata;
+mod register;
+mod revoke;
+mod token;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Method;
+use axum::routing::{MethodRouter, get, post};
+
+use super::layers;
+use crate::app::Context;
+use crate::oauth::metadata as documents;
+
+/// The routes of the public listener: the metadata where the RFCs put it, all else below the issuer's path.
+pub(crate) fn router(context: Arc<Context>) -> Router {
+    let paths = documents::paths(&context.config);
+    let mut routes = Router::new().route(&paths.oauth, readable(get(metadata::authorization_server)));
+    for path in &paths.openid {
+        routes = routes.route(path, readable(get(metadata::openid_configuration)));
+    }
+    let below = context.config.issuer.path().to_owned();
+    for (path, endpoint) in endpoints(&context) {
+        routes = routes.route(&format!("{below}{path}"), endpoint);
+    }
+    layers::wrap(routes, context, "public")
+}
+
+fn endpoints(context: &Context) -> Vec<(&'static str, MethodRouter<Arc<Context>>)> {
+    let mut endpoints = vec![
+        ("/jwks", readable(get(metadata::jwks))),
+        ("/authorize", get(authorize::get)),
+        ("/login", get(login::get).post(login::post)),
+        ("/consent", get(consent::get).post(consent::post)),
+        ("/token", postable(post(token::post))),
+        ("/revoke", postable(post(revoke::post))),
+        ("/introspect", post(introspect::post)),
+        ("/assets/style.css", get(assets::style)),
+    ];
+    if context.config.registration.open {
+        endpoints.push(("/register", postable(post(register::post))));
+    }
+    endpoints
+}
+
+fn readable(route: MethodRouter<Arc<Context>>) -> MethodRouter<Arc<Context>> {
+    route.layer(layers::cross_origin(&[Method::GET]))
+}
+
+fn postable(route: MethodRouter<Arc<Context>>) -> MethodRouter<Arc<Context>> {
+    route.layer(layers::cross_origin(&[Method::POST]))
+}

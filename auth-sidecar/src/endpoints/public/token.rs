@@ -1,0 +1,62 @@
+//! `POST /token` (RFC 6749 section 3.2).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+
+use super::super::form::Form;
+use super::super::reply;
+use crate::app::Context;
+use crate::clock::UnixTime;
+use crate::error::Failure;
+use crate::grants::access_token::TokenResponse;
+use crate::grants::{authorization_code, client_authentication, refresh_token};
+use crate::metrics::GrantLabel;
+use crate::oauth::client::{Client, GrantType};
+use crate::oauth::client_credentials;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::params::Params;
+
+pub(super) async fn post(
+    State(context): State<Arc<Context>>,
+    headers: HeaderMap,
+    Form(params): Form,
+) -> Response {
+    match issue(&context, &headers, &params).await {
+        Ok(response) => reply::fresh_json(StatusCode::OK, &response),
+        Err(failure) => reply::failure(&failure),
+    }
+}
+
+/// The client that a request at one of our back-channel endpoints proves to be.
+pub(super) async fn authenticated(
+    context: &Context,
+    headers: &HeaderMap,
+    params: &Params,
+    now: UnixTime,
+) -> Result<Client, Failure> {
+    let lines = headers.get_all(header::AUTHORIZATION).iter().map(|value| value.as_bytes());
+    let presented = client_credentials::read(&lines.collect::<Vec<_>>(), params)?;
+    client_authentication::authenticate(context, presented, now).await
+}
+
+async fn issue(context: &Context, headers: &HeaderMap, params: &Params) -> Result<TokenResponse, Failure> {
+    let now = context.clock.now();
+    let grant_type = params.require("grant_type")?;
+    let client = authenticated(context, headers, params, now).await?;
+    let unsupported = || ErrorCode::UnsupportedGrantType.because("this grant_type is not supported");
+    let grant_type = GrantType::named(grant_type).ok_or_else(unsupported)?;
+    if !client.may(grant_type) {
+        return Err(ErrorCode::UnauthorizedClient
+            .because("this client is not registered for this grant")
+            .into());
+    }
+    let response = match grant_type {
+        GrantType::AuthorizationCode => authorization_code::redeem(context, &client, params, now).await?,
+        GrantType::RefreshToken => refresh_token::refresh(context, &client, params, now).await?,
+    };
+    context.metrics.tokens_issued.get_or_create(&GrantLabel { grant_type: grant_type.as_str() }).inc();
+    Ok(response)
+}

@@ -1,0 +1,79 @@
+//! How does an answer look? OAuth's JSON, never cached; failures of ours are 503 and never a refusal.
+
+use axum::Json;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::error::Failure;
+use crate::oauth::error::{ErrorCode, OAuthError};
+
+/// A JSON answer that may hold secrets or change at any time.
+pub(super) fn fresh_json(status: StatusCode, body: &impl Serialize) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    forbid_caching(&mut response);
+    response
+}
+
+/// A public document that may be cached for a short time: long enough to spare us, short enough for new keys.
+pub(super) fn public_json(document: &Value) -> Response {
+    ([(header::CACHE_CONTROL, "public, max-age=300")], Json(document)).into_response()
+}
+
+/// A refusal (RFC 6749 section 5.2).
+pub(super) fn oauth_error(error: &OAuthError) -> Response {
+    let status = match error.code {
+        ErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
+        ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let body = json!({"error": error.code.as_str(), "error_description": error.description});
+    let mut response = fresh_json(status, &body);
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static("Basic realm=\"wicketgate\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// A request that has no result.
+pub(super) fn failure(failure: &Failure) -> Response {
+    match failure {
+        Failure::Refused(error) => oauth_error(error),
+        Failure::TooMany => {
+            let body = json!({"error": "temporarily_unavailable", "error_description": "too many requests"});
+            retry_later(fresh_json(StatusCode::TOO_MANY_REQUESTS, &body), "60")
+        }
+        Failure::Store(error) => {
+            tracing::error!(event = "store_failure", %error);
+            let error = ErrorCode::TemporarilyUnavailable.because("try again later");
+            retry_later(oauth_error(&error), "5")
+        }
+        other => {
+            tracing::error!(event = "internal_failure", error = %other);
+            oauth_error(&ErrorCode::ServerError.because("the request could not be completed"))
+        }
+    }
+}
+
+/// A body that is too large or broke off.
+pub(super) fn unreadable(error: &BytesRejection) -> Response {
+    let body =
+        json!({"error": "invalid_request", "error_description": "the body is too large or incomplete"});
+    fresh_json(error.status(), &body)
+}
+
+/// RFC 6749 section 5.1.
+pub(super) fn forbid_caching(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+}
+
+fn retry_later(mut response: Response, seconds: &'static str) -> Response {
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+    response
+}

@@ -1,0 +1,112 @@
+//! How does a consent become tokens? A code is issued for a grant, and redeemed once.
+
+use super::access_token::{self, Narrowing, TokenResponse};
+use super::clients;
+use crate::app::Context;
+use crate::clock::UnixTime;
+use crate::error::Failure;
+use crate::oauth::authorization_request::AuthorizationRequest;
+use crate::oauth::client::{Client, GrantType};
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::params::Params;
+use crate::oauth::{pkce, resource};
+use crate::secret::{Digest, Kind, Opaque, grant_id_of, random_text};
+use crate::store::grant::{Code, Grant, Redeemed, Redemption};
+use crate::store::records::Session;
+
+/// Makes a grant and its code, the user having consented.
+pub(crate) async fn issue(
+    context: &Context,
+    request: AuthorizationRequest,
+    session: &Session,
+    now: UnixTime,
+) -> Result<Opaque, Failure> {
+    let lifetimes = &context.config.lifetimes;
+    let id = random_text::<16>()?;
+    let code = Opaque::for_grant(Kind::Code, &id)?;
+    let expires_at = now.plus(lifetimes.code);
+    let client_id = request.client_id.clone();
+    tracing::info!(event = "code_issued", client_id, subject = session.subject, grant_id = id);
+    let grant = Grant {
+        id,
+        client_id: request.client_id,
+        subject: session.subject.clone(),
+        auth_time: session.auth_time,
+        scope: request.scope,
+        resources: request.resources,
+        redirect_uri: request.redirect_uri,
+        challenge: request.challenge,
+        code: Code { digest: code.digest(), expires_at, used: false },
+        refresh: None,
+        created_at: now,
+        expires_at,
+        revoked_at: None,
+    };
+    context.store.put_grant(grant).await?;
+    clients::keep_alive(context, &client_id, now).await;
+    Ok(code)
+}
+
+/// Redeems a code (RFC 6749 section 4.1.3). What can be checked by reading is checked first and changes nothing, so
+/// that a request with a mistake can be repeated; then one atomic operation decides.
+pub(crate) async fn redeem(
+    context: &Context,
+    client: &Client,
+    params: &Params,
+    now: UnixTime,
+) -> Result<TokenResponse, Failure> {
+    let presented = params.require("code")?;
+    let verifier = params.require("code_verifier")?;
+    let digest = Digest::of(presented);
+    let grant = match grant_id_of(Kind::Code, presented) {
+        Some(id) => context.store.grant(id, now).await?,
+        None => None,
+    };
+    let grant = grant
+        .filter(|grant| grant.code.digest.matches(&digest) && grant.client_id == client.id)
+        .ok_or_else(refused)?;
+    if params.get("redirect_uri").is_some_and(|uri| uri != grant.redirect_uri) {
+        return Err(ErrorCode::InvalidGrant.because("redirect_uri is not the one of the request").into());
+    }
+    pkce::verify(&grant.challenge, verifier)?;
+    let resources = resource::narrowed(params, &grant.resources, &context.config.resources)?;
+    let scope = grant.scope.and(&resource::available_scopes(&resources, &context.config.resources));
+    let account = context.accounts.account(&grant.subject).ok_or_else(refused)?;
+
+    let successor = match client.may(GrantType::RefreshToken) {
+        true => Some(Opaque::for_grant(Kind::Refresh, &grant.id)?),
+        false => None,
+    };
+    let redemption = redemption(context, digest, successor.as_ref());
+    match context.store.redeem(&grant.id, redemption, now).await? {
+        Redeemed::First => {}
+        Redeemed::Reused => {
+            context.metrics.code_replays.inc();
+            tracing::warn!(
+                event = "code_reused",
+                client_id = client.id,
+                grant_id = grant.id,
+                "grant revoked"
+            );
+            return Err(refused().into());
+        }
+        Redeemed::Refused => return Err(refused().into()),
+    }
+    let refresh_token = successor.map(|token| token.expose().to_owned());
+    access_token::issue(context, &grant, account, Narrowing { resources, scope }, refresh_token, now)
+}
+
+fn redemption(context: &Context, code: Digest, refresh: Option<&Opaque>) -> Redemption {
+    let lifetimes = &context.config.lifetimes;
+    Redemption {
+        code,
+        refresh: refresh.map(Opaque::digest),
+        refresh_idle: lifetimes.refresh_idle,
+        refresh_absolute: lifetimes.refresh_absolute,
+        access_token: lifetimes.access_token,
+    }
+}
+
+fn refused() -> OAuthError {
+    ErrorCode::InvalidGrant.because("the code is unknown, expired, used, or was issued to another client")
+}

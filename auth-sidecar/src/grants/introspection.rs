@@ -1,0 +1,125 @@
+//! Is this token alive, and who may know? RFC 7662 for clients, and the same question for the gateway.
+
+use serde::Serialize;
+
+use crate::app::Context;
+use crate::clock::UnixTime;
+use crate::oauth::claims::AccessClaims;
+use crate::oauth::client::Client;
+use crate::secret::{Digest, Kind, grant_id_of};
+use crate::store::StoreError;
+use crate::store::grant::Grant;
+
+/// The answer (RFC 7662 section 2.2): `{"active": false}` and nothing else for a token that is dead or none of the
+/// caller's business.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Introspection {
+    Dead {
+        active: False,
+    },
+    AccessToken {
+        active: True,
+        token_type: &'static str,
+        #[serde(flatten)]
+        claims: Box<AccessClaims>,
+    },
+    RefreshToken {
+        active: True,
+        iss: String,
+        sub: String,
+        client_id: String,
+        scope: String,
+        exp: UnixTime,
+        iat: UnixTime,
+    },
+}
+
+/// `true`, as a type.
+#[derive(Debug)]
+pub(crate) struct True;
+/// `false`, as a type.
+#[derive(Debug)]
+pub(crate) struct False;
+
+const DEAD: Introspection = Introspection::Dead { active: False };
+
+/// What a client may know: tokens issued to it, and access tokens issued for a resource server that it speaks for.
+pub(crate) async fn for_client(
+    context: &Context,
+    client: &Client,
+    token: &str,
+    now: UnixTime,
+) -> Result<Introspection, StoreError> {
+    if let Some(id) = grant_id_of(Kind::Refresh, token) {
+        let grant = context.store.grant(id, now).await?;
+        let grant = grant.filter(|grant| grant.client_id == client.id && grant.is_live());
+        return Ok(grant.and_then(|grant| refresh_token(context, grant, token, now)).unwrap_or(DEAD));
+    }
+    let claims = live_claims(context, token, now).await?.filter(|claims| {
+        claims.client_id == client.id || client.introspects.iter().any(|url| claims.aud.contains(url))
+    });
+    Ok(access_token(claims))
+}
+
+/// What the gateway asks: is this access token alive, and meant for this resource server?
+pub(crate) async fn for_resource(
+    context: &Context,
+    token: &str,
+    resource: &str,
+    now: UnixTime,
+) -> Result<Introspection, StoreError> {
+    let claims = live_claims(context, token, now).await?;
+    Ok(access_token(claims.filter(|claims| claims.aud.contains(resource))))
+}
+
+/// The claims of a token that we signed, that has not expired, and whose grant lives.
+async fn live_claims(
+    context: &Context,
+    token: &str,
+    now: UnixTime,
+) -> Result<Option<AccessClaims>, StoreError> {
+    let Some(claims) = context.keys.verify(token, context.config.issuer.as_str(), now) else {
+        return Ok(None);
+    };
+    let grant = context.store.grant(&claims.grant_id, now).await?;
+    Ok(grant.is_some_and(|grant| grant.is_live()).then_some(claims))
+}
+
+fn access_token(claims: Option<AccessClaims>) -> Introspection {
+    claims.map_or(DEAD, |claims| Introspection::AccessToken {
+        active: True,
+        token_type: "Bearer",
+        claims: Box::new(claims),
+    })
+}
+
+fn refresh_token(context: &Context, grant: Grant, token: &str, now: UnixTime) -> Option<Introspection> {
+    if !grant.is_current_refresh(&Digest::of(token), now) {
+        return None;
+    }
+    let refresh = grant.refresh?;
+    Some(Introspection::RefreshToken {
+        active: True,
+        iss: context.config.issuer.as_str().to_owned(),
+        sub: grant.subject,
+        client_id: grant.client_id,
+        scope: grant.scope.to_string(),
+        exp: refresh.idle_until.min(refresh.absolute_until),
+        iat: refresh.issued_at,
+    })
+}
+
+// === impl True, False ===
+
+impl Serialize for True {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(true)
+    }
+}
+
+impl Serialize for False {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(false)
+    }
+}

@@ -1,0 +1,10 @@
+//! Where protocol and store meet: what is granted, redeemed, refreshed, revoked, and what is still alive.
+
+pub(crate) mod access_token;
+pub(crate) mod authorization_code;
+pub(crate) mod client_authentication;
+pub(crate) mod clients;
+pub(crate) mod interaction;
+pub(crate) mod introspection;
+pub(crate) mod refresh_token;
+pub(crate) mod revocation;

@@ -1,0 +1,101 @@
+//! How does a client get further access tokens? With a refresh token that works once and is replaced by the next.
+
+use super::access_token::{self, Narrowing, TokenResponse};
+use super::clients;
+use crate::app::Context;
+use crate::clock::UnixTime;
+use crate::error::Failure;
+use crate::oauth::client::Client;
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::params::Params;
+use crate::oauth::resource;
+use crate::oauth::scope::ScopeSet;
+use crate::sealing::SealingKey;
+use crate::secret::{Digest, Kind, Opaque, grant_id_of};
+use crate::store::grant::{Grant, Rotated, Rotation};
+
+/// Uses a refresh token (RFC 6749 section 6).
+pub(crate) async fn refresh(
+    context: &Context,
+    client: &Client,
+    params: &Params,
+    now: UnixTime,
+) -> Result<TokenResponse, Failure> {
+    let presented = params.require("refresh_token")?;
+    let digest = Digest::of(presented);
+    let grant = match grant_id_of(Kind::Refresh, presented) {
+        Some(id) => context.store.grant(id, now).await?,
+        None => None,
+    };
+    let grant = grant
+        .filter(|grant| grant.client_id == client.id && grant.knows_refresh(&digest))
+        .ok_or_else(refused)?;
+    let Some(account) = context.accounts.account(&grant.subject) else {
+        context.store.revoke_grant(&grant.id, now).await?;
+        return Err(refused().into());
+    };
+    let narrowing = narrow(context, &grant, params);
+    if grant.is_current_refresh(&digest, now) {
+        // A request with a mistake does not use the token up. One with a used token goes on to be noticed as reuse.
+        narrowing.as_ref().map_err(Clone::clone)?;
+    }
+    let successor = rotate(context, &grant, presented, now).await?;
+    clients::keep_alive(context, &client.id, now).await;
+    access_token::issue(context, &grant, account, narrowing?, Some(successor), now)
+}
+
+/// The one step that changes anything. Returns the refresh token to hand out.
+async fn rotate(context: &Context, grant: &Grant, presented: &str, now: UnixTime) -> Result<String, Failure> {
+    let lifetimes = &context.config.lifetimes;
+    let successor = Opaque::for_grant(Kind::Refresh, &grant.id)?;
+    // Only who holds the presented token can derive the key: the store cannot give the successor away.
+    let key = SealingKey::derived_from(presented);
+    let rotation = Rotation {
+        presented: Digest::of(presented),
+        successor: successor.digest(),
+        sealed_successor: key.seal(&grant.id, successor.expose().as_bytes())?,
+        refresh_idle: lifetimes.refresh_idle,
+        grace: lifetimes.reuse_grace,
+        access_token: lifetimes.access_token,
+    };
+    match context.store.rotate(&grant.id, rotation, now).await? {
+        Rotated::Fresh => Ok(successor.expose().to_owned()),
+        Rotated::Again(sealed) => {
+            let clear = key.open(&grant.id, &sealed)?;
+            Ok(String::from_utf8_lossy(&clear).into_owned())
+        }
+        Rotated::Reused => {
+            context.metrics.refresh_replays.inc();
+            tracing::warn!(
+                event = "refresh_reused",
+                client_id = grant.client_id,
+                grant_id = grant.id,
+                "grant revoked"
+            );
+            Err(refused().into())
+        }
+        Rotated::Refused => Err(refused().into()),
+    }
+}
+
+/// Audience and scope of the new access token: at most those of the grant. The refresh token keeps them all.
+fn narrow(context: &Context, grant: &Grant, params: &Params) -> Result<Narrowing, OAuthError> {
+    let resources = resource::narrowed(params, &grant.resources, &context.config.resources)?;
+    let available = grant.scope.and(&resource::available_scopes(&resources, &context.config.resources));
+    let scope = match params.get("scope") {
+        None => available,
+        Some(text) => {
+            let asked = ScopeSet::parse(text).map_err(|why| ErrorCode::InvalidScope.because(why))?;
+            if !asked.is_subset_of(&grant.scope) {
+                return Err(ErrorCode::InvalidScope.because("the scope exceeds what was granted"));
+            }
+            asked.and(&available)
+        }
+    };
+    Ok(Narrowing { resources, scope })
+}
+
+fn refused() -> OAuthError {
+    ErrorCode::InvalidGrant
+        .because("the refresh token is unknown, expired, used, revoked, or another client's")
+}

@@ -1,0 +1,100 @@
+//! Who are the local users? Those of the configuration.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+
+use super::password::{self, PasswordError};
+use super::{Account, Busy, IdentityProvider};
+use crate::config::{User, Verifier};
+
+/// How long a sign-in waits for its turn to hash.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// The users of the configuration.
+pub struct LocalUsers {
+    users: HashMap<String, LocalUser>,
+    /// What an unknown name is verified against, so that it takes as long as a known one.
+    dummy: String,
+    /// One hash takes 19 MiB and a core: as many at once as there are cores, the rest waits.
+    hashing: Semaphore,
+}
+
+struct LocalUser {
+    account: Account,
+    phc: String,
+}
+
+// === impl LocalUsers ===
+
+impl LocalUsers {
+    /// Hashes what stands in clear and forgets it.
+    ///
+    /// # Errors
+    /// [`PasswordError`].
+    pub fn new(users: &[User]) -> Result<Self, PasswordError> {
+        let mut known = HashMap::new();
+        for user in users {
+            let phc = match &user.verifier {
+                Verifier::Hash(phc) => phc.clone(),
+                Verifier::Clear(password) => password::hash(password)?,
+            };
+            let account = Account {
+                subject: user.name.clone(),
+                groups: user.groups.clone(),
+                roles: user.roles.clone(),
+                org: user.org.clone(),
+            };
+            known.insert(user.name.clone(), LocalUser { account, phc });
+        }
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let dummy = password::hash("no one has this password: the name is unknown")?;
+        Ok(Self { users: known, dummy, hashing: Semaphore::new(cores) })
+    }
+}
+
+#[async_trait]
+impl IdentityProvider for LocalUsers {
+    async fn sign_in(&self, name: &str, password: &str) -> Result<Option<Account>, Busy> {
+        let turn = tokio::time::timeout(LONGEST_WAIT, self.hashing.acquire()).await;
+        let _turn = turn.map_err(|_| Busy)?.map_err(|_| Busy)?;
+        let user = self.users.get(name);
+        let phc = user.map_or(&self.dummy, |user| &user.phc).clone();
+        let password = zeroize::Zeroizing::new(password.to_owned());
+        let matches = tokio::task::spawn_blocking(move || password::matches(&password, &phc));
+        let matches = matches.await.map_err(|_| Busy)?;
+        Ok(user.filter(|_| matches).map(|user| user.account.clone()))
+    }
+
+    fn account(&self, subject: &str) -> Option<Account> {
+        self.users.get(subject).map(|user| user.account.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_user_signs_in_with_the_right_password_only() {
+        let user = User {
+            name: "alice".into(),
+            verifier: Verifier::Clear(String::from("wonderland").into()),
+            groups: vec!["engineering".into()],
+            roles: vec![],
+            org: None,
+        };
+        let users = LocalUsers::new(&[user]).unwrap();
+        let account = users.sign_in("alice", "wonderland").await.unwrap().unwrap();
+        assert_eq!(
+            (account.subject.as_str(), account.groups.as_slice()),
+            ("alice", ["engineering".into()].as_slice())
+        );
+        assert_eq!(users.sign_in("alice", "looking-glass").await, Ok(None));
+        assert_eq!(users.sign_in("mallory", "wonderland").await, Ok(None));
+        let dummy = "no one has this password: the name is unknown";
+        assert_eq!(users.sign_in("mallory", dummy).await, Ok(None), "the dummy hash opens nothing");
+    }
+}

@@ -1,0 +1,35 @@
+//! Who is this person? Providers of identity; today local users with passwords.
+
+pub mod local;
+pub mod password;
+pub mod throttle;
+
+use async_trait::async_trait;
+
+/// What tokens say about a user. Read anew for every token, so that a change of groups takes effect at the next refresh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// `sub`.
+    pub subject: String,
+    /// `groups`.
+    pub groups: Vec<String>,
+    /// `roles`.
+    pub roles: Vec<String>,
+    /// `org`.
+    pub org: Option<String>,
+}
+
+/// Too many people sign in at this moment.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Busy;
+
+/// A provider of identity.
+#[async_trait]
+pub trait IdentityProvider: Send + Sync + 'static {
+    /// The account that name and password belong to. An unknown name and a wrong password are one answer, and take
+    /// the same time.
+    async fn sign_in(&self, name: &str, password: &str) -> Result<Option<Account>, Busy>;
+
+    /// The account of a subject as it is now; `None` once it is gone, and then nothing is issued to it any more.
+    fn account(&self, subject: &str) -> Option<Account>;
+}

@@ -1,0 +1,51 @@
+//! May this sign-in be tried at all? Failed attempts per account and per address, counted in the store.
+//!
+//! An attempt is counted before the password is looked at, so that parallel guesses cannot slip through; a success
+//! takes its own count back.
+
+use std::net::IpAddr;
+
+use crate::clock::UnixTime;
+use crate::config::LoginLimits;
+use crate::store::{Store, StoreError};
+
+/// Too many attempts.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooMany;
+
+/// Counts an attempt.
+///
+/// # Errors
+/// The store's; the inner result says whether the attempt may go on.
+pub async fn admit(
+    store: &dyn Store,
+    limits: &LoginLimits,
+    name: &str,
+    address: IpAddr,
+    now: UnixTime,
+) -> Result<Result<(), TooMany>, StoreError> {
+    let until = now.plus(limits.window);
+    // The narrowest first: what it refuses must not use up the owner's own attempts from elsewhere.
+    for (key, limit) in [
+        (both(name, address), limits.per_account_and_address),
+        (format!("login address {address}"), limits.per_address),
+        (format!("login account {name}"), limits.per_account),
+    ] {
+        if store.count(&key, until, now).await? > limit {
+            return Ok(Err(TooMany));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Forgets the failures of this account from this address.
+///
+/// # Errors
+/// The store's.
+pub async fn succeeded(store: &dyn Store, name: &str, address: IpAddr) -> Result<(), StoreError> {
+    store.reset_count(&both(name, address)).await
+}
+
+fn both(name: &str, address: IpAddr) -> String {
+    format!("login both {address} {name}")
+}

@@ -1,0 +1,85 @@
+//! What is counted? Few things, each of which somebody would look at.
+
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+/// Labels of a request: the route's pattern, never the path asked for, so that their number is bounded.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct RequestLabels {
+    pub(crate) listener: &'static str,
+    pub(crate) route: String,
+    pub(crate) status: u16,
+}
+
+/// The label of a counter with outcomes.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct Outcome {
+    pub(crate) outcome: &'static str,
+}
+
+/// The label of issued tokens.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct GrantLabel {
+    pub(crate) grant_type: &'static str,
+}
+
+/// All counters.
+pub(crate) struct Metrics {
+    registry: Registry,
+    pub(crate) requests: Family<RequestLabels, Counter>,
+    pub(crate) tokens_issued: Family<GrantLabel, Counter>,
+    pub(crate) logins: Family<Outcome, Counter>,
+    pub(crate) clients_registered: Counter,
+    pub(crate) grants_revoked: Counter,
+    pub(crate) code_replays: Counter,
+    pub(crate) refresh_replays: Counter,
+    pub(crate) unavailable: Counter,
+    pub(crate) swept: Counter,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("wicketgate_auth"),
+            requests: Family::default(),
+            tokens_issued: Family::default(),
+            logins: Family::default(),
+            clients_registered: Counter::default(),
+            grants_revoked: Counter::default(),
+            code_replays: Counter::default(),
+            refresh_replays: Counter::default(),
+            unavailable: Counter::default(),
+            swept: Counter::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("requests", "Requests answered", metrics.requests.clone());
+        registry.register("tokens_issued", "Access tokens issued", metrics.tokens_issued.clone());
+        registry.register("logins", "Sign-ins tried", metrics.logins.clone());
+        registry.register(
+            "clients_registered",
+            "Clients that registered themselves",
+            metrics.clients_registered.clone(),
+        );
+        registry.register("grants_revoked", "Grants revoked by their client", metrics.grants_revoked.clone());
+        registry.register("code_replays", "Used codes presented again", metrics.code_replays.clone());
+        registry.register(
+            "refresh_replays",
+            "Used refresh tokens presented again",
+            metrics.refresh_replays.clone(),
+        );
+        registry.register("unavailable", "Requests answered with 503", metrics.unavailable.clone());
+        registry.register("swept", "Expired records removed", metrics.swept.clone());
+        metrics
+    }
+
+    /// The OpenMetrics text.
+    pub(crate) fn render(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,127 @@
+//! What is a client? One that was configured, or one that registered itself (RFC 7591).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::redirect_uri;
+use super::scope::ScopeSet;
+use crate::clock::UnixTime;
+use crate::secret::Digest;
+
+/// How a client proves who it is at the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMethod {
+    /// Not at all: a public client, which PKCE protects.
+    None,
+    /// Its secret in the `Authorization` header (RFC 6749 section 2.3.1).
+    ClientSecretBasic,
+    /// Its secret in the body.
+    ClientSecretPost,
+}
+
+/// What a client may present at the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// A code from the authorization endpoint.
+    AuthorizationCode,
+    /// A refresh token.
+    RefreshToken,
+}
+
+/// A client.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Client {
+    /// `client_id`.
+    pub id: String,
+    /// What a consent page calls it: its own claim, not a fact.
+    pub name: Option<String>,
+    /// The one way in which it authenticates; every other is refused.
+    pub auth_method: AuthMethod,
+    /// Digest of its secret; none for a public client.
+    pub secret: Option<Digest>,
+    /// Where answers may go.
+    pub redirect_uris: Vec<String>,
+    /// What it may present at the token endpoint.
+    pub grant_types: Vec<GrantType>,
+    /// What it asks for when a request names no scope. Not a ceiling: an MCP client registers with the scopes of its
+    /// first challenge and steps up later with the same registration; the user's consent is what decides.
+    pub default_scope: Option<ScopeSet>,
+    /// The most it may ask for; set by the operator only.
+    pub scope_ceiling: Option<ScopeSet>,
+    /// The resource servers it speaks for; set by the operator only.
+    pub introspects: Vec<String>,
+    /// Present when it registered itself.
+    pub dynamic: Option<DynamicRegistration>,
+}
+
+/// What a client said when it registered itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DynamicRegistration {
+    /// `client_id_issued_at`.
+    pub issued_at: UnixTime,
+    /// The metadata as registered, to be echoed.
+    pub metadata: Map<String, Value>,
+}
+
+// === impl AuthMethod ===
+
+impl AuthMethod {
+    /// The methods we support, for the metadata document.
+    pub const ALL: [Self; 3] = [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost];
+
+    /// The registered name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+        }
+    }
+}
+
+// === impl GrantType ===
+
+impl GrantType {
+    /// The grants we support, for the metadata document.
+    pub const ALL: [Self; 2] = [Self::AuthorizationCode, Self::RefreshToken];
+
+    /// The registered name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
+
+    /// The grant of this name, if we support it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == name)
+    }
+}
+
+// === impl Client ===
+
+impl Client {
+    /// Whether it may present this at the token endpoint.
+    #[must_use]
+    pub fn may(&self, grant: GrantType) -> bool {
+        self.grant_types.contains(&grant)
+    }
+
+    /// Whether answers may go to this URI.
+    #[must_use]
+    pub fn accepts_redirect(&self, presented: &str) -> bool {
+        self.redirect_uris.iter().any(|registered| redirect_uri::matches(registered, presented))
+    }
+
+    /// Whether it can prove who it is.
+    #[must_use]
+    pub fn is_confidential(&self) -> bool {
+        self.auth_method != AuthMethod::None
+    }
+}

@@ -1,0 +1,79 @@
+//! What do we tell the world about ourselves? RFC 8414 and OpenID Connect Discovery, both from one constant issuer.
+
+use serde_json::{Map, Value, json};
+
+use super::client::{AuthMethod, GrantType};
+use crate::config::Config;
+
+/// The document of RFC 8414 section 2.
+#[must_use]
+pub fn authorization_server(config: &Config) -> Value {
+    Value::Object(shared(config))
+}
+
+/// The document of OpenID Connect Discovery section 3: the same and what that one requires. ID tokens are not issued;
+/// MCP clients read it for the OAuth endpoints when they look here first, and PKCE must be stated here too.
+#[must_use]
+pub fn openid_configuration(config: &Config) -> Value {
+    let mut document = shared(config);
+    document.insert("subject_types_supported".into(), json!(["public"]));
+    document.insert("id_token_signing_alg_values_supported".into(), json!(["ES256"]));
+    document.insert("claims_parameter_supported".into(), json!(false));
+    document.insert("request_parameter_supported".into(), json!(false));
+    document.insert("request_uri_parameter_supported".into(), json!(false));
+    Value::Object(document)
+}
+
+/// The paths below which the two documents stand (mcp.md 3.12): inserted before the issuer's path, and for OpenID also
+/// appended to it.
+#[must_use]
+pub fn paths(config: &Config) -> Paths {
+    let path = config.issuer.path();
+    let mut openid = vec![format!("/.well-known/openid-configuration{path}")];
+    if !path.is_empty() {
+        openid.push(format!("{path}/.well-known/openid-configuration"));
+    }
+    Paths { oauth: format!("/.well-known/oauth-authorization-server{path}"), openid }
+}
+
+/// Where the documents stand.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// RFC 8414 section 3.1.
+    pub oauth: String,
+    /// OpenID Connect Discovery section 4, and RFC 8414 section 5.
+    pub openid: Vec<String>,
+}
+
+fn shared(config: &Config) -> Map<String, Value> {
+    let endpoint = |path: &str| config.issuer.endpoint(path);
+    let methods = AuthMethod::ALL.map(AuthMethod::as_str);
+    // To introspect one must prove who one is.
+    let confidential = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost].map(AuthMethod::as_str);
+    let document = json!({
+        "issuer": config.issuer.as_str(),
+        "authorization_endpoint": endpoint("/authorize"),
+        "token_endpoint": endpoint("/token"),
+        "jwks_uri": endpoint("/jwks"),
+        "revocation_endpoint": endpoint("/revoke"),
+        "introspection_endpoint": endpoint("/introspect"),
+        "scopes_supported": config.resources.all_scopes().iter().collect::<Vec<_>>(),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
+        "token_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+    });
+    let mut document = match document {
+        Value::Object(document) => document,
+        _ => Map::new(),
+    };
+    if config.registration.open {
+        document.insert("registration_endpoint".into(), json!(endpoint("/register")));
+    }
+    document
+}

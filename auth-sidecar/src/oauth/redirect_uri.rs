@@ -1,0 +1,187 @@
+//! Where may the answer go? To exactly what the client registered (OAuth 2.1 section 2.3.1), the port of loopback
+//! redirects apart (RFC 8252 section 7.3).
+
+use url::Url;
+
+const LONGEST: usize = 2048;
+const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
+
+/// The parts of a loopback redirect that must not vary, and the port that may.
+#[derive(PartialEq, Eq)]
+struct Loopback<'a> {
+    host: &'a str,
+    rest: &'a str,
+}
+
+/// Whether a redirect URI may be registered: https, or http on a loopback host, or (where the operator allows it)
+/// a private-use scheme that holds a dot (RFC 8252 section 7.1).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn admit(uri: &str, private_use_schemes: bool) -> Result<(), &'static str> {
+    if uri.is_empty() || uri.len() > LONGEST {
+        return Err("a redirect URI is 1 to 2048 characters long");
+    }
+    let forbidden = |byte: u8| !(0x21..=0x7e).contains(&byte) || b"\\\"<>`{}|^#*".contains(&byte);
+    if uri.bytes().any(forbidden) {
+        return Err(
+            "a redirect URI holds no fragment, wildcard, white space, backslash or other unsafe character",
+        );
+    }
+    let url = Url::parse(uri).map_err(|_| "a redirect URI must be absolute")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("a redirect URI holds no user name or password");
+    }
+    match url.scheme() {
+        // URL parsers also read `https:/host` and `https:///host`: browsers agree today, other code may not.
+        "https" if has_plain_authority(uri, "https://") => Ok(()),
+        "http" if loopback(uri).is_some() => Ok(()),
+        "http" => Err("an http redirect URI must name a loopback host (127.0.0.1, [::1], localhost)"),
+        "https" => Err("an https redirect URI must name a host"),
+        scheme if private_use_schemes && scheme.contains('.') => Ok(()),
+        _ => Err("the scheme of a redirect URI must be https, or http on a loopback host"),
+    }
+}
+
+/// Whether the answer to a request that names `presented` may go to a client that registered `registered`.
+#[must_use]
+pub fn matches(registered: &str, presented: &str) -> bool {
+    if registered == presented {
+        return true;
+    }
+    match (loopback(registered), loopback(presented)) {
+        (Some(ours), Some(theirs)) => ours == theirs && admit(presented, false).is_ok(),
+        _ => false,
+    }
+}
+
+/// What a consent page shows: the host, with the port where there is one, or the scheme of a private-use URI.
+#[must_use]
+pub fn destination(uri: &str) -> String {
+    Url::parse(uri).map_or_else(
+        |_| String::new(),
+        |url| match (url.host_str(), url.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (Some(host), None) => host.to_owned(),
+            (None, _) => format!("{}:", url.scheme()),
+        },
+    )
+}
+
+/// Whether the answer stays on the user's own machine, so that any program there may have asked.
+#[must_use]
+pub fn is_loopback(uri: &str) -> bool {
+    loopback(uri).is_some()
+}
+
+/// Adds parameters to a redirect URI, keeping its own query (RFC 6749 section 3.1.2) and every other byte of it.
+#[must_use]
+pub fn with_params(uri: &str, params: &[(&str, &str)]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(params);
+    let joint = match uri.split_once('?') {
+        None => "?",
+        Some((_, "")) => "",
+        Some(_) => "&",
+    };
+    format!("{uri}{joint}{}", query.finish())
+}
+
+fn has_plain_authority(uri: &str, prefix: &str) -> bool {
+    uri.strip_prefix(prefix).is_some_and(|rest| !rest.starts_with('/'))
+}
+
+fn loopback(uri: &str) -> Option<Loopback<'_>> {
+    let rest = uri.strip_prefix("http://")?;
+    let host = LOOPBACK_HOSTS.into_iter().find_map(|host| rest.strip_prefix(host).map(|after| (host, after)));
+    let (host, after) = host?;
+    let rest = match after.strip_prefix(':') {
+        None => after,
+        Some(port_and_rest) => {
+            let digits = port_and_rest.bytes().take_while(u8::is_ascii_digit).count();
+            let (port, rest) = port_and_rest.split_at(digits);
+            port.parse::<u16>().ok().filter(|port| *port != 0)?;
+            rest
+        }
+    };
+    // What follows must be a path or a query, else `localhost.evil.example` would pass for `localhost`.
+    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(Loopback { host, rest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn admits_https_and_loopback_http_only() {
+        for good in [
+            "https://app.example/cb",
+            "https://app.example:8443/cb?x=1",
+            "http://127.0.0.1/cb",
+            "http://127.0.0.1:3000/cb",
+            "http://[::1]:3000/cb",
+            "http://localhost:3000",
+        ] {
+            assert_eq!(admit(good, false), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "/cb",
+            "http://app.example/cb",
+            "http://localhost.evil.example/cb",
+            "http://localhost@evil.example/cb",
+            "http://127.0.0.1.evil.example/",
+            "http://127.0.0.1:0/cb",
+            "http://127.0.0.1:99999/cb",
+            "https://app.example/cb#x",
+            "https://*.example/cb",
+            "https://u:p@app.example/cb",
+            "https://app.example/\r\nx",
+            "https://app.example\\@evil.example/",
+            "https:app.example",
+            "https:///app.example",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "com.example.app:/cb",
+        ] {
+            assert!(admit(bad, false).is_err(), "{bad}");
+        }
+        assert_eq!(admit("com.example.app:/cb", true), Ok(()));
+        assert!(admit("javascript:alert(1)", true).is_err());
+    }
+
+    #[test]
+    fn only_the_port_of_a_loopback_redirect_may_vary() {
+        for (registered, presented, wanted) in [
+            ("https://a.example/cb", "https://a.example/cb", true),
+            ("https://a.example/cb", "https://a.example/cb/", false),
+            ("https://a.example/cb", "https://a.example/cb?x", false),
+            ("https://a.example/cb", "https://a.example:444/cb", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:5555/cb", true),
+            ("http://127.0.0.1:1/cb", "http://127.0.0.1:2/cb", true),
+            ("http://localhost:1/cb", "http://localhost:2/cb", true),
+            ("http://[::1]:1/cb", "http://[::1]:2/cb", true),
+            ("http://localhost:1/cb", "http://127.0.0.1:1/cb", false),
+            ("http://127.0.0.1:1/cb", "http://127.0.0.1:2/other", false),
+            ("http://127.0.0.1:1/cb", "http://127.0.0.1:2@evil.example/cb", false),
+            ("http://127.0.0.1:1/cb", "https://127.0.0.1:2/cb", false),
+            ("http://127.0.0.1:1/cb", "http://127.0.0.1:2/cb#x", false),
+        ] {
+            assert_eq!(matches(registered, presented), wanted, "{registered} {presented}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_added_behind_what_is_there() {
+        let params = [("code", "a b"), ("iss", "http://x")];
+        assert_eq!(with_params("https://a/cb", &params), "https://a/cb?code=a+b&iss=http%3A%2F%2Fx");
+        assert_eq!(with_params("https://a/cb?t=1", &[("state", "&")]), "https://a/cb?t=1&state=%26");
+    }
+
+    #[test]
+    fn the_destination_is_what_a_person_can_judge() {
+        assert_eq!(destination("https://app.example/cb?x"), "app.example");
+        assert_eq!(destination("http://127.0.0.1:3000/cb"), "127.0.0.1:3000");
+        assert_eq!(destination("com.example.app:/cb"), "com.example.app:");
+    }
+}

@@ -1,0 +1,101 @@
+//! For whom is the token, and what may it do there? Resource indicators (RFC 8707) become audience and scopes.
+
+use super::client::Client;
+use super::error::{ErrorCode, OAuthError};
+use super::params::Params;
+use super::scope::ScopeSet;
+use crate::config::Resources;
+
+const MOST_RESOURCES: usize = 8;
+
+/// The resources that an authorization request names, as configured; the only one there is when it names none.
+///
+/// # Errors
+/// `invalid_target` for an unknown one, for too many, and for none where there is a choice.
+pub fn requested(params: &Params, resources: &Resources) -> Result<Vec<String>, OAuthError> {
+    let mut urls = Vec::new();
+    for indicator in params.all("resource") {
+        let resource = resources.named(indicator).ok_or_else(unknown)?;
+        if !urls.contains(&resource.url) {
+            urls.push(resource.url.clone());
+        }
+    }
+    if urls.len() > MOST_RESOURCES {
+        return Err(ErrorCode::InvalidTarget.because("too many resources are named"));
+    }
+    match (urls.is_empty(), resources.only()) {
+        (false, _) => Ok(urls),
+        (true, Some(only)) => Ok(vec![only.url.clone()]),
+        (true, None) => {
+            Err(ErrorCode::InvalidTarget.because("resource is missing and there is more than one"))
+        }
+    }
+}
+
+/// The audience of a token: what the token request names, else everything that was granted.
+///
+/// # Errors
+/// `invalid_target` for one that was not granted.
+pub fn narrowed(
+    params: &Params,
+    granted: &[String],
+    resources: &Resources,
+) -> Result<Vec<String>, OAuthError> {
+    let mut urls = Vec::new();
+    for indicator in params.all("resource") {
+        let url =
+            resources.named(indicator).map(|resource| &resource.url).filter(|url| granted.contains(url));
+        let url = url.ok_or_else(unknown)?;
+        if !urls.contains(url) {
+            urls.push(url.clone());
+        }
+    }
+    Ok(if urls.is_empty() { granted.to_vec() } else { urls })
+}
+
+/// The scopes that an authorization request asks for: what these resources have and the client may ask. What is
+/// unknown is left out rather than refused (RFC 6749 section 3.3): clients add `openid` or `offline_access` unasked,
+/// the consent page shows what is left, and the token response states it.
+///
+/// # Errors
+/// `invalid_scope` when it is malformed, or nothing is left of a request that named some.
+pub fn requested_scope(
+    params: &Params,
+    client: &Client,
+    urls: &[String],
+    resources: &Resources,
+) -> Result<ScopeSet, OAuthError> {
+    let mut available = available_scopes(urls, resources);
+    if let Some(ceiling) = &client.scope_ceiling {
+        available = available.and(ceiling);
+    }
+    let Some(text) = params.get("scope") else {
+        let preferred = client.default_scope.as_ref().map(|scope| scope.and(&available));
+        return Ok(match preferred.filter(|scope| !scope.is_empty()) {
+            Some(scope) => scope,
+            None => default_scopes(urls, resources).and(&available),
+        });
+    };
+    let asked = ScopeSet::parse(text).map_err(|why| ErrorCode::InvalidScope.because(why))?;
+    let scope = asked.and(&available);
+    if scope.is_empty() && !asked.is_empty() {
+        return Err(ErrorCode::InvalidScope.because("none of the scopes exists for this resource and client"));
+    }
+    Ok(scope)
+}
+
+/// Everything that these resources have.
+#[must_use]
+pub fn available_scopes(urls: &[String], resources: &Resources) -> ScopeSet {
+    let found = urls.iter().filter_map(|url| resources.exactly(url));
+    found.fold(ScopeSet::default(), |all, resource| all.or(&resource.scopes))
+}
+
+fn default_scopes(urls: &[String], resources: &Resources) -> ScopeSet {
+    let found = urls.iter().filter_map(|url| resources.exactly(url));
+    found.fold(ScopeSet::default(), |all, resource| all.or(&resource.default_scopes))
+}
+
+fn unknown() -> OAuthError {
+    ErrorCode::InvalidTarget.because("the resource is unknown, or was not granted")
+}

@@ -1,0 +1,125 @@
+//! What does a person see? Three pages without script, whose every value is escaped.
+
+use askama::Template;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use crate::app::Context;
+
+/// The style sheet of all pages.
+pub(crate) const STYLE: &str = include_str!("style.css");
+
+/// Name and password.
+#[derive(Template)]
+#[template(path = "login.html")]
+pub(crate) struct LoginPage<'a> {
+    /// The issuer's path.
+    pub(crate) base: &'a str,
+    /// The handle of the waiting request.
+    pub(crate) handle: &'a str,
+    /// What the client calls itself.
+    pub(crate) client_name: &'a str,
+    /// What went wrong the last time.
+    pub(crate) message: Option<&'a str>,
+}
+
+/// Who asks for what.
+#[derive(Template)]
+#[template(path = "consent.html")]
+pub(crate) struct ConsentPage<'a> {
+    /// The issuer's path.
+    pub(crate) base: &'a str,
+    /// The handle of the waiting request.
+    pub(crate) handle: &'a str,
+    /// Binds the form to the sign-in.
+    pub(crate) binding: &'a str,
+    /// What the client calls itself.
+    pub(crate) client_name: &'a str,
+    /// Whether anybody could have registered under that name.
+    pub(crate) self_registered: bool,
+    /// Where the answer goes.
+    pub(crate) destination: &'a str,
+    /// Whether that is a program on the user's own machine.
+    pub(crate) is_loopback: bool,
+    /// Who is signed in.
+    pub(crate) user: &'a str,
+    /// What is asked for.
+    pub(crate) scopes: &'a [&'a str],
+    /// For which resource servers.
+    pub(crate) resources: &'a [String],
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    base: &'a str,
+    message: &'a str,
+}
+
+/// The login page; `redirect_uri` is where its form may lead in the end.
+pub(crate) fn login(status: StatusCode, page: &LoginPage<'_>, redirect_uri: &str) -> Response {
+    render(status, page, form_targets(redirect_uri))
+}
+
+/// The consent page.
+pub(crate) fn consent(status: StatusCode, page: &ConsentPage<'_>, redirect_uri: &str) -> Response {
+    render(status, page, form_targets(redirect_uri))
+}
+
+/// A page that says what went wrong.
+pub(crate) fn error(context: &Context, status: StatusCode, message: &str) -> Response {
+    render(status, &ErrorPage { base: context.config.issuer.path(), message }, "'none'".into())
+}
+
+fn render(status: StatusCode, page: &impl Template, form_action: String) -> Response {
+    let Ok(html) = page.render() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
+    );
+    let Ok(policy) = HeaderValue::from_str(&policy) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        // Not `no-referrer`: that turns the Origin of our own form posts into `null`.
+        (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    ];
+    (status, headers, Html(html)).into_response()
+}
+
+/// Where the form of a page may lead. Chromium holds `form-action` against every redirect that follows the post: to
+/// the client, and to wherever the client goes on from there. So an https client opens https; a loopback client opens
+/// its own origin, or all of http where the host is an IPv6 literal, which a policy cannot name.
+fn form_targets(redirect_uri: &str) -> String {
+    let Ok(url) = url::Url::parse(redirect_uri) else { return "'self'".into() };
+    match (url.scheme(), url.host()) {
+        ("http", Some(url::Host::Ipv6(_))) => "'self' http:".into(),
+        ("http", Some(_)) => format!("'self' {}", url.origin().ascii_serialization()),
+        (scheme, _) => format!("'self' {scheme}:"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_calls_itself_is_escaped() {
+        let page = LoginPage { base: "", handle: "h", client_name: "<script>x</script>\"'", message: None };
+        let html = page.render().unwrap();
+        assert!(!html.contains("<script>") && html.contains("&#60;script&#62;"), "{html}");
+    }
+
+    #[test]
+    fn forms_may_lead_to_the_client() {
+        assert_eq!(form_targets("https://app.example/cb"), "'self' https:");
+        assert_eq!(form_targets("http://127.0.0.1:3000/cb"), "'self' http://127.0.0.1:3000");
+        assert_eq!(form_targets("http://[::1]:3000/cb"), "'self' http:");
+        assert_eq!(form_targets("com.example.app:/cb"), "'self' com.example.app:");
+    }
+}

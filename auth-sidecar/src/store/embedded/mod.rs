@@ -1,0 +1,290 @@
+//! How does one process keep everything in one file? redb: ACID, crash-safe, one writer.
+//!
+//! All writes go through one thread that commits many of them at once (`writer`); each caller is answered after its
+//! commit is on disk. Reads see the last commit. What a record is, is said in `tables`.
+
+mod tables;
+mod writer;
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadableDatabase as _};
+use serde::de::DeserializeOwned;
+
+use self::tables::{Records, Row, Tx};
+use self::writer::Writer;
+use super::grant::{Grant, Redeemed, Redemption, Rotated, Rotation};
+use super::records::{Consent, ConsentKey, PendingAuthorization, Session, StoredKey};
+use super::{Store, StoreError};
+use crate::clock::UnixTime;
+use crate::oauth::client::Client;
+use crate::secret::Digest;
+
+/// A page cache that suits a small side process.
+const CACHE_BYTES: usize = 16 << 20;
+/// Records removed in one sweep: a bound on how long others wait for the writer.
+const SWEEP_BATCH: usize = 1_000;
+
+/// The embedded store.
+pub struct EmbeddedStore {
+    database: Arc<Database>,
+    writer: Writer,
+}
+
+// === impl EmbeddedStore ===
+
+impl EmbeddedStore {
+    /// Opens or creates the file, readable and writable for its owner alone.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another process has it, [`StoreError::Backend`] otherwise.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        make_private(path).map_err(|error| StoreError::Backend(format!("{}: {error}", path.display())))?;
+        let opened = Builder::new()
+            .set_cache_size(CACHE_BYTES)
+            .set_concurrency_mode(ConcurrencyMode::ExclusiveWriter)
+            .create(path);
+        let database = Arc::new(opened.map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(path.display().to_string()),
+            other => StoreError::Backend(format!("{}: {other}", path.display())),
+        })?);
+        tables::create(&database)?;
+        Ok(Self { writer: Writer::start(Arc::clone(&database))?, database })
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.run(operation).await
+    }
+
+    async fn read<T: DeserializeOwned + Send + 'static>(
+        &self,
+        key: String,
+        now: UnixTime,
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.read_row(key, now).await?.map(|row| row.value))
+    }
+
+    async fn read_row<T: DeserializeOwned + Send + 'static>(
+        &self,
+        key: String,
+        now: UnixTime,
+    ) -> Result<Option<Row<T>>, StoreError> {
+        let database = Arc::clone(&self.database);
+        let read = move || Records::of(&database.begin_read().map_err(tables::backend)?)?.row::<T>(&key, now);
+        tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.write(|_| Ok(())).await
+    }
+
+    async fn put_client(&self, client: Client, until: UnixTime) -> Result<(), StoreError> {
+        self.write(move |tx| tx.put(&client_key(&client.id), &client, until)).await
+    }
+
+    async fn client(&self, id: &str, now: UnixTime) -> Result<Option<Client>, StoreError> {
+        self.read(client_key(id), now).await
+    }
+
+    async fn extend_client(&self, id: &str, until: UnixTime, now: UnixTime) -> Result<(), StoreError> {
+        let key = client_key(id);
+        // A read is free, a commit is not: most calls have nothing to write.
+        let end = self.read_row::<Client>(key.clone(), now).await?.map(|row| row.expires_at);
+        if end.is_none_or(|end| end >= until) {
+            return Ok(());
+        }
+        self.write(move |tx| match tx.row::<Client>(&key, now)? {
+            Some(Row { value, expires_at }) if expires_at < until => tx.put(&key, &value, until),
+            _ => Ok(()),
+        })
+        .await
+    }
+
+    async fn put_pending(
+        &self,
+        id: Digest,
+        pending: PendingAuthorization,
+        until: UnixTime,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| tx.put(&pending_key(id), &pending, until)).await
+    }
+
+    async fn pending(&self, id: Digest, now: UnixTime) -> Result<Option<PendingAuthorization>, StoreError> {
+        self.read(pending_key(id), now).await
+    }
+
+    async fn take_pending(
+        &self,
+        id: Digest,
+        now: UnixTime,
+    ) -> Result<Option<PendingAuthorization>, StoreError> {
+        self.write(move |tx| {
+            let key = pending_key(id);
+            let found = tx.row(&key, now)?.map(|row| row.value);
+            tx.remove(&key)?;
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn put_session(&self, id: Digest, session: Session, until: UnixTime) -> Result<(), StoreError> {
+        self.write(move |tx| tx.put(&session_key(id), &session, until)).await
+    }
+
+    async fn session(&self, id: Digest, now: UnixTime) -> Result<Option<Session>, StoreError> {
+        self.read(session_key(id), now).await
+    }
+
+    async fn remove_session(&self, id: Digest) -> Result<(), StoreError> {
+        self.write(move |tx| tx.remove(&session_key(id))).await
+    }
+
+    async fn put_consent(
+        &self,
+        key: ConsentKey,
+        consent: Consent,
+        until: UnixTime,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| tx.put(&consent_key(&key), &consent, until)).await
+    }
+
+    async fn consent(&self, key: ConsentKey, now: UnixTime) -> Result<Option<Consent>, StoreError> {
+        self.read(consent_key(&key), now).await
+    }
+
+    async fn put_grant(&self, grant: Grant) -> Result<(), StoreError> {
+        self.write(move |tx| tx.put(&grant_key(&grant.id), &grant, grant.expires_at)).await
+    }
+
+    async fn grant(&self, id: &str, now: UnixTime) -> Result<Option<Grant>, StoreError> {
+        self.read(grant_key(id), now).await
+    }
+
+    async fn redeem(&self, id: &str, redemption: Redemption, now: UnixTime) -> Result<Redeemed, StoreError> {
+        let key = grant_key(id);
+        self.write(move |tx| {
+            let Some(mut grant) = tx.row::<Grant>(&key, now)?.map(|row| row.value) else {
+                return Ok(Redeemed::Refused);
+            };
+            let answer = grant.redeem(&redemption, now);
+            if answer != Redeemed::Refused {
+                tx.put(&key, &grant, grant.expires_at)?;
+            }
+            Ok(answer)
+        })
+        .await
+    }
+
+    async fn rotate(&self, id: &str, rotation: Rotation, now: UnixTime) -> Result<Rotated, StoreError> {
+        let key = grant_key(id);
+        self.write(move |tx| {
+            let Some(mut grant) = tx.row::<Grant>(&key, now)?.map(|row| row.value) else {
+                return Ok(Rotated::Refused);
+            };
+            let answer = grant.rotate(&rotation, now);
+            if matches!(answer, Rotated::Fresh | Rotated::Reused) {
+                tx.put(&key, &grant, grant.expires_at)?;
+            }
+            Ok(answer)
+        })
+        .await
+    }
+
+    async fn revoke_grant(&self, id: &str, now: UnixTime) -> Result<(), StoreError> {
+        let key = grant_key(id);
+        self.write(move |tx| {
+            let Some(mut grant) = tx.row::<Grant>(&key, now)?.map(|row| row.value) else { return Ok(()) };
+            grant.revoke(now);
+            tx.put(&key, &grant, grant.expires_at)
+        })
+        .await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        Ok(self.read(KEYS.to_owned(), UnixTime::default()).await?.unwrap_or_default())
+    }
+
+    async fn first_signing_key(&self, key: StoredKey) -> Result<Vec<StoredKey>, StoreError> {
+        self.write(move |tx| {
+            if let Some(row) = tx.row::<Vec<StoredKey>>(KEYS, UnixTime::default())? {
+                return Ok(row.value);
+            }
+            let keys = vec![key];
+            tx.put(KEYS, &keys, NEVER)?;
+            Ok(keys)
+        })
+        .await
+    }
+
+    async fn count(&self, key: &str, until: UnixTime, now: UnixTime) -> Result<u32, StoreError> {
+        let key = counter_key(key);
+        self.write(move |tx| {
+            let (sum, until) = match tx.row::<u32>(&key, now)? {
+                Some(row) => (row.value.saturating_add(1), row.expires_at),
+                None => (1, until),
+            };
+            tx.put(&key, &sum, until)?;
+            Ok(sum)
+        })
+        .await
+    }
+
+    async fn reset_count(&self, key: &str) -> Result<(), StoreError> {
+        let key = counter_key(key);
+        self.write(move |tx| tx.remove(&key)).await
+    }
+
+    async fn sweep(&self, now: UnixTime) -> Result<usize, StoreError> {
+        self.write(move |tx| tx.sweep(now, SWEEP_BATCH)).await
+    }
+}
+
+const KEYS: &str = "keys";
+const NEVER: UnixTime = UnixTime(u64::MAX);
+
+fn client_key(id: &str) -> String {
+    format!("cl:{id}")
+}
+
+fn pending_key(id: Digest) -> String {
+    format!("a:{}", id.encoded())
+}
+
+fn session_key(id: Digest) -> String {
+    format!("s:{}", id.encoded())
+}
+
+fn consent_key(key: &ConsentKey) -> String {
+    format!("cons:{}", key.name().encoded())
+}
+
+fn grant_key(id: &str) -> String {
+    format!("g:{id}")
+}
+
+/// Counters are named after addresses and accounts, which are digested: their length is then bounded, and a copy of
+/// the file names nobody who merely failed to sign in.
+fn counter_key(name: &str) -> String {
+    format!("rl:{}", Digest::of(name).encoded())
+}
+
+fn make_private(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mut permissions = file.metadata()?.permissions();
+    permissions.set_mode(0o600);
+    file.set_permissions(permissions)
+}

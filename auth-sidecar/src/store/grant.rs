@@ -1,0 +1,242 @@
+//! What may happen to a grant? One record, one state machine: a code works once, a refresh token works once, and a
+//! second use of either kills everything that came from it.
+//!
+//! Pure: adapters load the record, call one method, and store the record when it says so, all in one transaction.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::UnixTime;
+use crate::oauth::scope::ScopeSet;
+use crate::secret::Digest;
+
+/// How many used refresh digests a grant remembers. A replay of a still older token is refused like an unknown one,
+/// without killing the family; with the default lifetimes that is a token more than 42 hours old. The bound keeps the
+/// record small (house.md, invariant 9).
+pub const MOST_USED: usize = 256;
+
+/// What a user granted to a client, and what became of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Grant {
+    /// 128 random bits, base64url.
+    pub id: String,
+    /// Whom it was granted to.
+    pub client_id: String,
+    /// The user.
+    pub subject: String,
+    /// When the user signed in.
+    pub auth_time: UnixTime,
+    /// What was granted.
+    pub scope: ScopeSet,
+    /// For which resource servers.
+    pub resources: Vec<String>,
+    /// Where the code was sent.
+    pub redirect_uri: String,
+    /// The PKCE challenge.
+    pub challenge: Digest,
+    /// The code.
+    pub code: Code,
+    /// The refresh token, if there is one.
+    pub refresh: Option<Refresh>,
+    /// When it was made.
+    pub created_at: UnixTime,
+    /// When the record may be forgotten.
+    pub expires_at: UnixTime,
+    /// Set once, never unset.
+    pub revoked_at: Option<UnixTime>,
+}
+
+/// The authorization code of a grant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Code {
+    /// Its digest.
+    pub digest: Digest,
+    /// It must be redeemed before this.
+    pub expires_at: UnixTime,
+    /// Whether it was.
+    pub used: bool,
+}
+
+/// The refresh token family of a grant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Refresh {
+    /// Digest of the one that works.
+    pub current: Digest,
+    /// When it was issued.
+    pub issued_at: UnixTime,
+    /// It must be used before this.
+    pub idle_until: UnixTime,
+    /// None of the family works from here on.
+    pub absolute_until: UnixTime,
+    /// Digests of those that were used, latest last.
+    pub used: Vec<Digest>,
+    /// The current token, sealed under a key that only the holder of the latest used one can derive.
+    pub sealed_for_previous: Option<String>,
+}
+
+/// A code presented, client, redirect URI, PKCE and resource having been checked.
+#[derive(Clone, Debug)]
+pub struct Redemption {
+    /// Digest of the code.
+    pub code: Digest,
+    /// Digest of the refresh token to be, if the client gets one.
+    pub refresh: Option<Digest>,
+    /// How long that lives unused.
+    pub refresh_idle: Duration,
+    /// How long the family lives.
+    pub refresh_absolute: Duration,
+    /// How long the access tokens live that the record must outlive.
+    pub access_token: Duration,
+}
+
+/// The answer to a redemption.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Redeemed {
+    /// It was the first: issue the tokens.
+    First,
+    /// The code had been used: the grant is now revoked.
+    Reused,
+    /// Unknown, expired or revoked; nothing changed.
+    Refused,
+}
+
+/// A refresh token presented, client, scope and resource having been checked.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// Digest of the token presented.
+    pub presented: Digest,
+    /// Digest of the successor to be.
+    pub successor: Digest,
+    /// The successor, sealed under a key derived from the token presented.
+    pub sealed_successor: String,
+    /// How long the successor lives unused.
+    pub refresh_idle: Duration,
+    /// How long after a rotation the predecessor still gets the same successor.
+    pub grace: Duration,
+    /// How long the access tokens live that the record must outlive.
+    pub access_token: Duration,
+}
+
+/// The answer to a rotation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rotated {
+    /// The successor that was proposed is now the current token.
+    Fresh,
+    /// The token was rotated a moment ago: this is the same successor, sealed for its holder.
+    Again(String),
+    /// The token had been used: the grant is now revoked.
+    Reused,
+    /// Unknown, expired or revoked; nothing changed.
+    Refused,
+}
+
+/// Access tokens may be accepted so much longer than they live, by verifiers whose clocks are behind.
+const LEEWAY: Duration = Duration::from_secs(60);
+
+// === impl Grant ===
+
+impl Grant {
+    /// Whether tokens of it are good.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.revoked_at.is_none()
+    }
+
+    /// Redeems the code. The record is to be stored unless the answer is [`Redeemed::Refused`].
+    pub fn redeem(&mut self, redemption: &Redemption, now: UnixTime) -> Redeemed {
+        if !self.code.digest.matches(&redemption.code) || !self.is_live() {
+            return Redeemed::Refused;
+        }
+        if self.code.used {
+            self.revoke(now);
+            return Redeemed::Reused;
+        }
+        if now >= self.code.expires_at {
+            return Redeemed::Refused;
+        }
+        self.code.used = true;
+        self.refresh = redemption.refresh.map(|current| {
+            let absolute_until = now.plus(redemption.refresh_absolute);
+            Refresh {
+                current,
+                issued_at: now,
+                idle_until: now.plus(redemption.refresh_idle).min(absolute_until),
+                absolute_until,
+                used: Vec::new(),
+                sealed_for_previous: None,
+            }
+        });
+        self.outlive(now, redemption.access_token);
+        Redeemed::First
+    }
+
+    /// Uses a refresh token. The record is to be stored when the answer is [`Rotated::Fresh`] or [`Rotated::Reused`].
+    pub fn rotate(&mut self, rotation: &Rotation, now: UnixTime) -> Rotated {
+        if !self.is_live() {
+            return Rotated::Refused;
+        }
+        let Some(refresh) = &mut self.refresh else { return Rotated::Refused };
+        if now >= refresh.idle_until || now >= refresh.absolute_until {
+            return Rotated::Refused;
+        }
+        if !refresh.current.matches(&rotation.presented) {
+            return self.reuse(rotation, now);
+        }
+        if refresh.used.len() >= MOST_USED {
+            refresh.used.remove(0);
+        }
+        refresh.used.push(refresh.current);
+        refresh.current = rotation.successor;
+        refresh.sealed_for_previous = Some(rotation.sealed_successor.clone());
+        refresh.issued_at = now;
+        refresh.idle_until = now.plus(rotation.refresh_idle).min(refresh.absolute_until);
+        self.outlive(now, rotation.access_token);
+        Rotated::Fresh
+    }
+
+    /// Revokes it; the first time counts.
+    pub fn revoke(&mut self, now: UnixTime) {
+        self.revoked_at.get_or_insert(now);
+    }
+
+    /// Whether `presented` is the refresh token that works now.
+    #[must_use]
+    pub fn is_current_refresh(&self, presented: &Digest, now: UnixTime) -> bool {
+        self.refresh.as_ref().is_some_and(|refresh| {
+            refresh.current.matches(presented) && now < refresh.idle_until && now < refresh.absolute_until
+        })
+    }
+
+    /// Whether `presented` is or was a refresh token of this grant.
+    #[must_use]
+    pub fn knows_refresh(&self, presented: &Digest) -> bool {
+        self.refresh.as_ref().is_some_and(|refresh| {
+            refresh.current.matches(presented) || refresh.used.iter().any(|one| one.matches(presented))
+        })
+    }
+
+    /// A token that is not the current one: the latest used one within its grace, another used one, or a guess.
+    fn reuse(&mut self, rotation: &Rotation, now: UnixTime) -> Rotated {
+        let Some(refresh) = &self.refresh else { return Rotated::Refused };
+        let is_previous = refresh.used.last().is_some_and(|previous| previous.matches(&rotation.presented));
+        let in_grace = is_previous && now.since(refresh.issued_at) < rotation.grace;
+        if let Some(sealed) = refresh.sealed_for_previous.as_ref().filter(|_| in_grace) {
+            return Rotated::Again(sealed.clone());
+        }
+        if refresh.used.iter().any(|used| used.matches(&rotation.presented)) {
+            self.revoke(now);
+            return Rotated::Reused;
+        }
+        // A guess: without effect, else anyone who knows a grant id could end it.
+        Rotated::Refused
+    }
+
+    /// Moves the record's end behind everything that must still find it. A used code must be found too, so that its
+    /// reuse is noticed while tokens from it are alive.
+    fn outlive(&mut self, now: UnixTime, access_token: Duration) {
+        let tokens_end = now.plus(access_token).plus(LEEWAY);
+        let refresh_end = self.refresh.as_ref().map_or(tokens_end, |refresh| refresh.idle_until);
+        self.expires_at = self.expires_at.max(tokens_end).max(refresh_end);
+    }
+}

@@ -1,0 +1,107 @@
+//! What must survive a restart, and what must happen only once? The store: one contract ([`Store`]), several adapters.
+//!
+//! Everything that must be atomic concerns one record, so that an adapter can do it in one transaction (embedded) or
+//! one script on one key (a server). Expiry is decided inside the operation from the `now` it is given. Nothing here
+//! holds a credential in clear: codes, refresh tokens, session handles and client secrets are digests, signing keys and
+//! refresh successors are sealed.
+
+pub mod embedded;
+pub mod grant;
+pub mod records;
+
+use async_trait::async_trait;
+
+use crate::clock::UnixTime;
+use crate::oauth::client::Client;
+use crate::secret::Digest;
+
+use self::grant::{Grant, Redeemed, Redemption, Rotated, Rotation};
+use self::records::{Consent, ConsentKey, PendingAuthorization, Session, StoredKey};
+
+/// Why the store could not do it. Callers answer 503 and never `invalid_grant`: a client would throw away good tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has the file.
+    #[error("the store {0} is in use by another process; only one may open it")]
+    InUse(String),
+    /// The storage itself failed.
+    #[error("the store failed: {0}")]
+    Backend(String),
+    /// A record cannot be read.
+    #[error("a stored record cannot be read: {0}")]
+    Corrupt(String),
+    /// The store has been closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// The contract that every adapter fulfils (`tests/store_contract.rs`).
+///
+/// "Until" arguments are the moment from which a record counts as absent. All reads treat an expired record as absent,
+/// whether or not it has been swept.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Whether reads and writes work.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Keeps a client that registered itself.
+    async fn put_client(&self, client: Client, until: UnixTime) -> Result<(), StoreError>;
+    /// A client that registered itself.
+    async fn client(&self, id: &str, now: UnixTime) -> Result<Option<Client>, StoreError>;
+    /// Extends the life of a client that is still there; never shortens it.
+    async fn extend_client(&self, id: &str, until: UnixTime, now: UnixTime) -> Result<(), StoreError>;
+
+    /// Keeps a request that waits for the user, under the digest of its handle.
+    async fn put_pending(
+        &self,
+        id: Digest,
+        pending: PendingAuthorization,
+        until: UnixTime,
+    ) -> Result<(), StoreError>;
+    /// Reads a waiting request.
+    async fn pending(&self, id: Digest, now: UnixTime) -> Result<Option<PendingAuthorization>, StoreError>;
+    /// Takes a waiting request: of several callers, one gets it.
+    async fn take_pending(
+        &self,
+        id: Digest,
+        now: UnixTime,
+    ) -> Result<Option<PendingAuthorization>, StoreError>;
+
+    /// Keeps or replaces a browser's sign-in, under the digest of its cookie.
+    async fn put_session(&self, id: Digest, session: Session, until: UnixTime) -> Result<(), StoreError>;
+    /// Reads a browser's sign-in.
+    async fn session(&self, id: Digest, now: UnixTime) -> Result<Option<Session>, StoreError>;
+    /// Ends a browser's sign-in.
+    async fn remove_session(&self, id: Digest) -> Result<(), StoreError>;
+
+    /// Remembers a consent; an earlier one for the same key is replaced.
+    async fn put_consent(&self, key: ConsentKey, consent: Consent, until: UnixTime)
+    -> Result<(), StoreError>;
+    /// A remembered consent.
+    async fn consent(&self, key: ConsentKey, now: UnixTime) -> Result<Option<Consent>, StoreError>;
+
+    /// Keeps a new grant; it expires with its code until that is redeemed.
+    async fn put_grant(&self, grant: Grant) -> Result<(), StoreError>;
+    /// Reads a grant.
+    async fn grant(&self, id: &str, now: UnixTime) -> Result<Option<Grant>, StoreError>;
+    /// Redeems a code, once: see [`Grant::redeem`].
+    async fn redeem(&self, id: &str, redemption: Redemption, now: UnixTime) -> Result<Redeemed, StoreError>;
+    /// Rotates a refresh token: see [`Grant::rotate`].
+    async fn rotate(&self, id: &str, rotation: Rotation, now: UnixTime) -> Result<Rotated, StoreError>;
+    /// Revokes a grant and with it every token of it. Unknown ids are no error.
+    async fn revoke_grant(&self, id: &str, now: UnixTime) -> Result<(), StoreError>;
+
+    /// All signing keys.
+    async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError>;
+    /// Keeps `key` if there is none yet; returns what is there afterwards, so that of several starting servers all use
+    /// the same.
+    async fn first_signing_key(&self, key: StoredKey) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// Adds one to a counter and returns the sum; the counter starts anew when `until` of its first use has passed.
+    async fn count(&self, key: &str, until: UnixTime, now: UnixTime) -> Result<u32, StoreError>;
+    /// Sets a counter back.
+    async fn reset_count(&self, key: &str) -> Result<(), StoreError>;
+
+    /// Removes what has expired, a bounded number of records at a time; returns how many.
+    async fn sweep(&self, now: UnixTime) -> Result<usize, StoreError>;
+}

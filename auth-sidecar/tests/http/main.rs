@@ -1,0 +1,15 @@
+//! The real server on ports of the system's choice with a fresh store, asked over real HTTP.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what these tests stand on fails by panicking, like the tests themselves"
+)]
+
+mod at_rest;
+mod authorization_code_flow;
+mod once_only;
+mod refusals;
+mod world;

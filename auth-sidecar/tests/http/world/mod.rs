@@ -1,0 +1,146 @@
+//! What a test stands on: a server of its own, clients, and a browser that knows nothing but HTML.
+
+pub(crate) mod browser;
+pub(crate) mod client;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use wicketgate_auth::app::{self, Running};
+use wicketgate_auth::clock::{ManualClock, UnixTime};
+use wicketgate_auth::config::Config;
+use wicketgate_auth::sealing::SealingKey;
+
+pub(crate) const ISSUER: &str = "http://127.0.0.1:8080";
+pub(crate) const RESOURCE: &str = "http://127.0.0.1:8080/mcp";
+pub(crate) const OTHER_RESOURCE: &str = "http://127.0.0.1:8080/other";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const CONFIGURED_SECRET: &str = "the-secret-of-the-resource-server";
+
+/// One server and its store.
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) http: reqwest::Client,
+    pub(crate) public: String,
+    pub(crate) internal: String,
+    pub(crate) admin: String,
+    pub(crate) metrics: String,
+    yaml: String,
+    running: Option<Running>,
+    folder: TempDir,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|yaml| yaml).await
+    }
+
+    /// A world whose configuration `change` has edited.
+    pub(crate) async fn start_with(change: impl FnOnce(String) -> String) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
+        file("data.key", &SealingKey::generate_base64().unwrap());
+        file("alice.password", PASSWORD);
+        file("rs.secret", CONFIGURED_SECRET);
+        let yaml = change(CONFIG.to_owned()).replace("FOLDER", folder.path().to_str().unwrap());
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .unwrap();
+        let mut world = Self {
+            clock: Arc::new(ManualClock::at(UnixTime(1_800_000_000))),
+            http,
+            public: String::new(),
+            internal: String::new(),
+            admin: String::new(),
+            metrics: String::new(),
+            yaml,
+            running: None,
+            folder,
+        };
+        world.run().await;
+        world
+    }
+
+    /// Stops the server and starts another one on the same store.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.run().await;
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+    }
+
+    pub(crate) fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+
+    pub(crate) fn store_path(&self) -> std::path::PathBuf {
+        self.folder.path().join("auth.redb")
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.public)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        self.http.get(self.url(path)).send().await.unwrap()
+    }
+
+    /// Posts a form; the answer's status and JSON (null where there is none).
+    pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
+        read(self.http.post(self.url(path)).headers(form_headers()).body(encode(form)).send().await.unwrap())
+            .await
+    }
+
+    async fn run(&mut self) {
+        let config = Config::parse(&self.yaml).unwrap();
+        let running = app::start(config, self.clock.clone()).await.unwrap();
+        self.public = format!("http://{}", running.addresses.public);
+        self.internal = format!("http://{}", running.addresses.internal);
+        self.admin = format!("http://{}", running.addresses.admin);
+        self.metrics = format!("http://{}", running.addresses.metrics);
+        self.running = Some(running);
+    }
+}
+
+pub(crate) fn encode(form: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()
+}
+
+pub(crate) fn form_headers() -> reqwest::header::HeaderMap {
+    let mut headers = reqwest::header::HeaderMap::new();
+    headers.insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
+    headers
+}
+
+pub(crate) async fn read(response: reqwest::Response) -> (u16, Value) {
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+const CONFIG: &str = r"
+issuer: http://127.0.0.1:8080
+listen: {public: 127.0.0.1:0, internal: 127.0.0.1:0, admin: 127.0.0.1:0, metrics: 127.0.0.1:0}
+addresses_file: FOLDER/addresses.json
+store: {embedded: {path: FOLDER/auth.redb}}
+resources:
+  - {url: http://127.0.0.1:8080/mcp, scopes: [mcp:read, mcp:write], default_scopes: [mcp:read]}
+  - {url: http://127.0.0.1:8080/other, scopes: [other:use]}
+data_key: {file: FOLDER/data.key}
+registration: {open: true}
+users:
+  - {name: alice, password: {file: FOLDER/alice.password}, groups: [engineering], roles: [operator], org: acme}
+clients:
+  - id: resource-server
+    secret: {file: FOLDER/rs.secret}
+    redirect_uris: ['https://rs.example/cb']
+    introspects: ['http://127.0.0.1:8080/mcp']
+";

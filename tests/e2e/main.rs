@@ -1,0 +1,5 @@
+//! End-to-end tests, one behaviour a file: each starts a world of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail that way")]
+
+mod reference_configuration;

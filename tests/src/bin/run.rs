@@ -1,0 +1,152 @@
+//! What does `make run` do? Starts the whole product, says how to use it, and stops it on Ctrl-C or SIGTERM.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use wicketgate_e2e::failure::Context as _;
+use wicketgate_e2e::upstream::Upstream;
+use wicketgate_e2e::world::{Plan, World};
+use wicketgate_e2e::{Failure, Result, files, policy};
+
+/// What the environment asks for.
+struct Wish {
+    plan: Plan,
+    /// The policy was written here because there was none.
+    policy_written: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nmake run: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<()> {
+    let Wish { plan, policy_written } = wish()?;
+    let mut stop = std::pin::pin!(stop_signal());
+    eprintln!("\nstarting");
+    let started = tokio::select! {
+        started = World::start(plan, |part| eprintln!("   {part}")) => started?,
+        stopped = &mut stop => return stopped,
+    };
+    let mut world = started;
+    world.ready().write(&world.state)?;
+    print_welcome(&world, policy_written);
+
+    let render_log = world.state.join("render.log");
+    let ended = tokio::select! {
+        failure = world.death() => Err(failure),
+        stopped = &mut stop => stopped,
+        () = follow(&render_log) => Ok(()),
+    };
+    eprintln!("\nstopping");
+    world.stop().await;
+    ended
+}
+
+fn wish() -> Result<Wish> {
+    let state = PathBuf::from(variable("STATE").unwrap_or_else(|| ".run".into()));
+    let port = variable("PORT").unwrap_or_else(|| "8080".into());
+    let port = port.parse().ok().filter(|port| *port > 0);
+    let port = port.ok_or_else(|| Failure::new("PORT must be a number from 1 to 65535."))?;
+    let mut plan = Plan::sample(state, port);
+    // Another PORT means that there may be a second run: its other ports are not the documented ones either.
+    plan.documented_ports = port == 8080;
+    plan.upstream = variable("UPSTREAM").map(|url| Upstream::parse(&url)).transpose()?;
+    plan.auth_config = variable("AUTH_CONFIG").map(|path| existing("AUTH_CONFIG", path)).transpose()?;
+    let mut policy_written = false;
+    if let Some(path) = variable("POLICY") {
+        plan.policy = existing("POLICY", path)?;
+    } else if plan.upstream.is_some() {
+        files::create_directory(&plan.state)?;
+        plan.policy = policy::write_everything(&plan.state)?;
+        policy_written = true;
+    }
+    Ok(Wish { plan, policy_written })
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn existing(name: &str, path: String) -> Result<PathBuf> {
+    let path = PathBuf::from(path);
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(Failure::new(format!("{name}={} is not a file: give the path of one.", path.display())))
+    }
+}
+
+async fn stop_signal() -> Result<()> {
+    let listen = |kind| signal(kind).context(|| "cannot listen for signals".to_owned());
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut hangup = listen(SignalKind::hangup())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
+}
+
+/// Repeats what the policy compiler says after an edit; never ends.
+async fn follow(log: &Path) {
+    let mut shown = 0;
+    loop {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let text = tokio::fs::read(log).await.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let text = text.unwrap_or_default();
+        let complete = text.rfind('\n').map_or(0, |end| end + 1);
+        for line in text.get(shown..complete).unwrap_or_default().lines() {
+            eprintln!("policy: {line}");
+        }
+        shown = shown.max(complete);
+    }
+}
+
+fn print_welcome(world: &World, policy_written: bool) {
+    let World { mcp, origin, state, policy, .. } = world;
+    let default_state = std::env::current_dir().is_ok_and(|directory| directory.join(".run") == *state);
+    let token = if default_state {
+        "make -s token".to_owned()
+    } else {
+        format!("make -s token STATE={}", state.display())
+    };
+    println!("\nWicketgate is ready.\n");
+    println!("  MCP URL     {mcp}");
+    match &world.login {
+        Some(login) => println!("  login       {} / {}", login.user, login.password),
+        None => println!("  login       a user of your AUTH_CONFIG"),
+    }
+    if policy_written {
+        println!(
+            "  policy      {} (written for UPSTREAM: any authenticated principal may do everything)",
+            policy.display()
+        );
+    } else {
+        println!("  policy      {}", policy.display());
+    }
+    println!(
+        "              an edit takes effect within two seconds; a wrong one changes nothing and is named here"
+    );
+    println!("  records     {}", state.join("audit.jsonl").display());
+    println!("  status      {origin}/wicketgate/status\n");
+    println!("A first call, with the Inspector's command line:\n");
+    println!("  npx -y @modelcontextprotocol/inspector --cli {mcp} --transport http --method tools/list \\");
+    println!("    --header \"Authorization: Bearer $({token})\"\n");
+    println!(
+        "In a desktop client: give it the MCP URL where it speaks HTTP itself, and log in when it asks; else add\n"
+    );
+    println!(
+        "  {{\"mcpServers\": {{\"wicketgate\": {{\"command\": \"npx\", \"args\": [\"-y\", \"mcp-remote\", \"{mcp}\"]}}}}}}\n"
+    );
+    println!("Ctrl-C stops everything that was started here.");
+}

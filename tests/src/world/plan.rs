@@ -1,0 +1,74 @@
+//! What is to be started? Everything that may differ between two worlds.
+
+use std::path::{Path, PathBuf};
+
+use crate::sidecar::User;
+use crate::upstream::Upstream;
+use crate::{Result, files, layout, policy, ports};
+
+/// What to start, where.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The state directory; made when it is not there.
+    pub state: PathBuf,
+    /// Envoy's port on 127.0.0.1.
+    pub port: u16,
+    /// Whether the other ports should be the documented ones where these are free.
+    pub documented_ports: bool,
+    /// The MCP server to protect; `None` starts the sample server.
+    pub upstream: Option<Upstream>,
+    /// The policy file.
+    pub policy: PathBuf,
+    /// The sidecar's configuration; `None` has one generated.
+    pub auth_config: Option<PathBuf>,
+    /// Users of a generated configuration; none means the demo user.
+    pub users: Vec<User>,
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// The sample server under the sample policy with the demo user, at this port.
+    #[must_use]
+    pub fn sample(state: PathBuf, port: u16) -> Self {
+        Self {
+            state,
+            port,
+            documented_ports: false,
+            upstream: None,
+            policy: policy::sample(),
+            auth_config: None,
+            users: Vec::new(),
+        }
+    }
+
+    /// [`Plan::sample`] for a test: a free port, a fresh directory under `target/worlds`, and a copy of the policy there
+    /// that the test may edit. `name` is the test's.
+    ///
+    /// # Errors
+    /// No free port, or the directory cannot be written.
+    pub fn fresh(name: &str) -> Result<Self> {
+        let port = ports::free()?;
+        let state = layout::root().join("target/worlds").join(format!("{name}-{port}"));
+        let _ = std::fs::remove_dir_all(&state);
+        files::create_directory(&state)?;
+        let mut plan = Self::sample(state, port);
+        plan.set_policy(&files::read(&policy::sample())?)?;
+        Ok(plan)
+    }
+
+    /// Writes this policy into the state directory and uses it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn set_policy(&mut self, yaml: &str) -> Result<()> {
+        let path = self.state.join("policy.yaml");
+        files::write_private(&path, yaml)?;
+        self.policy = path;
+        Ok(())
+    }
+
+    pub(super) fn users(&self, state: &Path) -> Result<Vec<User>> {
+        if self.users.is_empty() { Ok(vec![User::demo(state)?]) } else { Ok(self.users.clone()) }
+    }
+}
