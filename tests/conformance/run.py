@@ -80,14 +80,16 @@ def run_gateway(url: str, token: str | None, out: Path) -> results.Run:
     return found
 
 
-def start_server() -> tuple[subprocess.Popen[str], str]:
-    """Starts the everything-server of our own; returns the process and its URL."""
-    server = subprocess.Popen(
-        [sys.executable, str(HERE / "everything_server.py")], stdout=subprocess.PIPE, text=True
-    )
+def start_server(out: Path) -> tuple[subprocess.Popen[str], str]:
+    """Starts an everything-server of our own; returns the process and its URL. What it logs goes to server.log."""
+    log = out / "server.log"
+    with log.open("w") as sink:
+        command = [sys.executable, str(HERE / "everything_server.py")]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=sink, text=True)
     line = server.stdout.readline() if server.stdout else ""
     if not line:
-        raise Failure("The everything-server did not start: see the lines above.")
+        last = (log.read_text().strip().splitlines() or ["it said nothing"])[-1]
+        raise Failure(f"The everything-server did not start: {last}")
     return server, str(json.loads(line)["url"])
 
 
@@ -113,7 +115,7 @@ def measure(options: argparse.Namespace, out: Path) -> int:
     try:
         direct_url = options.direct
         if direct_url is None:
-            server, direct_url = start_server()
+            server, direct_url = start_server(out)
         runs = {"direct": run_direct(direct_url, out)}
         gateway_url = direct_url if options.proxy_only else options.gateway
         if gateway_url:
