@@ -78,6 +78,8 @@ class TokenProxy:
         try:
             # Whichever side ends first ends the connection: a client that goes away must be seen to go away.
             await asyncio.wait({requests, answers}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            return  # `stop`: nobody waits for this connection any more.
         finally:
             for task in (requests, answers):
                 task.cancel()
