@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import obtain
+import policy_names
 import report
 import results
 from token_proxy import TokenProxy
@@ -80,6 +82,14 @@ def run_gateway(url: str, token: str | None, out: Path) -> results.Run:
     return found
 
 
+def check_policy(out: Path) -> None:
+    asked = json.loads((out / "gateway/asked.json").read_text())
+    missing = policy_names.unnamed(HERE / "policy.yaml", asked)
+    if missing:
+        raise Failure(f"policy.yaml does not name what the suite asked for: {', '.join(missing)}.")
+    say("policy", True, asked=len(asked))
+
+
 def start_server(out: Path) -> tuple[subprocess.Popen[str], str]:
     """Starts an everything-server of our own; returns the process and its URL. What it logs goes to server.log."""
     log = out / "server.log"
@@ -120,6 +130,8 @@ def measure(options: argparse.Namespace, out: Path) -> int:
         gateway_url = direct_url if options.proxy_only else options.gateway
         if gateway_url:
             runs["gateway"] = run_gateway(gateway_url, bearer_token(options.token_file), out)
+            if options.proxy_only:
+                check_policy(out)
     finally:
         if server is not None:
             server.terminate()
@@ -137,12 +149,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--direct", metavar="URL", help="a running everything-server; default: start one")
     parser.add_argument("--gateway", metavar="URL", help="the same server behind the gateway")
-    parser.add_argument("--proxy-only", action="store_true", help="send the second run through the token proxy alone")
+    parser.add_argument(
+        "--proxy-only", action="store_true", help="second run through the token proxy alone; also looks at policy.yaml"
+    )
     parser.add_argument("--token-file", type=Path, help="bearer token for the gateway; default: WICKETGATE_TOKEN")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json and report.md there")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs and raw checks in this empty directory")
     parser.add_argument("--write-baseline", action="store_true", help="make the direct run the baseline")
     options = parser.parse_args()
+    # So that the server that we may have started ends with us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if options.keep:
             options.keep.mkdir(parents=True, exist_ok=True)

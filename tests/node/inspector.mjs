@@ -80,7 +80,7 @@ async function inEra(home, token, era) {
 async function main() {
   const token = (options['token-file'] ? readFileSync(options['token-file'], 'utf8') : process.env.WICKETGATE_TOKEN ?? '').trim();
   if (!options.url || !token) fail('--url is needed, and a token in --token-file or WICKETGATE_TOKEN.');
-  if (!existsSync(PROGRAM)) fail('The Inspector is not installed: run `npm ci` in tests/node/inspector.');
+  if (!existsSync(PROGRAM)) fail('The Inspector is not installed: run tests/node/install.sh.');
   const home = mkdtempSync(join(tmpdir(), 'inspector-'));
   try {
     for (const era of options.eras.split(',')) await inEra(home, token, era);
