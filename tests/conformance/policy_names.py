@@ -46,5 +46,5 @@ def kinds(rules: list[dict]) -> set[str]:
 
 
 def is_free(method: str) -> bool:
-    """Lists, notifications and the handshake; and a method that needs a target but came without one is refused first."""
+    """Lists, notifications, the handshake; and what needs a target but came without one, which is refused first."""
     return method in HOUSEKEEPING | TARGETED or method.endswith("/list") or method.startswith("notifications/")

@@ -281,7 +281,8 @@ def main() -> int:
         asyncio.run(Run(options).all_steps())
     except (Exception, BaseExceptionGroup) as wrapped:
         error = first_cause(wrapped)
-        sentence = str(error) if isinstance(error, StepFailed | forms.PageProblem) else f"{type(error).__name__}: {error}"
+        plain = isinstance(error, (StepFailed, forms.PageProblem))
+        sentence = str(error) if plain else f"{type(error).__name__}: {error}"
         print(json.dumps({"step": "failed", "ok": False, "error": sentence}), flush=True)
         print(f"python client: {sentence}", file=sys.stderr)
         return 1

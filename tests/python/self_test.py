@@ -48,9 +48,14 @@ class ClientAgainstStandIn(unittest.TestCase):
                 self.assertEqual(steps["login"]["pages"], ["login", "consent"])
 
     def test_what_is_wrong_is_said(self) -> None:
+        allowed = ["--denied-tool", "run_report", "--denied-args", '{"seconds": 0}']
         cases = [
             (["--steps", "list"], "wrong", "The login of alice was refused"),
-            (["--steps", "denied", "--denied-tool", "search_notes", "--denied-args", '{"query": "x"}'], None, "not denied"),
+            (
+                ["--steps", "denied", "--denied-tool", "run_report", "--denied-args", '{"seconds": 0}'],
+                None,
+                "not denied",
+            ),
             (["--steps", "list", "--hidden", "run_report"], None, "which the policy hides"),
             (["--steps", "resource", "--resource", "notes://none"], None, "is not listed"),
         ]

@@ -1,8 +1,8 @@
 """What are the client programs tried on while there is no product at hand?
 
 The Python SDK's own server, protected by the SDK's own authorization server, with a login and a consent page of the
-shape that the sidecar has, and the tools of the sample server. The clients' self-tests run against it, so that a failure
-of a client against the product is the product's. Prints {"step": "listening", ...} when it listens.
+shape that the sidecar has, and some tools of the sample server. The clients' self-tests run against it, so that a
+failure of a client against the product is the product's. Prints {"step": "listening", ...} when it listens.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ class Provider(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshToken,
     async def load_refresh_token(self, client: Client, refresh_token: str) -> RefreshToken | None:
         return self.refresh.get(refresh_token)
 
-    async def exchange_refresh_token(self, client: Client, refresh_token: RefreshToken, scopes: list[str]) -> OAuthToken:
+    async def exchange_refresh_token(
+        self, client: Client, refresh_token: RefreshToken, scopes: list[str]
+    ) -> OAuthToken:
         del self.refresh[refresh_token.token]
         return self.issue(client, scopes)
 
@@ -102,9 +104,7 @@ class Provider(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshToken,
         names = {"client_id": client.client_id, "scopes": scopes, "subject": USER}
         self.access[access] = AccessToken(token=access, expires_at=until, resource=f"{self.issuer}/mcp", **names)
         self.refresh[refresh] = RefreshToken(token=refresh, **names)
-        return OAuthToken(
-            access_token=access, expires_in=LIFETIME, scope=" ".join(scopes), refresh_token=refresh
-        )
+        return OAuthToken(access_token=access, expires_in=LIFETIME, scope=" ".join(scopes), refresh_token=refresh)
 
     async def load_access_token(self, token: str) -> AccessToken | None:
         return self.access.get(token)
@@ -129,8 +129,9 @@ def add_pages(server: MCPServer, provider: Provider) -> None:
             provider.logged_in.add(ticket)
             return RedirectResponse(f"/consent?ticket={ticket}", 303)
         fields = f'<input type="hidden" name="ticket" value="{html.escape(ticket)}">'
-        fields += '<label>User <input name="username"></label><label>Password <input name="password" type="password">'
-        return page("Sign in", f'<form method="post">{fields}</label><button>Sign in</button></form>')
+        fields += '<label>User <input name="username"></label>'
+        fields += '<label>Password <input name="password" type="password"></label>'
+        return page("Sign in", f'<form method="post">{fields}<button>Sign in</button></form>')
 
     @server.custom_route("/consent", methods=["GET", "POST"])
     async def consent(request: Request) -> Response:
@@ -141,7 +142,8 @@ def add_pages(server: MCPServer, provider: Provider) -> None:
         if request.method == "POST":
             return RedirectResponse(provider.decide(ticket, form.get("decision") == "approve"), 303)
         fields = f'<input type="hidden" name="ticket" value="{html.escape(ticket)}">'
-        buttons = '<button name="decision" value="approve">Allow</button><button name="decision" value="deny">Deny</button>'
+        buttons = '<button name="decision" value="approve">Allow</button>'
+        buttons += '<button name="decision" value="deny">Deny</button>'
         return page("Allow access?", f'<form method="post" action="/consent">{fields}{buttons}</form>')
 
 
