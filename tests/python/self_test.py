@@ -51,11 +51,7 @@ class ClientAgainstStandIn(unittest.TestCase):
         allowed = ["--denied-tool", "run_report", "--denied-args", '{"seconds": 0}']
         cases = [
             (["--steps", "list"], "wrong", "The login of alice was refused"),
-            (
-                ["--steps", "denied", "--denied-tool", "run_report", "--denied-args", '{"seconds": 0}'],
-                None,
-                "not denied",
-            ),
+            (["--steps", "denied", *allowed], None, "not denied"),
             (["--steps", "list", "--hidden", "run_report"], None, "which the policy hides"),
             (["--steps", "resource", "--resource", "notes://none"], None, "is not listed"),
         ]
