@@ -1,7 +1,10 @@
 //! What is asked: from bytes and headers to an [`operation::Operation`], strictly.
 
+pub mod headers;
 pub mod jsonrpc;
 pub mod method;
 pub mod operation;
+pub mod session;
+pub mod sse;
 pub mod strict;
 pub mod versions;

@@ -1,1 +1,4 @@
-//! What may come back: filtered lists.
+//! What may come back? Answers with what the caller may not see cut out, every other byte untouched.
+
+pub mod list;
+pub mod stream;

@@ -1,0 +1,248 @@
+//! Which elements of a list may this caller see? Cuts the others out of an answer.
+//!
+//! Lists are known by their shape (`result.tools`, `prompts`, `resources`, `resourceTemplates`), not by the request that
+//! they answer: a resumed stream replays answers to requests that this exchange never saw.
+
+use std::ops::Range;
+
+use crate::denial::Denial;
+use crate::mcp::operation::Target;
+use crate::mcp::strict::{Fault, Kind, Rigour, Scanner};
+use crate::mcp::versions::{Era, Revision};
+
+/// Says whether the caller may see a tool, prompt, resource or template: the same decision as for a call.
+pub type Visible<'f> = dyn FnMut(&Target) -> bool + 'f;
+
+/// What was done to lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Lists seen.
+    pub lists: u32,
+    /// Elements left in.
+    pub kept: u32,
+    /// Elements cut out because they may not be seen.
+    pub removed: u32,
+    /// Elements cut out because their name could not be read.
+    pub unreadable: u32,
+}
+
+/// An answer after filtering.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filtered {
+    /// The new bytes; `None` if nothing changed.
+    pub body: Option<Vec<u8>>,
+    /// What was done.
+    pub report: Report,
+}
+
+struct Filter<'f, 'v> {
+    visible: &'f mut Visible<'v>,
+    modern: bool,
+    report: Report,
+    edits: Vec<Edit>,
+}
+
+/// A range of the body, and what replaces it.
+struct Edit {
+    range: Range<usize>,
+    with: &'static str,
+}
+
+/// The cuts of one array, found element by element so that exactly one comma goes with each element.
+#[derive(Default)]
+struct Cuts {
+    kept_one: bool,
+    /// Where the removed elements begin that no kept one precedes.
+    from: Option<usize>,
+    last_end: usize,
+}
+
+const LISTS: &[&str] = &["tools", "prompts", "resources", "resourceTemplates", "cacheScope"];
+
+// === impl Report ===
+
+impl Report {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            lists: self.lists.saturating_add(other.lists),
+            kept: self.kept.saturating_add(other.kept),
+            removed: self.removed.saturating_add(other.removed),
+            unreadable: self.unreadable.saturating_add(other.unreadable),
+        }
+    }
+}
+
+/// Filters the lists in `body`: a JSON-RPC message, or an array of them.
+///
+/// Elements that `visible` denies are cut out with one comma each. `cacheScope` of a list becomes `"private"`, because what
+/// is left depends on the caller; it is added where it is missing and `revision` is a modern one (whose schema demands it)
+/// or a `ttlMs` invites caching. Every other byte stays. A text without any bracket or brace (an empty body, a URL) holds no
+/// list and is left alone.
+///
+/// # Errors
+/// `UnsafeResponse`: not JSON, or repeated keys (or such that differ in letter case only) where lists and names stand, so
+/// that a client might see another list than the one filtered here.
+pub fn filter_list(
+    body: &[u8],
+    revision: Option<Revision>,
+    visible: &mut Visible<'_>,
+) -> Result<Filtered, Denial> {
+    if !body.iter().any(|b| matches!(b, b'{' | b'[')) {
+        return Ok(Filtered { body: None, report: Report::default() });
+    }
+    let modern = revision.is_some_and(|r| r.era() == Era::Modern);
+    let mut filter = Filter { visible, modern, report: Report::default(), edits: Vec::new() };
+    filter.scan(body).map_err(|fault| match fault {
+        Fault::NotJson(what) | Fault::Refused(what) => Denial::UnsafeResponse(what),
+    })?;
+    let body = if filter.edits.is_empty() { None } else { Some(apply(body, filter.edits)) };
+    Ok(Filtered { body, report: filter.report })
+}
+
+// === impl Filter ===
+
+impl Filter<'_, '_> {
+    fn scan(&mut self, body: &[u8]) -> Result<(), Fault> {
+        let mut scanner = Scanner::new(body, Scanner::ANSWER_DEPTH, Rigour::WhereRead)?;
+        if scanner.at_array() {
+            scanner.array(&mut |scanner, _| self.message(scanner))?;
+        } else {
+            self.message(&mut scanner)?;
+        }
+        scanner.end()
+    }
+
+    fn message(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+        if !scanner.at_object() {
+            return scanner.skip();
+        }
+        scanner.object(&["result"], &mut |scanner, key| {
+            if key.says("result") && scanner.at_object() { self.result(scanner) } else { scanner.skip() }
+        })?;
+        Ok(())
+    }
+
+    fn result(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+        let lists_before = self.report.lists;
+        let (mut scope, mut cacheable) = (None, self.modern);
+        let span = scanner.object(LISTS, &mut |scanner, key| {
+            let array = scanner.at_array();
+            match &*key.decode() {
+                "tools" if array => self.list(scanner, "name", Target::Tool)?,
+                "prompts" if array => self.list(scanner, "name", Target::Prompt)?,
+                "resources" if array => self.list(scanner, "uri", Target::Resource)?,
+                "resourceTemplates" if array => self.list(scanner, "uriTemplate", Target::Template)?,
+                "cacheScope" => scope = Some(scanner.value()?),
+                other => {
+                    cacheable |= other == "ttlMs";
+                    scanner.skip()?;
+                }
+            }
+            Ok(())
+        })?;
+        if self.report.lists == lists_before {
+            return Ok(());
+        }
+        match scope {
+            Some(value) if matches!(value.kind, Kind::Text(text) if text.says("private")) => {}
+            Some(value) => self.edits.push(Edit { range: value.span, with: "\"private\"" }),
+            // The list itself is a member, so a comma is right; the last byte of the span is the brace.
+            None if cacheable => {
+                let brace = span.end.saturating_sub(1);
+                self.edits.push(Edit { range: brace..brace, with: ",\"cacheScope\":\"private\"" });
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn list(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        key: &str,
+        target: fn(String) -> Target,
+    ) -> Result<(), Fault> {
+        self.report.lists += 1;
+        let mut cuts = Cuts::default();
+        scanner.array(&mut |scanner, _| {
+            let (span, name) = element(scanner, key)?;
+            let kept = match name.map(target) {
+                Some(target) if (self.visible)(&target) => {
+                    self.report.kept += 1;
+                    true
+                }
+                Some(_) => {
+                    self.report.removed += 1;
+                    false
+                }
+                None => {
+                    self.report.unreadable += 1;
+                    false
+                }
+            };
+            self.edits.extend(cuts.element(&span, kept));
+            Ok(())
+        })?;
+        self.edits.extend(cuts.end());
+        Ok(())
+    }
+}
+
+// === impl Cuts ===
+
+impl Cuts {
+    fn element(&mut self, span: &Range<usize>, kept: bool) -> Option<Edit> {
+        let cut = match (kept, self.kept_one) {
+            (true, _) => self.from.take().map(|from| from..span.start),
+            // From behind the element before, comma included.
+            (false, true) => Some(self.last_end..span.end),
+            (false, false) => {
+                self.from.get_or_insert(span.start);
+                None
+            }
+        };
+        self.kept_one |= kept;
+        self.last_end = span.end;
+        cut.map(|range| Edit { range, with: "" })
+    }
+
+    /// Nothing was kept at all: the brackets and the white space at their inside stay.
+    fn end(self) -> Option<Edit> {
+        self.from.map(|from| Edit { range: from..self.last_end, with: "" })
+    }
+}
+
+/// Reads one element of a list; the name is `None` if there is none that could be compared.
+fn element(scanner: &mut Scanner<'_>, key: &str) -> Result<(Range<usize>, Option<String>), Fault> {
+    if !scanner.at_object() {
+        return Ok((scanner.value()?.span, None));
+    }
+    let mut name = None;
+    let span = scanner.object(&[key], &mut |scanner, found| {
+        let value = scanner.value()?;
+        match value.kind {
+            Kind::Text(text) if found.says(key) && !text.is_lone() => name = Some(text.decode().into_owned()),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok((span, name))
+}
+
+fn apply(body: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
+    edits.sort_by_key(|edit| edit.range.start);
+    let mut out = Vec::with_capacity(body.len() + 32);
+    let mut at = 0;
+    for Edit { range, with } in edits {
+        out.extend_from_slice(body.get(at..range.start).unwrap_or_default());
+        out.extend_from_slice(with.as_bytes());
+        at = range.end;
+    }
+    out.extend_from_slice(body.get(at..).unwrap_or_default());
+    out
+}
+
+#[cfg(test)]
+mod tests;

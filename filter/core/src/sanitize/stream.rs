@@ -1,0 +1,101 @@
+//! What of an event stream may pass, and with which bytes? Filters the lists in it event by event.
+
+use super::list::{Report, Visible, filter_list};
+use crate::denial::Denial;
+use crate::mcp::sse::{Event, Splitter, data_value, lines};
+use crate::mcp::versions::Revision;
+
+/// One event stream of an upstream, on its way to the client.
+#[derive(Debug)]
+pub struct ListStream {
+    splitter: Splitter,
+    revision: Option<Revision>,
+    report: Report,
+}
+
+// === impl ListStream ===
+
+impl ListStream {
+    /// For a stream that answers a request of `revision`. An event may be `event_limit` bytes long; so much is held at most.
+    pub fn new(event_limit: usize, revision: Option<Revision>) -> Self {
+        Self { splitter: Splitter::new(event_limit), revision, report: Report::default() }
+    }
+
+    /// Takes the next bytes of the stream and appends to `out` what may be passed on now: every complete event, only the
+    /// `data` lines of those changed that hold a list with something to hide.
+    ///
+    /// # Errors
+    /// `UnsafeResponse`: an event is too large, or [`filter_list`] refuses its data. `out` holds the events before it; the
+    /// stream must be ended there.
+    pub fn feed(&mut self, chunk: &[u8], visible: &mut Visible<'_>, out: &mut Vec<u8>) -> Result<(), Denial> {
+        let mut events = Vec::new();
+        let split = self.splitter.push(chunk, &mut events);
+        for event in events {
+            self.pass(event, visible, out)?;
+        }
+        split.map_err(|_| Denial::UnsafeResponse("an event is too large"))
+    }
+
+    /// Takes the end of the stream (trailers count as such) and appends what was held.
+    ///
+    /// # Errors
+    /// As [`ListStream::feed`].
+    pub fn finish(&mut self, visible: &mut Visible<'_>, out: &mut Vec<u8>) -> Result<(), Denial> {
+        match self.splitter.finish() {
+            Some(event) => self.pass(event, visible, out),
+            None => Ok(()),
+        }
+    }
+
+    /// How many bytes are held.
+    pub fn held(&self) -> usize {
+        self.splitter.held()
+    }
+
+    /// What was done so far.
+    pub fn report(&self) -> Report {
+        self.report
+    }
+
+    fn pass(&mut self, event: Event, visible: &mut Visible<'_>, out: &mut Vec<u8>) -> Result<(), Denial> {
+        if let Some(data) = &event.data {
+            let filtered = filter_list(data, self.revision, visible)?;
+            self.report = self.report.and(filtered.report);
+            if let Some(data) = filtered.body {
+                replace_data(&event.raw, &data, out);
+                return Ok(());
+            }
+        }
+        out.extend_from_slice(&event.raw);
+        Ok(())
+    }
+}
+
+/// Writes the event `raw` with `data` in place of its data; all other lines stay. The new lines stand where the first
+/// data line stood, and look like it.
+fn replace_data(raw: &[u8], data: &[u8], out: &mut Vec<u8>) {
+    let mut written = false;
+    for (line, end) in lines(raw) {
+        let Some(value) = data_value(line) else {
+            out.extend_from_slice(line);
+            out.extend_from_slice(end);
+            continue;
+        };
+        if std::mem::replace(&mut written, true) {
+            continue;
+        }
+        let field =
+            line.get(..line.len() - value.len()).filter(|field| field.contains(&b':')).unwrap_or(b"data: ");
+        for (i, part) in data.split(|b| *b == b'\n').enumerate() {
+            if i > 0 {
+                out.extend_from_slice(if end.is_empty() { b"\n" } else { end });
+            }
+            out.extend_from_slice(field);
+            out.extend_from_slice(part);
+        }
+        out.extend_from_slice(end);
+    }
+}
+
+#[cfg(test)]
+mod tests;
