@@ -68,6 +68,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, watcher
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_TIMEOUT)
         .max_buf_size(MAX_BUFFER)
+        .max_header_size(MAX_BUFFER)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         // Clients that go away or send rubbish are no news.
