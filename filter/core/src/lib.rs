@@ -5,10 +5,12 @@
 
 pub mod config;
 pub mod denial;
+pub mod guard;
 pub mod head;
 pub mod identity;
 pub mod limits;
 pub mod mcp;
 pub mod policy;
 pub mod sanitize;
+pub mod server;
 pub mod time;

@@ -15,6 +15,19 @@ pub struct Issuer {
     pub jwks: JwksSource,
     /// Which claims hold what rules read.
     pub claims: ClaimNames,
+    /// Which `typ` its access tokens carry.
+    pub token_type: TokenType,
+}
+
+/// Which `typ` a token must have (RFC 8725 section 3.11: explicit typing keeps one kind of JWT from passing as another).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenType {
+    /// `at+jwt` or `application/at+jwt` (RFC 9068 section 2.1).
+    #[default]
+    AccessToken,
+    /// These, `JWT`, or none: for issuers that do not follow RFC 9068. Only the audience then tells an access token
+    /// from an ID token.
+    PlainJwt,
 }
 
 /// A signature algorithm of JWS (RFC 7518 section 3.1, RFC 8037). Symmetric ones and `none` do not exist here.

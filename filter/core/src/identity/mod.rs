@@ -1,4 +1,13 @@
 //! Who is asking: from the bytes of a credential to a [`principal::Principal`].
 
+pub mod claims;
+pub mod credential;
 pub mod issuer;
+mod json;
+pub mod jwks;
+pub mod jwt;
+pub mod key;
+pub mod key_ring;
+pub mod origin;
 pub mod principal;
+pub mod token_cache;

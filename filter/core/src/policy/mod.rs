@@ -1,1 +1,21 @@
 //! May they: rules, the verdict, and the permit that forwarding demands.
+//!
+//! One function answers for calls and for lists ([`rule_set::RuleSet::judge`]); it has three answers: allow, challenge
+//! (a step-up of scopes would do) and deny. Deny rules win, and what no rule allows is denied.
+
+pub mod authorize;
+pub mod explain;
+pub mod methods;
+pub mod pattern;
+pub mod permit;
+mod question;
+pub mod resource_uri;
+pub mod rule;
+pub mod rule_set;
+pub mod template;
+pub mod who;
+
+pub use authorize::authorize;
+pub use permit::Permit;
+pub use rule::RuleId;
+pub use rule_set::{RuleSet, Verdict};

@@ -168,8 +168,8 @@ impl Filter<'_, '_> {
         let mut cuts = Cuts::default();
         scanner.array(&mut |scanner, _| {
             let (span, name) = element(scanner, key)?;
-            let kept = match name {
-                Some(name) if (self.visible)(&target(name)) => {
+            let kept = match name.map(target) {
+                Some(target) if (self.visible)(&target) => {
                     self.report.kept += 1;
                     true
                 }

@@ -1,0 +1,43 @@
+//! Is the document sound as a whole? The way from bytes to a [`Guard`].
+
+use super::error::{ConfigError, ConfigWarning, Findings, Place};
+use super::raw::RawConfig;
+use super::{Sound, VERSION, digest, issuers, read, servers, strict};
+use crate::guard::Guard;
+
+/// A sound configuration, and what is doubtful about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled {
+    /// What exchanges are judged by.
+    pub guard: Guard,
+    /// In the order of the document.
+    pub warnings: Vec<ConfigWarning>,
+}
+
+/// Compiles the JSON document `json`. It is all or nothing: with one error there is no guard.
+///
+/// # Errors
+/// Everything that was found wrong: first the shape of the whole document, and if that is sound, its meaning.
+pub fn compile(json: &[u8]) -> Result<Compiled, Vec<ConfigError>> {
+    let document = strict::parse(json)
+        .map_err(|(path, message)| vec![ConfigError { path, message, suggestion: None }])?;
+    let digest = digest::digest(&document);
+    let mut found = Findings::default();
+    let Some(raw) = read::read(document, &mut found) else { return Err(found.errors) };
+    let (guard, warnings) = judge(&raw, digest, found)?;
+    Ok(Compiled { guard, warnings })
+}
+
+fn judge(raw: &RawConfig, digest: String, mut found: Findings) -> Result<Sound, Vec<ConfigError>> {
+    let root = Place::default();
+    if raw.version != VERSION {
+        found.error(&root.key("version"), format!("only version {VERSION} exists, found {}", raw.version));
+    }
+    let issuers = issuers::compile(&raw.issuers, &root.key("issuers"), &mut found);
+    let servers = servers::compile(&raw.servers, &raw.issuers, &root.key("servers"), &mut found);
+    if found.errors.is_empty() {
+        let guard = Guard { servers, issuers, hold_headers: raw.hold_headers, digest };
+        return Ok((guard, found.warnings));
+    }
+    Err(found.errors)
+}

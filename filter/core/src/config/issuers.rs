@@ -1,0 +1,152 @@
+//! Whose tokens may be accepted? Issuers, judged.
+
+use super::error::{Findings, Place, nearest};
+use super::raw::{RawClaims, RawIssuer, RawJwks};
+use super::units::{format_duration, parse_duration};
+use super::url::Url;
+use crate::identity::issuer::{Algorithm, ClaimNames, Issuer, JwksSource};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86400);
+
+/// Compiles all issuers; one that is refused is left out and found.
+pub(crate) fn compile(raw: &[RawIssuer], place: &Place, found: &mut Findings) -> Vec<Issuer> {
+    let mut compiled: Vec<Issuer> = Vec::new();
+    for (at, issuer) in raw.iter().enumerate() {
+        let here = place.index(at);
+        if compiled.iter().any(|i| i.issuer == issuer.issuer) {
+            found.error(&here.key("issuer"), format!("`{}` stands twice", issuer.issuer));
+        }
+        compiled.extend(compile_one(issuer, &here, found));
+    }
+    compiled
+}
+
+fn compile_one(raw: &RawIssuer, place: &Place, found: &mut Findings) -> Option<Issuer> {
+    let url = match Url::parse(&raw.issuer) {
+        Ok(url) => url,
+        Err(why) => {
+            found.error(&place.key("issuer"), format!("an issuer {why}"));
+            return None;
+        }
+    };
+    if url.scheme == "http" && !url.is_loopback() {
+        found.warn(
+            &place.key("issuer"),
+            "plain http beyond this machine: anyone on the way can take the tokens",
+        );
+    }
+    let algorithms = algorithms(&raw.algorithms, &place.key("algorithms"), found);
+    let skew = duration(
+        raw.clock_skew.as_deref(),
+        "30s",
+        Duration::ZERO..=Issuer::MAX_SKEW,
+        &place.key("clock_skew"),
+        found,
+    );
+    let jwks = jwks(&raw.jwks, &url, &place.key("jwks"), found);
+    let claims = claims(raw.claims.as_ref(), &place.key("claims"), found);
+    Some(Issuer { issuer: raw.issuer.clone(), algorithms, skew, jwks, claims })
+}
+
+fn algorithms(raw: &[String], place: &Place, found: &mut Findings) -> Vec<Algorithm> {
+    if raw.is_empty() {
+        found.error(place, "name at least one of RS256, PS256, ES256, EdDSA");
+    }
+    let mut compiled = Vec::new();
+    for (at, name) in raw.iter().enumerate() {
+        match Algorithm::parse(name) {
+            Some(algorithm) if compiled.contains(&algorithm) => {
+                found.error(&place.index(at), format!("`{name}` stands twice"));
+            }
+            Some(algorithm) => compiled.push(algorithm),
+            None => {
+                let (why, suggestion) = refuse_algorithm(name);
+                found.suggest(&place.index(at), why, suggestion);
+            }
+        }
+    }
+    compiled
+}
+
+fn refuse_algorithm(name: &str) -> (String, Option<String>) {
+    let known = "accepted are RS256, PS256, ES256, EdDSA";
+    if name.eq_ignore_ascii_case("none") {
+        return (format!("`{name}` means tokens without a signature, which anyone can write; {known}"), None);
+    }
+    if name.get(..2).is_some_and(|n| n.eq_ignore_ascii_case("HS")) {
+        let why = "is symmetric: whoever can check such a token can forge one";
+        return (format!("`{name}` {why}; {known}"), None);
+    }
+    let suggestion = nearest(name, Algorithm::ALL.map(Algorithm::as_str));
+    (format!("`{name}` is not supported; {known}"), suggestion)
+}
+
+fn jwks(raw: &RawJwks, issuer: &Url, place: &Place, found: &mut Findings) -> JwksSource {
+    if raw.cluster.trim().is_empty() {
+        found.error(&place.key("cluster"), "the name of a cluster in Envoy's configuration is needed");
+    }
+    if !raw.path.starts_with('/') || raw.path.contains(|c: char| !c.is_ascii_graphic()) {
+        found.error(&place.key("path"), "a path begins with `/` and holds no spaces");
+    }
+    let authority = raw.authority.clone().unwrap_or_else(|| issuer.authority());
+    if crate::server::Authority::parse(&authority).is_none() {
+        found.error(&place.key("authority"), "is a host with an optional port");
+    }
+    let mut span = |key: &str, text: &Option<String>, default: &str, within: RangeInclusive<Duration>| {
+        duration(text.as_deref(), default, within, &place.key(key), found)
+    };
+    JwksSource {
+        timeout: span("timeout", &raw.timeout, "5s", Duration::from_millis(1)..=30 * SECOND),
+        refresh: span("refresh", &raw.refresh, "5m", 10 * SECOND..=DAY),
+        max_stale: span("max_stale", &raw.max_stale, "24h", Duration::ZERO..=7 * DAY),
+        cluster: raw.cluster.clone(),
+        path: raw.path.clone(),
+        authority,
+    }
+}
+
+fn claims(raw: Option<&RawClaims>, place: &Place, found: &mut Findings) -> ClaimNames {
+    let default = ClaimNames::default();
+    let Some(raw) = raw else { return default };
+    let mut name = |key: &str, given: &Option<String>, default: String| {
+        let Some(given) = given else { return default };
+        if given.is_empty() || given.split('.').any(str::is_empty) {
+            found.error(&place.key(key), "is the name of a claim; dots stand between names only");
+        }
+        given.clone()
+    };
+    ClaimNames {
+        client: name("client", &raw.client, default.client),
+        scopes: name("scopes", &raw.scopes, default.scopes),
+        groups: name("groups", &raw.groups, default.groups),
+        roles: name("roles", &raw.roles, default.roles),
+        organization: name("organization", &raw.organization, default.organization),
+    }
+}
+
+fn duration(
+    given: Option<&str>,
+    default: &str,
+    within: RangeInclusive<Duration>,
+    place: &Place,
+    found: &mut Findings,
+) -> Duration {
+    match parse_duration(given.unwrap_or(default)) {
+        Ok(span) if within.contains(&span) => span,
+        Ok(_) => {
+            let (least, most) = (within.start(), within.end());
+            found.error(
+                place,
+                format!("lies outside {} to {}", format_duration(*least), format_duration(*most)),
+            );
+            Duration::ZERO
+        }
+        Err(why) => {
+            found.error(place, why);
+            Duration::ZERO
+        }
+    }
+}

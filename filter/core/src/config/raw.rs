@@ -1,0 +1,329 @@
+//! How is the document written? A mirror without behaviour; its comments become the JSON Schema's descriptions.
+//!
+//! Texts with a form of their own (sizes, patterns, URLs) stay texts here: `compile` judges them, so that several
+//! mistakes are reported at once.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
+use std::fmt;
+
+/// The gateway's policy: which MCP servers it protects, whose tokens it accepts, who may do what.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Config"))]
+#[serde(deny_unknown_fields, expecting = "a mapping")]
+pub struct RawConfig {
+    /// The revision of this format. Only 1 exists.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1)))]
+    pub version: u32,
+    /// Whether Envoy holds request headers back until the body is decided (`allow_on_headers_stop_iteration`, plain
+    /// Envoy only). Where it does not, a buffer filter must stand behind this one.
+    #[serde(default)]
+    pub hold_headers: bool,
+    /// Authorization servers whose access tokens are accepted.
+    #[serde(default)]
+    pub issuers: Vec<RawIssuer>,
+    /// The protected MCP servers. The longest matching path wins.
+    pub servers: Vec<RawServer>,
+}
+
+/// An authorization server.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Issuer"))]
+#[serde(deny_unknown_fields, expecting = "a mapping")]
+pub struct RawIssuer {
+    /// Its identifier, an absolute URL, compared with the claim `iss` byte for byte.
+    pub issuer: String,
+    /// The signature algorithms accepted from it: RS256, PS256, ES256, EdDSA.
+    pub algorithms: Vec<String>,
+    /// Where its public keys come from.
+    pub jwks: RawJwks,
+    /// Leeway for `exp` and `nbf`, at most 60s. Default 30s.
+    pub clock_skew: Option<String>,
+    /// Which claims hold what rules read; dots walk into objects (`realm_access.roles`).
+    pub claims: Option<RawClaims>,
+}
+
+/// A JWKS endpoint, reached through a cluster of Envoy.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Jwks"))]
+#[serde(deny_unknown_fields, expecting = "a mapping")]
+pub struct RawJwks {
+    /// The name of the cluster in Envoy's configuration.
+    pub cluster: String,
+    /// The path, beginning with `/`.
+    pub path: String,
+    /// The `:authority` to send. Default: the issuer's host.
+    pub authority: Option<String>,
+    /// How long one fetch may take, at most 30s. Default 5s.
+    pub timeout: Option<String>,
+    /// How often the keys are fetched again, 10s to 24h. Default 5m.
+    pub refresh: Option<String>,
+    /// How long the last good keys serve while fetching fails, at most 7d. Default 24h.
+    pub max_stale: Option<String>,
+}
+
+/// Names of claims.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Claims"))]
+#[serde(deny_unknown_fields, expecting = "a mapping")]
+pub struct RawClaims {
+    /// The OAuth client. Default `client_id`.
+    pub client: Option<String>,
+    /// Scopes: a space-separated text or a list. Default `scope`.
+    pub scopes: Option<String>,
+    /// Groups: a list or one text. Default `groups`.
+    pub groups: Option<String>,
+    /// Roles: a list or one text. Default `roles`.
+    pub roles: Option<String>,
+    /// Organization. Default `org`.
+    pub organization: Option<String>,
+}
+
+/// A protected MCP server. What no rule allows is denied.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Server"))]
+#[serde(deny_unknown_fields, expecting = "a mapping")]
+pub struct RawServer {
+    /// Unique; letters, digits, `_`, `-`, `.`. Appears in metrics and audit records.
+    pub name: String,
+    /// The public absolute URL of the MCP endpoint, without trailing slash: the audience that tokens must have.
+    pub url: String,
+    /// Which requests are for it. Default: the host and the path of `url`.
+    #[serde(rename = "match")]
+    pub place: Option<RawMatch>,
+    /// The issuers that it accepts, as spelt above. Default: all.
+    pub issuers: Option<Vec<String>>,
+    /// Browser origins that may call it, such as `https://app.example.com`. Default: none.
+    #[serde(default)]
+    pub origins: Vec<String>,
+    /// Scopes named in the metadata and in the challenge to a request without a credential.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Revisions of MCP that it accepts, such as `2025-11-25`. Default: all that the gateway knows.
+    pub versions: Option<Vec<String>>,
+    /// Sizes and rates.
+    pub limits: Option<RawLimits>,
+    /// Who may do what; deny wins, order does not matter for the verdict.
+    #[serde(default)]
+    pub rules: Vec<RawRule>,
+}
+
+/// Which requests are for a server.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Match"))]
+#[serde(deny_unknown_fields, expecting = "a mapping")]
+pub struct RawMatch {
+    /// Host names, each with a port or without, or `*` for every host. Default: the host of `url`, any port.
+    pub hosts: Option<Vec<String>>,
+    /// This path and everything below it. Default: the path of `url`.
+    pub path: Option<String>,
+}
+
+/// Sizes and rates of a server.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Limits"))]
+#[serde(deny_unknown_fields, expecting = "a mapping")]
+pub struct RawLimits {
+    /// The largest request body, at most 64MiB. Default 1MiB.
+    pub request_bytes: Option<RawSize>,
+    /// The largest JSON answer, or event of a stream, at most 64MiB. Default 16MiB.
+    pub response_bytes: Option<RawSize>,
+    /// Before anything is parsed, per principal and per source address. Default 100/s, burst 200.
+    pub flood: Option<RawRate>,
+    /// After authorization, per principal. Default: none.
+    pub principal: Option<RawRate>,
+    /// After authorization, per principal, for calls of some tools. Every entry that matches applies.
+    #[serde(default)]
+    pub tools: Vec<RawToolLimit>,
+}
+
+/// A size: a number of bytes, or a text such as `64KiB` or `1MiB`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawSize(pub String);
+
+/// A token bucket.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Rate"))]
+#[serde(deny_unknown_fields, expecting = "a mapping such as {rate: 600/m, burst: 100}")]
+pub struct RawRate {
+    /// So many per `s`, `m`, `h` or `d`: `600/m`.
+    pub rate: String,
+    /// How many at once. Default: the number in `rate`.
+    pub burst: Option<u32>,
+}
+
+/// A token bucket for some tools.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ToolLimit"))]
+#[serde(deny_unknown_fields, expecting = "a mapping such as {names: [\"run_*\"], rate: 10/m, burst: 5}")]
+pub struct RawToolLimit {
+    /// Patterns of tool names that share the bucket.
+    pub names: Vec<String>,
+    /// So many per `s`, `m`, `h` or `d`: `10/m`.
+    pub rate: String,
+    /// How many at once. Default: the number in `rate`.
+    pub burst: Option<u32>,
+}
+
+/// One rule: `id` and either `allow` or `deny`.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Rule"))]
+#[serde(deny_unknown_fields, expecting = "a mapping with `id` and either `allow` or `deny`")]
+pub struct RawRule {
+    /// Unique on its server; letters, digits, `_`, `-`, `.`. Appears in audit records.
+    pub id: String,
+    /// What it permits.
+    pub allow: Option<RawAllow>,
+    /// What it refuses, whatever other rules say.
+    pub deny: Option<RawDeny>,
+}
+
+/// What a rule permits. Names are patterns: exact, `*` at the end, or `*` as a whole segment.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Allow"))]
+#[serde(deny_unknown_fields, expecting = "a mapping such as {who: any, tools: [\"*\"]}")]
+pub struct RawAllow {
+    /// Whom it means. `anonymous` needs no credential, so it means everybody.
+    pub who: RawWho,
+    /// Methods. With targets: only these of the methods that use such targets. Alone: methods that name no target.
+    pub methods: Option<Vec<String>>,
+    /// Tools that may be called.
+    pub tools: Option<Vec<String>>,
+    /// Prompts that may be got and completed.
+    pub prompts: Option<Vec<String>>,
+    /// Resource URIs, in normal form, that may be read, subscribed to and completed.
+    pub resources: Option<Vec<String>>,
+    /// Task ids. Default: every task for a rule that names tools and no methods; `[]` for none.
+    pub tasks: Option<Vec<String>>,
+    /// Keep out of lists what only more scopes would permit.
+    #[serde(default)]
+    pub hide: bool,
+}
+
+/// What a rule refuses. Names are patterns: exact, `*` at the end, or `*` as a whole segment.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Deny"))]
+#[serde(deny_unknown_fields, expecting = "a mapping such as {who: any, tools: [drop_everything]}")]
+pub struct RawDeny {
+    /// Whom it means. `any` means everybody here, without a credential too; `anonymous` only those without one.
+    pub who: RawWho,
+    /// Methods. With targets: only these. Alone: these, whatever they act on.
+    pub methods: Option<Vec<String>>,
+    /// Tools.
+    pub tools: Option<Vec<String>>,
+    /// Prompts.
+    pub prompts: Option<Vec<String>>,
+    /// Resource URIs, in normal form.
+    pub resources: Option<Vec<String>>,
+    /// Task ids.
+    pub tasks: Option<Vec<String>>,
+}
+
+/// Whom a rule means.
+#[derive(Clone, Debug)]
+pub enum RawWho {
+    /// `any` or `anonymous`; anything else is refused later, with a suggestion.
+    Word(String),
+    /// Attributes of the token.
+    Having(RawAttributes),
+}
+
+/// Attributes that a principal must have: one value of each key given, but all of `scopes`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Attributes"))]
+#[serde(deny_unknown_fields, expecting = "a mapping")]
+pub struct RawAttributes {
+    /// OAuth client ids.
+    pub clients: Option<Vec<String>>,
+    /// Subjects (the claim `sub`).
+    pub subjects: Option<Vec<String>>,
+    /// Groups.
+    pub groups: Option<Vec<String>>,
+    /// Roles.
+    pub roles: Option<Vec<String>>,
+    /// Scopes, all of them. Where only these are missing, a call is answered with a step-up challenge.
+    pub scopes: Option<Vec<String>>,
+    /// Issuers, as spelt at the top.
+    pub issuers: Option<Vec<String>>,
+}
+
+// === impl RawSize ===
+
+impl<'de> Deserialize<'de> for RawSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SizeVisitor;
+        impl Visitor<'_> for SizeVisitor {
+            type Value = RawSize;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of bytes or a size such as 1MiB")
+            }
+            fn visit_u64<E: Error>(self, v: u64) -> Result<RawSize, E> {
+                Ok(RawSize(v.to_string()))
+            }
+            fn visit_str<E: Error>(self, v: &str) -> Result<RawSize, E> {
+                Ok(RawSize(v.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(SizeVisitor)
+    }
+}
+
+// === impl RawWho ===
+
+impl<'de> Deserialize<'de> for RawWho {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WhoVisitor;
+        impl<'de> Visitor<'de> for WhoVisitor {
+            type Value = RawWho;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "`any`, `anonymous`, or a mapping of clients, subjects, groups, roles, scopes, issuers (never both)",
+                )
+            }
+            fn visit_str<E: Error>(self, v: &str) -> Result<RawWho, E> {
+                Ok(RawWho::Word(v.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<RawWho, A::Error> {
+                RawAttributes::deserialize(MapAccessDeserializer::new(members)).map(RawWho::Having)
+            }
+        }
+        deserializer.deserialize_any(WhoVisitor)
+    }
+}
+
+#[cfg(feature = "schema")]
+mod schema {
+    use super::{RawAttributes, RawSize, RawWho};
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+    use std::borrow::Cow;
+
+    impl JsonSchema for RawSize {
+        fn schema_name() -> Cow<'static, str> {
+            "Size".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "description": "A size: a number of bytes, or a text such as `64KiB` or `1MiB`.",
+                "anyOf": [
+                    {"type": "integer", "minimum": 1},
+                    {"type": "string", "pattern": "^([0-9]+(B|KiB|MiB|GiB)?|.*\\$\\{.*\\}.*)$"}
+                ]
+            })
+        }
+    }
+
+    impl JsonSchema for RawWho {
+        fn schema_name() -> Cow<'static, str> {
+            "Who".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            let attributes = generator.subschema_for::<RawAttributes>();
+            json_schema!({
+                "description": "Whom a rule means: `any` (every valid credential), `anonymous`, or attributes.",
+                "anyOf": [{"enum": ["any", "anonymous"]}, attributes]
+            })
+        }
+    }
+}

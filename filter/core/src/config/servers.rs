@@ -1,0 +1,277 @@
+//! Is every protected server whole, and does each request belong to one at most? Servers, judged.
+
+use super::error::{Findings, Place, nearest};
+use super::raw::{RawIssuer, RawMatch, RawServer};
+use super::url::Url;
+use super::who::is_scope;
+use super::{limits, rules};
+use crate::guard::{METADATA_ROOT, normal_path};
+use crate::mcp::versions::Revision;
+use crate::server::{self, Authority, Host, Server};
+use serde_json::json;
+
+/// Paths that the gateway answers itself.
+const RESERVED: [&str; 2] = ["/.well-known", "/wicketgate"];
+
+/// Compiles all servers.
+pub(crate) fn compile(
+    raw: &[RawServer],
+    issuers: &[RawIssuer],
+    place: &Place,
+    found: &mut Findings,
+) -> Vec<Server> {
+    if raw.is_empty() {
+        found.error(place, "name at least one server");
+    }
+    let mut compiled: Vec<(Server, usize)> = Vec::new();
+    for (at, server) in raw.iter().enumerate() {
+        let here = place.index(at);
+        rules::name(&server.name, &here.key("name"), found);
+        let Some(server) = compile_one(server, issuers, &here, found) else { continue };
+        for (other, first) in &compiled {
+            refuse_rivals(&server, other, *first, &here, found);
+        }
+        compiled.push((server, at));
+    }
+    compiled.into_iter().map(|(s, _)| s).collect()
+}
+
+fn compile_one(
+    raw: &RawServer,
+    issuers: &[RawIssuer],
+    place: &Place,
+    found: &mut Findings,
+) -> Option<Server> {
+    let before = found.errors.len();
+    let url = public_url(&raw.url, &place.key("url"), found);
+    let indexes = issuer_indexes(raw.issuers.as_deref(), issuers, &place.key("issuers"), found);
+    let accepted: Vec<&str> =
+        indexes.iter().filter_map(|at| issuers.get(*at)).map(|i| i.issuer.as_str()).collect();
+    let rules = rules::compile(&raw.rules, &accepted, &place.key("rules"), found);
+    if raw.rules.is_empty() {
+        found.warn(&place.key("rules"), "no rules: everything on this server is denied");
+    }
+    if rules.expects_credential() && accepted.is_empty() && found.errors.len() == before {
+        found.error(
+            &place.key("issuers"),
+            "the rules ask for credentials, but no issuer is there to accept them from",
+        );
+    }
+    judge_scopes(&raw.scopes, &place.key("scopes"), found);
+    judge_origins(&raw.origins, &place.key("origins"), found);
+    let versions = versions(raw.versions.as_deref(), &place.key("versions"), found);
+    let limits = limits::compile(raw.limits.as_ref(), &place.key("limits"), found);
+    let url = url?;
+    let home = home(raw.place.as_ref(), &url, &place.key("match"), found);
+    let metadata_path = format!("{METADATA_ROOT}{}", url.path);
+    Some(Server {
+        name: raw.name.clone(),
+        place: home,
+        metadata_url: format!("{}{metadata_path}", url.origin()),
+        metadata_path,
+        metadata: metadata(raw, &accepted),
+        resource: raw.url.clone(),
+        scopes: raw.scopes.clone(),
+        origins: raw.origins.clone(),
+        issuers: indexes,
+        versions,
+        limits,
+        rules,
+    })
+}
+
+fn public_url(text: &str, place: &Place, found: &mut Findings) -> Option<Url> {
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(why) => {
+            found.error(place, format!("the public URL {why}"));
+            return None;
+        }
+    };
+    if let Some(without) = text.strip_suffix('/') {
+        let message = "the public URL has no `/` at the end: clients compare it letter by letter";
+        found.suggest(place, message, Some(without.to_owned()));
+        return None;
+    }
+    if url.scheme == "http" && !url.is_loopback() {
+        found.warn(place, "plain http beyond this machine: anyone on the way can take the tokens");
+    }
+    Some(url)
+}
+
+fn home(raw: Option<&RawMatch>, url: &Url, place: &Place, found: &mut Findings) -> server::Place {
+    let default = RawMatch::default();
+    let raw = raw.unwrap_or(&default);
+    let hosts = match &raw.hosts {
+        None => vec![Host::Named { name: url.host.clone(), port: None }],
+        Some(hosts) => self::hosts(hosts, &place.key("hosts"), found),
+    };
+    let path =
+        raw.path.clone().unwrap_or_else(|| if url.path.is_empty() { "/".into() } else { url.path.clone() });
+    let here = place.key("path");
+    if normal_path(&path) != Some(path.as_str()) {
+        found.error(
+            &here,
+            "a path begins with `/` and is plain: no query, `//`, `..`, `;`, or encoded separator",
+        );
+    } else if let Some(without) = path.strip_suffix('/').filter(|p| !p.is_empty()) {
+        found.suggest(
+            &here,
+            "no `/` at the end: everything below the path is meant anyway",
+            Some(without.to_owned()),
+        );
+    }
+    if RESERVED
+        .iter()
+        .any(|r| path.strip_prefix(r).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    {
+        found.error(&here, format!("{} are answered by the gateway itself", RESERVED.join(" and ")));
+    }
+    server::Place { hosts, path }
+}
+
+fn hosts(raw: &[String], place: &Place, found: &mut Findings) -> Vec<Host> {
+    if raw.is_empty() {
+        found.error(place, "an empty list matches no request; leave the key out, or write [\"*\"]");
+    }
+    let compiled = raw.iter().enumerate().filter_map(|(at, text)| {
+        if text == "*" {
+            return Some(Host::Any);
+        }
+        match Authority::parse(text) {
+            Some(a) => Some(Host::Named { name: a.name.to_ascii_lowercase(), port: a.port }),
+            None => {
+                found.error(&place.index(at), "is a host name with an optional port, or `*` for every host");
+                None
+            }
+        }
+    });
+    compiled.collect()
+}
+
+fn issuer_indexes(
+    chosen: Option<&[String]>,
+    issuers: &[RawIssuer],
+    place: &Place,
+    found: &mut Findings,
+) -> Vec<usize> {
+    let Some(chosen) = chosen else { return (0..issuers.len()).collect() };
+    if chosen.is_empty() {
+        found.error(place, "an empty list accepts nobody's tokens; leave the key out for all issuers");
+    }
+    let mut indexes = Vec::new();
+    for (at, name) in chosen.iter().enumerate() {
+        match issuers.iter().position(|i| i.issuer == *name) {
+            Some(index) if indexes.contains(&index) => {
+                found.error(&place.index(at), format!("`{name}` stands twice"));
+            }
+            Some(index) => indexes.push(index),
+            None => {
+                let known: Vec<&str> = issuers.iter().map(|i| i.issuer.as_str()).collect();
+                let message =
+                    format!("`{name}` is no issuer of this configuration; there are: {}", known.join(", "));
+                found.suggest(&place.index(at), message, nearest(name, known));
+            }
+        }
+    }
+    indexes
+}
+
+fn judge_scopes(scopes: &[String], place: &Place, found: &mut Findings) {
+    for (at, scope) in scopes.iter().enumerate() {
+        if !is_scope(scope) {
+            found.error(&place.index(at), "a scope is printable ASCII without spaces, `\"` and `\\`");
+        }
+        if scope == "offline_access" {
+            found.warn(&place.index(at), "is for the authorization server; a resource should not ask for it");
+        }
+    }
+}
+
+fn judge_origins(origins: &[String], place: &Place, found: &mut Findings) {
+    for (at, origin) in origins.iter().enumerate() {
+        let here = place.index(at);
+        match Url::parse(origin) {
+            Ok(url) if url.path.is_empty() => {}
+            Ok(url) => found.suggest(&here, "an origin has no path", Some(url.origin())),
+            Err(_) if matches!(origin.as_str(), "*" | "null") => {
+                found.error(
+                    &here,
+                    format!("`{origin}` would let any web page call the server; name the origins"),
+                );
+            }
+            Err(why) => found.error(&here, format!("an origin {why}")),
+        }
+    }
+}
+
+fn versions(chosen: Option<&[String]>, place: &Place, found: &mut Findings) -> Vec<Revision> {
+    let Some(chosen) = chosen else { return Revision::ALL.to_vec() };
+    if chosen.is_empty() {
+        found.error(place, "an empty list accepts no request; leave the key out for all revisions");
+    }
+    let mut compiled = Vec::new();
+    for (at, text) in chosen.iter().enumerate() {
+        match Revision::parse(text) {
+            Some(revision) => compiled.push(revision),
+            None => {
+                let known = Revision::ALL.map(Revision::as_str);
+                let message =
+                    format!("`{text}` is no revision that the gateway knows; it knows {}", known.join(", "));
+                found.error(&place.index(at), message);
+            }
+        }
+    }
+    compiled.sort();
+    compiled.dedup();
+    compiled
+}
+
+/// RFC 9728 section 2. Scopes and issuers are left out where there are none.
+fn metadata(raw: &RawServer, issuers: &[&str]) -> String {
+    let mut document = json!({
+        "resource": raw.url,
+        "bearer_methods_supported": ["header"],
+        "resource_name": raw.name,
+    });
+    if let Some(members) = document.as_object_mut() {
+        if !issuers.is_empty() {
+            members.insert("authorization_servers".to_owned(), json!(issuers));
+        }
+        if !raw.scopes.is_empty() {
+            members.insert("scopes_supported".to_owned(), json!(raw.scopes));
+        }
+    }
+    document.to_string()
+}
+
+/// Refuses two servers that claim one request, or that nobody could tell apart.
+fn refuse_rivals(server: &Server, other: &Server, first: usize, place: &Place, found: &mut Findings) {
+    if server.name == other.name {
+        found.error(&place.key("name"), format!("the name `{}` stands twice", server.name));
+    }
+    if server.resource == other.resource {
+        found.error(
+            &place.key("url"),
+            format!("the same as that of servers[{first}]: tokens for one would open the other"),
+        );
+    }
+    let hosts = || server.place.hosts.iter().flat_map(|a| other.place.hosts.iter().map(move |b| (a, b)));
+    if server.place.path == other.place.path && hosts().any(|(a, b)| a.overlaps(b)) {
+        // An exact host beside `*` counts too: the caller chooses the Host header, so it would choose its rules.
+        found.error(&place.key("match"), format!("a request could belong to this and to servers[{first}]"));
+    }
+}
+
+// === impl Host ===
+
+impl Host {
+    fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) | (_, Self::Any) => true,
+            (Self::Named { name: a, port: p }, Self::Named { name: b, port: q }) => {
+                a == b && (p == q || p.is_none() || q.is_none())
+            }
+        }
+    }
+}

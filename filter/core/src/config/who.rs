@@ -1,0 +1,115 @@
+//! Whom may a rule mean? Subjects, judged.
+
+use super::error::{Findings, Place, nearest};
+use super::raw::{RawAttributes, RawWho};
+use crate::policy::who::{Attributes, Who};
+
+/// Whether the rule permits or refuses: the words mean the wider set for a refusal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Allow,
+    Deny,
+}
+
+/// Compiles `raw` for a server that accepts `issuers`.
+pub(crate) fn compile(
+    raw: &RawWho,
+    side: Side,
+    issuers: &[&str],
+    place: &Place,
+    found: &mut Findings,
+) -> Option<Who> {
+    let who = match raw {
+        RawWho::Word(word) => return compile_word(word, side, place, found),
+        RawWho::Having(attributes) => attributes,
+    };
+    let before = found.errors.len();
+    let compiled = Attributes {
+        clients: values("clients", who.clients.as_ref(), place, found),
+        subjects: values("subjects", who.subjects.as_ref(), place, found),
+        groups: values("groups", who.groups.as_ref(), place, found),
+        roles: values("roles", who.roles.as_ref(), place, found),
+        scopes: values("scopes", who.scopes.as_ref(), place, found),
+        issuers: values("issuers", who.issuers.as_ref(), place, found),
+    };
+    if found.errors.len() == before && compiled == Attributes::default() {
+        found.error(place, "means nobody in particular; write `any` for every valid credential");
+    }
+    for (at, scope) in compiled.scopes.iter().enumerate() {
+        if !is_scope(scope) {
+            found.error(
+                &place.key("scopes").index(at),
+                "a scope is printable ASCII without spaces, `\"` and `\\`",
+            );
+        }
+    }
+    for (at, issuer) in compiled.issuers.iter().enumerate() {
+        if !issuers.contains(&issuer.as_str()) {
+            let message =
+                format!("`{issuer}` is no issuer of this server; its issuers: {}", issuers.join(", "));
+            found.suggest(&place.key("issuers").index(at), message, nearest(issuer, issuers.iter().copied()));
+        }
+    }
+    name_the_issuer(who, issuers, place, found);
+    Some(Who::Having(Box::new(compiled)))
+}
+
+fn compile_word(word: &str, side: Side, place: &Place, found: &mut Findings) -> Option<Who> {
+    match (word, side) {
+        // What needs no credential is not withheld from those who have one.
+        ("anonymous", Side::Allow) | ("any", Side::Deny) => Some(Who::Everyone),
+        ("any", Side::Allow) => Some(Who::Authenticated),
+        ("anonymous", Side::Deny) => Some(Who::Anonymous),
+        _ => {
+            let message = format!(
+                "`{word}` is nobody; accepted are `any`, `anonymous`, or a mapping of clients, subjects, groups, \
+                 roles, scopes, issuers"
+            );
+            found.suggest(place, message, nearest(word, ["any", "anonymous"]));
+            None
+        }
+    }
+}
+
+fn values(key: &str, given: Option<&Vec<String>>, place: &Place, found: &mut Findings) -> Vec<String> {
+    let Some(given) = given else { return Vec::new() };
+    let place = place.key(key);
+    if given.is_empty() {
+        found.error(&place, "an empty list means nobody; leave the key out, or name someone");
+    }
+    for (at, value) in given.iter().enumerate() {
+        if value.is_empty() || value.trim() != value {
+            found.error(&place.index(at), "is empty or has a space at an end");
+        } else if value.contains('*') {
+            found.error(&place.index(at), "who is compared exactly; `*` has no meaning here");
+        }
+    }
+    given.clone()
+}
+
+/// A subject is somebody only together with the issuer that named it; two issuers may both know an `alice`.
+fn name_the_issuer(who: &RawAttributes, issuers: &[&str], place: &Place, found: &mut Findings) {
+    if issuers.len() < 2 || who.issuers.is_some() {
+        return;
+    }
+    for (key, named) in [("subjects", &who.subjects), ("clients", &who.clients)] {
+        if named.is_some() {
+            let message =
+                "the server accepts several issuers, and each may give these names to others; add `issuers`";
+            found.error(&place.key(key), message);
+        }
+    }
+    for (key, named) in [("groups", &who.groups), ("roles", &who.roles)] {
+        if named.is_some() {
+            found.warn(
+                &place.key(key),
+                "any of the server's issuers can grant this; name `issuers` if only one should",
+            );
+        }
+    }
+}
+
+/// RFC 6749 section 3.3, scope-token.
+pub(crate) fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~'))
+}

@@ -1,0 +1,122 @@
+//! What was presented? The bearer token of a request, still unverified, or a clear refusal to guess.
+
+use std::fmt;
+
+use crate::denial::Denial;
+use crate::head::{HeaderFault, RequestHead};
+
+/// A bearer token as presented, unverified. Its `Debug` shows the length only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential(String);
+
+/// The longest token that is looked at. Longer ones cost memory and hashing before anyone is known.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// Request headers that never reach an upstream.
+///
+/// The client's credential is for us alone (MCP authorization: "MUST NOT pass the client's token upstream").
+/// `cookie` goes too: MCP has no use for cookies, and where the authorization server shares our origin a browser
+/// would send its session cookie along, which an upstream must not see.
+pub const STRIPPED_HEADERS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+
+/// Headers that only we may set: a client's own are removed, whatever follows the prefix.
+pub const STRIPPED_PREFIX: &str = "x-wicketgate-";
+
+/// Whether the request header `name` is removed before the request goes upstream.
+pub fn is_stripped(name: &str) -> bool {
+    let own = name.get(..STRIPPED_PREFIX.len()).is_some_and(|p| p.eq_ignore_ascii_case(STRIPPED_PREFIX));
+    own || STRIPPED_HEADERS.iter().any(|h| h.eq_ignore_ascii_case(name))
+}
+
+/// The credential of a request; `None` when it brings none (RFC 6750 section 2.1: `Authorization: Bearer b64token`).
+///
+/// # Errors
+/// [`Denial::InvalidCredential`] for a repeated or unreadable header, another scheme, a token that is not a
+/// `b64token` or is longer than [`MAX_TOKEN_BYTES`], and for a token in the query (RFC 6750 section 2.3, forbidden
+/// by MCP): it may already stand in logs.
+pub fn present(head: &RequestHead) -> Result<Option<Credential>, Denial> {
+    if query_has_token(&head.path) {
+        return Err(Denial::InvalidCredential("token in the query string"));
+    }
+    let value = head.headers.one("authorization").map_err(|fault| {
+        Denial::InvalidCredential(match fault {
+            HeaderFault::Repeated => "authorization header repeated",
+            HeaderFault::NotText => "authorization header not readable",
+        })
+    })?;
+    let Some(value) = value else { return Ok(None) };
+    let Some((scheme, rest)) = value.split_once(' ') else {
+        return Err(Denial::InvalidCredential("authorization header without a bearer token"));
+    };
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Denial::InvalidCredential("authorization scheme is not Bearer"));
+    }
+    let token = rest.trim_start_matches(' ');
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Denial::InvalidCredential("token too long"));
+    }
+    if !is_b64token(token) {
+        return Err(Denial::InvalidCredential("token syntax"));
+    }
+    Ok(Some(Credential(token.to_owned())))
+}
+
+// === impl Credential ===
+
+impl Credential {
+    /// The token itself: for verification only, never for a log, an error or a stored value.
+    pub fn token(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credential({} bytes)", self.0.len())
+    }
+}
+
+/// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 section 2.1).
+fn is_b64token(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
+    !body.is_empty() && body.bytes().all(allowed)
+}
+
+/// Whether any parameter of the query is named `access_token`, percent-encoded or not.
+fn query_has_token(path: &str) -> bool {
+    let Some((_, query)) = path.split_once('?') else { return false };
+    let query = query.split('#').next().unwrap_or_default();
+    query.split(['&', ';']).any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        percent_decoded(name.as_bytes()).eq_ignore_ascii_case(b"access_token")
+    })
+}
+
+/// `%xx` undone where it is well-formed; everything else as it stands.
+fn percent_decoded(mut rest: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(rest.len());
+    loop {
+        match rest {
+            [] => return out,
+            [b'%', hi, lo, tail @ ..] if hi.is_ascii_hexdigit() && lo.is_ascii_hexdigit() => {
+                out.push((hex(*hi) << 4) | hex(*lo));
+                rest = tail;
+            }
+            [byte, tail @ ..] => {
+                out.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit.to_ascii_lowercase() - b'a') + 10,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+use proptest::prelude::*;
+
+use super::{Credential, MAX_TOKEN_BYTES, is_stripped, present};
+use crate::denial::Denial;
+use crate::head::{Headers, RequestHead};
+
+fn head(path: &str, authorization: &[&[u8]]) -> RequestHead {
+    let pairs = authorization.iter().map(|v| ("authorization".to_owned(), v.to_vec())).collect();
+    RequestHead { path: path.into(), headers: Headers::new(pairs), ..RequestHead::default() }
+}
+
+fn token(value: &str) -> Result<Option<String>, Denial> {
+    present(&head("/mcp", &[value.as_bytes()])).map(|c| c.map(|c| c.token().to_owned()))
+}
+
+#[test]
+fn a_bearer_token_is_taken_in_any_case_of_the_scheme() {
+    for value in ["Bearer a.b-c_d~e+f/g==", "bearer a.b-c_d~e+f/g==", "BEARER   a.b-c_d~e+f/g=="] {
+        assert_eq!(token(value), Ok(Some("a.b-c_d~e+f/g==".into())), "{value}");
+    }
+    assert_eq!(present(&head("/mcp", &[])), Ok(None));
+}
+
+#[test]
+fn whatever_is_not_one_bearer_token_is_refused_rather_than_guessed() {
+    for value in [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer =",
+        "Bearer a b",
+        "Bearer a,b",
+        "Bearer a=b",
+        "Bearer\ta",
+        "Basic YTpi",
+        "DPoP abc",
+        "Bearer a, Bearer b",
+        "a.b.c",
+        "Bearer \"a\"",
+        "Bearer a\tb",
+    ] {
+        assert!(matches!(token(value), Err(Denial::InvalidCredential(_))), "{value:?}");
+    }
+    assert!(present(&head("/mcp", &[b"Bearer a", b"Bearer a"])).is_err());
+    assert!(present(&head("/mcp", &[b"Bearer a\xff"])).is_err());
+    assert!(token(&format!("Bearer {}", "a".repeat(MAX_TOKEN_BYTES))).is_ok());
+    assert!(token(&format!("Bearer {}", "a".repeat(MAX_TOKEN_BYTES + 1))).is_err());
+}
+
+#[test]
+fn a_token_in_the_query_is_refused_even_beside_a_good_header() {
+    for path in
+        ["/mcp?access_token=x", "/mcp?a=b&access_token", "/mcp?a;access%5Ftoken=x", "/mcp?%61ccess_token=x"]
+    {
+        assert!(present(&head(path, &[])).is_err(), "{path}");
+        assert!(present(&head(path, &[b"Bearer a"])).is_err(), "{path}");
+    }
+    for path in ["/mcp?my_access_token=x", "/mcp?a=access_token", "/access_token", "/mcp?%zz%6"] {
+        assert_eq!(present(&head(path, &[])), Ok(None), "{path}");
+    }
+}
+
+#[test]
+fn credentials_cookies_and_our_own_headers_stay_here() {
+    for name in ["authorization", "Proxy-Authorization", "cookie", "x-wicketgate-subject", "X-Wicketgate-"] {
+        assert!(is_stripped(name), "{name}");
+    }
+    for name in ["accept", "mcp-session-id", "x-wicketgate", "authorization-x", "é-wicketgate-x"] {
+        assert!(!is_stripped(name), "{name}");
+    }
+}
+
+proptest! {
+    /// House invariant 7.
+    #[test]
+    fn no_debug_output_holds_the_token(secret in "[A-Za-z0-9]{24,64}") {
+        let credential = Credential(secret.clone());
+        let shown = [format!("{credential:?}"), format!("{:#?}", Some(credential))];
+        prop_assert!(shown.iter().all(|s| !s.contains(&secret)));
+        let refusal = present(&head("/mcp", &[format!("Bearer {secret} {secret}").as_bytes()]));
+        prop_assert!(refusal.is_err());
+        let shown = format!("{refusal:?}");
+        prop_assert!(!shown.contains(&secret));
+    }
+}

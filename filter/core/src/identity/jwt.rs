@@ -1,0 +1,203 @@
+//! Is this token good here, now? From the compact form (RFC 7515 section 3.1) to a [`Verified`] identity.
+//!
+//! Cheap checks come first: a token that is not for us, or not of our issuers, costs no signature and no fetch of keys.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::claims::{self, Members};
+use super::credential::MAX_TOKEN_BYTES;
+use super::issuer::{Algorithm, Issuer, TokenType};
+use super::json;
+use super::key::{Claimed, KeyMark, PublicKey};
+use super::key_ring::{KeyRing, Lookup};
+use super::principal::Identity;
+use crate::denial::Denial;
+use crate::time::Timestamp;
+
+/// The longest header, in base64url characters.
+pub const MAX_HEADER_CHARS: usize = 4096;
+
+/// What a token must fit to be accepted by one server.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// All issuers of the configuration, in the order of the [`KeyRing`].
+    pub issuers: &'a [Issuer],
+    /// Indexes into `issuers`: those that this server accepts.
+    pub accepted: &'a [usize],
+    /// The server's resource identifier, compared with `aud` byte for byte (RFC 8707).
+    pub audience: &'a str,
+}
+
+/// A token that holds in every respect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Who it speaks for.
+    pub identity: Identity,
+    /// The issuer's index in the configuration.
+    pub issuer: usize,
+    /// The key that signed it.
+    pub key: KeyMark,
+}
+
+/// Why a token was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It does not hold. Our own words, for the audit.
+    Invalid(&'static str),
+    /// It cannot be judged before the keys of this issuer (its index) are fetched. If
+    /// [`KeyRing::may_fetch`] says no, they cannot be had now.
+    NeedKeys {
+        /// The issuer's index in the configuration.
+        issuer: usize,
+    },
+}
+
+/// The three parts as they stand, none of them empty.
+struct Parts<'t> {
+    header: &'t str,
+    payload: &'t str,
+    signature: &'t str,
+}
+
+/// What we read of the header. `jku`, `x5u`, `x5c` and `x5t` are never read: keys come from the ring alone.
+struct Header {
+    algorithm: Algorithm,
+    kid: Option<String>,
+    typ: Option<String>,
+}
+
+/// The identity that `token` proves, for a server that expects `expected`, at `now`.
+///
+/// # Errors
+/// [`Fault::Invalid`] with a reason for the audit, or [`Fault::NeedKeys`].
+pub fn verify(
+    token: &str,
+    expected: &Expected<'_>,
+    ring: &KeyRing,
+    now: Timestamp,
+) -> Result<Verified, Fault> {
+    let parts = Parts::split(token)?;
+    let header = Header::parse(parts.header)?;
+    let payload = decode(parts.payload, "payload is not unpadded base64url")?;
+    decode(parts.signature, "signature is not unpadded base64url")?;
+    let members = json::object(&payload)
+        .map_err(|()| Fault::Invalid("payload is not a JSON object with unique members"))?;
+
+    let (index, issuer) = accepted_issuer(&members, expected)?;
+    header.fits(issuer)?;
+    let identity = claims::validate(&members, issuer, expected.audience, now).map_err(Fault::Invalid)?;
+
+    let key = find_key(ring, index, &header, now)?;
+    if !key.signed(token, &Claimed { issuer, audience: expected.audience, now }) {
+        return Err(Fault::Invalid("signature"));
+    }
+    Ok(Verified { identity, issuer: index, key: key.mark() })
+}
+
+// === impl Fault ===
+
+impl From<Fault> for Denial {
+    /// For a fault that is final: keys that cannot be had make the exchange unavailable.
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Invalid(what) => Self::InvalidCredential(what),
+            Fault::NeedKeys { .. } => Self::Unavailable("signing keys"),
+        }
+    }
+}
+
+// === impl Parts ===
+
+impl<'t> Parts<'t> {
+    fn split(token: &'t str) -> Result<Self, Fault> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Fault::Invalid("token too long"));
+        }
+        let mut parts = token.split('.');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(header), Some(payload), Some(signature), None)
+                if !header.is_empty() && !payload.is_empty() && !signature.is_empty() =>
+            {
+                Ok(Self { header, payload, signature })
+            }
+            _ => Err(Fault::Invalid("not a signed JWT of three parts")),
+        }
+    }
+}
+
+// === impl Header ===
+
+impl Header {
+    fn parse(encoded: &str) -> Result<Self, Fault> {
+        if encoded.len() > MAX_HEADER_CHARS {
+            return Err(Fault::Invalid("header too long"));
+        }
+        let bytes = decode(encoded, "header is not unpadded base64url")?;
+        let members = json::object(&bytes)
+            .map_err(|()| Fault::Invalid("header is not a JSON object with unique members"))?;
+        // Any `crit` is refused: we understand no extension (RFC 7515 section 4.1.11).
+        if members.contains_key("crit") {
+            return Err(Fault::Invalid("crit in header"));
+        }
+        // A token that brings its own key wants to be believed by it.
+        if members.contains_key("jwk") {
+            return Err(Fault::Invalid("jwk in header"));
+        }
+        let text = |name, fault| match members.get(name) {
+            None => Ok(None),
+            Some(value) => value.as_str().map(|s| Some(s.to_owned())).ok_or(Fault::Invalid(fault)),
+        };
+        let algorithm = text("alg", "alg is not a string")?.and_then(|name| Algorithm::parse(&name));
+        Ok(Self {
+            algorithm: algorithm.ok_or(Fault::Invalid("alg is not supported"))?,
+            kid: text("kid", "kid is not a string")?,
+            typ: text("typ", "typ is not a string")?,
+        })
+    }
+
+    /// Whether algorithm and type are the issuer's.
+    fn fits(&self, issuer: &Issuer) -> Result<(), Fault> {
+        if !issuer.algorithms.contains(&self.algorithm) {
+            return Err(Fault::Invalid("alg is not of this issuer"));
+        }
+        let typ = self.typ.as_deref();
+        let is = |name: &str| typ.is_some_and(|t| t.eq_ignore_ascii_case(name));
+        let access_token = is("at+jwt") || is("application/at+jwt");
+        let plain = issuer.token_type == TokenType::PlainJwt && (typ.is_none() || is("JWT"));
+        if access_token || plain { Ok(()) } else { Err(Fault::Invalid("typ is not that of an access token")) }
+    }
+}
+
+/// The issuer that `iss` names byte for byte, if this server accepts it.
+fn accepted_issuer<'a>(members: &Members, expected: &Expected<'a>) -> Result<(usize, &'a Issuer), Fault> {
+    let iss =
+        members.get("iss").and_then(|v| v.as_str()).ok_or(Fault::Invalid("iss missing or not a string"))?;
+    let accepted = expected.accepted.iter().filter_map(|index| Some((*index, expected.issuers.get(*index)?)));
+    accepted
+        .into_iter()
+        .find(|(_, issuer)| issuer.issuer == iss)
+        .ok_or(Fault::Invalid("iss is not accepted here"))
+}
+
+fn find_key<'r>(
+    ring: &'r KeyRing,
+    issuer: usize,
+    header: &Header,
+    now: Timestamp,
+) -> Result<&'r PublicKey, Fault> {
+    match ring.find(issuer, header.kid.as_deref(), header.algorithm, now) {
+        Lookup::Found(key) => Ok(key),
+        Lookup::Unknown => Err(Fault::Invalid("signed by a key that the issuer does not publish")),
+        Lookup::Ambiguous => Err(Fault::Invalid("several keys fit")),
+        Lookup::Outdated | Lookup::NoKeys => Err(Fault::NeedKeys { issuer }),
+    }
+}
+
+/// Strict base64url: no padding, no whitespace, no stray bits at the end.
+fn decode(text: &str, fault: &'static str) -> Result<Vec<u8>, Fault> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| Fault::Invalid(fault))
+}
+
+#[cfg(test)]
+mod tests;

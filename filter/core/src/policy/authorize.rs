@@ -1,0 +1,51 @@
+//! May they: from a verdict to a permit, or to the denial that the client will read.
+
+use super::permit::Permit;
+use super::rule::RuleId;
+use super::rule_set::{RuleSet, Verdict};
+use crate::denial::{Absent, Denial};
+use crate::identity::principal::Principal;
+use crate::mcp::operation::{Operation, Target};
+
+/// Permits `operation` to `who`, or says why not and which rule decided (`None`: no rule allows it).
+///
+/// # Errors
+/// - [`Denial::MissingCredential`] without a credential, where rules exist that one could satisfy: whatever was asked,
+///   so that the answer tells nothing of what exists
+/// - [`Denial::InsufficientScope`] with every scope to ask for
+/// - [`Denial::NotAllowed`] for a thing, in the words used for one that does not exist
+/// - [`Denial::UnknownMethod`] for a method that names nothing
+pub fn authorize(
+    rules: &RuleSet,
+    who: &Principal,
+    operation: &Operation,
+) -> Result<Permit, (Denial, Option<RuleId>)> {
+    match rules.judge(who, operation) {
+        Verdict::Allow { rule } => Ok(Permit::new(rule)),
+        Verdict::Challenge { rule, scopes } => Err((Denial::InsufficientScope(scopes), Some(rule))),
+        Verdict::Deny { rule } if *who == Principal::Anonymous && rules.expects_credential() => {
+            Err((Denial::MissingCredential, rule))
+        }
+        Verdict::Deny { rule } => Err((refusal(rules, who, operation), rule)),
+    }
+}
+
+/// Names the first thing that is not allowed, as a server would name one that it does not have.
+fn refusal(rules: &RuleSet, who: &Principal, operation: &Operation) -> Denial {
+    let alone = |t: &&Target| {
+        let one = Operation { method: operation.method.clone(), targets: vec![(*t).clone()] };
+        matches!(rules.judge(who, &one), Verdict::Deny { .. })
+    };
+    match operation.targets.iter().find(alone).or(operation.targets.first()) {
+        Some(Target::Tool(name)) => Denial::NotAllowed(Absent::Tool(name.clone())),
+        Some(Target::Prompt(name)) => Denial::NotAllowed(Absent::Prompt(name.clone())),
+        Some(Target::Resource(uri) | Target::Template(uri)) => {
+            Denial::NotAllowed(Absent::Resource(uri.clone()))
+        }
+        Some(Target::Task(id)) => Denial::NotAllowed(Absent::Task(id.clone())),
+        None => Denial::UnknownMethod(operation.method.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,393 @@
+use super::super::pattern::Pattern;
+use super::super::rule::{Effect, Rule, Targets};
+use super::super::who::{Attributes, Who};
+use super::*;
+use crate::identity::principal::Identity;
+use crate::time::Timestamp;
+use proptest::prelude::*;
+
+fn patterns(names: &[&str]) -> Vec<Pattern> {
+    names.iter().map(|n| Pattern::parse(n).unwrap()).collect()
+}
+
+fn rule(id: &str, effect: Effect, who: Who, tools: &[&str]) -> Rule {
+    let targets = Targets { tools: patterns(tools), ..Targets::default() };
+    Rule { id: RuleId::new(id), effect, who, methods: None, targets }
+}
+
+fn allow(id: &str, who: Who, tools: &[&str]) -> Rule {
+    rule(id, Effect::Allow { hide: false }, who, tools)
+}
+
+fn having(scopes: &[&str], roles: &[&str]) -> Who {
+    let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+    Who::Having(Box::new(Attributes { scopes: own(scopes), roles: own(roles), ..Attributes::default() }))
+}
+
+fn someone(scopes: &[&str], roles: &[&str]) -> Principal {
+    let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+    Principal::Authenticated(Box::new(Identity {
+        issuer: "https://as".into(),
+        subject: "s".into(),
+        client: None,
+        scopes: own(scopes),
+        groups: vec![],
+        roles: own(roles),
+        organization: None,
+        grant: None,
+        expires: Timestamp::from_secs(1),
+    }))
+}
+
+fn call(tool: &str) -> Operation {
+    Operation { method: "tools/call".into(), targets: vec![Target::Tool(tool.into())] }
+}
+
+fn outcome(
+    rules: &RuleSet,
+    who: &Principal,
+    operation: &Operation,
+) -> Result<String, (Denial, Option<String>)> {
+    authorize(rules, who, operation)
+        .map(|permit| permit.rule().to_string())
+        .map_err(|(denial, rule)| (denial, rule.map(|r| r.to_string())))
+}
+
+#[test]
+fn nothing_is_allowed_without_a_rule() {
+    let none = RuleSet::default();
+    let denied = Err((Denial::NotAllowed(Absent::Tool("t".into())), None));
+    assert_eq!(outcome(&none, &someone(&[], &[]), &call("t")), denied);
+    assert_eq!(outcome(&none, &Principal::Anonymous, &call("t")), denied);
+    let unknown = Err((Denial::UnknownMethod("initialize".into()), None));
+    assert_eq!(outcome(&none, &someone(&[], &[]), &Operation::bare("initialize")), unknown);
+}
+
+#[test]
+fn deny_wins_wherever_it_stands() {
+    let a = allow("a", Who::Authenticated, &["*"]);
+    let d = rule("d", Effect::Deny, Who::Everyone, &["drop_*"]);
+    for rules in [vec![a.clone(), d.clone()], vec![d, a]] {
+        let rules = RuleSet::new(rules);
+        let who = someone(&[], &[]);
+        assert_eq!(outcome(&rules, &who, &call("get")), Ok("a".into()));
+        let denied = Err((Denial::NotAllowed(Absent::Tool("drop_x".into())), Some("d".into())));
+        assert_eq!(outcome(&rules, &who, &call("drop_x")), denied);
+        assert!(!rules.visible(&who, &Target::Tool("drop_x".into())));
+    }
+}
+
+#[test]
+fn missing_scopes_alone_are_a_challenge_for_all_scopes_needed() {
+    let rules = RuleSet::new(vec![
+        allow("many", having(&["w", "x", "y"], &[]), &["t"]),
+        allow("few", having(&["w", "r"], &[]), &["t"]),
+        allow("read", having(&["base"], &[]), &["r"]),
+        allow("role", having(&["w"], &["op"]), &["t"]),
+    ]);
+    // `other` is no business of this server; `base` and `r` would be lost by a client that asks for `w` alone.
+    let who = someone(&["r", "base", "other"], &[]);
+    let scopes = vec!["base".to_owned(), "r".into(), "w".into()];
+    assert_eq!(
+        outcome(&rules, &who, &call("t")),
+        Err((Denial::InsufficientScope(scopes), Some("few".into())))
+    );
+    assert!(rules.visible(&who, &Target::Tool("t".into())));
+    assert_eq!(outcome(&rules, &someone(&["w"], &["op"]), &call("t")), Ok("role".into()));
+}
+
+#[test]
+fn what_only_a_step_up_allows_is_listed_unless_hidden() {
+    let hidden = rule("h", Effect::Allow { hide: true }, having(&["w"], &[]), &["t"]);
+    let rules = RuleSet::new(vec![hidden.clone()]);
+    let tool = Target::Tool("t".into());
+    assert!(!rules.visible(&someone(&[], &[]), &tool));
+    assert!(rules.visible(&someone(&["w"], &[]), &tool));
+    let shown = RuleSet::new(vec![hidden, allow("s", having(&["x", "y"], &[]), &["t"])]);
+    assert!(shown.visible(&someone(&[], &[]), &tool), "one rule that does not hide is enough");
+}
+
+#[test]
+fn a_missing_credential_is_asked_for_whatever_is_called() {
+    let rules = RuleSet::new(vec![allow("a", Who::Authenticated, &["t"])]);
+    for tool in ["t", "nothing_like_it"] {
+        assert_eq!(
+            outcome(&rules, &Principal::Anonymous, &call(tool)),
+            Err((Denial::MissingCredential, None))
+        );
+    }
+    assert!(!rules.visible(&Principal::Anonymous, &Target::Tool("t".into())));
+    let public = RuleSet::new(vec![allow("p", Who::Everyone, &["t"])]);
+    assert_eq!(outcome(&public, &Principal::Anonymous, &call("t")), Ok("p".into()));
+    let denied = Err((Denial::NotAllowed(Absent::Tool("u".into())), None));
+    assert_eq!(outcome(&public, &Principal::Anonymous, &call("u")), denied);
+}
+
+#[test]
+fn housekeeping_is_for_whom_any_rule_means_unless_a_deny_rule_names_it() {
+    let mut deny = rule("no-lists", Effect::Deny, Who::Everyone, &[]);
+    deny.methods = Some(patterns(&["prompts/list"]));
+    let rules = RuleSet::new(vec![allow("a", having(&[], &["op"]), &["t"]), deny]);
+    for method in
+        ["initialize", "ping", "server/discover", "tools/list", "notifications/x", Operation::STREAM]
+    {
+        assert_eq!(
+            outcome(&rules, &someone(&[], &["op"]), &Operation::bare(method)),
+            Ok("a".into()),
+            "{method}"
+        );
+        let denied = Err((Denial::UnknownMethod(method.into()), None));
+        assert_eq!(outcome(&rules, &someone(&[], &[]), &Operation::bare(method)), denied, "{method}");
+    }
+    let list = Operation::bare("prompts/list");
+    let denied = Err((Denial::UnknownMethod("prompts/list".into()), Some("no-lists".into())));
+    assert_eq!(outcome(&rules, &someone(&[], &["op"]), &list), denied);
+}
+
+#[test]
+fn a_method_that_names_nothing_needs_a_rule_that_names_it() {
+    let mut named = allow("m", Who::Authenticated, &[]);
+    named.methods = Some(patterns(&["logging/setLevel", "skills/*"]));
+    let rules = RuleSet::new(vec![named, allow("a", Who::Authenticated, &["*"])]);
+    let who = someone(&[], &[]);
+    assert_eq!(outcome(&rules, &who, &Operation::bare("skills/read")), Ok("m".into()));
+    assert!(outcome(&rules, &who, &Operation::bare("other/thing")).is_err());
+    assert!(outcome(&rules, &who, &Operation::bare("tools/call")).is_err(), "a call that names no tool");
+    assert!(outcome(&rules, &who, &Operation::bare("sampling/createMessage")).is_err());
+    let mixed = Operation { method: "prompts/get".into(), targets: vec![Target::Tool("t".into())] };
+    assert!(outcome(&rules, &who, &mixed).is_err(), "a thing that the method does not act on");
+}
+
+#[test]
+fn every_thing_named_must_be_allowed() {
+    let mut one = allow("one", Who::Authenticated, &[]);
+    one.targets.resources = patterns(&["n://a/*"]);
+    let mut two = allow("two", having(&["s"], &[]), &[]);
+    two.targets.resources = patterns(&["n://b/*"]);
+    let rules = RuleSet::new(vec![one, two]);
+    let listen = |uris: &[&str]| Operation {
+        method: "subscriptions/listen".into(),
+        targets: uris.iter().map(|u| Target::Resource((*u).into())).collect(),
+    };
+    let who = someone(&[], &[]);
+    assert_eq!(outcome(&rules, &who, &listen(&[])), Ok("one".into()));
+    assert_eq!(outcome(&rules, &who, &listen(&["n://a/1", "N://A/x/../2"])), Ok("one".into()));
+    let challenge = Err((Denial::InsufficientScope(vec!["s".into()]), Some("two".into())));
+    assert_eq!(outcome(&rules, &who, &listen(&["n://a/1", "n://b/1"])), challenge);
+    let denied = Err((Denial::NotAllowed(Absent::Resource("n://c".into())), None));
+    assert_eq!(outcome(&rules, &who, &listen(&["n://a/1", "n://c", "n://b/1"])), denied);
+    let evasion = Err((Denial::NotAllowed(Absent::Resource("n://a/..%2fb".into())), None));
+    assert_eq!(outcome(&rules, &who, &listen(&["n://a/..%2fb"])), evasion);
+}
+
+#[test]
+fn explaining_gives_the_same_verdict_and_says_why_each_rule_did_not_match() {
+    let rules = RuleSet::new(vec![
+        allow("role", having(&[], &["op"]), &["t"]),
+        allow("scope", having(&["s"], &[]), &["t"]),
+        allow("other", Who::Authenticated, &["u"]),
+        rule("deny", Effect::Deny, Who::Anonymous, &["t"]),
+    ]);
+    let told = rules.explain(&someone(&[], &[]), &call("t"));
+    assert_eq!(told.verdict, rules.judge(&someone(&[], &[]), &call("t")));
+    let said: Vec<_> =
+        told.considered.iter().map(|c| (c.rule.as_str(), c.outcome.to_text(), c.decides)).collect();
+    assert_eq!(
+        said,
+        [
+            ("role", "does not match: who.roles".to_owned(), false),
+            ("scope", "would match with the scopes s".to_owned(), true),
+            ("other", "does not match: other methods or targets".to_owned(), false),
+            ("deny", "does not match: it means those without a credential".to_owned(), false),
+        ]
+    );
+}
+
+// --- properties ---
+
+fn any_who() -> impl Strategy<Value = Who> {
+    prop_oneof![
+        Just(Who::Everyone),
+        Just(Who::Authenticated),
+        Just(Who::Anonymous),
+        ("[ab]?", "[xy]?").prop_map(|(scope, role)| {
+            let list = |s: &str| if s.is_empty() { vec![] } else { vec![s.to_owned()] };
+            Who::Having(Box::new(Attributes {
+                scopes: list(&scope),
+                roles: list(&role),
+                ..Attributes::default()
+            }))
+        }),
+    ]
+}
+
+fn any_rule() -> impl Strategy<Value = Rule> {
+    let effect = prop_oneof![
+        3 => any::<bool>().prop_map(|hide| Effect::Allow { hide }),
+        1 => Just(Effect::Deny),
+    ];
+    let methods = proptest::option::weighted(
+        0.3,
+        proptest::collection::vec(
+            prop_oneof![Just("*"), Just("tools/*"), Just("resources/read"), Just("ping")]
+                .prop_map(|m| Pattern::parse(m).unwrap()),
+            1..3,
+        ),
+    );
+    let names = || {
+        proptest::collection::vec("[tu]{0,2}\\*?".prop_filter_map("none", |p| Pattern::parse(&p).ok()), 0..3)
+    };
+    let uris = proptest::collection::vec(
+        "n://[tu]{0,1}/?\\*?".prop_filter_map("none", |p| Pattern::parse(&p).ok()),
+        0..3,
+    );
+    (effect, any_who(), methods, names(), uris).prop_map(|(effect, who, methods, tools, resources)| Rule {
+        id: RuleId::new("r"),
+        effect,
+        who,
+        methods,
+        targets: Targets { tools, resources, ..Targets::default() },
+    })
+}
+
+fn any_principal() -> impl Strategy<Value = Principal> {
+    prop_oneof![
+        Just(Principal::Anonymous),
+        ("[abc]{0,3}", "[xyz]{0,2}").prop_map(|(s, r)| {
+            let letters = |t: &str| t.chars().map(String::from).collect::<Vec<_>>();
+            let (s, r) = (letters(&s), letters(&r));
+            someone(
+                &s.iter().map(String::as_str).collect::<Vec<_>>(),
+                &r.iter().map(String::as_str).collect::<Vec<_>>(),
+            )
+        }),
+    ]
+}
+
+fn any_target() -> impl Strategy<Value = Target> {
+    prop_oneof![
+        "[tu]{1,3}".prop_map(Target::Tool),
+        "(n|N)://[tuT]{0,1}/?[tu.]{0,2}".prop_map(Target::Resource),
+        "n://[tu]{0,1}/?\\{x\\}".prop_map(Target::Template),
+    ]
+}
+
+fn operation_on(target: &Target) -> Operation {
+    let method = if matches!(target, Target::Tool(_)) { "tools/call" } else { "resources/read" };
+    Operation { method: method.into(), targets: vec![target.clone()] }
+}
+
+fn any_operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        4 => any_target().prop_map(|t| operation_on(&t)),
+        1 => prop_oneof![Just("ping"), Just("tools/list"), Just("x/y"), Just("tools/call")].prop_map(Operation::bare),
+    ]
+}
+
+/// How much a verdict permits.
+fn rank(verdict: &Verdict) -> u8 {
+    match verdict {
+        Verdict::Deny { .. } => 0,
+        Verdict::Challenge { .. } => 1,
+        Verdict::Allow { .. } => 2,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Invariant 3 and the properties of house.md 6: leaving an allow rule out, or adding a deny rule, permits no more.
+    #[test]
+    fn fewer_allows_and_more_denies_never_permit_more(
+        rules in proptest::collection::vec(any_rule(), 0..5),
+        extra in any_rule(),
+        at in any::<prop::sample::Index>(),
+        who in any_principal(),
+        operation in any_operation(),
+        target in any_target(),
+    ) {
+        let whole = RuleSet::new(rules.clone());
+        let before = rank(&whole.judge(&who, &operation));
+        let seen = whole.visible(&who, &target);
+        let mut smaller = vec![];
+        if !rules.is_empty() {
+            let at = at.index(rules.len());
+            if rules[at].effect != Effect::Deny {
+                let mut fewer = rules.clone();
+                fewer.remove(at);
+                smaller.push(fewer);
+            }
+        }
+        let mut more = rules;
+        more.push(Rule { effect: Effect::Deny, ..extra });
+        smaller.push(more);
+        for rules in smaller {
+            let rules = RuleSet::new(rules);
+            prop_assert!(rank(&rules.judge(&who, &operation)) <= before);
+            prop_assert!(seen || !rules.visible(&who, &target));
+        }
+    }
+
+    /// Invariant 6: a list shows what a call of the same thing permits, and beyond that only step-ups.
+    #[test]
+    fn lists_and_calls_agree(
+        rules in proptest::collection::vec(any_rule(), 0..5),
+        who in any_principal(),
+        target in any_target(),
+    ) {
+        let rules = RuleSet::new(rules);
+        let visible = rules.visible(&who, &target);
+        match rules.judge(&who, &operation_on(&target)) {
+            Verdict::Allow { .. } => prop_assert!(visible),
+            Verdict::Deny { .. } => prop_assert!(!visible),
+            Verdict::Challenge { .. } => {
+                let hides = rules.rules().iter().any(|r| r.effect == Effect::Allow { hide: true });
+                prop_assert!(visible || hides);
+            }
+        }
+    }
+
+    /// A template is listed if one of the resources that it stands for may be read.
+    #[test]
+    fn the_template_of_a_readable_resource_is_listed(
+        rules in proptest::collection::vec(any_rule(), 0..5),
+        who in any_principal(),
+        (head, hole) in ("n://[tu]{0,1}/?", "[tu]{1,2}"),
+    ) {
+        let rules = RuleSet::new(rules);
+        let read = operation_on(&Target::Resource(format!("{head}{hole}")));
+        if matches!(rules.judge(&who, &read), Verdict::Allow { .. }) {
+            let template = Target::Template(format!("{head}{{x}}"));
+            prop_assert!(rules.visible(&who, &template));
+        }
+    }
+
+    #[test]
+    fn the_order_of_rules_does_not_change_how_much_is_permitted(
+        rules in proptest::collection::vec(any_rule(), 0..5),
+        who in any_principal(),
+        operation in any_operation(),
+    ) {
+        let forward = RuleSet::new(rules.clone()).judge(&who, &operation);
+        let backward = RuleSet::new(rules.into_iter().rev().collect()).judge(&who, &operation);
+        prop_assert_eq!(rank(&forward), rank(&backward));
+    }
+
+    #[test]
+    fn a_challenge_that_is_met_permits(
+        rules in proptest::collection::vec(any_rule(), 0..5),
+        who in any_principal(),
+        operation in any_operation(),
+    ) {
+        let rules = RuleSet::new(rules);
+        if let (Verdict::Challenge { scopes, .. }, Principal::Authenticated(mut identity)) =
+            (rules.judge(&who, &operation), who)
+        {
+            let deny_scopes = rules.rules().iter().any(|r| r.effect == Effect::Deny && !r.who.scopes().is_empty());
+            identity.scopes = scopes;
+            let after = rules.judge(&Principal::Authenticated(identity), &operation);
+            // Only a deny rule that names a scope gained can still refuse.
+            prop_assert!(rank(&after) == 2 || deny_scopes);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Why is the verdict what it is? Every rule considered, with what it says and why it does not apply.
+
+use super::methods::{Class, class_of};
+use super::question::Question;
+use super::rule::{Effect, RuleId};
+use super::rule_set::{RuleSet, Verdict};
+use super::who::Fit;
+use crate::identity::principal::Principal;
+use crate::mcp::operation::Operation;
+
+/// A verdict and how each rule stood to it, in the order of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The verdict, from the same function that judges traffic.
+    pub verdict: Verdict,
+    /// Why no rule can allow the operation, whatever the rules say; `None` in the usual case.
+    pub impossible: Option<&'static str>,
+    /// One entry for every rule.
+    pub considered: Vec<Considered>,
+}
+
+/// How one rule stands to the operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Considered {
+    /// Its id.
+    pub rule: RuleId,
+    /// `allow` or `deny`.
+    pub effect: &'static str,
+    /// What it says.
+    pub outcome: Outcome,
+    /// Whether the verdict names it.
+    pub decides: bool,
+}
+
+/// What one rule says of one operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It matches. Which of the things named; empty if none are.
+    Matches(Vec<String>),
+    /// It would match with all of these scopes.
+    NeedsScopes(Vec<String>),
+    /// It means somebody else; the key of `who` that says so.
+    OtherPrincipal(&'static str),
+    /// It speaks of other methods or things.
+    OtherOperation,
+}
+
+// === impl RuleSet ===
+
+impl RuleSet {
+    /// Judges as [`RuleSet::judge`] does and tells how every rule stood to it.
+    pub fn explain(&self, who: &Principal, operation: &Operation) -> Explanation {
+        let verdict = self.judge(who, operation);
+        let decider = match &verdict {
+            Verdict::Allow { rule } | Verdict::Challenge { rule, .. } => Some(rule),
+            Verdict::Deny { rule } => rule.as_ref(),
+        };
+        let questions = Question::all(operation);
+        let considered = self.rules().iter().map(|rule| {
+            let asked = questions.as_deref().unwrap_or_default();
+            let concerned: Vec<usize> =
+                asked.iter().enumerate().filter(|(_, q)| q.concerns(rule)).map(|(at, _)| at).collect();
+            let names = concerned.iter().filter_map(|at| operation.targets.get(*at));
+            let outcome = match rule.who.fit(who) {
+                _ if concerned.is_empty() => Outcome::OtherOperation,
+                Fit::Unmet(key) => Outcome::OtherPrincipal(key),
+                Fit::NeedsScopes(scopes) => Outcome::NeedsScopes(scopes),
+                Fit::Met => Outcome::Matches(names.map(|t| t.name().to_owned()).collect()),
+            };
+            let effect = if rule.effect == Effect::Deny { "deny" } else { "allow" };
+            Considered { rule: rule.id.clone(), effect, outcome, decides: decider == Some(&rule.id) }
+        });
+        let considered = considered.collect();
+        let impossible = questions.is_none().then(|| why_impossible(operation));
+        Explanation { verdict, impossible, considered }
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// One phrase for people.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Matches(names) if names.is_empty() => "matches".to_owned(),
+            Self::Matches(names) => format!("matches {}", names.join(", ")),
+            Self::NeedsScopes(scopes) => format!("would match with the scopes {}", scopes.join(" ")),
+            Self::OtherPrincipal("credential") => "does not match: it needs a credential".to_owned(),
+            Self::OtherPrincipal("anonymous") => {
+                "does not match: it means those without a credential".to_owned()
+            }
+            Self::OtherPrincipal(key) => format!("does not match: who.{key}"),
+            Self::OtherOperation => "does not match: other methods or targets".to_owned(),
+        }
+    }
+}
+
+fn why_impossible(operation: &Operation) -> &'static str {
+    match class_of(&operation.method) {
+        Class::FromServer => "only servers send this method",
+        Class::Targeted(_) if operation.targets.is_empty() => "the call names nothing to act on",
+        Class::Targeted(_) | Class::MayTarget(_) => {
+            "a target has no normal form, or is of a kind that the method does not use"
+        }
+        Class::Housekeeping | Class::Other => "the method names no targets",
+    }
+}

@@ -1,0 +1,74 @@
+use super::*;
+use proptest::prelude::*;
+
+/// pattern, names that match, names that do not.
+const CASES: &[(&str, &[&str], &[&str])] = &[
+    ("get_note", &["get_note"], &["get_notes", "get_not", "GET_NOTE", "", "get_note "]),
+    ("*", &["", "x", "a/b:c.d", "ü"], &[]),
+    ("db_*", &["db_", "db_x", "db_/x"], &["db", "adb_x", "DB_x"]),
+    ("files/*", &["files/a", "files/a/b", "files/"], &["files", "file/a"]),
+    (
+        "repo:*:read",
+        &["repo:x:read", "repo:a.b/c:read"],
+        &["repo::read", "repo:a:b:read", "repo:x:readx", "repo:read"],
+    ),
+    (
+        "https://*.example.com/x",
+        &["https://a.example.com/x"],
+        &["https://a.b.example.com/x", "https://.example.com/x"],
+    ),
+    ("*.json", &["a.json", "a/b.json"], &[".json", "a.b.json", "a.jsonx"]),
+];
+
+#[test]
+fn patterns_match_what_the_table_says() {
+    for (pattern, yes, no) in CASES {
+        let p = Pattern::parse(pattern).unwrap();
+        for name in *yes {
+            assert!(p.matches(name), "{pattern} should match {name:?}");
+        }
+        for name in *no {
+            assert!(!p.matches(name), "{pattern} should not match {name:?}");
+        }
+        assert_eq!(p.to_text(), *pattern);
+    }
+}
+
+#[test]
+fn what_could_be_read_in_two_ways_is_refused() {
+    for (text, fault) in [
+        ("", PatternFault::Empty),
+        ("*a*", PatternFault::ManyStars),
+        ("**", PatternFault::ManyStars),
+        ("a*b", PatternFault::InsideSegment),
+        ("a*/b", PatternFault::InsideSegment),
+        ("a/*b", PatternFault::InsideSegment),
+        ("a\n", PatternFault::Unprintable),
+        (" a", PatternFault::Unprintable),
+    ] {
+        assert_eq!(Pattern::parse(text), Err(fault), "{text:?}");
+    }
+}
+
+fn pattern() -> impl Strategy<Value = Pattern> {
+    "[ab:/]{0,4}(\\*([:/][ab]{0,2})?)?".prop_filter_map("not a pattern", |t| Pattern::parse(&t).ok())
+}
+
+proptest! {
+    /// `covers` never claims more than matching shows (the compiler refuses rules by it).
+    #[test]
+    fn what_covers_matches_all_that_the_other_matches(a in pattern(), b in pattern(), name in "[ab:/]{0,6}") {
+        if a.covers(&b) && b.matches(&name) {
+            prop_assert!(a.matches(&name));
+        }
+    }
+
+    #[test]
+    fn no_text_makes_matching_fail(text in ".{0,20}", name in ".{0,20}") {
+        if let Ok(p) = Pattern::parse(&text) {
+            let _ = p.matches(&name);
+            prop_assert!(p.to_text() == text);
+            prop_assert!(!p.matches(&name) || name.starts_with(p.literal_prefix()));
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! May this principal do this? The one function that judges calls and lists.
+
+use super::methods::Kind;
+use super::question::Question;
+use super::rule::{Effect, Rule, RuleId};
+use super::who::Fit;
+use crate::identity::principal::Principal;
+use crate::mcp::operation::{Operation, Target};
+
+/// The rules of one server, in the order of the configuration. Without rules everything is denied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    /// Every scope that an allow rule asks for: the ones worth keeping in a step-up.
+    scopes: Vec<String>,
+}
+
+/// The answer to "may they?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// This rule permits it.
+    Allow {
+        /// The first allow rule that matches.
+        rule: RuleId,
+    },
+    /// This rule would permit it to the same principal with all of these scopes.
+    Challenge {
+        /// The rule that asks for the fewest scopes not yet granted; the first of equals.
+        rule: RuleId,
+        /// All scopes to ask for, sorted: those of the rule, and those already granted that rules of this server name.
+        scopes: Vec<String>,
+    },
+    /// Refused.
+    Deny {
+        /// The deny rule that matched; `None` when no rule allows it.
+        rule: Option<RuleId>,
+    },
+}
+
+/// What all rules together say of one thing.
+enum Finding<'a> {
+    Denied(&'a Rule),
+    Allowed(&'a Rule),
+    /// Rules that lack nothing but scopes, with the scopes they ask for.
+    Challenged(Vec<(&'a Rule, Vec<String>)>),
+    Nothing,
+}
+
+// === impl RuleSet ===
+
+impl RuleSet {
+    /// From compiled rules.
+    pub fn new(rules: Vec<Rule>) -> Self {
+        let mut scopes: Vec<String> =
+            rules.iter().filter(|r| r.effect != Effect::Deny).flat_map(|r| r.who.scopes()).cloned().collect();
+        scopes.sort();
+        scopes.dedup();
+        Self { rules, scopes }
+    }
+
+    /// The rules, in the order of the configuration.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Whether a credential could help: some allow rule means authenticated principals.
+    pub fn expects_credential(&self) -> bool {
+        self.rules.iter().any(|r| r.effect != Effect::Deny && r.who.may_be_authenticated())
+    }
+
+    /// Judges a call. Every thing that `operation` names must be allowed.
+    pub fn judge(&self, who: &Principal, operation: &Operation) -> Verdict {
+        match Question::all(operation) {
+            Some(questions) => self.settle(who, questions.iter().map(|q| self.find(who, q)).collect()),
+            None => Verdict::Deny { rule: None },
+        }
+    }
+
+    /// Whether a list shows `target`: its call is allowed, or more scopes would allow it by a rule that does not hide.
+    pub fn visible(&self, who: &Principal, target: &Target) -> bool {
+        let Some(question) = Question::of(Kind::of(target).method(), target) else { return false };
+        match self.find(who, &question) {
+            Finding::Allowed(_) => true,
+            Finding::Challenged(rules) => {
+                rules.iter().any(|(r, _)| r.effect == Effect::Allow { hide: false })
+            }
+            Finding::Denied(_) | Finding::Nothing => false,
+        }
+    }
+
+    /// Walks all rules: deny rules that mean `who` win, then the first allow rule, then those that lack scopes only.
+    fn find<'a>(&'a self, who: &Principal, question: &Question<'_>) -> Finding<'a> {
+        let denies: Vec<&Rule> =
+            self.rules.iter().filter(|r| r.effect == Effect::Deny && r.who.fit(who) == Fit::Met).collect();
+        if let Some(rule) = denies.iter().find(|r| question.concerns(r)) {
+            return Finding::Denied(rule);
+        }
+        let mut challenged = Vec::new();
+        for rule in self.rules.iter().filter(|r| r.effect != Effect::Deny) {
+            let fit = rule.who.fit(who);
+            if matches!(fit, Fit::Unmet(_)) || !question.concerns(rule) || question.emptied(rule, &denies) {
+                continue;
+            }
+            match fit {
+                Fit::Met => return Finding::Allowed(rule),
+                Fit::NeedsScopes(scopes) => challenged.push((rule, scopes)),
+                Fit::Unmet(_) => {}
+            }
+        }
+        if challenged.is_empty() { Finding::Nothing } else { Finding::Challenged(challenged) }
+    }
+
+    /// Joins what was found for every thing named: one denial denies, one challenge challenges.
+    fn settle(&self, who: &Principal, findings: Vec<Finding<'_>>) -> Verdict {
+        let granted = who.identity().map_or(&[][..], |i| &i.scopes);
+        let (mut allowed, mut asked, mut scopes) = (None, None, Vec::new());
+        let mut nothing = findings.is_empty();
+        for finding in findings {
+            match finding {
+                Finding::Denied(rule) => return Verdict::Deny { rule: Some(rule.id.clone()) },
+                Finding::Nothing => nothing = true,
+                Finding::Allowed(rule) => {
+                    allowed.get_or_insert(&rule.id);
+                }
+                Finding::Challenged(rules) => {
+                    let missing = |s: &[String]| s.iter().filter(|x| !granted.contains(x)).count();
+                    if let Some((rule, needed)) = rules.into_iter().min_by_key(|(_, s)| missing(s)) {
+                        asked.get_or_insert(&rule.id);
+                        scopes.extend(needed);
+                    }
+                }
+            }
+        }
+        match (nothing, asked, allowed) {
+            (false, Some(rule), _) => {
+                Verdict::Challenge { rule: rule.clone(), scopes: self.step_up(granted, scopes) }
+            }
+            (false, None, Some(rule)) => Verdict::Allow { rule: rule.clone() },
+            _ => Verdict::Deny { rule: None },
+        }
+    }
+
+    /// A client that asks for exactly these scopes loses none of those that matter here.
+    fn step_up(&self, granted: &[String], mut needed: Vec<String>) -> Vec<String> {
+        needed.extend(granted.iter().filter(|s| self.scopes.contains(s)).cloned());
+        needed.sort();
+        needed.dedup();
+        needed
+    }
+}

@@ -1,0 +1,104 @@
+//! Whom does a rule mean?
+
+use crate::identity::principal::{Identity, Principal};
+
+/// The subjects of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Everybody, without a credential too.
+    Everyone,
+    /// Whoever presented a valid credential.
+    Authenticated,
+    /// Only who presented no credential.
+    Anonymous,
+    /// Whoever has all of these.
+    Having(Box<Attributes>),
+}
+
+/// Keys are joined by "and"; the values of a key by "or", but scopes are all needed. An empty list asks nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// OAuth client ids.
+    pub clients: Vec<String>,
+    /// Subjects (`sub`).
+    pub subjects: Vec<String>,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// Roles.
+    pub roles: Vec<String>,
+    /// Scopes, all needed.
+    pub scopes: Vec<String>,
+    /// Issuers, as `iss` spells them.
+    pub issuers: Vec<String>,
+}
+
+/// How a principal stands to a [`Who`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It is meant.
+    Met,
+    /// It would be, with all of these scopes (those that it has included); nothing else is missing.
+    NeedsScopes(Vec<String>),
+    /// It is not meant; the key of the rule that says so.
+    Unmet(&'static str),
+}
+
+// === impl Who ===
+
+impl Who {
+    /// How `principal` stands to this.
+    pub fn fit(&self, principal: &Principal) -> Fit {
+        match (self, principal.identity()) {
+            (Self::Everyone | Self::Anonymous, None) | (Self::Everyone | Self::Authenticated, Some(_)) => {
+                Fit::Met
+            }
+            (Self::Authenticated | Self::Having(_), None) => Fit::Unmet("credential"),
+            (Self::Anonymous, Some(_)) => Fit::Unmet("anonymous"),
+            (Self::Having(wanted), Some(identity)) => wanted.fit(identity),
+        }
+    }
+
+    /// Whether somebody with a credential can be meant.
+    pub const fn may_be_authenticated(&self) -> bool {
+        matches!(self, Self::Authenticated | Self::Having(_))
+    }
+
+    /// The scopes that it asks for.
+    pub fn scopes(&self) -> &[String] {
+        match self {
+            Self::Having(wanted) => &wanted.scopes,
+            _ => &[],
+        }
+    }
+}
+
+// === impl Attributes ===
+
+impl Attributes {
+    fn fit(&self, identity: &Identity) -> Fit {
+        let one = |wanted: &[String], has: Option<&String>| {
+            wanted.is_empty() || has.is_some_and(|h| wanted.contains(h))
+        };
+        let some =
+            |wanted: &[String], has: &[String]| wanted.is_empty() || wanted.iter().any(|w| has.contains(w));
+        if !one(&self.issuers, Some(&identity.issuer)) {
+            return Fit::Unmet("issuers");
+        }
+        if !one(&self.clients, identity.client.as_ref()) {
+            return Fit::Unmet("clients");
+        }
+        if !one(&self.subjects, Some(&identity.subject)) {
+            return Fit::Unmet("subjects");
+        }
+        if !some(&self.groups, &identity.groups) {
+            return Fit::Unmet("groups");
+        }
+        if !some(&self.roles, &identity.roles) {
+            return Fit::Unmet("roles");
+        }
+        if self.scopes.iter().all(|s| identity.scopes.contains(s)) {
+            return Fit::Met;
+        }
+        Fit::NeedsScopes(self.scopes.clone())
+    }
+}

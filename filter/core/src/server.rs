@@ -1,0 +1,152 @@
+//! What does one protected MCP server look like to the gateway? Compiled: it cannot be wrong any more.
+
+use crate::limits::rate::Rate;
+use crate::mcp::versions::Revision;
+use crate::policy::pattern::Pattern;
+use crate::policy::rule_set::RuleSet;
+
+/// One protected MCP server: a resource server in the words of OAuth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Unique; a metric label.
+    pub name: String,
+    /// Which requests are its own.
+    pub place: Place,
+    /// Its public absolute URL, without trailing slash: the audience of tokens and `resource` of its metadata.
+    pub resource: String,
+    /// Where its protected-resource metadata lives (RFC 9728 section 3.1): the path.
+    pub metadata_path: String,
+    /// The same as an absolute URL, for challenges.
+    pub metadata_url: String,
+    /// The metadata document, JSON.
+    pub metadata: String,
+    /// What a challenge without a credential asks for, and `scopes_supported`.
+    pub scopes: Vec<String>,
+    /// Browser origins (`scheme://host[:port]`) that may call it; a request with any other `Origin` is refused.
+    pub origins: Vec<String>,
+    /// Indexes into [`crate::guard::Guard::issuers`]; empty only where anonymous rules alone exist.
+    pub issuers: Vec<usize>,
+    /// Protocol revisions that it accepts, oldest first; never empty.
+    pub versions: Vec<Revision>,
+    /// How much and how often.
+    pub limits: Limits,
+    /// Who may do what.
+    pub rules: RuleSet,
+}
+
+/// Where a server lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Any of these hosts; never empty.
+    pub hosts: Vec<Host>,
+    /// This path and everything below it; begins with `/`, no slash at the end but for the root.
+    pub path: String,
+}
+
+/// What a `:authority` is compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// Every host.
+    Any,
+    /// This host name in lower case; with a port only that port, without one any.
+    Named {
+        /// Host name, IPv4 address, or IPv6 address in brackets.
+        name: String,
+        /// The only port, if one was given.
+        port: Option<u16>,
+    },
+}
+
+/// Sizes and rates of one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest request body in bytes.
+    pub request_bytes: u64,
+    /// The largest JSON answer, or SSE event, in bytes.
+    pub response_bytes: u64,
+    /// Per source address, before anything is parsed; generous.
+    pub flood: Rate,
+    /// Per principal and server, after authorization.
+    pub principal: Option<Rate>,
+    /// Per principal and limit, for calls of tools that match; all that match apply.
+    pub tools: Vec<ToolLimit>,
+}
+
+/// A bucket for some tools.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolLimit {
+    /// The tools that share it.
+    pub names: Vec<Pattern>,
+    /// Its shape.
+    pub rate: Rate,
+}
+
+// === impl Place ===
+
+impl Place {
+    /// Whether a request for `authority` and `path` (both already sound, no query) is for this server.
+    pub(crate) fn holds(&self, authority: &Authority<'_>, path: &str) -> bool {
+        let below = match path.strip_prefix(self.path.as_str()) {
+            Some(rest) => rest.is_empty() || rest.starts_with('/') || self.path == "/",
+            None => false,
+        };
+        below && self.hosts.iter().any(|h| h.is(authority))
+    }
+}
+
+// === impl Host ===
+
+impl Host {
+    pub(crate) fn is(&self, authority: &Authority<'_>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Named { name, port } => {
+                authority.name.eq_ignore_ascii_case(name) && (port.is_none() || authority.port == *port)
+            }
+        }
+    }
+}
+
+// === impl ToolLimit ===
+
+impl ToolLimit {
+    /// Whether a call of the tool `name` spends from it.
+    pub fn applies_to(&self, name: &str) -> bool {
+        self.names.iter().any(|p| p.matches(name))
+    }
+}
+
+/// `:authority`, taken apart.
+pub(crate) struct Authority<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) port: Option<u16>,
+}
+
+// === impl Authority ===
+
+impl<'a> Authority<'a> {
+    /// `None` for what is no host with an optional port: a user name, a path, an empty or unreadable port.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        let (name, port) = match text.rsplit_once(':') {
+            Some((name, port)) if !port.contains(']') => (name, Some(port)),
+            _ => (text, None),
+        };
+        let bracketed = name.strip_prefix('[').is_some_and(|n| {
+            n.strip_suffix(']').is_some_and(|n| {
+                n.contains(':') && n.bytes().all(|b| matches!(b, b':' | b'.') || b.is_ascii_hexdigit())
+            })
+        });
+        let named = !name.is_empty()
+            && !name.ends_with('.')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+        if !bracketed && !named {
+            return None;
+        }
+        let digits = |p: &str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit());
+        match port {
+            Some(p) if !digits(p) => None,
+            Some(p) => Some(Self { name, port: Some(p.parse().ok()?) }),
+            None => Some(Self { name, port: None }),
+        }
+    }
+}
