@@ -11,7 +11,8 @@ POLICY ?=
 PORT ?= 8080
 AUTH_CONFIG ?=
 STATE ?= .run
-export UPSTREAM POLICY PORT AUTH_CONFIG STATE
+SCOPE ?=
+export UPSTREAM POLICY PORT AUTH_CONFIG STATE SCOPE
 
 CARGO ?= cargo
 WASM := target/wicketgate.wasm
@@ -37,7 +38,7 @@ run: build-release ## Start the whole product and print how to use it; Ctrl-C st
 	@exec target/release/wicketgate-run
 
 .PHONY: token
-token: ## Print an access token for the running product (set STATE as for `make run`)
+token: ## Print an access token for the running product (STATE as for `make run`; SCOPE="a b" asks for more)
 	@test -x target/release/wicketgate-token || $(MAKE) --no-print-directory build-release >&2
 	@exec target/release/wicketgate-token
 

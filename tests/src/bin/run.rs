@@ -29,7 +29,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<()> {
-    let Wish { plan, policy_written } = wish()?;
+    let Wish { plan, policy_written } = wish(|name| std::env::var(name).ok())?;
     let mut stop = std::pin::pin!(stop_signal());
     eprintln!("\nstarting");
     let started = tokio::select! {
@@ -51,7 +51,9 @@ async fn run() -> Result<()> {
     ended
 }
 
-fn wish() -> Result<Wish> {
+/// Reads UPSTREAM, POLICY, PORT, AUTH_CONFIG and STATE; one that is empty counts as unset.
+fn wish(get: impl Fn(&str) -> Option<String>) -> Result<Wish> {
+    let variable = |name| get(name).filter(|value| !value.is_empty());
     let state = PathBuf::from(variable("STATE").unwrap_or_else(|| ".run".into()));
     let port = variable("PORT").unwrap_or_else(|| "8080".into());
     let port = port.parse().ok().filter(|port| *port > 0);
@@ -70,10 +72,6 @@ fn wish() -> Result<Wish> {
         policy_written = true;
     }
     Ok(Wish { plan, policy_written })
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn existing(name: &str, path: String) -> Result<PathBuf> {
@@ -149,4 +147,50 @@ fn print_welcome(world: &World, policy_written: bool) {
         "  {{\"mcpServers\": {{\"wicketgate\": {{\"command\": \"npx\", \"args\": [\"-y\", \"mcp-remote\", \"{mcp}\"]}}}}}}\n"
     );
     println!("Ctrl-C stops everything that was started here.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wish;
+
+    fn wished(pairs: &[(&str, &str)]) -> wicketgate_e2e::Result<super::Wish> {
+        wish(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn nothing_asked_for_means_the_sample_on_8080() {
+        let plan = wished(&[("UPSTREAM", ""), ("PORT", "")]).unwrap().plan;
+        assert_eq!((plan.port, plan.documented_ports), (8080, true));
+        assert_eq!(plan.state, std::path::Path::new(".run"));
+        assert!(plan.policy.ends_with("envoy/policies/sample.yaml") && plan.policy.is_file());
+        assert_eq!(plan.upstream, None);
+    }
+
+    #[test]
+    fn an_upstream_without_policy_gets_one_as_a_file_that_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().to_str().unwrap();
+        let asked = [("UPSTREAM", "http://127.0.0.1:3001/mcp"), ("STATE", state), ("PORT", "8081")];
+        let first = wished(&asked).unwrap();
+        assert!(first.policy_written && !first.plan.documented_ports);
+        assert!(std::fs::read_to_string(&first.plan.policy).unwrap().contains("who: any"));
+        std::fs::write(&first.plan.policy, "edited").unwrap();
+        let again = wished(&asked).unwrap();
+        assert_eq!(std::fs::read_to_string(again.plan.policy).unwrap().trim_end(), "edited");
+    }
+
+    #[test]
+    fn wrong_values_are_named() {
+        for (name, value) in [
+            ("PORT", "0"),
+            ("PORT", "http"),
+            ("PORT", "70000"),
+            ("POLICY", "/no/file"),
+            ("AUTH_CONFIG", "/"),
+            ("UPSTREAM", "localhost"),
+        ] {
+            let refused = wished(&[(name, value)]).err().unwrap().to_string();
+            assert!(refused.contains(name), "{name}={value}: {refused}");
+        }
+    }
 }
