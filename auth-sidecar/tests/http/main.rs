@@ -13,6 +13,7 @@ mod authorization_code_flow;
 mod bounds;
 mod browser_pages;
 mod introspection;
+mod logs;
 mod metadata_golden;
 mod once_only;
 mod openapi;

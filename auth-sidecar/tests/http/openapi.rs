@@ -126,4 +126,7 @@ async fn answers_are_as_described() {
         assert_eq!(status, 400);
         assert_matches(&document, schema(&document, "Error"), &error);
     }
+    let (status, error) = ask(json!({"token": "x".repeat(70_000), "resource": RESOURCE})).await;
+    assert_eq!(status, 413);
+    assert_matches(&document, schema(&document, "Error"), &error);
 }
