@@ -1,5 +1,4 @@
 //! What does a decision cost? Few rules and many, first and last, exact and pattern, and a list of a hundred tools.
-#![expect(missing_docs, reason = "criterion's macros write an undocumented function")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
