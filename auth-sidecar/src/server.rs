@@ -23,7 +23,7 @@ const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bounds the headers of a request.
 const MAX_BUFFER: usize = 32 * 1024;
 /// Connections at a time per listener; more wait in the system's queue.
-const MOST_CONNECTIONS: usize = 1_024;
+const MOST_CONNECTIONS: u32 = 1_024;
 /// How long requests in flight may take to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (no file descriptors left): trying at once would fail at once.
@@ -32,12 +32,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves `router` until `stopped` turns true, then drains.
 pub(crate) async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stopped.wait_for(|stop| *stop) => break,
+            _ = stopped.wait_for(|stop| *stop) => {
+                drop(place);
+                break;
+            }
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -54,7 +57,12 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stopped: wa
         }
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    let drained = async {
+        graceful.shutdown().await;
+        // A place is given back when the connection is gone with all that it holds, the store among it.
+        drop(places.acquire_many(MOST_CONNECTIONS).await);
+    };
+    if tokio::time::timeout(DRAIN, drained).await.is_err() {
         tracing::warn!(event = "drain_timeout", "requests in flight were cut off");
     }
 }
@@ -68,6 +76,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, watcher
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_TIMEOUT)
         .max_buf_size(MAX_BUFFER)
+        .max_header_size(MAX_BUFFER)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         // Clients that go away or send rubbish are no news.

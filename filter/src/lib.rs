@@ -1,1 +1,21 @@
-//! The adapter between proxy-wasm and the core.
+//! The adapter between Envoy's Wasm host and the core: it reads what the host saw, feeds the core, does what the core
+//! says. It decides nothing; the one thing it adds is that every error of the host denies.
+#![expect(missing_docs, reason = "the only public item is the entry point that the SDK's macro makes")]
+
+mod audit;
+mod head;
+mod host;
+mod http;
+mod metrics;
+mod root;
+mod shared;
+mod sidecar;
+
+use proxy_wasm::traits::RootContext;
+use proxy_wasm::types::LogLevel;
+
+proxy_wasm::main! {{
+    // Also installs the panic hook: a panic is written to Envoy's log before the VM dies.
+    proxy_wasm::set_log_level(LogLevel::Warn);
+    proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(root::Root::default()) });
+}}

@@ -77,3 +77,37 @@ fn retry_later(mut response: Response, seconds: &'static str) -> Response {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    #[test]
+    fn a_failing_store_is_never_a_refusal() {
+        for error in [
+            StoreError::Backend("disk full".into()),
+            StoreError::Corrupt("record of kind g".into()),
+            StoreError::Closed,
+        ] {
+            let response = failure(&Failure::Store(error));
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(response.headers().contains_key(header::RETRY_AFTER));
+            assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        }
+    }
+
+    #[test]
+    fn statuses_are_those_of_the_rfc() {
+        for (code, status) in [
+            (ErrorCode::InvalidClient, 401),
+            (ErrorCode::InvalidGrant, 400),
+            (ErrorCode::InvalidTarget, 400),
+            (ErrorCode::ServerError, 500),
+        ] {
+            let response = oauth_error(&code.because("why"));
+            assert_eq!(response.status(), status);
+            assert_eq!(response.headers().contains_key(header::WWW_AUTHENTICATE), status == 401);
+        }
+    }
+}

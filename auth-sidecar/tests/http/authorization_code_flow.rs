@@ -186,3 +186,19 @@ async fn sign_ins_and_tokens_survive_a_restart() {
     let (status, _) = client.refresh(&world, &Tokens::of(body).refresh, &[]).await;
     assert_eq!(status, 200);
 }
+
+#[tokio::test]
+async fn a_user_who_was_taken_out_gets_no_further_token() {
+    let mut world = World::start().await;
+    let client = Client::public(&world).await;
+    let mut browser = Browser::default();
+    let page = browser.approve(&world, &client.link(&[])).await;
+    let (_, body) = client.redeem(&world, &page.param("code").unwrap(), &[]).await;
+    let waiting = browser.get(&world, &client.link(&[])).await.param("code").unwrap();
+    world.restart_with(|yaml| yaml.replace("name: alice", "name: alan")).await;
+    let (status, answer) = client.refresh(&world, &Tokens::of(body).refresh, &[]).await;
+    assert_eq!((status, &answer["error"]), (400, &json!("invalid_grant")));
+    let (status, answer) = client.redeem(&world, &waiting, &[]).await;
+    assert_eq!((status, &answer["error"]), (400, &json!("invalid_grant")));
+    assert!(browser.get(&world, &client.link(&[])).await.has_field("password"), "signed in no more");
+}

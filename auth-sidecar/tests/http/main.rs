@@ -10,6 +10,13 @@
 
 mod at_rest;
 mod authorization_code_flow;
+mod bounds;
+mod browser_pages;
+mod introspection;
+mod logs;
+mod metadata_golden;
 mod once_only;
+mod openapi;
 mod refusals;
+mod registration;
 mod world;

@@ -1,16 +1,29 @@
 //! Wicketgate's core: given what came over the wire and what time it is, decide.
 //!
+//! ```text
+//! Event --> exchange --> Step             exchange        one HTTP exchange, in order: start there
+//!              |                          server, guard   the compiled configuration
+//!   mcp  identity  policy  limits         what is asked, by whom, may they, may they now
+//!              |                          sanitize        what may come back
+//!        denial --> reply                 every refusal, and its words
+//!              audit                      what is written down
+//! config: the user's document, checked and compiled into a guard
+//! ```
+//!
 //! Pure by construction: no host call, no clock, no logger, no executor.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod config;
 pub mod denial;
+pub mod exchange;
 pub mod guard;
 pub mod head;
 pub mod identity;
 pub mod limits;
 pub mod mcp;
 pub mod policy;
+pub mod reply;
 pub mod sanitize;
 pub mod server;
 pub mod time;

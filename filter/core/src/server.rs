@@ -1,5 +1,6 @@
 //! What does one protected MCP server look like to the gateway? Compiled: it cannot be wrong any more.
 
+use crate::identity::origin::Origin;
 use crate::limits::rate::Rate;
 use crate::mcp::versions::Revision;
 use crate::policy::pattern::Pattern;
@@ -23,7 +24,7 @@ pub struct Server {
     /// What a challenge without a credential asks for, and `scopes_supported`.
     pub scopes: Vec<String>,
     /// Browser origins (`scheme://host[:port]`) that may call it; a request with any other `Origin` is refused.
-    pub origins: Vec<String>,
+    pub origins: Vec<Origin>,
     /// Indexes into [`crate::guard::Guard::issuers`]; empty only where anonymous rules alone exist.
     pub issuers: Vec<usize>,
     /// Protocol revisions that it accepts, oldest first; never empty.

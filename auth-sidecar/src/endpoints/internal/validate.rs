@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
@@ -22,7 +23,14 @@ struct Question {
     resource: String,
 }
 
-pub(super) async fn post(State(context): State<Arc<Context>>, body: Bytes) -> Response {
+pub(super) async fn post(
+    State(context): State<Arc<Context>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => return reply::unreadable(&error),
+    };
     let Ok(question) = serde_json::from_slice::<Question>(&body) else {
         return reply::oauth_error(&ErrorCode::InvalidRequest.because("the body must be {token, resource}"));
     };

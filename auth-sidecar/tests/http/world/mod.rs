@@ -67,7 +67,13 @@ impl World {
 
     /// Stops the server and starts another one on the same store.
     pub(crate) async fn restart(&mut self) {
+        self.restart_with(|yaml| yaml).await;
+    }
+
+    /// The same with an edited configuration.
+    pub(crate) async fn restart_with(&mut self, change: impl FnOnce(String) -> String) {
         self.stop().await;
+        self.yaml = change(std::mem::take(&mut self.yaml));
         self.run().await;
     }
 

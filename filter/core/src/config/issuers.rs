@@ -4,7 +4,7 @@ use super::error::{Findings, Place, nearest};
 use super::raw::{RawClaims, RawIssuer, RawJwks};
 use super::units::{format_duration, parse_duration};
 use super::url::Url;
-use crate::identity::issuer::{Algorithm, ClaimNames, Issuer, JwksSource};
+use crate::identity::issuer::{Algorithm, ClaimNames, Issuer, JwksSource, TokenType};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -48,7 +48,14 @@ fn compile_one(raw: &RawIssuer, place: &Place, found: &mut Findings) -> Option<I
     );
     let jwks = jwks(&raw.jwks, &url, &place.key("jwks"), found);
     let claims = claims(raw.claims.as_ref(), &place.key("claims"), found);
-    Some(Issuer { issuer: raw.issuer.clone(), algorithms, skew, jwks, claims })
+    Some(Issuer {
+        issuer: raw.issuer.clone(),
+        algorithms,
+        skew,
+        jwks,
+        claims,
+        token_type: TokenType::AccessToken,
+    })
 }
 
 fn algorithms(raw: &[String], place: &Place, found: &mut Findings) -> Vec<Algorithm> {

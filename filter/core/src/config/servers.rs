@@ -6,6 +6,7 @@ use super::url::Url;
 use super::who::is_scope;
 use super::{limits, rules};
 use crate::guard::{METADATA_ROOT, normal_path};
+use crate::identity::origin::Origin;
 use crate::mcp::versions::Revision;
 use crate::server::{self, Authority, Host, Server};
 use serde_json::json;
@@ -58,7 +59,6 @@ fn compile_one(
         );
     }
     judge_scopes(&raw.scopes, &place.key("scopes"), found);
-    judge_origins(&raw.origins, &place.key("origins"), found);
     let versions = versions(raw.versions.as_deref(), &place.key("versions"), found);
     let limits = limits::compile(raw.limits.as_ref(), &place.key("limits"), found);
     let url = url?;
@@ -72,7 +72,7 @@ fn compile_one(
         metadata: metadata(raw, &accepted),
         resource: raw.url.clone(),
         scopes: raw.scopes.clone(),
-        origins: raw.origins.clone(),
+        origins: origins(&raw.origins, &place.key("origins"), found),
         issuers: indexes,
         versions,
         limits,
@@ -188,21 +188,18 @@ fn judge_scopes(scopes: &[String], place: &Place, found: &mut Findings) {
     }
 }
 
-fn judge_origins(origins: &[String], place: &Place, found: &mut Findings) {
-    for (at, origin) in origins.iter().enumerate() {
-        let here = place.index(at);
-        match Url::parse(origin) {
-            Ok(url) if url.path.is_empty() => {}
-            Ok(url) => found.suggest(&here, "an origin has no path", Some(url.origin())),
-            Err(_) if matches!(origin.as_str(), "*" | "null") => {
-                found.error(
-                    &here,
-                    format!("`{origin}` would let any web page call the server; name the origins"),
-                );
+fn origins(raw: &[String], place: &Place, found: &mut Findings) -> Vec<Origin> {
+    let mut compiled = Vec::new();
+    for (at, text) in raw.iter().enumerate() {
+        match Origin::parse(text) {
+            Ok(origin) => compiled.push(origin),
+            Err(why) => {
+                let whole = Url::parse(text).ok().map(|url| url.origin()).filter(|origin| origin != text);
+                found.suggest(&place.index(at), format!("`{text}`: {why}"), whole);
             }
-            Err(why) => found.error(&here, format!("an origin {why}")),
         }
     }
+    compiled
 }
 
 fn versions(chosen: Option<&[String]>, place: &Place, found: &mut Findings) -> Vec<Revision> {

@@ -107,6 +107,14 @@ impl KeyRing {
         let fresh = slot.keys.as_ref().is_some_and(|(_, fetched)| within(*fetched, now, slot.refresh));
         !fresh && self.may_fetch(issuer, now)
     }
+
+    /// Takes the keys of `old`'s issuer `old_at` over as those of issuer `at`, with their age.
+    pub fn take_over(&mut self, at: usize, old: &Self, old_at: usize) {
+        if let (Some(slot), Some(before)) = (self.0.get_mut(at), old.0.get(old_at)) {
+            slot.keys.clone_from(&before.keys);
+            slot.failed = before.failed;
+        }
+    }
 }
 
 // === impl Slot ===

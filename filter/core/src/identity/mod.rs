@@ -8,6 +8,7 @@ pub mod jwks;
 pub mod jwt;
 pub mod key;
 pub mod key_ring;
+pub mod memory;
 pub mod origin;
 pub mod principal;
 pub mod token_cache;

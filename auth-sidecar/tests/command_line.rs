@@ -1,0 +1,157 @@
+//! The binary as people start it.
+#![expect(clippy::unwrap_used, reason = "what these tests stand on fails by panicking")]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn binary() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_wicketgate-auth"))
+}
+
+fn run(arguments: &[&str], input: &str) -> Output {
+    let piped = || Stdio::piped();
+    let mut child = binary().args(arguments).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Writes a configuration with a key and a user into `folder`.
+fn configure(folder: &Path) -> PathBuf {
+    std::fs::write(folder.join("data.key"), run(&["generate-key"], "").stdout).unwrap();
+    std::fs::write(folder.join("alice.password"), "wonderland\n").unwrap();
+    let config = r"
+issuer: http://127.0.0.1:8080
+listen: {public: 127.0.0.1:0, internal: 127.0.0.1:0, admin: 127.0.0.1:0, metrics: 127.0.0.1:0}
+addresses_file: FOLDER/run/addresses.json
+store: {embedded: {path: FOLDER/run/auth.redb}}
+resources: [{url: 'http://127.0.0.1:8080/mcp', scopes: [mcp:read]}]
+data_key: {file: FOLDER/data.key}
+users: [{name: alice, password: {file: FOLDER/alice.password}}]
+";
+    let path = folder.join("auth.yaml");
+    std::fs::write(&path, config.replace("FOLDER", folder.to_str().unwrap())).unwrap();
+    path
+}
+
+fn poll<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = attempt() {
+            return found;
+        }
+        assert!(start.elapsed() < DEADLINE, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Ends what a failed test would leave behind.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn serve_until_listening(folder: &Path, config: &Path) -> Served {
+    let log = std::fs::File::create(folder.join("log")).unwrap();
+    let served = binary().args(["serve", "--config", config.to_str().unwrap()]).stderr(log).spawn().unwrap();
+    let file = folder.join("run/addresses.json");
+    let served = Served(served);
+    poll("the addresses file", || file.exists().then_some(()));
+    served
+}
+
+fn terminate(served: &mut Served) {
+    let pid = served.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let status = poll("the end", || served.0.try_wait().unwrap());
+    assert!(status.success(), "{status:?}");
+}
+
+#[test]
+fn check_says_what_would_be_served_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = configure(folder.path());
+    let output = run(&["check", "--config", path.to_str().unwrap(), "--json"], "");
+    assert!(output.status.success(), "{output:?}");
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&shown["issuer"], &shown["listen"]["public"]),
+        (&"http://127.0.0.1:8080".into(), &"127.0.0.1:0".into())
+    );
+    let output = run(&["check", "--config", path.to_str().unwrap()], "");
+    assert!(text(&output.stdout).starts_with("ok\n") && !text(&output.stdout).contains("wonderland"));
+}
+
+#[test]
+fn a_refused_configuration_names_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = configure(folder.path());
+    let broken = std::fs::read_to_string(&path).unwrap().replace("name: alice", "nam: alice");
+    std::fs::write(&path, broken).unwrap();
+    for command in ["check", "serve"] {
+        let output = run(&[command, "--config", path.to_str().unwrap()], "");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(text(&output.stderr).contains("users[0]"), "{output:?}");
+    }
+    assert!(!folder.path().join("run").exists(), "a bad input changes nothing");
+    assert_eq!(run(&["check", "--config", "nowhere.yaml"], "").status.code(), Some(1));
+    assert_eq!(run(&["check"], "").status.code(), Some(2));
+}
+
+#[test]
+fn a_printed_hash_lets_its_password_in() {
+    let output = run(&["hash-password"], "wonderland\n");
+    let phc = text(&output.stdout).trim().to_owned();
+    assert!(wicketgate_auth::idp::password::matches("wonderland", &phc));
+    assert_eq!(run(&["hash-password"], "\n").status.code(), Some(2));
+}
+
+#[test]
+fn another_data_key_opens_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = configure(folder.path());
+    let mut served = serve_until_listening(folder.path(), &path);
+    terminate(&mut served);
+    std::fs::write(folder.path().join("data.key"), run(&["generate-key"], "").stdout).unwrap();
+    let output = run(&["serve", "--config", path.to_str().unwrap()], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("another data_key"), "{output:?}");
+}
+
+#[test]
+fn serve_listens_refuses_a_second_one_and_ends_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = configure(folder.path());
+    let log = std::fs::File::create(folder.path().join("log")).unwrap();
+    let mut served =
+        Served(binary().args(["serve", "--config", path.to_str().unwrap()]).stderr(log).spawn().unwrap());
+    let file = folder.path().join("run/addresses.json");
+    let addresses: serde_json::Value =
+        poll("the addresses file", || serde_json::from_slice(&std::fs::read(&file).ok()?).ok());
+    for listener in ["public", "internal", "admin", "metrics"] {
+        std::net::TcpStream::connect(addresses[listener].as_str().unwrap()).unwrap();
+    }
+
+    let second = run(&["serve", "--config", path.to_str().unwrap()], "");
+    assert_eq!(second.status.code(), Some(2));
+    assert!(text(&second.stderr).contains("in use by another process"), "{second:?}");
+
+    terminate(&mut served);
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    for line in log.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(event["event"].is_string(), "{line}");
+    }
+    assert!(log.contains("\"event\":\"listening\"") && !log.contains("wonderland"), "{log}");
+}

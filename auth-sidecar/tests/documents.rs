@@ -1,0 +1,111 @@
+//! Do the documents say what is so? The README's configuration compiles, its files exist, and the source keeps to its
+//! arrows.
+#![expect(clippy::unwrap_used, reason = "what these tests stand on fails by panicking")]
+
+use std::path::{Path, PathBuf};
+
+use wicketgate_auth::config::Config;
+use wicketgate_auth::sealing::SealingKey;
+
+const README: &str = include_str!("../README.md");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_configuration_of_the_readme_compiles_and_shows_the_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["data.key", "alice.password", "rs.secret"] {
+        std::fs::write(folder.path().join(name), SealingKey::generate_base64().unwrap()).unwrap();
+    }
+    let block = README.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let with_files = block.replace("{file: ", &format!("{{file: {}/", folder.path().to_str().unwrap()));
+    let full = Config::parse(&with_files).unwrap();
+    let without = |text: &str, keys: &[&str]| {
+        let mut kept = String::new();
+        let mut skipping = false;
+        for line in text.lines() {
+            if !line.starts_with(' ') {
+                skipping = keys.iter().any(|key| line.starts_with(&format!("{key}:")));
+            }
+            if !skipping {
+                kept.push_str(line);
+                kept.push('\n');
+            }
+        }
+        kept
+    };
+    let keys = ["registration", "login", "forwarded", "lifetimes"];
+    let defaults = Config::parse(&without(&with_files, &keys)).unwrap();
+    assert_eq!(format!("{:?}", full.lifetimes), format!("{:?}", defaults.lifetimes));
+    assert_eq!(format!("{:?}", full.login), format!("{:?}", defaults.login));
+    assert_eq!(full.trusted_hops, defaults.trusted_hops);
+    assert!(!defaults.registration.open);
+    assert_eq!(full.registration.per_address_per_hour, defaults.registration.per_address_per_hour);
+}
+
+#[test]
+fn every_file_that_the_readme_names_exists() {
+    let named: Vec<&str> = README
+        .split('`')
+        .filter(|word| ["src/", "tests/", "openapi/"].iter().any(|dir| word.starts_with(dir)))
+        .collect();
+    assert!(named.len() >= 8, "{named:?}");
+    for path in named {
+        assert!(root().join(path).exists(), "{path}");
+    }
+}
+
+/// Which rooms of the crate a room may use (house.md, section 3): `oauth` is pure, only `grants` joins protocol and
+/// store, `endpoints` is used by nobody but `app`.
+#[test]
+fn the_source_keeps_to_its_arrows() {
+    for (room, forbidden) in [
+        (
+            "oauth",
+            ["app", "endpoints", "grants", "idp", "keys", "metrics", "pages", "sealing", "server", "store"]
+                .as_slice(),
+        ),
+        ("store", &["app", "config", "endpoints", "grants", "idp", "keys", "metrics", "pages", "server"]),
+        ("idp", &["app", "endpoints", "grants", "keys", "oauth", "pages", "server"]),
+        ("config", &["app", "endpoints", "grants", "keys", "metrics", "pages", "server", "store"]),
+        ("grants", &["endpoints", "pages", "server"]),
+        ("pages", &["endpoints", "grants", "idp", "keys", "oauth", "store"]),
+        ("endpoints", &["server"]),
+    ] {
+        let mut files = Vec::new();
+        sources(&root().join("src").join(room), &mut files);
+        assert!(!files.is_empty());
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for other in forbidden {
+                assert!(!text.contains(&format!("crate::{other}")), "{} uses {other}", file.display());
+            }
+        }
+    }
+}
+
+/// The hard cap on a file (house.md, section 8).
+#[test]
+fn no_file_is_too_long() {
+    let mut files = Vec::new();
+    for folder in ["src", "tests"] {
+        sources(&root().join(folder), &mut files);
+    }
+    for file in files {
+        let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+        assert!(lines <= 400, "{}: {lines} lines", file.display());
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Who may know what about a token (RFC 7662), and who may end it (RFC 7009).
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::world::browser::Browser;
+use crate::world::client::{Client, Tokens};
+use crate::world::{CONFIGURED_SECRET, ISSUER, OTHER_RESOURCE, RESOURCE, World};
+
+const DEAD: fn() -> (u16, Value) = || (200, json!({"active": false}));
+
+fn resource_server() -> Client {
+    Client {
+        id: "resource-server".into(),
+        secret: Some(CONFIGURED_SECRET.into()),
+        method: "client_secret_basic".into(),
+    }
+}
+
+async fn introspect(world: &World, caller: &Client, token: &str) -> (u16, Value) {
+    caller.post(world, "/introspect", &[("token", token)], &[]).await
+}
+
+async fn revoke(world: &World, caller: &Client, token: &str) -> (u16, Value) {
+    caller.post(world, "/revoke", &[("token", token)], &[]).await
+}
+
+#[tokio::test]
+async fn a_token_is_shown_to_its_client_and_its_resource_server_alone() {
+    let world = World::start().await;
+    let client = Client::confidential(&world, "client_secret_basic").await;
+    let stranger = Client::confidential(&world, "client_secret_post").await;
+    let tokens = client.tokens(&world).await;
+    for caller in [&client, &resource_server()] {
+        let (status, answer) = introspect(&world, caller, &tokens.access).await;
+        let mut wanted = tokens.decoded().1;
+        wanted["active"] = json!(true);
+        wanted["token_type"] = json!("Bearer");
+        assert_eq!((status, answer), (200, wanted));
+    }
+    assert_eq!(introspect(&world, &stranger, &tokens.access).await, DEAD());
+
+    let (status, answer) = introspect(&world, &client, &tokens.refresh).await;
+    assert_eq!((status, &answer["active"], &answer["iss"]), (200, &json!(true), &json!(ISSUER)));
+    assert_eq!(introspect(&world, &resource_server(), &tokens.refresh).await, DEAD());
+
+    let elsewhere = [("resource", OTHER_RESOURCE), ("scope", "other:use")];
+    let page = Browser::default().approve(&world, &client.link(&elsewhere)).await;
+    let other = Tokens::of(client.redeem(&world, &page.param("code").unwrap(), &[]).await.1);
+    assert_eq!(introspect(&world, &resource_server(), &other.access).await, DEAD(), "not its audience");
+}
+
+#[tokio::test]
+async fn callers_must_prove_who_they_are() {
+    let world = World::start().await;
+    let public = Client::public(&world).await;
+    let tokens = public.tokens(&world).await;
+    let (status, answer) = introspect(&world, &public, &tokens.access).await;
+    assert_eq!((status, &answer["error"]), (401, &json!("invalid_client")));
+    let liar = Client { secret: Some("wrong".into()), ..resource_server() };
+    assert_eq!(introspect(&world, &liar, &tokens.access).await.0, 401);
+    assert_eq!(world.post("/introspect", &[("token", &tokens.access)]).await.0, 401);
+    let (status, answer) = resource_server().post(&world, "/introspect", &[], &[]).await;
+    assert_eq!((status, &answer["error"]), (400, &json!("invalid_request")), "token is missing");
+}
+
+#[tokio::test]
+async fn dead_and_forged_tokens_are_dead() {
+    let world = World::start().await;
+    let client = Client::confidential(&world, "client_secret_basic").await;
+    let tokens = client.tokens(&world).await;
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let (header, claims) = tokens.decoded();
+    let [_, payload, signature] = tokens.access.split('.').collect::<Vec<_>>()[..] else { panic!() };
+    let with_header = |key: &str, value: Value| {
+        let mut header = header.clone();
+        header[key] = value;
+        format!("{}.{payload}.{signature}", encode(&header))
+    };
+    let mut longer = claims.clone();
+    longer["exp"] = json!(9_999_999_999_u64);
+    for forged in [
+        String::new(),
+        "x".into(),
+        "a.b.c".into(),
+        with_header("alg", json!("none")),
+        with_header("alg", json!("HS256")),
+        with_header("typ", json!("JWT")),
+        with_header("kid", json!("other")),
+        format!("{}.{payload}.", encode(&json!({"alg": "none", "typ": "at+jwt"}))),
+        format!("{}.{}.{signature}", encode(&header), encode(&longer)),
+        format!("{}x", tokens.access),
+        "x".repeat(20_000),
+    ] {
+        let (status, answer) = introspect(&world, &client, &forged).await;
+        let missing = forged.is_empty() && status == 400;
+        assert!(missing || (status, answer) == DEAD(), "{forged}");
+    }
+    let (_, next) = client.refresh(&world, &tokens.refresh, &[]).await;
+    assert_eq!(introspect(&world, &client, &tokens.refresh).await, DEAD(), "used");
+    world.advance(Duration::from_secs(600));
+    assert_eq!(introspect(&world, &client, &tokens.access).await, DEAD(), "expired to the second");
+    assert_eq!(introspect(&world, &client, next["refresh_token"].as_str().unwrap()).await.1["active"], true);
+}
+
+#[tokio::test]
+async fn revoking_either_token_ends_the_grant() {
+    let world = World::start().await;
+    let client = Client::confidential(&world, "client_secret_basic").await;
+    for which in ["access", "refresh"] {
+        let tokens = client.tokens(&world).await;
+        let token = if which == "access" { &tokens.access } else { &tokens.refresh };
+        assert_eq!(revoke(&world, &client, token).await.0, 200);
+        assert_eq!(introspect(&world, &client, &tokens.access).await, DEAD(), "{which}");
+        assert_eq!(introspect(&world, &client, &tokens.refresh).await, DEAD(), "{which}");
+        let question = json!({"token": tokens.access, "resource": RESOURCE});
+        let url = format!("{}/v1/validate", world.internal);
+        assert_eq!(
+            crate::world::read(world.http.post(url).json(&question).send().await.unwrap()).await,
+            DEAD()
+        );
+        let (status, answer) = client.refresh(&world, &tokens.refresh, &[]).await;
+        assert_eq!((status, &answer["error"]), (400, &json!("invalid_grant")));
+        assert_eq!(revoke(&world, &client, token).await.0, 200, "again is no error");
+    }
+    assert_eq!(revoke(&world, &client, "mr_unknown").await.0, 200, "unknown is no error");
+}
+
+#[tokio::test]
+async fn nobody_revokes_the_tokens_of_others() {
+    let world = World::start().await;
+    let client = Client::confidential(&world, "client_secret_basic").await;
+    let stranger = Client::public(&world).await;
+    let tokens = client.tokens(&world).await;
+    for token in [&tokens.access, &tokens.refresh] {
+        let (status, answer) = revoke(&world, &stranger, token).await;
+        assert_eq!((status, &answer["error"]), (400, &json!("invalid_grant")));
+    }
+    assert_eq!(introspect(&world, &client, &tokens.access).await.1["active"], true);
+    assert_eq!(world.post("/revoke", &[("token", &tokens.refresh), ("client_id", &client.id)]).await.0, 401);
+}

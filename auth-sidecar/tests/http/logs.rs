@@ -1,0 +1,71 @@
+//! What do the logs say? What happened, and no credential (house.md, invariant 7).
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use crate::world::browser::Browser;
+use crate::world::client::{Client, Tokens, VERIFIER};
+use crate::world::{PASSWORD, World};
+
+/// Everything that this process logs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn events_are_there_and_credentials_are_not() {
+    let log = Log::default();
+    let writer = log.clone();
+    // Ours at the finest level; the libraries of the test's own client would log what they send.
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter("wicketgate_auth=trace")
+        .with_writer(move || writer.clone())
+        .init();
+    let world = World::start().await;
+    let client = Client::confidential(&world, "client_secret_post").await;
+    let mut browser = Browser::default();
+    let page = browser.get(&world, &client.link(&[])).await;
+    let wrong =
+        page.form().with("username", "the-password-typed-as-name").with("password", "a-wrong-password");
+    browser.submit(&world, &wrong).await;
+    let code = browser.approve(&world, &client.link(&[])).await.param("code").unwrap();
+    let first = Tokens::of(client.redeem(&world, &code, &[]).await.1);
+    let second = Tokens::of(client.refresh(&world, &first.refresh, &[]).await.1);
+    client.redeem(&world, &code, &[]).await;
+
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let ours: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for event in [
+        "client_registered",
+        "login_failed",
+        "login",
+        "consent_given",
+        "code_issued",
+        "code_reused",
+        "request",
+    ] {
+        assert!(ours.iter().any(|line| line["event"] == event), "{event}");
+    }
+    let mut secrets = vec![code, first.access, first.refresh, second.access, second.refresh];
+    secrets.extend([client.secret.unwrap(), PASSWORD.into(), VERIFIER.into()]);
+    secrets.extend(["the-password-typed-as-name".into(), "a-wrong-password".into()]);
+    secrets.extend(browser.cookies.into_values());
+    for secret in secrets {
+        assert!(!text.contains(&secret), "{secret}");
+        let random_part = secret.rsplit('.').next().unwrap();
+        assert!(!text.contains(random_part), "the random part of {secret}");
+    }
+}

@@ -1,0 +1,373 @@
+//! What every store must do, asked of each adapter there is. One function holds the contract; an adapter adds one test.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken contract fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wicketgate_auth::clock::UnixTime;
+use wicketgate_auth::oauth::authorization_request::{AuthorizationRequest, Prompt};
+use wicketgate_auth::oauth::client::{AuthMethod, Client, GrantType};
+use wicketgate_auth::oauth::scope::ScopeSet;
+use wicketgate_auth::secret::Digest;
+use wicketgate_auth::store::embedded::EmbeddedStore;
+use wicketgate_auth::store::grant::{Code, Grant, MOST_USED, Redeemed, Redemption, Rotated, Rotation};
+use wicketgate_auth::store::records::{
+    Consent, ConsentKey, KeyState, PendingAuthorization, Session, StoredKey,
+};
+use wicketgate_auth::store::{Store, StoreError};
+
+const T0: UnixTime = UnixTime(1_000_000);
+
+fn at(seconds: u64) -> UnixTime {
+    T0.plus(Duration::from_secs(seconds))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_embedded_store_fulfils_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    contract(Arc::new(EmbeddedStore::open(&folder.path().join("store.redb")).unwrap())).await;
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let store = EmbeddedStore::open(&path).unwrap();
+    store.put_grant(grant("g", 60)).await.unwrap();
+    assert_eq!(store.redeem("g", redemption("code-g", "r0"), at(1)).await.unwrap(), Redeemed::First);
+    drop(store);
+    let store = EmbeddedStore::open(&path).unwrap();
+    assert_eq!(store.redeem("g", redemption("code-g", "r0"), at(2)).await.unwrap(), Redeemed::Reused);
+    drop(store);
+    let store = EmbeddedStore::open(&path).unwrap();
+    assert!(!store.grant("g", at(3)).await.unwrap().unwrap().is_live(), "a revocation is never lost");
+}
+
+#[tokio::test]
+async fn a_second_opener_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let _first = EmbeddedStore::open(&path).unwrap();
+    let Err(error) = EmbeddedStore::open(&path) else { unreachable!("two have the file") };
+    assert!(matches!(error, StoreError::InUse(_)) && error.to_string().contains("in use by another process"));
+}
+
+async fn contract(store: Arc<dyn Store>) {
+    store.ping().await.unwrap();
+    clients(&*store).await;
+    pending_requests(&*store).await;
+    sessions(&*store).await;
+    consents(&*store).await;
+    codes(&*store).await;
+    code_races(&store).await;
+    rotation(&*store).await;
+    rotation_races(&store).await;
+    used_digests_are_bounded(&*store).await;
+    signing_keys(&store).await;
+    counters(&*store).await;
+    sweeping(&*store).await;
+}
+
+async fn clients(store: &dyn Store) {
+    assert!(store.client("c", T0).await.unwrap().is_none());
+    store.put_client(client("c"), at(10)).await.unwrap();
+    assert_eq!(store.client("c", at(9)).await.unwrap().unwrap().redirect_uris, ["https://a.example/cb"]);
+    assert!(store.client("c", at(10)).await.unwrap().is_none(), "gone from the moment it ends");
+    store.extend_client("c", at(5), at(1)).await.unwrap();
+    assert!(store.client("c", at(9)).await.unwrap().is_some(), "never shortened");
+    store.extend_client("c", at(20), at(1)).await.unwrap();
+    assert!(store.client("c", at(19)).await.unwrap().is_some());
+    store.extend_client("c", at(90), at(20)).await.unwrap();
+    assert!(store.client("c", at(21)).await.unwrap().is_none(), "what has ended is not revived");
+}
+
+async fn pending_requests(store: &dyn Store) {
+    let id = Digest::of("pending");
+    store.put_pending(id, pending(), at(10)).await.unwrap();
+    assert_eq!(store.pending(id, at(9)).await.unwrap().unwrap().request.client_id, "c");
+    assert!(store.take_pending(id, at(10)).await.unwrap().is_none());
+    store.put_pending(id, pending(), at(10)).await.unwrap();
+    assert!(store.take_pending(id, at(9)).await.unwrap().is_some());
+    assert!(store.take_pending(id, at(9)).await.unwrap().is_none(), "taken once");
+    assert!(store.pending(id, at(9)).await.unwrap().is_none());
+}
+
+async fn sessions(store: &dyn Store) {
+    let id = Digest::of("session");
+    let session = Session { subject: "alice".into(), auth_time: T0, seen_at: T0, ends_at: at(100) };
+    store.put_session(id, session.clone(), at(10)).await.unwrap();
+    store.put_session(id, Session { seen_at: at(5), ..session }, at(15)).await.unwrap();
+    assert_eq!(store.session(id, at(14)).await.unwrap().unwrap().seen_at, at(5), "replaced, with its end");
+    assert!(store.session(id, at(15)).await.unwrap().is_none());
+    store.remove_session(id).await.unwrap();
+    store.remove_session(id).await.unwrap();
+    assert!(store.session(id, at(1)).await.unwrap().is_none());
+}
+
+async fn consents(store: &dyn Store) {
+    let key = |subject: &str, client: &str| ConsentKey {
+        subject: subject.into(),
+        client_id: client.into(),
+        redirect_uri: "https://a.example/cb".into(),
+        resources: vec!["https://r.example/".into()],
+    };
+    let consent = Consent { scope: ScopeSet::parse("a").unwrap(), given_at: T0 };
+    store.put_consent(key("ab", "c"), consent, at(10)).await.unwrap();
+    assert_eq!(store.consent(key("ab", "c"), at(9)).await.unwrap().unwrap().scope.to_string(), "a");
+    assert!(store.consent(key("ab", "c"), at(10)).await.unwrap().is_none());
+    assert!(
+        store.consent(key("a", "bc"), at(9)).await.unwrap().is_none(),
+        "parts do not run into each other"
+    );
+}
+
+async fn codes(store: &dyn Store) {
+    store.put_grant(grant("g1", 60)).await.unwrap();
+    assert_eq!(store.redeem("none", redemption("code-g1", "r"), at(1)).await.unwrap(), Redeemed::Refused);
+    assert_eq!(store.redeem("g1", redemption("guess", "r"), at(1)).await.unwrap(), Redeemed::Refused);
+    assert_eq!(
+        store.redeem("g1", redemption("code-g1", "r"), at(60)).await.unwrap(),
+        Redeemed::Refused,
+        "expired"
+    );
+    assert_eq!(store.redeem("g1", redemption("code-g1", "r"), at(59)).await.unwrap(), Redeemed::First);
+    let kept = store.grant("g1", at(60)).await.unwrap().unwrap();
+    assert!(kept.is_live() && kept.is_current_refresh(&Digest::of("r"), at(60)), "outlives its code");
+    assert_eq!(store.redeem("g1", redemption("guess", "x"), at(61)).await.unwrap(), Redeemed::Refused);
+    assert!(store.grant("g1", at(61)).await.unwrap().unwrap().is_live(), "a guess changes nothing");
+    assert_eq!(store.redeem("g1", redemption("code-g1", "x"), at(61)).await.unwrap(), Redeemed::Reused);
+    assert!(!store.grant("g1", at(61)).await.unwrap().unwrap().is_live());
+    assert_eq!(store.rotate("g1", rotated("r", "r2"), at(62)).await.unwrap(), Rotated::Refused, "revoked");
+
+    store.put_grant(grant("g2", 60)).await.unwrap();
+    store.revoke_grant("g2", at(1)).await.unwrap();
+    store.revoke_grant("none", at(1)).await.unwrap();
+    assert_eq!(
+        store.redeem("g2", redemption("code-g2", "r"), at(2)).await.unwrap(),
+        Redeemed::Refused,
+        "revoked"
+    );
+}
+
+async fn code_races(store: &Arc<dyn Store>) {
+    store.put_grant(grant("race", 60)).await.unwrap();
+    let tasks: Vec<_> = (0..50)
+        .map(|index| {
+            let store = Arc::clone(store);
+            let redemption = redemption("code-race", &format!("r{index}"));
+            tokio::spawn(async move { store.redeem("race", redemption, at(1)).await.unwrap() })
+        })
+        .collect();
+    let mut first = 0;
+    for task in tasks {
+        first += usize::from(task.await.unwrap() == Redeemed::First);
+    }
+    assert_eq!(first, 1);
+    assert!(!store.grant("race", at(1)).await.unwrap().unwrap().is_live());
+}
+
+async fn rotation(store: &dyn Store) {
+    store.put_grant(grant("f", 60)).await.unwrap();
+    assert_eq!(
+        store.rotate("f", rotated("r0", "r1"), at(0)).await.unwrap(),
+        Rotated::Refused,
+        "no family yet"
+    );
+    store.redeem("f", redemption("code-f", "r0"), at(0)).await.unwrap();
+    assert_eq!(store.rotate("f", rotated("guess", "x"), at(1)).await.unwrap(), Rotated::Refused);
+    assert_eq!(store.rotate("f", rotated("r0", "r1"), at(1)).await.unwrap(), Rotated::Fresh);
+    let again = store.rotate("f", rotated("r0", "other"), at(10)).await.unwrap();
+    assert_eq!(again, Rotated::Again("sealed r1".into()), "the same successor, not the one proposed now");
+    assert_eq!(store.rotate("f", rotated("r1", "r2"), at(10)).await.unwrap(), Rotated::Fresh);
+    assert!(store.grant("f", at(10)).await.unwrap().unwrap().is_live());
+    assert_eq!(
+        store.rotate("f", rotated("r0", "x"), at(10)).await.unwrap(),
+        Rotated::Reused,
+        "older than the latest"
+    );
+    assert_eq!(
+        store.rotate("f", rotated("r2", "r3"), at(10)).await.unwrap(),
+        Rotated::Refused,
+        "the family is dead"
+    );
+
+    store.put_grant(grant("late", 60)).await.unwrap();
+    store.redeem("late", redemption("code-late", "l0"), at(0)).await.unwrap();
+    store.rotate("late", rotated("l0", "l1"), at(0)).await.unwrap();
+    assert_eq!(
+        store.rotate("late", rotated("l0", "x"), at(10)).await.unwrap(),
+        Rotated::Reused,
+        "grace is over"
+    );
+
+    store.put_grant(grant("idle", 60)).await.unwrap();
+    store.redeem("idle", redemption("code-idle", "i0"), at(0)).await.unwrap();
+    assert_eq!(store.rotate("idle", rotated("i0", "i1"), at(1_000)).await.unwrap(), Rotated::Refused, "idle");
+    let mut now = 0;
+    for step in 0..4 {
+        now += 900;
+        let (this, next) = (format!("i{step}"), format!("i{}", step + 1));
+        let wanted = if now < 3_000 { Rotated::Fresh } else { Rotated::Refused };
+        assert_eq!(
+            store.rotate("idle", rotated(&this, &next), at(now)).await.unwrap(),
+            wanted,
+            "{now}: absolute end"
+        );
+    }
+}
+
+async fn rotation_races(store: &Arc<dyn Store>) {
+    store.put_grant(grant("fork", 60)).await.unwrap();
+    store.redeem("fork", redemption("code-fork", "r0"), at(0)).await.unwrap();
+    let tasks: Vec<_> = (0..50)
+        .map(|index| {
+            let store = Arc::clone(store);
+            let rotation = rotated("r0", &format!("s{index}"));
+            tokio::spawn(async move { store.rotate("fork", rotation, at(1)).await.unwrap() })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.unwrap());
+    }
+    assert_eq!(answers.iter().filter(|answer| **answer == Rotated::Fresh).count(), 1);
+    answers.retain(|answer| *answer != Rotated::Fresh);
+    answers.dedup();
+    assert!(
+        answers.len() == 1 && matches!(answers[0], Rotated::Again(_)),
+        "all others got one successor: {answers:?}"
+    );
+}
+
+async fn used_digests_are_bounded(store: &dyn Store) {
+    store.put_grant(grant("long", 60)).await.unwrap();
+    store.redeem("long", redemption("code-long", "0"), at(0)).await.unwrap();
+    for step in 0..MOST_USED + 2 {
+        let rotation = rotated(&step.to_string(), &(step + 1).to_string());
+        assert_eq!(store.rotate("long", rotation, at(1)).await.unwrap(), Rotated::Fresh);
+    }
+    let kept = store.grant("long", at(1)).await.unwrap().unwrap().refresh.unwrap();
+    assert_eq!(kept.used.len(), MOST_USED);
+    assert_eq!(store.rotate("long", rotated("0", "x"), at(1)).await.unwrap(), Rotated::Refused, "forgotten");
+    assert_eq!(store.rotate("long", rotated("2", "x"), at(1)).await.unwrap(), Rotated::Reused, "remembered");
+}
+
+async fn signing_keys(store: &Arc<dyn Store>) {
+    assert!(store.signing_keys().await.unwrap().is_empty());
+    let tasks: Vec<_> = (0..10)
+        .map(|index| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move { store.first_signing_key(key(&index.to_string())).await.unwrap() })
+        })
+        .collect();
+    let mut seen = std::collections::HashSet::new();
+    for task in tasks {
+        let keys = task.await.unwrap();
+        assert_eq!(keys.len(), 1);
+        seen.insert(keys[0].kid.clone());
+    }
+    assert_eq!(seen.len(), 1, "all who start at once use one key");
+    assert!(seen.contains(&store.signing_keys().await.unwrap()[0].kid));
+}
+
+async fn counters(store: &dyn Store) {
+    assert_eq!(store.count("k", at(10), at(0)).await.unwrap(), 1);
+    assert_eq!(store.count("k", at(15), at(5)).await.unwrap(), 2);
+    assert_eq!(store.count("other", at(10), at(0)).await.unwrap(), 1);
+    assert_eq!(store.count("k", at(20), at(10)).await.unwrap(), 1, "the window is that of the first use");
+    store.reset_count("k").await.unwrap();
+    assert_eq!(store.count("k", at(20), at(11)).await.unwrap(), 1);
+}
+
+async fn sweeping(store: &dyn Store) {
+    let end = UnixTime(u64::MAX - 1);
+    while store.sweep(end).await.unwrap() > 0 {}
+    assert_eq!(store.signing_keys().await.unwrap().len(), 1, "keys do not expire");
+    for (index, until) in [10, 20, 30].into_iter().enumerate() {
+        store.put_client(client(&format!("s{index}")), at(until)).await.unwrap();
+    }
+    store.extend_client("s0", at(40), at(0)).await.unwrap();
+    assert_eq!(store.sweep(at(19)).await.unwrap(), 0, "an extended record is swept at its new end");
+    assert_eq!(store.sweep(at(20)).await.unwrap(), 1);
+    assert_eq!(store.sweep(at(40)).await.unwrap(), 2);
+    assert_eq!(store.sweep(end).await.unwrap(), 0);
+}
+
+fn client(id: &str) -> Client {
+    Client {
+        id: id.into(),
+        name: None,
+        auth_method: AuthMethod::None,
+        secret: None,
+        redirect_uris: vec!["https://a.example/cb".into()],
+        grant_types: vec![GrantType::AuthorizationCode],
+        default_scope: None,
+        scope_ceiling: None,
+        introspects: vec![],
+        dynamic: None,
+    }
+}
+
+fn pending() -> PendingAuthorization {
+    let request = AuthorizationRequest {
+        client_id: "c".into(),
+        redirect_uri: "https://a.example/cb".into(),
+        state: None,
+        scope: ScopeSet::default(),
+        resources: vec![],
+        challenge: Digest::of("v"),
+        prompt: Prompt::default(),
+        max_age: None,
+    };
+    PendingAuthorization { request, browser: Digest::of("b"), created_at: T0, signed_in_for_it: false }
+}
+
+/// A grant whose code is `code-<id>` and lives for `code_life` seconds.
+fn grant(id: &str, code_life: u64) -> Grant {
+    Grant {
+        id: id.into(),
+        client_id: "c".into(),
+        subject: "alice".into(),
+        auth_time: T0,
+        scope: ScopeSet::default(),
+        resources: vec![],
+        redirect_uri: "https://a.example/cb".into(),
+        challenge: Digest::of("v"),
+        code: Code { digest: Digest::of(&format!("code-{id}")), expires_at: at(code_life), used: false },
+        refresh: None,
+        created_at: T0,
+        expires_at: at(code_life),
+        revoked_at: None,
+    }
+}
+
+fn redemption(code: &str, refresh: &str) -> Redemption {
+    Redemption {
+        code: Digest::of(code),
+        refresh: Some(Digest::of(refresh)),
+        refresh_idle: Duration::from_secs(1_000),
+        refresh_absolute: Duration::from_secs(3_000),
+        access_token: Duration::from_secs(600),
+    }
+}
+
+fn rotated(presented: &str, successor: &str) -> Rotation {
+    Rotation {
+        presented: Digest::of(presented),
+        successor: Digest::of(successor),
+        sealed_successor: format!("sealed {successor}"),
+        refresh_idle: Duration::from_secs(1_000),
+        grace: Duration::from_secs(10),
+        access_token: Duration::from_secs(600),
+    }
+}
+
+fn key(kid: &str) -> StoredKey {
+    StoredKey {
+        kid: kid.into(),
+        algorithm: "ES256".into(),
+        state: KeyState::Active,
+        created_at: T0,
+        sealed: "sealed".into(),
+    }
+}

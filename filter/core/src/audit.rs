@@ -1,0 +1,187 @@
+//! What is written down? Who asked what of which server, the verdict and why: never a token, never an argument value.
+//!
+//! Two records per exchange: a *decision* when the verdict falls, a *completion* when the exchange ends.
+
+use serde::Serialize;
+
+use crate::identity::principal::Principal;
+use crate::mcp::operation::Operation;
+use crate::time::Timestamp;
+
+/// Names and URIs are the client's own words: longer ones are cut, so that a record has a bounded size.
+const MAX_NAME: usize = 256;
+
+/// The record of one verdict.
+#[derive(Clone, Debug, Serialize)]
+pub struct Decision<'a> {
+    /// Always `decision`.
+    pub record: &'static str,
+    /// When the verdict fell, milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// Envoy's `x-request-id`, shared with the access log and traces.
+    pub request_id: Option<&'a str>,
+    /// The HTTP verb.
+    pub verb: &'a str,
+    /// The path without its query (a query may hold secrets).
+    pub path: String,
+    /// The peer's address as Envoy reports it.
+    pub source: Option<&'a str>,
+    /// The server of the configuration that was asked.
+    pub server: Option<&'a str>,
+    /// Who asked; absent before authentication.
+    pub principal: Option<Who<'a>>,
+    /// What was asked, once it is known.
+    pub operation: Option<What>,
+    /// The protocol revision, once it is known.
+    pub revision: Option<&'static str>,
+    /// `allow`, `challenge` or `deny`.
+    pub verdict: &'static str,
+    /// The slug of the denial ([`crate::denial::Denial::reason`]); `allowed` otherwise.
+    pub reason: &'static str,
+    /// Fixed words that say more.
+    pub detail: Option<&'static str>,
+    /// The id of the rule that decided.
+    pub rule: Option<&'a str>,
+    /// The first 16 digits of the configuration's SHA-256.
+    pub policy: &'a str,
+    /// Bytes of the request body, as far as read.
+    pub request_bytes: u64,
+    /// From the first header to the verdict, microseconds; waiting for the body included.
+    pub took_us: u64,
+}
+
+/// The principal as the record names it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Who<'a> {
+    /// `anonymous` or `authenticated`.
+    pub kind: &'static str,
+    /// `iss`.
+    pub issuer: Option<&'a str>,
+    /// `sub`.
+    pub subject: Option<&'a str>,
+    /// The OAuth client.
+    pub client: Option<&'a str>,
+    /// The organization.
+    pub organization: Option<&'a str>,
+    /// The grant, so that it can be revoked.
+    pub grant: Option<&'a str>,
+}
+
+/// The operation as the record names it.
+#[derive(Clone, Debug, Serialize)]
+pub struct What {
+    /// The MCP method.
+    pub method: String,
+    /// Kind and name of each target, in order.
+    pub targets: Vec<Named>,
+}
+
+/// One target.
+#[derive(Clone, Debug, Serialize)]
+pub struct Named {
+    /// `tool`, `prompt`, `resource`, `template` or `task`.
+    pub kind: &'static str,
+    /// Its name or URI, cut after 256 bytes; the query of a URI is left out, as it may hold secrets.
+    pub name: String,
+}
+
+/// The record of an exchange's end.
+#[derive(Clone, Debug, Serialize)]
+pub struct Completion<'a> {
+    /// Always `completion`.
+    pub record: &'static str,
+    /// When the exchange ended, milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// As in the decision record.
+    pub request_id: Option<&'a str>,
+    /// As in the decision record.
+    pub server: Option<&'a str>,
+    /// `allow`, `challenge`, `deny`, or `none` where the client left before a verdict.
+    pub verdict: &'static str,
+    /// The reason with which the exchange ended; differs from the decision's when the *response* was refused.
+    pub reason: &'static str,
+    /// The HTTP status sent; 0 if none.
+    pub status: u16,
+    /// Bytes of the request body.
+    pub request_bytes: u64,
+    /// Bytes of the response body as the upstream sent it.
+    pub response_bytes: u64,
+    /// List entries removed from the response.
+    pub removed: u64,
+    /// From the first header to the end, milliseconds.
+    pub took_ms: u64,
+}
+
+// === impl Who ===
+
+impl<'a> From<&'a Principal> for Who<'a> {
+    fn from(principal: &'a Principal) -> Self {
+        let identity = principal.identity();
+        Self {
+            kind: if identity.is_some() { "authenticated" } else { "anonymous" },
+            issuer: identity.map(|i| i.issuer.as_str()),
+            subject: identity.map(|i| i.subject.as_str()),
+            client: identity.and_then(|i| i.client.as_deref()),
+            organization: identity.and_then(|i| i.organization.as_deref()),
+            grant: identity.and_then(|i| i.grant.as_deref()),
+        }
+    }
+}
+
+// === impl What ===
+
+impl From<&Operation> for What {
+    fn from(operation: &Operation) -> Self {
+        let targets =
+            operation.targets.iter().take(16).map(|t| Named { kind: t.kind(), name: cut(t.name()) });
+        Self { method: cut(&operation.method), targets: targets.collect() }
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+pub(crate) fn millis(time: Timestamp) -> u64 {
+    time.as_nanos() / 1_000_000
+}
+
+/// The path of a request target without query and fragment, cut.
+pub(crate) fn path_of(target: &str) -> String {
+    cut(target)
+}
+
+/// One JSON object on one line. Cannot fail for these types; if it did, the caller treats it as an internal error.
+pub(crate) fn line<T: Serialize>(record: &T) -> Option<String> {
+    serde_json::to_string(record).ok()
+}
+
+fn cut(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let mut end = text.len().min(MAX_NAME);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::operation::Target;
+
+    #[test]
+    fn a_record_names_targets_without_their_query_and_bounded() {
+        let operation = Operation {
+            method: "resources/read".into(),
+            targets: vec![Target::Resource(format!("https://h/{}?token=secret", "ä".repeat(300)))],
+        };
+        let text = line(&What::from(&operation)).unwrap();
+        assert!(!text.contains("secret"), "{text}");
+        assert!(text.len() < 400, "{}", text.len());
+    }
+
+    #[test]
+    fn line_breaks_in_a_name_cannot_forge_a_record() {
+        let operation =
+            Operation { method: "tools/call".into(), targets: vec![Target::Tool("a\n{\"x\":1}".into())] };
+        assert!(!line(&What::from(&operation)).unwrap().contains('\n'));
+    }
+}

@@ -1,0 +1,362 @@
+//! START HERE. How does one HTTP exchange become a decision?
+//!
+//! ```text
+//! request head   arrive        which server? Origin? which revision? declared size? which credential?
+//!                flood guard   one token of the source's bucket, before anything costs more
+//!                authenticate  cached or verified token -> Principal        (may wait for keys)
+//! request body   read          strict JSON -> one message; header and body agree
+//!                decide        rules -> Permit or Denial                     (needs principal and message)
+//!                limits        one token of the principal's and the tool's buckets
+//!                forward       the bytes that were read, unchanged
+//! response       answering     lists filtered by the same rules, sizes bounded   (exchange/response.rs)
+//! end            finish        completion record
+//! ```
+//!
+//! Sans-I/O: [`Exchange::on`] takes what happened and says what to do ([`Step`]). Every way to fail is a [`Denial`],
+//! and every denial leaves through [`Exchange::refuse`]. An event that cannot come in a phase denies.
+
+mod document;
+mod record;
+mod response;
+pub mod step;
+
+use crate::denial::Denial;
+use crate::guard::Guard;
+use crate::head::{RequestHead, ResponseHead};
+use crate::identity::credential::{self, Credential};
+use crate::identity::jwt::{Expected, Fault};
+use crate::identity::memory::Memory;
+use crate::identity::origin;
+use crate::identity::principal::Principal;
+use crate::limits::size;
+use crate::limits::tag::Tag;
+use crate::mcp::jsonrpc::{self, Message};
+use crate::mcp::operation::{Operation, Target};
+use crate::mcp::versions::{Era, Revision};
+use crate::mcp::{headers, session};
+use crate::policy::authorize::authorize;
+use crate::policy::permit::Permit;
+use crate::policy::rule::Rule;
+use crate::reply::Reply;
+use crate::server::{Limits, Server};
+use crate::time::Timestamp;
+
+use record::Facts;
+use response::Answering;
+use step::{Control, Effect, Event, Outcome, ResponseMode, Step, Take};
+
+/// One HTTP request and its response, from the first header to the end.
+#[derive(Debug)]
+pub struct Exchange {
+    phase: Phase,
+    facts: Facts,
+    effects: Vec<Effect>,
+    /// A denial that waits for the request's id.
+    late: Option<Denial>,
+}
+
+/// GET and DELETE carry none in MCP; one that nobody reads would be a way around the rules.
+const NO_BODY_HERE: Denial = Denial::InvalidRequest("a body where none belongs");
+
+/// What an event is judged against: the configuration with which the exchange began, what this VM remembers, the time.
+#[derive(Debug)]
+pub struct World<'a> {
+    /// The compiled configuration.
+    pub guard: &'a Guard,
+    /// Keys and verified tokens of this VM.
+    pub memory: &'a mut Memory,
+    /// Now.
+    pub now: Timestamp,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Nothing seen yet.
+    Fresh,
+    /// The head is read; keys, the body, or both are awaited.
+    Waiting(Box<Waiting>),
+    /// Buckets are being asked.
+    Limiting(Next),
+    /// The request is on its way; the answer is awaited or passing.
+    Forwarded(Box<Answering>),
+    /// Our own answer was given; it now passes through our response callbacks.
+    Replied,
+}
+
+/// What is known between the head and the verdict.
+#[derive(Debug)]
+struct Waiting {
+    head: RequestHead,
+    credential: Option<Credential>,
+    principal: Option<Principal>,
+    keys_asked: bool,
+    asked: Asked,
+}
+
+/// The operation, as far as it is known.
+#[derive(Debug)]
+enum Asked {
+    /// It stands in a body that has not come yet.
+    Unread,
+    /// It is known, from the body or from the verb alone.
+    Known(Operation),
+}
+
+/// What follows when the buckets admit.
+#[derive(Debug)]
+enum Next {
+    Authenticate(Box<Waiting>),
+    Forward(Permit),
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// An exchange of which nothing has been seen, begun `now`.
+    pub fn new(now: Timestamp) -> Self {
+        Self { phase: Phase::Fresh, facts: Facts::begun(now), effects: Vec::new(), late: None }
+    }
+
+    /// Takes one event and says what to do. Any error denies.
+    pub fn on(&mut self, event: Event<'_>, world: &mut World<'_>) -> Step {
+        let result = match (std::mem::replace(&mut self.phase, Phase::Replied), event) {
+            (Phase::Fresh, Event::RequestHead { head, end }) => self.arrive(head, end, world),
+            (Phase::Waiting(waiting), Event::RequestBody(body)) => self.read(waiting, body, world),
+            (Phase::Waiting(_), Event::RequestTooLarge) => {
+                Err(Denial::TooLarge(self.limits(world.guard).map_or(0, |l| l.request_bytes)))
+            }
+            (Phase::Waiting(waiting), Event::KeysFetched) if waiting.principal.is_none() => {
+                self.authenticate(waiting, world)
+            }
+            (Phase::Limiting(next), Event::Taken(outcome)) => self.admitted(next, outcome, world),
+            (
+                Phase::Forwarded(answering),
+                event @ (Event::ResponseHead { .. } | Event::ResponseBody { .. } | Event::ResponseTooLarge),
+            ) => self.answer(answering, event, world),
+            // Our own answer on its way out, or what was under way when it was given.
+            (Phase::Replied, Event::ResponseHead { .. } | Event::ResponseBody { .. }) => Ok(Control::Pass),
+            (Phase::Replied, _) => Ok(Control::Hold),
+            // The host answers by itself (431, 413, 408): nothing went to the upstream.
+            (_, Event::ResponseHead { head, .. }) => Ok(self.answered_by_host(&head, world)),
+            _ => Err(Denial::Internal("event out of order")),
+        };
+        let control = result.unwrap_or_else(|denial| self.refuse(&denial, world));
+        Step { control, effects: std::mem::take(&mut self.effects) }
+    }
+
+    /// How response bodies are to be fed.
+    pub fn response_mode(&self) -> ResponseMode {
+        match &self.phase {
+            Phase::Forwarded(answering) => answering.mode(),
+            _ => ResponseMode::Pass,
+        }
+    }
+
+    /// The sizes that bound this exchange, once its server is known.
+    pub fn limits<'g>(&self, guard: &'g Guard) -> Option<&'g Limits> {
+        self.server(guard).ok().map(|server| &server.limits)
+    }
+
+    /// The end, however it came: the completion record, and a decision record if none was written.
+    pub fn finish(&mut self, guard: &Guard, now: Timestamp) -> Vec<Effect> {
+        self.facts.finish(guard, now)
+    }
+
+    fn arrive(&mut self, head: RequestHead, end: bool, world: &mut World<'_>) -> Result<Control, Denial> {
+        self.facts.arrived(&head);
+        if let Some(document) = document::public(&head, world) {
+            self.decided("allow", "public_document", None, world);
+            return Ok(self.reply(document));
+        }
+        let Some(server) = world.guard.route(&head.authority, &head.path) else {
+            return Err(Denial::UnknownServer);
+        };
+        self.facts.server = world.guard.servers.iter().position(|s| std::ptr::eq(s, server));
+        origin::admit(&head, &server.origins)?;
+        self.effects.extend(credential::STRIPPED_HEADERS.map(Effect::RemoveRequestHeader));
+        let asked = self.asked_by_head(&head, end, server)?;
+        let credential = credential::present(&head)?;
+        let flood =
+            Take { tag: Tag::source(&server.name, head.source.as_deref()), rate: server.limits.flood };
+        let waiting = Waiting { head, credential, principal: None, keys_asked: false, asked };
+        self.phase = Phase::Limiting(Next::Authenticate(Box::new(waiting)));
+        Ok(Control::Take(vec![flood]))
+    }
+
+    /// What the head alone tells of the operation, and whether the rest of it is in order.
+    fn asked_by_head(&mut self, head: &RequestHead, end: bool, server: &Server) -> Result<Asked, Denial> {
+        headers::unrepeated(&head.headers)?;
+        self.facts.session = session::id_of(&head.headers)?.map(str::to_owned);
+        let revision = headers::revision_of(head, &server.versions);
+        let modern = matches!(revision, Ok(Some(r)) if r.era() == Era::Modern);
+        let bare = match head.method.as_str() {
+            "POST" => None,
+            "GET" if !modern => Some(Operation::STREAM),
+            "DELETE" if !modern => Some(Operation::END_SESSION),
+            _ => return Err(Denial::MethodNotAllowed),
+        };
+        headers::acceptable(head)?;
+        if let Some(method) = bare {
+            self.facts.revision = revision?;
+            let empty = end && size::declared(head, 0).is_ok();
+            return if empty { Ok(Asked::Known(Operation::bare(method))) } else { Err(NO_BODY_HERE) };
+        }
+        headers::media_type(head)?;
+        size::declared(head, server.limits.request_bytes)?;
+        match revision {
+            Ok(revision) => self.facts.revision = revision,
+            // The answer to a POST names its id, which stands in the body.
+            Err(denial) => self.late = Some(denial),
+        }
+        if end { Err(Denial::ParseError("no body")) } else { Ok(Asked::Unread) }
+    }
+
+    fn authenticate(&mut self, mut waiting: Box<Waiting>, world: &mut World<'_>) -> Result<Control, Denial> {
+        let index = self.facts.server.unwrap_or(usize::MAX);
+        let server = self.server(world.guard)?;
+        let principal = match &waiting.credential {
+            // Whether anonymous may do anything is for the rules to say; where none means them, no body is read.
+            None if server.rules.rules().iter().any(Rule::admits_anonymous) => Principal::Anonymous,
+            None => return Err(Denial::MissingCredential),
+            Some(credential) => {
+                let expected = Expected {
+                    issuers: &world.guard.issuers,
+                    accepted: &server.issuers,
+                    audience: &server.resource,
+                };
+                match world.memory.identify(index, credential, &expected, world.now) {
+                    Ok(identity) => Principal::Authenticated(Box::new(identity)),
+                    Err(Fault::Invalid(what)) => return Err(Denial::InvalidCredential(what)),
+                    Err(Fault::NeedKeys { issuer })
+                        if waiting.keys_asked || !world.memory.keys.may_fetch(issuer, world.now) =>
+                    {
+                        return Err(Denial::Unavailable("signing keys"));
+                    }
+                    Err(Fault::NeedKeys { issuer }) => {
+                        waiting.keys_asked = true;
+                        self.effects.push(Effect::FetchKeys(issuer));
+                        self.phase = Phase::Waiting(waiting);
+                        return Ok(Control::Hold);
+                    }
+                }
+            }
+        };
+        self.facts.principal = Some(principal.clone());
+        waiting.principal = Some(principal);
+        self.proceed(waiting, world)
+    }
+
+    fn read(
+        &mut self,
+        mut waiting: Box<Waiting>,
+        body: &[u8],
+        world: &mut World<'_>,
+    ) -> Result<Control, Denial> {
+        let server = self.server(world.guard)?;
+        self.facts.request_bytes = body.len() as u64;
+        if body.len() as u64 > server.limits.request_bytes {
+            return Err(Denial::TooLarge(server.limits.request_bytes));
+        }
+        if !matches!(waiting.asked, Asked::Unread) {
+            return Err(NO_BODY_HERE);
+        }
+        let message = jsonrpc::read(body, self.facts.revision).map_err(|refused| {
+            self.facts.id = refused.id;
+            refused.denial
+        })?;
+        self.facts.read(&message);
+        if let Some(denial) = self.late.take() {
+            return Err(denial);
+        }
+        self.spoken_here(&message, server)?;
+        headers::agree(&waiting.head, self.facts.revision, &message)?;
+        waiting.asked = Asked::Known(message.operation);
+        if waiting.principal.is_some() {
+            self.proceed(waiting, world)
+        } else {
+            self.phase = Phase::Waiting(waiting);
+            Ok(Control::Hold)
+        }
+    }
+
+    /// Decides as soon as both who and what are known; holds until then.
+    fn proceed(&mut self, waiting: Box<Waiting>, world: &mut World<'_>) -> Result<Control, Denial> {
+        let (Some(principal), Asked::Known(operation)) = (&waiting.principal, &waiting.asked) else {
+            self.phase = Phase::Waiting(waiting);
+            return Ok(Control::Hold);
+        };
+        let server = self.server(world.guard)?;
+        self.facts.operation = Some(operation.clone());
+        let permit = authorize(&server.rules, principal, operation).map_err(|(denial, rule)| {
+            self.facts.rule = rule;
+            denial
+        })?;
+        self.facts.rule = Some(permit.rule().clone());
+        let takes = takes(server, principal, waiting.head.source.as_deref(), operation);
+        if takes.is_empty() {
+            return self.forward(permit, world);
+        }
+        self.phase = Phase::Limiting(Next::Forward(permit));
+        Ok(Control::Take(takes))
+    }
+
+    fn admitted(&mut self, next: Next, outcome: Outcome, world: &mut World<'_>) -> Result<Control, Denial> {
+        match outcome {
+            Outcome::Refused(after) => return Err(Denial::RateLimited(after)),
+            Outcome::Failed => return Err(Denial::Unavailable("rate limit store")),
+            Outcome::Admitted => {}
+        }
+        match next {
+            Next::Authenticate(waiting) => self.authenticate(waiting, world),
+            Next::Forward(permit) => self.forward(permit, world),
+        }
+    }
+
+    fn forward(&mut self, permit: Permit, world: &mut World<'_>) -> Result<Control, Denial> {
+        let server = self.server(world.guard)?;
+        let answering = Answering::to(self.facts.operation.as_ref(), server.limits.response_bytes);
+        self.decided("allow", "allowed", None, world);
+        self.phase = Phase::Forwarded(Box::new(answering));
+        Ok(Control::Forward(permit))
+    }
+
+    /// A request without a version header is of the legacy era: `initialize`, or a client of 2025-03-26.
+    fn spoken_here(&self, message: &Message, server: &Server) -> Result<(), Denial> {
+        if self.facts.revision.is_some() || server.versions.iter().any(|r| r.era() == Era::Legacy) {
+            return Ok(());
+        }
+        let requested = message.requested_version.as_deref().unwrap_or(Revision::R20250326.as_str());
+        Err(Denial::UnsupportedVersion(requested.to_owned()))
+    }
+
+    fn answered_by_host(&mut self, head: &ResponseHead, world: &World<'_>) -> Control {
+        self.decided("deny", "answered_by_host", None, world);
+        self.facts.status = head.status;
+        Control::Pass
+    }
+
+    fn reply(&mut self, reply: Reply) -> Control {
+        self.facts.status = reply.status;
+        Control::Reply(reply)
+    }
+
+    fn server<'g>(&self, guard: &'g Guard) -> Result<&'g Server, Denial> {
+        let server = self.facts.server.and_then(|index| guard.servers.get(index));
+        server.ok_or(Denial::Internal("no server"))
+    }
+}
+
+/// The buckets that an allowed operation spends from.
+fn takes(server: &Server, who: &Principal, source: Option<&str>, operation: &Operation) -> Vec<Take> {
+    let mut takes = Vec::new();
+    if let Some(rate) = server.limits.principal {
+        takes.push(Take { tag: Tag::principal(&server.name, who, source, rate), rate });
+    }
+    for (index, limit) in server.limits.tools.iter().enumerate() {
+        let spends = |target: &Target| matches!(target, Target::Tool(name) if limit.applies_to(name));
+        if operation.method == "tools/call" && operation.targets.iter().any(spends) {
+            takes.push(Take { tag: Tag::tool(&server.name, index, who, source, limit.rate), rate: limit.rate });
+        }
+    }
+    takes
+}

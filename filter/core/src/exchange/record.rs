@@ -1,0 +1,188 @@
+//! What has been seen of this exchange so far? Gathered for the two audit records and for the words of a refusal.
+
+use super::step::{Control, Effect};
+use super::{Exchange, Phase, World};
+use crate::audit::{self, Completion, Decision, What, Who};
+use crate::denial::Denial;
+use crate::guard::Guard;
+use crate::head::RequestHead;
+use crate::identity::principal::Principal;
+use crate::mcp::jsonrpc::{Message, MessageKind, RequestId};
+use crate::mcp::operation::Operation;
+use crate::mcp::versions::Revision;
+use crate::policy::rule::RuleId;
+use crate::reply::{Asked, Reply};
+use crate::time::Timestamp;
+
+/// Everything an audit record may name; each field is empty until its step has run.
+#[derive(Debug)]
+pub(super) struct Facts {
+    began: Timestamp,
+    verb: String,
+    path: String,
+    source: Option<String>,
+    request_id: Option<String>,
+    /// Index of the server in the configuration.
+    pub(super) server: Option<usize>,
+    pub(super) principal: Option<Principal>,
+    pub(super) operation: Option<Operation>,
+    pub(super) id: Option<RequestId>,
+    unanswered: bool,
+    pub(super) revision: Option<Revision>,
+    /// `Mcp-Session-Id` of the request.
+    pub(super) session: Option<String>,
+    /// The rule that decided.
+    pub(super) rule: Option<RuleId>,
+    pub(super) request_bytes: u64,
+    pub(super) response_bytes: u64,
+    pub(super) removed: u64,
+    pub(super) status: u16,
+    verdict: Option<&'static str>,
+    reason: &'static str,
+}
+
+// === impl Facts ===
+
+impl Facts {
+    pub(super) fn begun(now: Timestamp) -> Self {
+        Self {
+            began: now,
+            verb: String::new(),
+            path: String::new(),
+            source: None,
+            request_id: None,
+            server: None,
+            principal: None,
+            operation: None,
+            id: None,
+            unanswered: false,
+            revision: None,
+            session: None,
+            rule: None,
+            request_bytes: 0,
+            response_bytes: 0,
+            removed: 0,
+            status: 0,
+            verdict: None,
+            reason: "unfinished",
+        }
+    }
+
+    pub(super) fn arrived(&mut self, head: &RequestHead) {
+        self.verb.clone_from(&head.method);
+        self.path = audit::path_of(&head.path);
+        self.source.clone_from(&head.source);
+        self.request_id.clone_from(&head.request_id);
+    }
+
+    pub(super) fn read(&mut self, message: &Message) {
+        self.id.clone_from(&message.id);
+        self.unanswered = !matches!(message.kind, MessageKind::Request);
+        self.operation = Some(message.operation.clone());
+    }
+
+    /// The words that a refusal may use.
+    fn asked<'a>(&'a self, guard: &'a Guard) -> Asked<'a> {
+        let server = self.server.and_then(|index| guard.servers.get(index));
+        Asked {
+            id: self.id.as_ref().map(RequestId::as_json),
+            unanswered: self.unanswered,
+            revision: self.revision,
+            supported: server.map_or(&[], |s| s.versions.as_slice()),
+            metadata_url: server.map(|s| s.metadata_url.as_str()),
+            scopes: server.map_or(&[], |s| s.scopes.as_slice()),
+        }
+    }
+
+    fn decision<'a>(
+        &'a self,
+        guard: &'a Guard,
+        detail: Option<&'static str>,
+        now: Timestamp,
+    ) -> Decision<'a> {
+        let server = self.server.and_then(|index| guard.servers.get(index));
+        Decision {
+            record: "decision",
+            time_ms: audit::millis(now),
+            request_id: self.request_id.as_deref(),
+            verb: &self.verb,
+            path: self.path.clone(),
+            source: self.source.as_deref(),
+            server: server.map(|s| s.name.as_str()),
+            principal: self.principal.as_ref().map(Who::from),
+            operation: self.operation.as_ref().map(What::from),
+            revision: self.revision.map(Revision::as_str),
+            verdict: self.verdict.unwrap_or("none"),
+            reason: self.reason,
+            detail,
+            rule: self.rule.as_ref().map(RuleId::as_str),
+            policy: guard.digest.get(..16).unwrap_or(&guard.digest),
+            request_bytes: self.request_bytes,
+            took_us: u64::try_from(now.since(self.began).as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// See [`Exchange::finish`].
+    pub(super) fn finish(&mut self, guard: &Guard, now: Timestamp) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.verdict.is_none() {
+            self.reason = "client_gone";
+            effects.push(Effect::Count("client_gone"));
+            effects.extend(audit::line(&self.decision(guard, None, now)).map(Effect::RecordDecision));
+        }
+        let server = self.server.and_then(|index| guard.servers.get(index));
+        let completion = Completion {
+            record: "completion",
+            time_ms: audit::millis(now),
+            request_id: self.request_id.as_deref(),
+            server: server.map(|s| s.name.as_str()),
+            verdict: self.verdict.unwrap_or("none"),
+            reason: self.reason,
+            status: self.status,
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            removed: self.removed,
+            took_ms: u64::try_from(now.since(self.began).as_millis()).unwrap_or(u64::MAX),
+        };
+        effects.extend(audit::line(&completion).map(Effect::RecordCompletion));
+        effects
+    }
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// Writes the decision record and counts it, once per exchange; later calls only change the final reason.
+    pub(super) fn decided(
+        &mut self,
+        verdict: &'static str,
+        reason: &'static str,
+        detail: Option<&'static str>,
+        world: &World<'_>,
+    ) {
+        self.facts.reason = reason;
+        self.effects.push(Effect::Count(reason));
+        if self.facts.verdict.is_some() {
+            return;
+        }
+        self.facts.verdict = Some(verdict);
+        let line = audit::line(&self.facts.decision(world.guard, detail, world.now));
+        self.effects.extend(line.map(Effect::RecordDecision));
+    }
+
+    /// The one way out for every denial: recorded, counted, answered. Where an answer cannot be given any more,
+    /// because the upstream's has begun, the stream is cut.
+    pub(super) fn refuse(&mut self, denial: &Denial, world: &World<'_>) -> Control {
+        // What was to be done for the upstream or the client is void; what was counted or recorded stays.
+        self.effects.retain(|e| matches!(e, Effect::Count(_) | Effect::RecordDecision(_)));
+        let verdict = if matches!(denial, Denial::InsufficientScope(_)) { "challenge" } else { "deny" };
+        self.decided(verdict, denial.reason(), denial.detail(), world);
+        self.phase = Phase::Replied;
+        if self.facts.status != 0 {
+            return Control::Reset;
+        }
+        let reply = Reply::refuse(denial, &self.facts.asked(world.guard));
+        self.facts.status = reply.status;
+        Control::Reply(reply)
+    }
+}

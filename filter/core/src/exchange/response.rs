@@ -1,0 +1,196 @@
+//! What may come back? The answer of an upstream to a forwarded request: lists filtered, sizes bounded.
+
+use super::step::{Control, Effect, Event, ResponseMode};
+use super::{Exchange, Phase, World};
+use crate::denial::Denial;
+use crate::head::ResponseHead;
+use crate::mcp::method::Method;
+use crate::mcp::operation::{Operation, Target};
+use crate::mcp::sse::Splitter;
+use crate::sanitize::list::{Report, filter_list};
+use crate::sanitize::stream::ListStream;
+
+/// The state of one answer.
+#[derive(Debug)]
+pub(super) struct Answering {
+    /// Whether list results can be in it.
+    lists: bool,
+    shape: Shape,
+    /// Per message (JSON) or event (SSE).
+    limit: u64,
+}
+
+/// What kind of body passes.
+#[derive(Debug)]
+enum Shape {
+    /// The head has not come yet, or nothing needs to be read: bytes are counted.
+    Counted(u64),
+    /// An event stream of which only event sizes are watched.
+    Metered(Splitter),
+    /// A JSON list result, held with its head (of this status) until it is whole.
+    Whole(u16),
+    /// An event stream in which list results are filtered.
+    Filtered(Box<ListStream>),
+}
+
+// === impl Answering ===
+
+impl Answering {
+    /// The answer to `operation`, which was allowed.
+    pub(super) fn to(operation: Option<&Operation>, limit: u64) -> Self {
+        // A GET stream may replay answers to any earlier request, lists among them.
+        let lists =
+            |o: &Operation| o.method == Operation::STREAM || Method::find(&o.method).is_some_and(|m| m.lists);
+        let lists = operation.is_none_or(lists);
+        Self { lists, shape: Shape::Counted(0), limit }
+    }
+
+    pub(super) fn mode(&self) -> ResponseMode {
+        match self.shape {
+            Shape::Counted(_) => ResponseMode::Pass,
+            Shape::Whole(_) => ResponseMode::Whole,
+            Shape::Metered(_) | Shape::Filtered(_) => ResponseMode::Stream,
+        }
+    }
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    pub(super) fn answer(
+        &mut self,
+        mut answering: Box<Answering>,
+        event: Event<'_>,
+        world: &mut World<'_>,
+    ) -> Result<Control, Denial> {
+        let control = match event {
+            Event::ResponseHead { head, end } => self.answer_head(&mut answering, &head, end)?,
+            Event::ResponseBody { bytes, size, end } => {
+                self.answer_body(&mut answering, bytes, size, end, world)?
+            }
+            _ => return Err(Denial::UnsafeResponse("too large")),
+        };
+        self.phase = Phase::Forwarded(answering);
+        Ok(control)
+    }
+
+    fn answer_head(
+        &mut self,
+        answering: &mut Answering,
+        head: &ResponseHead,
+        end: bool,
+    ) -> Result<Control, Denial> {
+        if head.headers.has("mcp-session-id") && !self.session_may_pass(head) {
+            self.effects.push(Effect::RemoveResponseHeader("mcp-session-id"));
+        }
+        let media = head.headers.one("content-type").map_err(|_| Denial::UnsafeResponse("content-type"))?;
+        let media = media.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let plain = head.headers.one("content-encoding").is_ok_and(|e| e.is_none_or(|e| e == "identity"));
+        let inspected = answering.lists && !end && (200..300).contains(&head.status);
+        match media.as_str() {
+            "text/event-stream" | "application/json" if inspected && !plain => {
+                return Err(Denial::UnsafeResponse("content-encoding"));
+            }
+            "text/event-stream" if inspected => {
+                answering.shape =
+                    Shape::Filtered(Box::new(ListStream::new(as_size(answering.limit), self.facts.revision)));
+                self.effects.push(Effect::RemoveResponseHeader("content-length"));
+            }
+            "text/event-stream" => answering.shape = Shape::Metered(Splitter::new(as_size(answering.limit))),
+            "application/json" if inspected => {
+                answering.shape = Shape::Whole(head.status);
+                self.effects.push(Effect::RemoveResponseHeader("content-length"));
+                return Ok(Control::Hold);
+            }
+            _ if inspected => return Err(Denial::UnsafeResponse("content-type of a list")),
+            _ => self.declared_within(head, answering.limit)?,
+        }
+        self.facts.status = head.status;
+        Ok(Control::Pass)
+    }
+
+    fn declared_within(&self, head: &ResponseHead, limit: u64) -> Result<(), Denial> {
+        let declared = head.headers.one("content-length").ok().flatten().and_then(|l| l.parse::<u64>().ok());
+        if declared.is_some_and(|d| d > limit) { Err(Denial::UnsafeResponse("too large")) } else { Ok(()) }
+    }
+
+    /// Clients adopt a session id from any answer, errors included; only the one that `initialize` made, or the one
+    /// that the request named, may reach them.
+    fn session_may_pass(&self, head: &ResponseHead) -> bool {
+        let Ok(Some(given)) = head.headers.one("mcp-session-id") else { return false };
+        let initialize = self.facts.operation.as_ref().is_some_and(|o| o.method == "initialize");
+        (initialize && (200..300).contains(&head.status)) || self.facts.session.as_deref() == Some(given)
+    }
+
+    fn answer_body(
+        &mut self,
+        answering: &mut Answering,
+        bytes: &[u8],
+        size: usize,
+        end: bool,
+        world: &mut World<'_>,
+    ) -> Result<Control, Denial> {
+        self.facts.response_bytes = self.facts.response_bytes.saturating_add(size as u64);
+        let limit = answering.limit;
+        match &mut answering.shape {
+            Shape::Counted(seen) => {
+                *seen = seen.saturating_add(size as u64);
+                if *seen > limit {
+                    return Err(Denial::UnsafeResponse("too large"));
+                }
+            }
+            Shape::Metered(splitter) => {
+                let mut passed = Vec::new();
+                splitter
+                    .push(bytes, &mut passed)
+                    .map_err(|_| Denial::UnsafeResponse("an event is too large"))?;
+            }
+            Shape::Whole(_) if bytes.len() as u64 > limit => return Err(Denial::UnsafeResponse("too large")),
+            Shape::Whole(status) => {
+                let status = *status;
+                let filtered = filter_list(bytes, self.facts.revision, &mut self.visible(world)?)?;
+                self.removed(cut_out(filtered.report));
+                self.effects.extend(filtered.body.map(Effect::ReplaceResponseBody));
+                self.facts.status = status;
+            }
+            Shape::Filtered(stream) => {
+                let before = cut_out(stream.report());
+                let mut out = Vec::new();
+                let mut visible = self.visible(world)?;
+                stream.feed(bytes, &mut visible, &mut out)?;
+                if end {
+                    stream.finish(&mut visible, &mut out)?;
+                }
+                drop(visible);
+                let removed = cut_out(stream.report()).saturating_sub(before);
+                self.removed(removed);
+                self.effects.push(Effect::ReplaceResponseBody(out));
+            }
+        }
+        Ok(Control::Pass)
+    }
+
+    fn removed(&mut self, removed: u64) {
+        if removed > 0 {
+            self.facts.removed += removed;
+            self.effects.push(Effect::CountRemoved(removed));
+        }
+    }
+
+    /// The same function that judges calls, asked of each entry of a list.
+    fn visible<'w>(&self, world: &'w World<'_>) -> Result<impl FnMut(&Target) -> bool + use<'w>, Denial> {
+        let rules = &self.server(world.guard)?.rules;
+        let principal =
+            self.facts.principal.clone().ok_or(Denial::Internal("an answer without a principal"))?;
+        Ok(move |target: &Target| rules.visible(&principal, target))
+    }
+}
+
+/// Entries that the client does not see.
+fn cut_out(report: Report) -> u64 {
+    u64::from(report.removed) + u64::from(report.unreadable)
+}
+
+fn as_size(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}

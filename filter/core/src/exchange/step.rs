@@ -1,0 +1,124 @@
+//! What goes in and what comes out of an exchange? Events are what the host saw, steps are what it must do.
+
+use crate::head::{RequestHead, ResponseHead};
+use crate::limits::rate::Rate;
+use crate::limits::tag::Tag;
+use crate::policy::permit::Permit;
+use crate::reply::Reply;
+
+/// Something happened on the wire, or an answer came to what a step asked for.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The request's headers; `end` when no body follows.
+    RequestHead {
+        /// As the host gave them.
+        head: RequestHead,
+        /// Whether the request ends here.
+        end: bool,
+    },
+    /// The whole request body, read once at its end or at the trailers.
+    RequestBody(&'a [u8]),
+    /// The request ended with more bytes than may be buffered.
+    RequestTooLarge,
+    /// An asked-for fetch of keys has ended, well or not; the memory already holds what came of it.
+    KeysFetched,
+    /// The outcome of [`Control::Take`].
+    Taken(Outcome),
+    /// The response's headers; `end` when no body follows.
+    ResponseHead {
+        /// As the host gave them.
+        head: ResponseHead,
+        /// Whether the response ends here.
+        end: bool,
+    },
+    /// Part of a response body. In mode [`ResponseMode::Whole`] the whole of it, once; in [`ResponseMode::Pass`]
+    /// the bytes need not be read from the host (`bytes` may then be empty and `size` tells).
+    ResponseBody {
+        /// The bytes, where the mode asks for them.
+        bytes: &'a [u8],
+        /// How many bytes came.
+        size: usize,
+        /// Whether the response ends here.
+        end: bool,
+    },
+    /// More of a response held whole came than may be buffered.
+    ResponseTooLarge,
+}
+
+/// What a round of token buckets said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every bucket gave its token.
+    Admitted,
+    /// One had none; nothing was taken from any. The time until it has.
+    Refused(std::time::Duration),
+    /// The store could not say.
+    Failed,
+}
+
+/// What the adapter must do now, before anything else.
+#[derive(Debug)]
+pub struct Step {
+    /// Where the exchange stands.
+    pub control: Control,
+    /// What to do on the way, in order, before `control`.
+    pub effects: Vec<Effect>,
+}
+
+/// Where the exchange stands after an event.
+#[derive(Debug)]
+pub enum Control {
+    /// Hold this half back until another event decides.
+    Hold,
+    /// Let the request go to the upstream. Only the policy can make the permit.
+    Forward(Permit),
+    /// Let this part of the response go on.
+    Pass,
+    /// Take one token from each bucket or from none, and feed [`Event::Taken`] at once.
+    Take(Vec<Take>),
+    /// Answer the client; nothing (more) goes to the upstream.
+    Reply(Reply),
+    /// End the stream: too late for an answer.
+    Reset,
+}
+
+/// One bucket to take one token from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Take {
+    /// Which bucket.
+    pub tag: Tag,
+    /// Its shape.
+    pub rate: Rate,
+}
+
+/// Something to do besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Remove a request header before the upstream sees it.
+    RemoveRequestHeader(&'static str),
+    /// Remove a response header before the client sees it.
+    RemoveResponseHeader(&'static str),
+    /// Put these bytes where the event's body bytes are.
+    ReplaceResponseBody(Vec<u8>),
+    /// Fetch the keys of the issuer with this index, then feed [`Event::KeysFetched`].
+    FetchKeys(usize),
+    /// One decision record, as one line of JSON.
+    RecordDecision(String),
+    /// One completion record, as one line of JSON.
+    RecordCompletion(String),
+    /// Count one decision by its reason (`allowed` or a [`crate::denial::Denial::reason`]).
+    Count(&'static str),
+    /// Count list entries that were removed.
+    CountRemoved(u64),
+}
+
+/// How the response body is to be fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// As it comes; only sizes matter.
+    Pass,
+    /// Held back and fed once, whole.
+    Whole,
+    /// As it comes, with its bytes.
+    Stream,
+}

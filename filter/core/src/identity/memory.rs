@@ -1,0 +1,73 @@
+//! What does this VM remember of issuers and tokens? Keys and verified tokens, always changed together.
+
+use super::credential::Credential;
+use super::issuer::Issuer;
+use super::jwks::KeySet;
+use super::jwt::{self, Expected, Fault};
+use super::key_ring::KeyRing;
+use super::principal::Identity;
+use super::token_cache::{Digested, TokenCache};
+use crate::time::Timestamp;
+
+/// Verified tokens that one VM remembers; an entry takes under 1 KiB as a rule and 8 KiB at most.
+const TOKENS: usize = 4096;
+
+/// The memory of one VM under one configuration.
+#[derive(Debug)]
+pub struct Memory {
+    /// The keys of every issuer.
+    pub keys: KeyRing,
+    tokens: TokenCache,
+}
+
+// === impl Memory ===
+
+impl Memory {
+    /// An empty one for these issuers.
+    pub fn new(issuers: &[Issuer]) -> Self {
+        Self { keys: KeyRing::new(issuers), tokens: TokenCache::new(TOKENS) }
+    }
+
+    /// One for a new configuration: keys of issuers whose source did not change are taken over with their age, so that
+    /// an update does not begin with a time in which nobody can be verified. Verified tokens are not: they were verified
+    /// under other rules.
+    pub fn inherit(old: &Self, old_issuers: &[Issuer], issuers: &[Issuer]) -> Self {
+        let mut new = Self::new(issuers);
+        for (at, issuer) in issuers.iter().enumerate() {
+            let same = |i: &Issuer| i.issuer == issuer.issuer && i.jwks == issuer.jwks;
+            if let Some(before) = old_issuers.iter().position(same) {
+                new.keys.take_over(at, &old.keys, before);
+            }
+        }
+        new
+    }
+
+    /// Who presents this credential to a server: remembered, or verified now and remembered.
+    ///
+    /// `server` is the server's index: what is verified for one is not for another.
+    ///
+    /// # Errors
+    /// As [`jwt::verify`].
+    pub fn identify(
+        &mut self,
+        server: usize,
+        credential: &Credential,
+        expected: &Expected<'_>,
+        now: Timestamp,
+    ) -> Result<Identity, Fault> {
+        let digest = Digested::of(server, credential.token());
+        if let Some(identity) = self.tokens.get(&digest, now) {
+            return Ok(identity.clone());
+        }
+        let verified = jwt::verify(credential.token(), expected, &self.keys, now)?;
+        let identity = verified.identity.clone();
+        self.tokens.insert(digest, verified, now);
+        Ok(identity)
+    }
+
+    /// New keys of one issuer; tokens signed by a key that is gone are forgotten.
+    pub fn replace_keys(&mut self, issuer: usize, keys: KeySet, now: Timestamp) {
+        self.tokens.keys_changed(issuer, &keys);
+        self.keys.set(issuer, keys, now);
+    }
+}

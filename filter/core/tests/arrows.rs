@@ -1,0 +1,93 @@
+//! Does every module of the core import only what the plan of the house allows? Reads the `use crate::` lines.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who may import whom; a room may always import itself. `exchange` sequences everything but `config`;
+/// `config` compiles into everything but `exchange`.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("time", &[]),
+    ("head", &["denial"]),
+    ("denial", &[]),
+    ("mcp", &["time", "head", "denial"]),
+    ("identity", &["time", "head", "denial"]),
+    ("policy", &["time", "head", "denial", "mcp", "identity"]),
+    ("limits", &["time", "head", "denial", "mcp", "identity", "policy"]),
+    ("sanitize", &["time", "head", "denial", "mcp", "identity", "policy"]),
+    ("server", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize"]),
+    ("guard", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server"]),
+    ("audit", &["time", "head", "denial", "mcp", "identity", "sanitize"]),
+    ("reply", &["time", "head", "denial", "mcp", "identity", "sanitize"]),
+    (
+        "exchange",
+        &[
+            "time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server", "guard",
+            "audit", "reply",
+        ],
+    ),
+    (
+        "config",
+        &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server", "guard"],
+    ),
+];
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The top-level module that a file belongs to.
+fn room(path: &Path, src: &Path) -> String {
+    let first = path.strip_prefix(src).unwrap().components().next().unwrap();
+    first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+}
+
+/// The rooms named by `crate::room` in code lines outside tests.
+fn imports(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    let lines = code.lines().filter(|l| !l.trim_start().starts_with("//"));
+    let mut rooms = Vec::new();
+    for line in lines {
+        for part in line.split("crate::").skip(1) {
+            let names: Vec<&str> = match part.strip_prefix('{') {
+                Some(group) => group.split([',', '}']).collect(),
+                None => vec![part],
+            };
+            for name in names {
+                let end = name.find(|c: char| !(c.is_ascii_lowercase() || c == '_')).unwrap_or(name.len());
+                rooms.extend((end > 0).then(|| name[..end].trim().to_owned()));
+            }
+        }
+    }
+    rooms.retain(|r| !r.is_empty());
+    rooms
+}
+
+#[test]
+fn imports_follow_the_plan() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let allowed: BTreeMap<_, _> = ARROWS.iter().copied().collect();
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for file in files.iter().filter(|f| !f.ends_with("lib.rs") && !f.ends_with("tests.rs")) {
+        let room = room(file, &src);
+        let may = allowed.get(room.as_str()).unwrap_or_else(|| panic!("{room} is not in the plan"));
+        for import in imports(&fs::read_to_string(file).unwrap()) {
+            seen += 1;
+            if import != room && !may.contains(&import.as_str()) {
+                wrong.push(format!("{}: {room} -> {import}", file.display()));
+            }
+        }
+    }
+    assert!(seen > 20, "the test reads imports at all");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -1,0 +1,304 @@
+//! A whole gateway in memory: a compiled configuration, a signing key, a bucket store, and a driver that does what the
+//! adapter in Envoy does with every step. Shared by the integration tests of the core.
+#![allow(dead_code, reason = "every test file uses its own part")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jwt_simple::prelude::*;
+use serde_json::{Value, json};
+use wicketgate_core::config;
+use wicketgate_core::exchange::step::{Control, Effect, Event, Outcome, ResponseMode, Take};
+use wicketgate_core::exchange::{Exchange, World};
+use wicketgate_core::guard::Guard;
+use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
+use wicketgate_core::identity::jwks::KeySet;
+use wicketgate_core::identity::memory::Memory;
+use wicketgate_core::limits::store;
+use wicketgate_core::time::Timestamp;
+
+pub const NOW: u64 = 1_900_000_000;
+pub const ISSUER: &str = "https://auth.example";
+pub const RESOURCE: &str = "https://gate.example/mcp";
+
+/// The configuration of one server with these rules.
+pub fn configuration(rules: &Value) -> Value {
+    json!({
+        "version": 1,
+        "hold_headers": true,
+        "issuers": [{"issuer": ISSUER, "algorithms": ["ES256"], "jwks": {"cluster": "auth", "path": "/v1/jwks"}}],
+        "servers": [{"name": "demo", "url": RESOURCE, "scopes": ["mcp:read"], "rules": rules}],
+    })
+}
+
+/// Everything around the exchanges of one VM.
+pub struct Gate {
+    pub guard: Guard,
+    pub memory: Memory,
+    pub key: ES256KeyPair,
+    pub now: Timestamp,
+    pub buckets: BTreeMap<String, Vec<u8>>,
+    pub store_fails: bool,
+}
+
+/// One exchange with what came of it so far.
+pub struct Driven {
+    pub exchange: Exchange,
+    /// Bytes that went to the upstream.
+    pub upstream: Option<Vec<u8>>,
+    pub replies: Vec<(u16, Vec<(String, String)>, Vec<u8>)>,
+    pub resets: usize,
+    pub decisions: Vec<Value>,
+    pub completions: Vec<Value>,
+    pub counts: Vec<&'static str>,
+    pub removed_request_headers: Vec<&'static str>,
+    pub removed_response_headers: Vec<&'static str>,
+    pub wants_keys: Option<usize>,
+    /// What the client reads of the upstream's answer.
+    pub downstream: Vec<u8>,
+    body: Vec<u8>,
+}
+
+// === impl Gate ===
+
+impl Gate {
+    pub fn new(configuration: &Value) -> Self {
+        let compiled =
+            config::compile(configuration.to_string().as_bytes()).expect("the test's configuration compiles");
+        let key = ES256KeyPair::generate().with_key_id("k1");
+        let mut gate = Self {
+            memory: Memory::new(&compiled.guard.issuers),
+            guard: compiled.guard,
+            key,
+            now: Timestamp::from_secs(NOW),
+            buckets: BTreeMap::new(),
+            store_fails: false,
+        };
+        let keys = gate.keys();
+        gate.memory.replace_keys(0, keys, gate.now);
+        gate
+    }
+
+    /// A VM that has just started.
+    pub fn forget_keys(&mut self) {
+        self.memory = Memory::new(&self.guard.issuers);
+    }
+
+    pub fn with_rules(rules: &Value) -> Self {
+        Self::new(&configuration(rules))
+    }
+
+    /// The key set as the sidecar would serve it.
+    pub fn keys(&self) -> KeySet {
+        let point = self.key.public_key().public_key().to_bytes_uncompressed();
+        let b64 = |bytes: &[u8]| Base64UrlSafeNoPadding::encode_to_string(bytes).unwrap();
+        let document = json!({"keys": [{
+            "kty": "EC", "crv": "P-256", "kid": "k1", "alg": "ES256", "use": "sig",
+            "x": b64(&point[1..33]), "y": b64(&point[33..65]),
+        }]});
+        KeySet::parse(document.to_string().as_bytes()).expect("a sound key set")
+    }
+
+    /// A signed access token (RFC 9068) with these extra claims.
+    pub fn token(&self, extra: &Value) -> String {
+        let mut claims = json!({
+            "iss": ISSUER, "sub": "alice", "aud": RESOURCE, "client_id": "c1", "jti": "j1", "grant_id": "g1",
+            "iat": NOW - 1, "exp": NOW + 600, "scope": "mcp:read",
+        });
+        for (name, value) in extra.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let b64 = |text: &str| Base64UrlSafeNoPadding::encode_to_string(text).unwrap();
+        let signed =
+            format!("{}.{}", b64(r#"{"alg":"ES256","typ":"at+jwt","kid":"k1"}"#), b64(&claims.to_string()));
+        let signature = sign(&self.key, signed.as_bytes());
+        format!("{signed}.{}", Base64UrlSafeNoPadding::encode_to_string(signature).unwrap())
+    }
+
+    pub fn begin(&self) -> Driven {
+        Driven {
+            exchange: Exchange::new(self.now),
+            upstream: None,
+            replies: Vec::new(),
+            resets: 0,
+            decisions: Vec::new(),
+            completions: Vec::new(),
+            counts: Vec::new(),
+            removed_request_headers: Vec::new(),
+            removed_response_headers: Vec::new(),
+            wants_keys: None,
+            downstream: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// A whole POST with a token of these claims.
+    pub fn post(&mut self, claims: &Value, message: &Value) -> Driven {
+        let token = self.token(claims);
+        self.post_raw(&[("authorization", &format!("Bearer {token}"))], message.to_string().as_bytes())
+    }
+
+    /// A whole POST with these headers besides the usual ones.
+    pub fn post_raw(&mut self, headers: &[(&str, &str)], body: &[u8]) -> Driven {
+        let mut driven = self.begin();
+        let mut all =
+            vec![("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+        all.extend_from_slice(headers);
+        driven.feed(self, Event::RequestHead { head: request("POST", "/mcp", &all), end: false });
+        if driven.replies.is_empty() {
+            driven.body = body.to_vec();
+            driven.feed(self, Event::RequestBody(body));
+        }
+        driven
+    }
+
+    /// What the adapter does for `Control::Take`: from each bucket or from none.
+    fn take(&mut self, takes: &[Take]) -> Outcome {
+        if self.store_fails {
+            return Outcome::Failed;
+        }
+        for (index, take) in takes.iter().enumerate() {
+            let key = store::set_key(take.tag);
+            let set = self.buckets.get(&key).cloned();
+            let taken = store::take(set.as_deref(), take.tag, take.rate, 1, self.now);
+            if let Some(bytes) = taken.bytes {
+                self.buckets.insert(key, bytes);
+            }
+            match taken.outcome {
+                store::Outcome::Admitted { .. } => {}
+                store::Outcome::Refused { retry_after } => {
+                    for earlier in &takes[..index] {
+                        self.give_back(earlier);
+                    }
+                    return Outcome::Refused(retry_after);
+                }
+                _ => return Outcome::Failed,
+            }
+        }
+        Outcome::Admitted
+    }
+
+    fn give_back(&mut self, take: &Take) {
+        let key = store::set_key(take.tag);
+        let set = self.buckets.get(&key).cloned();
+        if let Some(bytes) = store::give_back(set.as_deref(), take.tag, take.rate, 1, self.now) {
+            self.buckets.insert(key, bytes);
+        }
+    }
+}
+
+// === impl Driven ===
+
+impl Driven {
+    pub fn feed(&mut self, gate: &mut Gate, event: Event<'_>) {
+        let chunk = match &event {
+            Event::ResponseBody { bytes, .. } => Some(bytes.to_vec()),
+            _ => None,
+        };
+        let mut step = self.on(gate, event);
+        loop {
+            let mut out = chunk.clone();
+            for effect in step.effects {
+                self.perform(effect, &mut out);
+            }
+            match step.control {
+                Control::Take(takes) => {
+                    let outcome = gate.take(&takes);
+                    step = self.on(gate, Event::Taken(outcome));
+                }
+                Control::Forward(_) => return self.upstream = Some(self.body.clone()),
+                Control::Reply(r) => {
+                    let headers = r.headers.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
+                    return self.replies.push((r.status, headers, r.body));
+                }
+                Control::Reset => return self.resets += 1,
+                Control::Pass => return self.downstream.extend(out.unwrap_or_default()),
+                Control::Hold => return,
+            }
+        }
+    }
+
+    fn on(&mut self, gate: &mut Gate, event: Event<'_>) -> wicketgate_core::exchange::step::Step {
+        let mut world = World { guard: &gate.guard, memory: &mut gate.memory, now: gate.now };
+        self.exchange.on(event, &mut world)
+    }
+
+    fn perform(&mut self, effect: Effect, out: &mut Option<Vec<u8>>) {
+        match effect {
+            Effect::RemoveRequestHeader(name) => self.removed_request_headers.push(name),
+            Effect::RemoveResponseHeader(name) => self.removed_response_headers.push(name),
+            Effect::ReplaceResponseBody(bytes) => *out = Some(bytes),
+            Effect::FetchKeys(issuer) => self.wants_keys = Some(issuer),
+            Effect::RecordDecision(line) => self.decisions.push(serde_json::from_str(&line).unwrap()),
+            Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
+            Effect::Count(reason) => self.counts.push(reason),
+            Effect::CountRemoved(_) => {}
+        }
+    }
+
+    pub fn respond(&mut self, gate: &mut Gate, status: u16, headers: &[(&str, &str)], body: &[u8]) {
+        self.feed(gate, Event::ResponseHead { head: response(status, headers), end: body.is_empty() });
+        if body.is_empty() || !self.replies.is_empty() {
+            return;
+        }
+        let (bytes, size) = match self.exchange.response_mode() {
+            ResponseMode::Pass | ResponseMode::Whole | ResponseMode::Stream => (body, body.len()),
+        };
+        self.feed(gate, Event::ResponseBody { bytes, size, end: true });
+    }
+
+    pub fn finish(&mut self, gate: &Gate) {
+        for effect in self.exchange.finish(&gate.guard, gate.now) {
+            self.perform(effect, &mut None);
+        }
+    }
+
+    pub fn status(&self) -> Option<u16> {
+        self.replies.first().map(|r| r.0)
+    }
+
+    pub fn reply_json(&self) -> Value {
+        serde_json::from_slice(&self.replies[0].2).unwrap()
+    }
+
+    pub fn reply_header(&self, name: &str) -> Option<&str> {
+        self.replies[0].1.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+}
+
+pub fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> RequestHead {
+    RequestHead {
+        method: method.into(),
+        authority: "gate.example".into(),
+        path: path.into(),
+        headers: pairs(headers),
+        request_id: Some("r1".into()),
+        ..RequestHead::default()
+    }
+}
+
+pub fn response(status: u16, headers: &[(&str, &str)]) -> ResponseHead {
+    ResponseHead { status, headers: pairs(headers) }
+}
+
+fn pairs(headers: &[(&str, &str)]) -> Headers {
+    Headers::new(headers.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect())
+}
+
+/// ES256 over raw bytes; jwt-simple signs whole tokens only, so the key is used through its p256 form.
+fn sign(key: &ES256KeyPair, message: &[u8]) -> Vec<u8> {
+    use p256::ecdsa::signature::Signer;
+    let secret = p256::ecdsa::SigningKey::from_slice(&key.to_bytes()).unwrap();
+    let signature: p256::ecdsa::Signature = secret.sign(message);
+    signature.to_bytes().to_vec()
+}
+
+pub fn call(tool: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}})
+}
+
+pub fn list(method: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": 1, "method": method})
+}
+
+pub const SECOND: Duration = Duration::from_secs(1);

@@ -1,0 +1,249 @@
+//! The HTTP callbacks: feed the exchange, do what its step says. Nothing is decided here.
+
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+use wicketgate_core::exchange::step::{Control, Effect, Event, ResponseMode, Step};
+use wicketgate_core::exchange::{Exchange, World};
+use wicketgate_core::reply::Reply;
+use wicketgate_core::server::Limits;
+
+use crate::host::{self, Buffer, Half, Level, Map};
+use crate::root::{Active, now};
+use crate::{audit, head, shared, sidecar};
+
+/// One HTTP exchange.
+pub(crate) struct Http {
+    /// `None` when this VM never accepted a configuration: everything is refused.
+    open: Option<Open>,
+    body_fed: bool,
+    replied: bool,
+    /// Keys that this exchange asked for: under way, or refused by the host at once.
+    fetch: Option<Result<sidecar::Fetch, sidecar::NotSent>>,
+}
+
+struct Open {
+    active: Rc<Active>,
+    exchange: Exchange,
+}
+
+// === impl Http ===
+
+impl Http {
+    pub(crate) fn new(active: Option<Rc<Active>>) -> Self {
+        let open = active.zip(now()).map(|(active, now)| Open { active, exchange: Exchange::new(now) });
+        Self { open, body_fed: false, replied: false, fetch: None }
+    }
+
+    /// Feeds one event and acts on the step; `size` is how many body bytes the event stands for.
+    fn feed(&mut self, event: Event<'_>, size: usize) -> Action {
+        let mut step = match self.on(event) {
+            Some(step) => step,
+            None => return self.fail("no configuration or no clock"),
+        };
+        loop {
+            if let Err(what) = self.perform(step.effects, size) {
+                return self.fail(what);
+            }
+            if self.fetch_refused() {
+                step = match self.on(Event::KeysFetched) {
+                    Some(step) => step,
+                    None => return self.fail("no clock"),
+                };
+                continue;
+            }
+            let takes = match step.control {
+                Control::Hold => return Action::Pause,
+                Control::Forward(_permit) => return Action::Continue,
+                Control::Pass => return Action::Continue,
+                Control::Reply(reply) => return self.answer(&reply),
+                Control::Reset => return self.cut(),
+                Control::Take(takes) => takes,
+            };
+            let outcome = now()
+                .map_or(wicketgate_core::exchange::step::Outcome::Failed, |now| shared::take(&takes, now));
+            step = match self.on(Event::Taken(outcome)) {
+                Some(step) => step,
+                None => return self.fail("no clock"),
+            };
+        }
+    }
+
+    fn on(&mut self, event: Event<'_>) -> Option<Step> {
+        let open = self.open.as_mut()?;
+        let mut memory = open.active.memory.try_borrow_mut().ok()?;
+        let mut world = World { guard: &open.active.guard, memory: &mut memory, now: now()? };
+        Some(open.exchange.on(event, &mut world))
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>, size: usize) -> Result<(), &'static str> {
+        let Some(open) = &self.open else { return Err("no configuration") };
+        for effect in effects {
+            match effect {
+                Effect::RemoveRequestHeader(name) => {
+                    host::remove_header(Map::Request, name)
+                        .map_err(|_| "a request header could not be removed")?;
+                }
+                Effect::RemoveResponseHeader(name) => {
+                    host::remove_header(Map::Response, name)
+                        .map_err(|_| "a response header could not be removed")?;
+                }
+                Effect::ReplaceResponseBody(bytes) => {
+                    host::set_buffer(Buffer::ResponseBody, 0, size, &bytes)
+                        .map_err(|_| "the response body could not be replaced")?;
+                }
+                Effect::FetchKeys(issuer) => self.fetch = Some(sidecar::fetch(&open.active, issuer, now())),
+                Effect::RecordDecision(line) => audit::decision(&line),
+                Effect::RecordCompletion(line) => audit::completion(&line),
+                Effect::Count(reason) => open.active.metrics.decision(reason),
+                Effect::CountRemoved(entries) => open.active.metrics.removed(entries),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether keys were asked for and the host would not even send for them.
+    fn fetch_refused(&mut self) -> bool {
+        let refused = matches!(self.fetch, Some(Err(sidecar::NotSent)));
+        if refused {
+            self.fetch = None;
+        }
+        refused
+    }
+
+    fn answer(&mut self, reply: &Reply) -> Action {
+        let headers: Vec<(&str, &str)> = reply.headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        self.replied = true;
+        if host::reply(reply.status, &headers, &reply.body, "wicketgate").is_err() {
+            return self.cut();
+        }
+        Action::Pause
+    }
+
+    /// The one place where a failure of the host becomes an action: it denies.
+    fn fail(&mut self, what: &str) -> Action {
+        host::log(Level::Error, &format!("denied, because {what}"));
+        if self.replied {
+            return self.cut();
+        }
+        self.replied = true;
+        let headers = [("content-type", "application/json"), ("cache-control", "no-store")];
+        let body = br#"{"jsonrpc":"2.0","error":{"code":-32603,"message":"Internal error"}}"#;
+        if host::reply(500, &headers, body, "wicketgate").is_err() { self.cut() } else { Action::Pause }
+    }
+
+    fn limits(&self) -> Option<&Limits> {
+        let open = self.open.as_ref()?;
+        open.exchange.limits(&open.active.guard)
+    }
+
+    fn cut(&mut self) -> Action {
+        if host::close(Half::Response).is_err() {
+            host::log(Level::Error, "a stream that must end could not be closed");
+        }
+        Action::Pause
+    }
+
+    fn whole_body(&mut self, size: usize) -> Action {
+        self.body_fed = true;
+        match host::get_buffer(Buffer::RequestBody, 0, size) {
+            Ok(body) => self.feed(Event::RequestBody(&body), 0),
+            Err(_) => self.fail("the request body could not be read"),
+        }
+    }
+
+    fn response_chunk(&mut self, size: usize, end: bool) -> Action {
+        let mode = self.open.as_ref().map_or(ResponseMode::Pass, |open| open.exchange.response_mode());
+        let bytes = match mode {
+            ResponseMode::Pass => Vec::new(),
+            ResponseMode::Whole if !end => {
+                let over = self.limits().is_none_or(|limits| size as u64 > limits.response_bytes);
+                return if over { self.feed(Event::ResponseTooLarge, 0) } else { Action::Pause };
+            }
+            ResponseMode::Whole | ResponseMode::Stream => {
+                match host::get_buffer(Buffer::ResponseBody, 0, size) {
+                    Ok(bytes) => bytes,
+                    Err(_) => return self.fail("the response body could not be read"),
+                }
+            }
+        };
+        self.feed(Event::ResponseBody { bytes: &bytes, size, end }, size)
+    }
+}
+
+impl Context for Http {
+    fn on_http_call_response(
+        &mut self,
+        _token_id: u32,
+        num_headers: usize,
+        body_size: usize,
+        _trailers: usize,
+    ) {
+        let (Some(Ok(fetch)), Some(at)) = (self.fetch.take(), now()) else { return };
+        fetch.store(num_headers, body_size, at);
+        if matches!(self.feed(Event::KeysFetched, 0), Action::Continue) && !self.replied {
+            if host::resume(Half::Request).is_err() {
+                self.fail("the request could not be resumed");
+            }
+        }
+    }
+}
+
+impl HttpContext for Http {
+    fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
+        if let Some(open) = &self.open {
+            open.active.metrics.request();
+        }
+        match head::request() {
+            Ok(head) => self.feed(Event::RequestHead { head, end }, 0),
+            Err(_) => self.fail("the request headers could not be read"),
+        }
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
+        if self.replied {
+            return Action::Pause;
+        }
+        if end && !self.body_fed {
+            return self.whole_body(size);
+        }
+        let over = self.limits().is_none_or(|limits| size as u64 > limits.request_bytes);
+        if over { self.feed(Event::RequestTooLarge, 0) } else { Action::Pause }
+    }
+
+    /// Trailers end a body too: without this, a request with trailers would never be decided.
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        if self.replied {
+            return Action::Pause;
+        }
+        if self.body_fed { Action::Continue } else { self.whole_body(usize::MAX >> 1) }
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
+        match head::response() {
+            Ok(head) => self.feed(Event::ResponseHead { head, end }, 0),
+            Err(_) => self.fail("the response headers could not be read"),
+        }
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
+        self.response_chunk(size, end)
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        let mode = self.open.as_ref().map_or(ResponseMode::Pass, |open| open.exchange.response_mode());
+        if matches!(mode, ResponseMode::Whole) {
+            self.response_chunk(usize::MAX >> 1, true)
+        } else {
+            Action::Continue
+        }
+    }
+
+    fn on_log(&mut self) {
+        let Some((open, at)) = self.open.as_mut().zip(now()) else { return };
+        let effects = open.exchange.finish(&open.active.guard, at);
+        // Only records and counts come from there; a reply from here would end the whole process.
+        let _ = self.perform(effects, 0);
+    }
+}

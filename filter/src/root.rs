@@ -1,0 +1,129 @@
+//! How does a configuration reach this VM? Compiled whole or refused whole; exchanges in flight keep theirs.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+use wicketgate_core::config;
+use wicketgate_core::guard::Guard;
+use wicketgate_core::identity::memory::Memory;
+use wicketgate_core::time::Timestamp;
+
+use crate::host::{self, Buffer, Level};
+use crate::http::Http;
+use crate::metrics::Metrics;
+use crate::{shared, sidecar};
+
+/// Soon after configure the keys of every issuer are fetched; then due dates are looked at once a second.
+const TICK: Duration = Duration::from_millis(1000);
+/// The largest configuration that is read, bytes.
+const MAX_CONFIGURATION: usize = 8 << 20;
+
+/// One accepted configuration with what this VM remembers under it.
+pub(crate) struct Active {
+    /// The compiled configuration.
+    pub(crate) guard: Guard,
+    /// Keys and verified tokens.
+    pub(crate) memory: RefCell<Memory>,
+    /// Callouts for keys that exchanges have under way.
+    pub(crate) fetches: Cell<u32>,
+    /// Ids of the metrics.
+    pub(crate) metrics: Metrics,
+}
+
+/// The root context of one configuration.
+#[derive(Default)]
+pub(crate) struct Root {
+    active: Option<Rc<Active>>,
+    fetching: sidecar::Fetching,
+}
+
+thread_local! {
+    /// The configuration accepted last in this VM: the next one takes over its keys, so that an update does not
+    /// begin with a time in which no token can be verified.
+    static LAST: RefCell<Option<Rc<Active>>> = const { RefCell::new(None) };
+}
+
+/// Now, as the host's clock has it; `None` when the host cannot say, and then everything is denied.
+pub(crate) fn now() -> Option<Timestamp> {
+    host::now().ok().map(Timestamp::from_nanos)
+}
+
+// === impl Root ===
+
+impl Root {
+    fn configure(&self) -> Result<Active, String> {
+        let bytes = host::get_buffer(Buffer::PluginConfiguration, 0, MAX_CONFIGURATION)
+            .map_err(|fault| format!("the configuration cannot be read (host status {})", fault.0))?;
+        let compiled = config::compile(&bytes)
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        for warning in &compiled.warnings {
+            host::log(Level::Warn, &format!("configuration: {warning}"));
+        }
+        let metrics =
+            Metrics::define().map_err(|f| format!("metrics cannot be defined (host status {})", f.0))?;
+        shared::prepare().map_err(|f| format!("shared data cannot be used (host status {})", f.0))?;
+        let guard = compiled.guard;
+        let memory = LAST.with_borrow(|last| match last {
+            Some(old) => Memory::inherit(&old.memory.borrow(), &old.guard.issuers, &guard.issuers),
+            None => Memory::new(&guard.issuers),
+        });
+        Ok(Active { guard, memory: RefCell::new(memory), fetches: Cell::new(0), metrics })
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(
+        &mut self,
+        token_id: u32,
+        num_headers: usize,
+        body_size: usize,
+        _trailers: usize,
+    ) {
+        let (Some(active), Some(now)) = (&self.active, now()) else { return };
+        self.fetching.answered(active, token_id, num_headers, body_size, now);
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        match self.configure() {
+            Ok(active) => {
+                let digest = active.guard.digest.get(..16).unwrap_or_default();
+                host::log(
+                    Level::Info,
+                    &format!(
+                        "configuration {digest} accepted: {} server(s), {} issuer(s)",
+                        active.guard.servers.len(),
+                        active.guard.issuers.len()
+                    ),
+                );
+                let active = Rc::new(active);
+                LAST.set(Some(Rc::clone(&active)));
+                self.active = Some(active);
+                self.set_tick_period(Duration::from_millis(50));
+                true
+            }
+            Err(why) => {
+                host::log(Level::Error, &format!("configuration refused, the last good one stays: {why}"));
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let (Some(active), Some(now)) = (&self.active, now()) else { return };
+        self.fetching.fetch_due(active, now);
+        self.set_tick_period(TICK);
+    }
+
+    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Http::new(self.active.clone())))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}

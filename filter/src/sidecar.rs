@@ -1,0 +1,156 @@
+//! How do keys come into this VM? By callouts through an Envoy cluster, each VM for itself: trust roots are never
+//! put where another plugin could write them.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use proxy_wasm::hostcalls;
+use wicketgate_core::guard::Guard;
+use wicketgate_core::identity::jwks::KeySet;
+use wicketgate_core::time::Timestamp;
+
+use crate::host::{self, Buffer, Level, Map};
+use crate::root::Active;
+
+/// The largest key set document that is read, bytes.
+const MAX_DOCUMENT: usize = 256 << 10;
+/// Callouts for keys that exchanges of one VM may have under way together; more would only ask the same again.
+const MAX_UNDER_WAY: u32 = 8;
+
+/// One callout on its way, begun by an exchange that needs the keys now. It counts until it is dropped, which also
+/// happens when the client leaves and the host cancels the call without a word.
+pub(crate) struct Fetch {
+    active: Rc<Active>,
+    issuer: usize,
+}
+
+/// The host refused a callout at once (the cluster is not there), or too many are under way.
+pub(crate) struct NotSent;
+
+/// The callouts of the root context, by token.
+#[derive(Default)]
+pub(crate) struct Fetching {
+    under_way: BTreeMap<u32, usize>,
+}
+
+/// Asks for the keys of one issuer on behalf of an exchange. A refusal is remembered like a fetch that failed.
+pub(crate) fn fetch(active: &Rc<Active>, issuer: usize, now: Option<Timestamp>) -> Result<Fetch, NotSent> {
+    if active.fetches.get() >= MAX_UNDER_WAY {
+        return Err(NotSent);
+    }
+    if dispatch(&active.guard, issuer).is_some() {
+        active.fetches.set(active.fetches.get() + 1);
+        return Ok(Fetch { active: Rc::clone(active), issuer });
+    }
+    if let (Ok(mut memory), Some(now)) = (active.memory.try_borrow_mut(), now) {
+        memory.keys.failed(issuer, now);
+    }
+    Err(NotSent)
+}
+
+fn dispatch(guard: &Guard, issuer: usize) -> Option<u32> {
+    let source = &guard.issuers.get(issuer)?.jwks;
+    let headers = vec![
+        (":method", "GET"),
+        (":path", source.path.as_str()),
+        (":authority", source.authority.as_str()),
+        ("accept", "application/json"),
+    ];
+    let timeout = source.timeout.max(Duration::from_millis(1));
+    // The SDK must know the token, else its dispatcher panics at the answer.
+    match hostcalls::dispatch_http_call(&source.cluster, headers, None, vec![], timeout) {
+        Ok(token) => Some(token),
+        Err(status) => {
+            let text = format!("keys cannot be fetched from cluster {} ({status:?})", source.cluster);
+            host::log(Level::Warn, &text);
+            None
+        }
+    }
+}
+
+// === impl Fetch ===
+
+impl Fetch {
+    /// Puts what came into the memory: new keys, or the fact that none came.
+    pub(crate) fn store(self, headers: usize, body: usize, now: Timestamp) {
+        store(&self.active, self.issuer, headers, body, now);
+    }
+}
+
+impl Drop for Fetch {
+    fn drop(&mut self) {
+        self.active.fetches.set(self.active.fetches.get().saturating_sub(1));
+    }
+}
+
+// === impl Fetching ===
+
+impl Fetching {
+    /// Begins a fetch for every issuer whose keys are due and which has none under way.
+    pub(crate) fn fetch_due(&mut self, active: &Active, now: Timestamp) {
+        for issuer in 0..active.guard.issuers.len() {
+            let due = active.memory.try_borrow().is_ok_and(|memory| memory.keys.is_due(issuer, now));
+            if !due || self.under_way.values().any(|i| *i == issuer) {
+                continue;
+            }
+            if let Some(token) = dispatch(&active.guard, issuer) {
+                self.under_way.insert(token, issuer);
+            } else if let Ok(mut memory) = active.memory.try_borrow_mut() {
+                memory.keys.failed(issuer, now);
+            }
+        }
+        self.report_age(active, now);
+    }
+
+    /// The answer to a callout of the root context.
+    pub(crate) fn answered(
+        &mut self,
+        active: &Active,
+        token: u32,
+        headers: usize,
+        body: usize,
+        now: Timestamp,
+    ) {
+        if let Some(issuer) = self.under_way.remove(&token) {
+            store(active, issuer, headers, body, now);
+        }
+    }
+
+    fn report_age(&self, active: &Active, now: Timestamp) {
+        let Ok(memory) = active.memory.try_borrow() else { return };
+        let ages = (0..active.guard.issuers.len()).filter_map(|issuer| memory.keys.age(issuer, now));
+        active.metrics.keys_age(ages.max().unwrap_or_default().as_secs());
+    }
+}
+
+fn store(active: &Active, issuer: usize, headers: usize, body: usize, now: Timestamp) {
+    let keys = read(headers, body);
+    active.metrics.key_fetch(keys.is_ok());
+    let Ok(mut memory) = active.memory.try_borrow_mut() else { return };
+    match keys {
+        Ok(keys) => memory.replace_keys(issuer, keys, now),
+        Err(why) => {
+            memory.keys.failed(issuer, now);
+            let name = active.guard.issuers.get(issuer).map_or("", |i| i.issuer.as_str());
+            host::log(Level::Warn, &format!("keys of {name} not refreshed: {why}"));
+        }
+    }
+}
+
+/// A broken connection calls back with no headers at all; the header map must not be read then.
+fn read(headers: usize, body: usize) -> Result<KeySet, String> {
+    if headers == 0 {
+        return Err("the connection broke".into());
+    }
+    let head = host::headers(Map::CalloutHeaders).map_err(|f| format!("host status {}", f.0))?;
+    let status = head.iter().find(|(n, _)| n == ":status").map(|(_, v)| v.as_slice()).unwrap_or_default();
+    if status != b"200" {
+        return Err(format!("status {}", String::from_utf8_lossy(status)));
+    }
+    if body > MAX_DOCUMENT {
+        return Err(format!("{body} bytes are too many"));
+    }
+    let bytes = host::get_buffer(Buffer::CalloutBody, 0, body).map_err(|f| format!("host status {}", f.0))?;
+    KeySet::parse(&bytes).map_err(str::to_owned)
+}
