@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tokio::signal::unix::{SignalKind, signal};
 use wicketgate_e2e::failure::Context as _;
 use wicketgate_e2e::upstream::Upstream;
@@ -19,6 +21,8 @@ struct Wish {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // Records and logs of this run, and of its children, are for this user alone.
+    umask(Mode::RWXG | Mode::RWXO);
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -138,8 +142,9 @@ fn print_welcome(world: &World, policy_written: bool) {
     println!("  records     {}", state.join("audit.jsonl").display());
     println!("  status      {origin}/wicketgate/status\n");
     println!("A first call, with the Inspector's command line:\n");
-    println!("  npx -y @modelcontextprotocol/inspector --cli {mcp} --transport http --method tools/list \\");
-    println!("    --header \"Authorization: Bearer $({token})\"\n");
+    // The URL stands before --header, which takes every word up to the next option.
+    println!("  npx -y --loglevel=error @modelcontextprotocol/inspector@2.12.0 --cli {mcp} \\");
+    println!("    --header \"Authorization: Bearer $({token})\" --method tools/list\n");
     println!(
         "In a desktop client: give it the MCP URL where it speaks HTTP itself, and log in when it asks; else add\n"
     );
