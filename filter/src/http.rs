@@ -82,7 +82,7 @@ impl Http {
         for effect in effects {
             match effect {
                 Effect::RemoveRequestHeader(name) => {
-                    host::remove_header(Map::Request, name)
+                    host::remove_header(Map::Request, &name)
                         .map_err(|_| "a request header could not be removed")?;
                 }
                 Effect::RemoveResponseHeader(name) => {
@@ -182,10 +182,9 @@ impl Context for Http {
     ) {
         let (Some(Ok(fetch)), Some(at)) = (self.fetch.take(), now()) else { return };
         fetch.store(num_headers, body_size, at);
-        if matches!(self.feed(Event::KeysFetched, 0), Action::Continue) && !self.replied {
-            if host::resume(Half::Request).is_err() {
-                self.fail("the request could not be resumed");
-            }
+        let released = matches!(self.feed(Event::KeysFetched, 0), Action::Continue) && !self.replied;
+        if released && host::resume(Half::Request).is_err() {
+            self.fail("the request could not be resumed");
         }
     }
 }

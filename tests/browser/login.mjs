@@ -115,7 +115,7 @@ async function openPage(browser) {
   return { page, troubles };
 }
 
-/** Photographs the page wide and narrow and looks at what a person would stumble over. */
+/** Photographs the page wide and narrow, light and dark, and looks at what a person would stumble over. */
 async function inspect(page, name, troubles) {
   require((await page.title()).trim() !== '', `The ${name} page has no title.`);
   require((await page.locator('html').getAttribute('lang')) !== null, `The ${name} page does not say its language.`);
@@ -134,7 +134,11 @@ async function inspect(page, name, troubles) {
 }
 
 async function photograph(page, name) {
-  if (options.screenshots) await page.screenshot({ path: join(options.screenshots, `${name}.png`), fullPage: true });
+  if (!options.screenshots) return;
+  for (const [colorScheme, suffix] of [['dark', '-dark'], ['light', '']]) {
+    await page.emulateMedia({ colorScheme });
+    await page.screenshot({ path: join(options.screenshots, `${name}${suffix}.png`), fullPage: true });
+  }
 }
 
 async function logIn(page, password) {

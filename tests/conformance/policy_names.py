@@ -20,7 +20,7 @@ TASKS_ONLY = {
     "test_tool_with_task",
 }
 # Permitted to every principal that any rule allows something.
-HOUSEKEEPING = {"initialize", "ping", "server/discover"}
+HOUSEKEEPING = {"initialize", "ping", "server/discover", "subscriptions/listen"}
 TARGETED = {"tools/call", "prompts/get", "resources/read", "resources/subscribe", "resources/unsubscribe"}
 
 

@@ -12,10 +12,17 @@ from pathlib import Path
 import results
 
 Row = dict[str, object]
+COUNTER = {
+    True: "exactly the requests that the suite sent",
+    False: "**not** the requests that the suite sent",
+    None: "not looked at",
+}
 
 
-def write(directory: Path, runs: dict[str, results.Run], baseline: results.Run) -> None:
-    """Writes both files into `directory`."""
+def write(
+    directory: Path, runs: dict[str, results.Run], baseline: results.Run, counter_exact: bool | None = None
+) -> None:
+    """Writes both files into `directory`. `counter_exact`: whether the gateway counted exactly what it was sent."""
     columns = {"baseline": baseline, **runs}
     differences = [one for name, run in runs.items() for one in results.differences(name, run, baseline)]
     names = sorted({(revision, scenario) for run in columns.values() for revision in run for scenario in run[revision]})
@@ -24,6 +31,7 @@ def write(directory: Path, runs: dict[str, results.Run], baseline: results.Run) 
         "server": results.SERVER,
         "left_out": f"{results.LEFT_OUT}*: no server at hand implements the extension",
         "totals": {name: results.totals(run) for name, run in columns.items()},
+        "counter": COUNTER[counter_exact],
         "scenarios": [
             {"revision": revision, "scenario": scenario}
             | {name: cell(run.get(revision, {}).get(scenario)) for name, run in columns.items()}
@@ -60,6 +68,7 @@ def markdown(document: dict, columns: list[str]) -> str:
         lines.append(f"| {scenario} | {' | '.join(cells)} |")
     lines.append("")
     lines += [f"- {name}: {sums['passed']} of {sums['total']}" for name, sums in document["totals"].items()]
+    lines.append(f"- counted by the gateway's own counter: {document['counter']}")
     lines += ["", "## Differences", ""]
     lines += [f"- {line}" for line in document["differences"]] or ["None."]
     return "\n".join(lines) + "\n"

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from token_proxy import TokenProxy
 
 HERE = Path(__file__).resolve().parent
 REVISIONS = ["2025-11-25", "2026-07-28"]
+COUNTER = "wasmcustom.wicketgate.requests"
 
 
 class Failure(Exception):
@@ -63,8 +65,8 @@ def run_direct(url: str, out: Path) -> results.Run:
     return found
 
 
-def run_gateway(url: str, token: str | None, out: Path) -> results.Run:
-    """The same through the token proxy; says how many requests the gateway was sent."""
+def run_gateway(url: str, token: str | None, out: Path) -> tuple[results.Run, int]:
+    """The same through the token proxy; also gives how many requests the gateway was sent."""
     address = urlsplit(url)
     if address.scheme != "http" or address.hostname is None:
         raise Failure(f"{url} is not a plain http URL: give the address that the gateway listens on.")
@@ -77,9 +79,32 @@ def run_gateway(url: str, token: str | None, out: Path) -> results.Run:
     traffic = proxy.traffic
     asked = [{"http": h, "method": m, "target": t, "times": n} for (h, m, t), n in sorted(traffic.asked.items())]
     (out / "gateway/asked.json").write_text(json.dumps(asked, indent=1) + "\n")
-    sent = dict(sorted(traffic.requests.items()))
-    say("gateway", True, url=url, requests=sum(sent.values()), by_method=sent, **results.totals(found))
-    return found
+    by_method = dict(sorted(traffic.requests.items()))
+    sent = sum(by_method.values())
+    say("gateway", True, url=url, requests=sent, by_method=by_method, **results.totals(found))
+    return found, sent
+
+
+def counted(admin: str) -> int:
+    """How many requests the filter itself has counted so far, from Envoy's admin listener."""
+    with urllib.request.urlopen(f"{admin}/stats", timeout=30) as answer:
+        lines = answer.read().decode().splitlines()
+    values = [line.partition(": ")[2] for line in lines if line.startswith(f"{COUNTER}: ")]
+    if not values:
+        raise Failure(f"{admin}/stats has no {COUNTER}: the filter is not loaded there.")
+    return int(values[0])
+
+
+def measure_gateway(options: argparse.Namespace, url: str, out: Path) -> tuple[results.Run, bool | None]:
+    """The checks behind the gateway, and whether its counter grew by what was sent (None where nobody asked)."""
+    token = bearer_token(options.token_file)
+    if not options.admin:
+        return run_gateway(url, token, out)[0], None
+    before = counted(options.admin)
+    found, sent = run_gateway(url, token, out)
+    grown = counted(options.admin) - before
+    say("counter", grown == sent, sent=sent, counted=grown)
+    return found, grown == sent
 
 
 def check_policy(out: Path) -> None:
@@ -108,12 +133,14 @@ def bearer_token(file: Path | None) -> str | None:
     return token or None
 
 
-def verdict(runs: dict[str, results.Run], baseline: results.Run) -> int:
-    """Prints what differs from the baseline; 0 if nothing does."""
+def verdict(runs: dict[str, results.Run], baseline: results.Run, counter_exact: bool | None) -> int:
+    """Prints what differs from the baseline; 0 if nothing does and the counter is not wrong either."""
     differences = [one for name, run in runs.items() for one in results.differences(name, run, baseline)]
     if not differences:
         say("compare", True, baseline=results.totals(baseline)["passed"], columns=list(runs))
-        return 0
+        if counter_exact is False:
+            print("conformance: the gateway counted another number of requests than it was sent.", file=sys.stderr)
+        return 1 if counter_exact is False else 0
     say("compare", False, differences=len(differences), first=str(differences[0]))
     for difference in differences:
         print(f"conformance: {difference}", file=sys.stderr)
@@ -121,7 +148,7 @@ def verdict(runs: dict[str, results.Run], baseline: results.Run) -> int:
 
 
 def measure(options: argparse.Namespace, out: Path) -> int:
-    server = None
+    server, counter_exact = None, None
     try:
         direct_url = options.direct
         if direct_url is None:
@@ -129,7 +156,7 @@ def measure(options: argparse.Namespace, out: Path) -> int:
         runs = {"direct": run_direct(direct_url, out)}
         gateway_url = direct_url if options.proxy_only else options.gateway
         if gateway_url:
-            runs["gateway"] = run_gateway(gateway_url, bearer_token(options.token_file), out)
+            runs["gateway"], counter_exact = measure_gateway(options, gateway_url, out)
             if options.proxy_only:
                 check_policy(out)
     finally:
@@ -141,8 +168,8 @@ def measure(options: argparse.Namespace, out: Path) -> int:
     baseline = results.read_baseline(HERE / "baseline.json")
     if options.report:
         options.report.mkdir(parents=True, exist_ok=True)
-        report.write(options.report, runs, baseline)
-    return verdict(runs, baseline)
+        report.write(options.report, runs, baseline, counter_exact)
+    return verdict(runs, baseline, counter_exact)
 
 
 def main() -> int:
@@ -153,6 +180,7 @@ def main() -> int:
         "--proxy-only", action="store_true", help="second run through the token proxy alone; also looks at policy.yaml"
     )
     parser.add_argument("--token-file", type=Path, help="bearer token for the gateway; default: WICKETGATE_TOKEN")
+    parser.add_argument("--admin", metavar="URL", help="Envoy's admin listener: compare the filter's counter as well")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json and report.md there")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs and raw checks in this empty directory")
     parser.add_argument("--write-baseline", action="store_true", help="make the direct run the baseline")

@@ -1,1 +1,10 @@
 //! What the gateway does with real requests, one behaviour a file.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "reading a member of a JSON value gives null where there is none"
+)]
+
+mod path;
+mod recorder;
+mod stage;

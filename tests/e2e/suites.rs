@@ -1,1 +1,23 @@
 //! Official clients and suites through the whole product, one suite a file.
+//!
+//! | module | question |
+//! |---|---|
+//! | [`python`], [`typescript`] | do the official SDKs get through everything, in both eras? |
+//! | [`inspector`] | does the Inspector's command line work with a token? |
+//! | [`browser`] | does the login work for a person with a real browser? |
+//! | [`conformance`] | does the official suite find the same behind the gateway as in front of the server? |
+//! | [`program`] | how is such a program run, and what did it say? |
+//! | [`walk`] | what must a client's way through the product show, and what must be on record? |
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "reading a member of a JSON value gives null where there is none"
+)]
+
+mod browser;
+mod conformance;
+mod inspector;
+mod program;
+mod python;
+mod typescript;
+mod walk;

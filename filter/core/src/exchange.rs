@@ -173,7 +173,7 @@ impl Exchange {
         };
         self.facts.server = world.guard.servers.iter().position(|s| std::ptr::eq(s, server));
         origin::admit(&head, &server.origins)?;
-        self.effects.extend(credential::STRIPPED_HEADERS.map(Effect::RemoveRequestHeader));
+        self.strip(&head);
         let asked = self.asked_by_head(&head, end, server)?;
         let credential = credential::present(&head)?;
         let rate = server.limits.flood;
@@ -181,6 +181,16 @@ impl Exchange {
         let waiting = Waiting { head, credential, principal: None, keys_asked: false, asked };
         self.phase = Phase::Limiting(Next::Authenticate(Box::new(waiting)));
         Ok(Control::Take(vec![flood]))
+    }
+
+    /// The client's credential is for us alone, headers of ours may not come from outside, and an answer that comes
+    /// compressed could not be read. Only what is there is removed, each name once.
+    fn strip(&mut self, head: &RequestHead) {
+        let mut names: Vec<&str> = head.headers.iter().map(|(name, _)| name).collect();
+        names.retain(|name| credential::is_stripped(name) || name.eq_ignore_ascii_case("accept-encoding"));
+        names.sort_unstable();
+        names.dedup();
+        self.effects.extend(names.into_iter().map(|name| Effect::RemoveRequestHeader(name.to_owned())));
     }
 
     /// What the head alone tells of the operation, and whether the rest of it is in order.

@@ -181,7 +181,7 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
             code: -32022,
             message: "Unsupported protocol version".into(),
             data: Some(json!({
-                "supported": asked.supported.iter().map(|r| r.as_str()).collect::<Vec<_>>(),
+                "supported": supported(asked.supported),
                 "requested": requested,
             })),
         },
@@ -218,6 +218,13 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
             plain(-32603, "Internal error")
         }
     }
+}
+
+/// Revisions that a client may ask for in a header: the modern ones, because legacy ones are agreed on by `initialize`
+/// (basic/versioning.mdx); those where the server speaks no modern one.
+fn supported(all: &[Revision]) -> Vec<&'static str> {
+    let modern = all.iter().any(|r| r.era() == Era::Modern);
+    all.iter().filter(|r| !modern || r.era() == Era::Modern).map(|r| r.as_str()).collect()
 }
 
 /// The words of the reference servers for a name that does not exist, so that hidden and missing read alike.

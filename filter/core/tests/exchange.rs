@@ -31,7 +31,27 @@ fn an_allowed_call_goes_through_byte_for_byte_and_is_recorded_once() {
     assert_eq!(decision["principal"]["subject"], "alice");
     assert_eq!(decision["operation"]["targets"][0]["name"], "search_x");
     assert_eq!(driven.completions[0]["status"], 200);
-    assert!(driven.removed_request_headers.contains(&"authorization"), "the upstream never sees the token");
+    assert_eq!(driven.removed_request_headers, ["authorization"], "the upstream never sees the token");
+}
+
+#[test]
+fn what_is_not_for_the_upstream_is_removed_once_each() {
+    let mut gate = Gate::with_rules(&rules());
+    let bearer = format!("Bearer {}", gate.token(&json!({})));
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("cookie", "a=1"),
+        ("cookie", "b=2"),
+        ("x-wicketgate-subject", "root"),
+        ("accept-encoding", "gzip"),
+        ("x-harmless", "1"),
+    ];
+    let driven = gate.post_raw(&headers, call("search_x").to_string().as_bytes());
+    assert!(driven.upstream.is_some());
+    assert_eq!(
+        driven.removed_request_headers,
+        ["accept-encoding", "authorization", "cookie", "x-wicketgate-subject"]
+    );
 }
 
 #[test]

@@ -51,8 +51,11 @@ fn rules() -> Value {
 fn feed(driven: &mut world::Driven, gate: &mut Gate, event: &Fed, bearer: &str) {
     match event {
         Fed::Head { verb, token, end } => {
-            let headers =
-                [("content-type", "application/json"), ("accept", "application/json, text/event-stream"), ("authorization", bearer)];
+            let headers = [
+                ("content-type", "application/json"),
+                ("accept", "application/json, text/event-stream"),
+                ("authorization", bearer),
+            ];
             let head = request(verb, "/mcp", if *token { &headers } else { &headers[..2] });
             driven.feed(gate, Event::RequestHead { head, end: *end });
         }
@@ -96,7 +99,8 @@ proptest! {
         prop_assert_eq!(driven.completions.len(), 1);
         if driven.upstream.is_some() {
             prop_assert_eq!(&driven.decisions[0]["verdict"], "allow");
-            prop_assert!(events.iter().any(|e| matches!(e, Fed::Head { token: true, .. })));
+            let credible = events.iter().any(|e| matches!(e, Fed::Head { token: true, .. }));
+            prop_assert!(credible, "forwarded without a token");
         }
     }
 

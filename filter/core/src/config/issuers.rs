@@ -54,8 +54,20 @@ fn compile_one(raw: &RawIssuer, place: &Place, found: &mut Findings) -> Option<I
         skew,
         jwks,
         claims,
-        token_type: TokenType::AccessToken,
+        token_type: token_type(raw.token_type.as_deref(), &place.key("token_type"), found),
     })
+}
+
+fn token_type(raw: Option<&str>, place: &Place, found: &mut Findings) -> TokenType {
+    match raw {
+        None | Some("at+jwt") => TokenType::AccessToken,
+        Some("JWT") => TokenType::PlainJwt,
+        Some(other) => {
+            let near = nearest(other, ["at+jwt", "JWT"]);
+            found.suggest(place, format!("`{other}` is neither `at+jwt` nor `JWT`"), near);
+            TokenType::AccessToken
+        }
+    }
 }
 
 fn algorithms(raw: &[String], place: &Place, found: &mut Findings) -> Vec<Algorithm> {

@@ -39,6 +39,9 @@ pub struct RawIssuer {
     pub jwks: RawJwks,
     /// Leeway for `exp` and `nbf`, at most 60s. Default 30s.
     pub clock_skew: Option<String>,
+    /// The `typ` of its access tokens: `at+jwt` (RFC 9068), or `JWT` for issuers that do not follow it; then tokens
+    /// without a type pass too, and the audience alone tells an access token from another. Default `at+jwt`.
+    pub token_type: Option<String>,
     /// Which claims hold what rules read; dots walk into objects (`realm_access.roles`).
     pub claims: Option<RawClaims>,
 }

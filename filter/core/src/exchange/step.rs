@@ -95,7 +95,7 @@ pub struct Take {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Remove a request header before the upstream sees it.
-    RemoveRequestHeader(&'static str),
+    RemoveRequestHeader(String),
     /// Remove a response header before the client sees it.
     RemoveResponseHeader(&'static str),
     /// Put these bytes where the event's body bytes are.

@@ -92,14 +92,17 @@ fn a_rate_limit_says_when_to_come_back_rounded_up() {
 }
 
 #[test]
-fn an_unsupported_version_lists_what_is_supported() {
-    let supported = [Revision::R20251125, Revision::R20260728];
-    let reply = Reply::refuse(
-        &Denial::UnsupportedVersion("1999-01-01".into()),
-        &Asked { supported: &supported, ..asked() },
-    );
-    let data = &json_of(&reply)["error"]["data"];
-    assert_eq!(reply.status, 400);
-    assert_eq!(data["supported"][1], "2026-07-28");
-    assert_eq!(data["requested"], "1999-01-01");
+fn an_unsupported_version_lists_what_a_header_may_name() {
+    let cases: [(&[Revision], &[&str]); 2] = [
+        (&[Revision::R20251125, Revision::R20260728], &["2026-07-28"]),
+        (&[Revision::R20250618, Revision::R20251125], &["2025-06-18", "2025-11-25"]),
+    ];
+    for (supported, listed) in cases {
+        let denial = Denial::UnsupportedVersion("1999-01-01".into());
+        let reply = Reply::refuse(&denial, &Asked { supported, ..asked() });
+        let data = &json_of(&reply)["error"]["data"];
+        assert_eq!(reply.status, 400);
+        assert_eq!(data["supported"], serde_json::json!(listed));
+        assert_eq!(data["requested"], "1999-01-01");
+    }
 }

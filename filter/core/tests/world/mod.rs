@@ -55,7 +55,7 @@ pub struct Driven {
     pub decisions: Vec<Value>,
     pub completions: Vec<Value>,
     pub counts: Vec<&'static str>,
-    pub removed_request_headers: Vec<&'static str>,
+    pub removed_request_headers: Vec<String>,
     pub removed_response_headers: Vec<&'static str>,
     pub wants_keys: Option<usize>,
     /// What the client reads of the upstream's answer.

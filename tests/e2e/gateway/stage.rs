@@ -1,0 +1,165 @@
+//! What do the tests of the gateway share? How a world is set up, how somebody logs in, how a request is spelled in
+//! bytes, and how something is waited for.
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use wicketgate_e2e::client::http::Answer;
+use wicketgate_e2e::client::mcp::{MODERN, McpClient};
+use wicketgate_e2e::client::oauth::{self, Session};
+use wicketgate_e2e::client::raw;
+use wicketgate_e2e::ready::Login;
+use wicketgate_e2e::sidecar::User;
+use wicketgate_e2e::world::{Plan, World};
+
+/// Generous: a test that reaches it has failed.
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A whole product; `change` may alter the plan.
+pub(super) async fn world(name: &str, change: impl FnOnce(&mut Plan)) -> World {
+    let mut plan = Plan::fresh(name).unwrap();
+    change(&mut plan);
+    World::start(plan, |_| {}).await.unwrap()
+}
+
+/// Logs the demo user in and asks for this scope (`None`: what the challenge says).
+pub(super) async fn log_in(world: &World, scope: Option<&str>) -> Session {
+    oauth::log_in(&world.http, &world.mcp, world.login.as_ref().unwrap(), scope).await.unwrap()
+}
+
+/// A modern client with this token.
+pub(super) fn modern(world: &World, token: &str) -> McpClient {
+    McpClient::modern(world.http.clone(), &world.mcp, Some(token))
+}
+
+/// A user who may do everything that roles allow.
+pub(super) fn operator(name: &str) -> User {
+    let login = Login { user: name.to_owned(), password: format!("a long password of {name}") };
+    User { login, groups: vec!["engineering".into()], roles: vec!["operator".into()] }
+}
+
+/// The policy of most tests: this server, these limits (YAML, on one line) and rules.
+pub(super) fn policy(limits: &str, rules: &str) -> String {
+    format!(
+        "version: 1\nhold_headers: true\nissuers:\n  - issuer: ${{WICKETGATE_URL}}\n    algorithms: [ES256]\n    \
+         jwks: {{cluster: auth_internal, path: /v1/jwks}}\n    clock_skew: 1s\nservers:\n  - name: tested\n    \
+         url: ${{WICKETGATE_URL}}/mcp\n    scopes: [mcp:read]\n    limits: {limits}\n    rules:\n{rules}"
+    )
+}
+
+/// A call of a tool as a legacy request, which carries no context of its own.
+pub(super) fn tool_call(id: u64, name: &str, arguments: &Value) -> Value {
+    json!({
+        "jsonrpc": "2.0", "id": id, "method": "tools/call",
+        "params": {"name": name, "arguments": arguments},
+    })
+}
+
+/// A request in bytes, closing afterwards. `fields` come after Host, Connection and, for a POST, what MCP needs.
+pub(super) fn request(
+    world: &World,
+    line: &str,
+    token: Option<&str>,
+    fields: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
+    let mut head = format!("{line} HTTP/1.1\r\nConnection: close\r\n");
+    let has = |name: &str| fields.iter().any(|(field, _)| field.eq_ignore_ascii_case(name));
+    let mut add = |name: &str, value: &str| write!(head, "{name}: {value}\r\n").unwrap();
+    if !has("host") {
+        add("Host", world.origin.strip_prefix("http://").unwrap());
+    }
+    if !has("accept") {
+        add("Accept", "application/json, text/event-stream");
+    }
+    if let Some(token) = token {
+        add("Authorization", &format!("Bearer {token}"));
+    }
+    if line.starts_with("POST ") && !has("content-type") {
+        add("Content-Type", "application/json");
+    }
+    for (name, value) in fields {
+        add(name, value);
+    }
+    if !body.is_empty() && !has("transfer-encoding") && !has("content-length") {
+        add("Content-Length", &body.len().to_string());
+    }
+    head.push_str("\r\n");
+    let mut bytes = head.into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// The header fields that a modern request for this method and name needs.
+pub(super) fn mirrored<'a>(method: &'a str, name: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
+    let mut fields = vec![("MCP-Protocol-Version", MODERN), ("Mcp-Method", method)];
+    fields.extend(name.map(|name| ("Mcp-Name", name)));
+    fields
+}
+
+/// Sends bytes and gives status, head and body of the answer.
+pub(super) async fn exchange(world: &World, bytes: &[u8]) -> Raw {
+    let port = port(world);
+    let answer = raw::exchange(port, bytes, DEADLINE).await.unwrap();
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = raw::status(&answer).unwrap_or_else(|_| panic!("no answer to {}", shown(bytes)));
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    Raw { status, head: head.to_lowercase(), body: body.to_owned() }
+}
+
+/// An answer as it came over the socket.
+#[derive(Debug)]
+pub(super) struct Raw {
+    pub(super) status: u16,
+    /// In lower case.
+    pub(super) head: String,
+    pub(super) body: String,
+}
+
+// === impl Raw ===
+
+impl Raw {
+    /// The JSON document of the body, chunked or not; null when it is none.
+    pub(super) fn json(&self) -> Value {
+        let from = self.body.find('{').unwrap_or(self.body.len());
+        let until = self.body.rfind('}').map_or(from, |at| at + 1);
+        serde_json::from_str(self.body.get(from..until).unwrap_or_default()).unwrap_or(Value::Null)
+    }
+
+    /// The JSON-RPC error code; null when there is none.
+    pub(super) fn code(&self) -> Value {
+        self.json()["error"]["code"].clone()
+    }
+}
+
+/// Envoy's public port.
+pub(super) fn port(world: &World) -> u16 {
+    world.origin.rsplit(':').next().unwrap().parse().unwrap()
+}
+
+/// The one message of an answer that carries an id.
+pub(super) fn reply(answer: &Answer) -> Value {
+    let messages = answer.messages().unwrap();
+    let reply = messages.iter().find(|message| message.get("id").is_some());
+    reply.unwrap_or_else(|| panic!("no reply in {}", answer.text())).clone()
+}
+
+/// Asks again until it is so; panics with what was last seen.
+pub(super) async fn eventually<F>(what: &str, limit: Duration, mut probe: impl FnMut() -> F)
+where
+    F: Future<Output = Result<(), String>>,
+{
+    let deadline = Instant::now() + limit;
+    loop {
+        let Err(seen) = probe().await else { return };
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}; last seen: {seen}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.get(..bytes.len().min(600)).unwrap_or_default()).into_owned()
+}
