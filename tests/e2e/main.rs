@@ -2,4 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail that way")]
 
+mod gateway;
 mod reference_configuration;
+mod suites;

@@ -1,3 +1,32 @@
-//! The `wicketgate` command line.
+//! The `wicketgate` command line: the core with a keyboard. Same compiler, same decision, without Envoy.
 
-fn main() {}
+mod args;
+mod check;
+mod document;
+mod environment;
+mod explain;
+mod outcome;
+mod render;
+mod request;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use outcome::Outcome;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match &arguments.command {
+        Command::Check(check) => check::run(check, arguments.json),
+        Command::Explain(explain) => explain::run(explain, arguments.json),
+        Command::Render(render) => render::run(render, arguments.json),
+        Command::Schema => schema(),
+    };
+    result.unwrap_or_else(Outcome::from).report(arguments.json)
+}
+
+fn schema() -> Result<Outcome, outcome::Unusable> {
+    let text = serde_json::to_string_pretty(&wicketgate_core::config::schema())
+        .map_err(|e| outcome::Unusable(format!("the schema cannot be written: {e}")))?;
+    Ok(Outcome::Text(text + "\n"))
+}

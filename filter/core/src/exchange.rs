@@ -176,8 +176,8 @@ impl Exchange {
         self.effects.extend(credential::STRIPPED_HEADERS.map(Effect::RemoveRequestHeader));
         let asked = self.asked_by_head(&head, end, server)?;
         let credential = credential::present(&head)?;
-        let flood =
-            Take { tag: Tag::source(&server.name, head.source.as_deref()), rate: server.limits.flood };
+        let rate = server.limits.flood;
+        let flood = Take { tag: Tag::source(&server.name, head.source.as_deref(), rate), rate };
         let waiting = Waiting { head, credential, principal: None, keys_asked: false, asked };
         self.phase = Phase::Limiting(Next::Authenticate(Box::new(waiting)));
         Ok(Control::Take(vec![flood]))
@@ -355,7 +355,10 @@ fn takes(server: &Server, who: &Principal, source: Option<&str>, operation: &Ope
     for (index, limit) in server.limits.tools.iter().enumerate() {
         let spends = |target: &Target| matches!(target, Target::Tool(name) if limit.applies_to(name));
         if operation.method == "tools/call" && operation.targets.iter().any(spends) {
-            takes.push(Take { tag: Tag::tool(&server.name, index, who, source, limit.rate), rate: limit.rate });
+            takes.push(Take {
+                tag: Tag::tool(&server.name, index, who, source, limit.rate),
+                rate: limit.rate,
+            });
         }
     }
     takes

@@ -26,7 +26,7 @@ pub(crate) fn compile(raw: &[RawRule], issuers: &[&str], place: &Place, found: &
     for (at, rule) in raw.iter().enumerate() {
         let here = place.index(at);
         name(&rule.id, &here.key("id"), found);
-        if rules.iter().any(|(r, _)| r.id.as_str() == rule.id) {
+        if raw.iter().take(at).any(|r| r.id == rule.id) {
             found.error(&here.key("id"), format!("the id `{}` stands twice on this server", rule.id));
         }
         rules.extend(compile_one(rule, issuers, &here, found).map(|r| (r, here)));

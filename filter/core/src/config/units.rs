@@ -41,9 +41,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 pub fn format_duration(span: Duration) -> String {
     let millis = span.as_millis();
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
-    match units.iter().find(|(_, size)| millis > *size && millis % size == 0) {
+    match units.iter().find(|(_, size)| millis > *size && millis.is_multiple_of(*size)) {
         Some((unit, size)) => format!("{}{unit}", millis / size),
-        None if millis % 1000 == 0 => format!("{}s", millis / 1000),
+        None if millis.is_multiple_of(1000) => format!("{}s", millis / 1000),
         None => format!("{millis}ms"),
     }
 }

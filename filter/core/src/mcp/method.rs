@@ -132,3 +132,46 @@ const fn list(name: &'static str) -> Method {
 const fn server(name: &'static str) -> Method {
     Method { sender: Sender::Server, ..legacy(name, Place::Nothing) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_method_stands_once_and_is_found_by_its_exact_name() {
+        for method in METHODS {
+            assert_eq!(METHODS.iter().filter(|m| m.name.eq_ignore_ascii_case(method.name)).count(), 1);
+            assert_eq!(Method::find(method.name), Some(method));
+            assert_eq!(Method::find(&method.name.to_ascii_uppercase()), None);
+        }
+    }
+
+    #[test]
+    fn the_modern_revision_lacks_what_it_removed_and_has_what_it_brought() {
+        let is_in = |name: &str, revision| Method::find(name).is_some_and(|m| m.is_in(revision));
+        for removed in
+            ["initialize", "ping", "logging/setLevel", "resources/subscribe", "tasks/result", "tasks/list"]
+        {
+            assert!(is_in(removed, Revision::R20251125) && !is_in(removed, Revision::R20260728), "{removed}");
+        }
+        for brought in ["server/discover", "subscriptions/listen", "tasks/update"] {
+            assert!(!is_in(brought, Revision::R20251125) && is_in(brought, Revision::R20260728), "{brought}");
+        }
+        for kept in ["tools/list", "tools/call", "prompts/get", "resources/read", "completion/complete"] {
+            assert!(Revision::ALL.into_iter().all(|revision| is_in(kept, revision)), "{kept}");
+        }
+        assert!(!is_in("tasks/get", Revision::R20250618));
+    }
+
+    #[test]
+    fn four_methods_list_and_three_are_named_in_a_header() {
+        let names = |of: fn(&Method) -> bool| -> Vec<_> {
+            METHODS.iter().filter(|m| of(m)).map(|m| m.name).collect()
+        };
+        assert_eq!(
+            names(|m| m.lists),
+            ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
+        );
+        assert_eq!(names(|m| m.named_in_header), ["tools/call", "prompts/get", "resources/read"]);
+    }
+}

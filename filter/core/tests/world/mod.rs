@@ -1,9 +1,13 @@
 //! A whole gateway in memory: a compiled configuration, a signing key, a bucket store, and a driver that does what the
 //! adapter in Envoy does with every step. Shared by the integration tests of the core.
-#![allow(dead_code, reason = "every test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "shared by test files, each of which uses its own part"
+)]
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jwt_simple::prelude::*;
 use serde_json::{Value, json};
@@ -300,5 +304,3 @@ pub fn call(tool: &str) -> Value {
 pub fn list(method: &str) -> Value {
     json!({"jsonrpc": "2.0", "id": 1, "method": method})
 }
-
-pub const SECOND: Duration = Duration::from_secs(1);

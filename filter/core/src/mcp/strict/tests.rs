@@ -124,6 +124,14 @@ proptest! {
     }
 
     #[test]
+    fn the_word_wise_search_finds_what_a_bytewise_one_finds(bytes in prop::collection::vec(prop_oneof![
+        Just(b'"'), Just(b'\\'), Just(0x1f), Just(0x20), Just(0x21), Just(0x23), Just(b']'), Just(0xff), any::<u8>()
+    ], 0..40)) {
+        let found = bytes.iter().position(|b| *b < 0x20 || *b == b'"' || *b == b'\\').unwrap_or(bytes.len());
+        prop_assert_eq!(text::ordinary_prefix(&bytes), found);
+    }
+
+    #[test]
     fn numbers_are_in_range_for_both_or_for_none(number in "-?(0|[1-9][0-9]{0,3}|[1-9][0-9]{300,320})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,4})?") {
         let theirs = number.parse::<f64>().unwrap().is_finite();
         prop_assert_eq!(strict(&number).is_ok(), theirs, "{}", number);

@@ -114,8 +114,26 @@ impl Decoded<'_> {
 }
 
 /// How many bytes at the front of `bytes` are neither quote, backslash nor control character.
+///
+/// Eight at a time in one word, since most of a body is the inside of strings and the module that Envoy loads has no SIMD.
 pub(super) fn ordinary_prefix(bytes: &[u8]) -> usize {
-    bytes.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f)).unwrap_or(bytes.len())
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = ONES << 7;
+    let mut count = 0;
+    let mut rest = bytes;
+    while let Some((eight, tail)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*eight);
+        // Per byte, the top bit of `(x - n) & !x` says x < n; a borrow can only spoil bytes behind a true hit.
+        let below = |x: u64, n: u64| x.wrapping_sub(ONES * n) & !x & TOPS;
+        let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        let hits = below(word, 0x20) | equal(b'"') | equal(b'\\');
+        if hits != 0 {
+            return count + hits.trailing_zeros() as usize / 8;
+        }
+        count += 8;
+        rest = tail;
+    }
+    count + rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f)).unwrap_or(rest.len())
 }
 
 /// The value of the four hexadecimal digits at the front of `bytes`.

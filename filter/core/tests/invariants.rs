@@ -1,0 +1,160 @@
+//! What holds for every exchange, whatever the host feeds and whoever asks? Generated, not chosen.
+
+mod world;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use wicketgate_core::exchange::step::{Event, Outcome};
+use world::{Gate, call, list, request, response};
+
+/// An event, as data.
+#[derive(Clone, Debug)]
+enum Fed {
+    Head { verb: &'static str, token: bool, end: bool },
+    Body(usize),
+    TooLarge,
+    Keys,
+    Taken(u8),
+    Answer { status: u16, media: &'static str, end: bool },
+    Chunk { bytes: Vec<u8>, end: bool },
+    AnswerTooLarge,
+}
+
+const BODIES: [&str; 4] = [
+    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t1"}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"hidden"}}"#,
+    "nonsense",
+];
+
+fn fed() -> impl Strategy<Value = Fed> {
+    let verb = prop_oneof![4 => Just("POST"), 1 => Just("GET"), 1 => Just("DELETE"), 1 => Just("PATCH")];
+    let media = prop_oneof![Just("application/json"), Just("text/event-stream"), Just("text/plain")];
+    prop_oneof![
+        3 => (verb, any::<bool>(), any::<bool>()).prop_map(|(verb, token, end)| Fed::Head { verb, token, end }),
+        3 => (0..BODIES.len()).prop_map(Fed::Body),
+        1 => Just(Fed::TooLarge),
+        1 => Just(Fed::Keys),
+        1 => (0..3u8).prop_map(Fed::Taken),
+        2 => (prop_oneof![Just(200u16), Just(404), Just(503)], media, any::<bool>())
+            .prop_map(|(status, media, end)| Fed::Answer { status, media, end }),
+        2 => (vec(any::<u8>(), 0..20), any::<bool>()).prop_map(|(bytes, end)| Fed::Chunk { bytes, end }),
+        1 => Just(Fed::AnswerTooLarge),
+    ]
+}
+
+fn rules() -> Value {
+    json!([{"id": "r", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["t*"]}}])
+}
+
+fn feed(driven: &mut world::Driven, gate: &mut Gate, event: &Fed, bearer: &str) {
+    match event {
+        Fed::Head { verb, token, end } => {
+            let headers =
+                [("content-type", "application/json"), ("accept", "application/json, text/event-stream"), ("authorization", bearer)];
+            let head = request(verb, "/mcp", if *token { &headers } else { &headers[..2] });
+            driven.feed(gate, Event::RequestHead { head, end: *end });
+        }
+        Fed::Body(which) => driven.feed(gate, Event::RequestBody(BODIES[*which].as_bytes())),
+        Fed::TooLarge => driven.feed(gate, Event::RequestTooLarge),
+        Fed::Keys => driven.feed(gate, Event::KeysFetched),
+        Fed::Taken(0) => driven.feed(gate, Event::Taken(Outcome::Admitted)),
+        Fed::Taken(1) => driven.feed(gate, Event::Taken(Outcome::Failed)),
+        Fed::Taken(_) => driven.feed(gate, Event::Taken(Outcome::Refused(std::time::Duration::from_secs(1)))),
+        Fed::Answer { status, media, end } => {
+            let head = response(*status, &[("content-type", media)]);
+            driven.feed(gate, Event::ResponseHead { head, end: *end });
+        }
+        Fed::Chunk { bytes, end } => {
+            driven.feed(gate, Event::ResponseBody { bytes, size: bytes.len(), end: *end });
+        }
+        Fed::AnswerTooLarge => driven.feed(gate, Event::ResponseTooLarge),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Invariants 1 and 2: any sequence of callbacks has one ending, at most one reply, exactly one decision record and
+    /// one completion record, and nothing goes upstream but on the word of the policy.
+    #[test]
+    fn any_sequence_of_events_has_one_ending(events in vec(fed(), 0..12)) {
+        let mut gate = Gate::with_rules(&rules());
+        let bearer = format!("Bearer {}", gate.token(&json!({})));
+        let mut driven = gate.begin();
+        for event in &events {
+            let forwarded = driven.upstream.is_some();
+            feed(&mut driven, &mut gate, event, &bearer);
+            if driven.upstream.is_some() && !forwarded {
+                prop_assert!(driven.replies.is_empty(), "forwarded after a reply");
+            }
+        }
+        driven.finish(&gate);
+        prop_assert!(driven.replies.len() <= 1, "{:?}", driven.replies);
+        prop_assert_eq!(driven.decisions.len(), 1);
+        prop_assert_eq!(driven.completions.len(), 1);
+        if driven.upstream.is_some() {
+            prop_assert_eq!(&driven.decisions[0]["verdict"], "allow");
+            prop_assert!(events.iter().any(|e| matches!(e, Fed::Head { token: true, .. })));
+        }
+    }
+
+    /// Invariant 6: what a list shows is what a call allows, or what more scopes would allow; a tool that can be called
+    /// is listed.
+    #[test]
+    fn list_and_call_agree(
+        rules in vec((any::<bool>(), 0..3usize, vec(0..5usize, 1..3), any::<bool>()), 1..5),
+        scope in 0..3usize,
+    ) {
+        let scopes = ["a", "b", "mcp:read"];
+        let names = ["get_x", "get_y", "put_x", "put_*", "get_*"];
+        let rules: Vec<Value> = rules.iter().enumerate().map(|(at, (deny, scope, tools, hide))| {
+            let tools: std::collections::BTreeSet<_> = tools.iter().map(|t| names[*t]).collect();
+            let who = json!({"scopes": [scopes[*scope]]});
+            if *deny {
+                json!({"id": format!("r{at}"), "deny": {"who": "any", "tools": tools}})
+            } else {
+                json!({"id": format!("r{at}"), "allow": {"who": who, "tools": tools, "hide": hide}})
+            }
+        }).collect();
+        let configuration = world::configuration(&json!(rules));
+        prop_assume!(wicketgate_core::config::compile(configuration.to_string().as_bytes()).is_ok());
+        let mut gate = Gate::new(&configuration);
+        let claims = json!({"scope": scopes[scope]});
+        let tools: Vec<Value> = names[..3].iter().map(|n| json!({"name": n})).collect();
+        let answer = json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}}).to_string();
+        let mut listed = gate.post(&claims, &list("tools/list"));
+        listed.respond(&mut gate, 200, &[("content-type", "application/json")], answer.as_bytes());
+        let shown = String::from_utf8(listed.downstream.clone()).unwrap();
+        for name in &names[..3] {
+            let called = gate.post(&claims, &call(name));
+            let allowed = called.upstream.is_some();
+            let challenged = called.status() == Some(403);
+            let visible = shown.contains(&format!("\"{name}\""));
+            if listed.upstream.is_some() {
+                prop_assert!(!allowed || visible, "{name} can be called and is not listed: {shown}");
+                prop_assert!(!visible || allowed || challenged, "{name} is listed and cannot be had: {shown}");
+            } else {
+                prop_assert!(!allowed, "{name} can be called where nothing can be listed");
+            }
+        }
+    }
+
+    /// A header that says another thing than the body always refuses, whichever of the two is allowed (2026-07-28).
+    #[test]
+    fn any_difference_between_header_and_body_refuses(header in "[a-z0-9]{1,6}", body in "[a-z0-9]{1,6}") {
+        let mut gate = Gate::with_rules(&json!([{"id": "r", "allow": {"who": "any", "tools": ["*"]}}]));
+        let token = format!("Bearer {}", gate.token(&json!({})));
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+            "name": body, "_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}});
+        let headers = [("authorization", token.as_str()), ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", "tools/call"), ("mcp-name", header.as_str())];
+        let driven = gate.post_raw(&headers, message.to_string().as_bytes());
+        prop_assert_eq!(driven.upstream.is_some(), header == body);
+        if header != body {
+            prop_assert_eq!(driven.status(), Some(400));
+            prop_assert_eq!(&driven.reply_json()["error"]["code"], -32020);
+        }
+    }
+}

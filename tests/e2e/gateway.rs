@@ -1,0 +1,1 @@
+//! What the gateway does with real requests, one behaviour a file.

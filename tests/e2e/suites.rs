@@ -1,0 +1,1 @@
+//! Official clients and suites through the whole product, one suite a file.
