@@ -92,6 +92,18 @@ e2e: setup filter native ## End-to-end tests: real clients, real Envoy, filter, 
 	$(call stage,end-to-end tests)
 	@$(CARGO) test -p wicketgate-e2e --tests
 
+.PHONY: coverage
+coverage: ## Line coverage of core and sidecar by their own tests: a table, and target/coverage/html
+	$(call stage,coverage)
+	@tool="$$($(OBTAIN)/llvm-cov.sh)"
+	"$$tool" llvm-cov --quiet -p wicketgate-core -p wicketgate-auth --html --output-dir target/coverage
+	"$$tool" llvm-cov report
+
+.PHONY: bench
+bench: ## Micro-benches of the core (criterion); figures mean something on a quiet machine only
+	$(call stage,benches)
+	@$(CARGO) bench --quiet -p wicketgate-core --bench '*'
+
 .PHONY: lint
 lint: ## Formatting, clippy (native and WebAssembly), shell scripts, reference configuration
 	$(call stage,format)
