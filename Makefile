@@ -86,11 +86,24 @@ unit: ## Unit and property tests of all native packages
 setup:
 	$(call stage,set-up)
 	@$(OBTAIN)/envoy.sh >/dev/null
+	$(OBTAIN)/node22.sh >/dev/null
+	python="$$($(OBTAIN)/python-venv.sh)"
+	tests/node/install.sh
+	"$$python" tests/conformance/obtain.py suite >/dev/null
+	"$$python" tests/conformance/obtain.py everything-server >/dev/null
+	# Only one test needs it, and says so itself where it cannot be had.
+	$(OBTAIN)/chromium.sh >/dev/null || true
 
 .PHONY: e2e
 e2e: setup filter native ## End-to-end tests: real clients, real Envoy, filter, sidecar and server
 	$(call stage,end-to-end tests)
-	@$(CARGO) test -p wicketgate-e2e --tests
+	@$(CARGO) test -p wicketgate-e2e --tests -- --test-threads 4 # most of them wait for something most of the time
+
+.PHONY: conformance
+conformance: setup filter native ## Official conformance suite, directly and through the gateway; writes tests/conformance/report.md
+	$(call stage,conformance (about half a minute))
+	@WICKETGATE_CONFORMANCE_REPORT=tests/conformance $(CARGO) test --quiet -p wicketgate-e2e --test e2e suites::conformance
+	sed -n '/^- /p' tests/conformance/report.md
 
 .PHONY: coverage
 coverage: ## Line coverage of core and sidecar by their own tests: a table, and target/coverage/html

@@ -5,6 +5,9 @@
     reason = "reading a member of a JSON value gives null where there is none"
 )]
 
+mod hostile;
+mod limits;
 mod path;
+mod policy_change;
 mod recorder;
 mod stage;

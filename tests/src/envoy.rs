@@ -34,6 +34,7 @@ pub struct EnvoySettings {
 pub struct Envoy {
     /// The process.
     pub service: Service,
+    binary: PathBuf,
     admin: String,
 }
 
@@ -116,19 +117,17 @@ impl Envoy {
         let reference = files::read(&layout::root().join("envoy/envoy.yaml"))?;
         let configuration = settings.state.join("envoy.yaml");
         files::write_private(&configuration, &render(&reference, settings)?)?;
-        let mut command = Command::new(binary);
-        command
-            .arg("--config-path")
-            .arg(&configuration)
-            // Several Envoys live side by side; hot restart would need a number for each.
-            .arg("--disable-hot-restart")
-            // Records are read by people and tests right after a request.
-            .args(["--file-flush-interval-msec", "200"])
-            .args(["--log-level", "warning"])
-            // Streams that are open when we stop are cut, as the last thing.
-            .args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"]);
-        let service = Service::spawn("envoy", command, &settings.state.join("envoy.log"))?;
-        Ok(Self { service, admin: format!("http://127.0.0.1:{}", settings.admin_port) })
+        let admin = format!("http://127.0.0.1:{}", settings.admin_port);
+        Ok(Self { service: spawn(binary, &settings.state)?, binary: binary.to_owned(), admin })
+    }
+
+    /// Starts it once more, after it was stopped, with the configuration that it had.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn again(&self, state: &Path) -> Result<Self> {
+        let service = spawn(&self.binary, state)?;
+        Ok(Self { service, binary: self.binary.clone(), admin: self.admin.clone() })
     }
 
     /// The admin listener, as URL without a slash at its end.
@@ -159,6 +158,21 @@ impl Envoy {
         let failed = self.stat(&format!("{discovery}.config_fail")).await?;
         Ok((accepted.unwrap_or(0), refused.unwrap_or(0).saturating_add(failed.unwrap_or(0))))
     }
+}
+
+fn spawn(binary: &Path, state: &Path) -> Result<Service> {
+    let mut command = Command::new(binary);
+    command
+        .arg("--config-path")
+        .arg(state.join("envoy.yaml"))
+        // Several Envoys live side by side; hot restart would need a number for each.
+        .arg("--disable-hot-restart")
+        // Records are read by people and tests right after a request.
+        .args(["--file-flush-interval-msec", "200"])
+        .args(["--log-level", "warning"])
+        // Streams that are open when we stop are cut, as the last thing.
+        .args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"]);
+    Service::spawn("envoy", command, &state.join("envoy.log"))
 }
 
 fn socket(address: SocketAddr) -> String {

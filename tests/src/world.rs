@@ -221,6 +221,21 @@ impl World {
         .await
     }
 
+    /// Stops Envoy and starts it again, with what lies in the state directory; returns when it answers, however that is
+    /// with what else is alive. Every worker begins without keys and verified tokens.
+    ///
+    /// # Errors
+    /// It does not start or does not answer.
+    pub async fn restart_envoy(&mut self) -> Result<()> {
+        self.envoy.service.stop().await;
+        self.envoy = self.envoy.again(&self.state)?;
+        let status = format!("{}/wicketgate/status", self.origin);
+        wait_for("Envoy with the filter", Some(&mut self.envoy.service), || async {
+            self.http.get(&status, &[]).await.map(drop).map_err(|failure| failure.0)
+        })
+        .await
+    }
+
     /// All complete lines of a record file of its state directory (`audit.jsonl`, `access.log`), so far.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 //! What does a token of a bucket cost, in an empty and in a full set, without the store's own calls.
-#![expect(missing_docs, reason = "a benchmark")]
+#![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use std::hint::black_box;
 use std::time::Duration;

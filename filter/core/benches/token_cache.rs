@@ -1,5 +1,5 @@
 //! What does knowing who asks cost: a verification of each algorithm, and a hit in the cache.
-#![expect(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+#![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use std::hint::black_box;
 use std::time::Duration;

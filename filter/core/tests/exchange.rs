@@ -1,10 +1,17 @@
 //! One exchange at a time: who passes, who does not, and what each hears. Cites the invariants of the README.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail that way"
+)]
 
 mod world;
 
 use serde_json::{Value, json};
 use wicketgate_core::exchange::step::Event;
-use world::{Gate, call, list, request};
+use world::{Fields, Gate, call, list, request};
 
 fn rules() -> Value {
     json!([
@@ -177,7 +184,7 @@ fn an_event_stream_list_is_filtered_for_any_chunking() {
 
 #[test]
 fn an_answer_that_cannot_be_read_is_withheld() {
-    let cases: [(&[(&str, &str)], &[u8]); 4] = [
+    let cases: [(Fields<'_>, &[u8]); 4] = [
         (&[("content-type", "application/json"), ("content-encoding", "gzip")], b"\x1f\x8b"),
         (&[("content-type", "text/html")], b"<html>"),
         (&[("content-type", "application/json")], b"{\"result\":{\"tools\":["),

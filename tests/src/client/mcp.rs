@@ -81,6 +81,12 @@ impl McpClient {
         self.token = Some(token.to_owned());
     }
 
+    /// The same client over other connections.
+    #[must_use]
+    pub fn over(self, http: Http) -> Self {
+        Self { http, ..self }
+    }
+
     /// Sends a request and reads the whole answer, whatever it is.
     ///
     /// # Errors

@@ -45,12 +45,17 @@ pub struct Gate {
     pub store_fails: bool,
 }
 
+/// Status, headers and body of an answer of ours.
+pub type Replied = (u16, Vec<(String, String)>, Vec<u8>);
+/// Headers as tests write them.
+pub type Fields<'a> = &'a [(&'a str, &'a str)];
+
 /// One exchange with what came of it so far.
 pub struct Driven {
     pub exchange: Exchange,
     /// Bytes that went to the upstream.
     pub upstream: Option<Vec<u8>>,
-    pub replies: Vec<(u16, Vec<(String, String)>, Vec<u8>)>,
+    pub replies: Vec<Replied>,
     pub resets: usize,
     pub decisions: Vec<Value>,
     pub completions: Vec<Value>,

@@ -130,7 +130,7 @@ fn a_key_is_known_by_its_material() {
         Pick::One(key) => key.mark(),
         _ => unreachable!(),
     };
-    let (first, second) = (parse(&[a.clone()]), parse(&[b]));
+    let (first, second) = (parse(std::slice::from_ref(&a)), parse(&[b]));
     assert!(first.has(mark(&first)) && !second.has(mark(&first)));
     assert!(parse(&[ed("e"), a]).has(mark(&first)));
 }

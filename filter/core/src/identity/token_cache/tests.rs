@@ -46,7 +46,7 @@ fn a_token_is_known_for_its_server_until_it_expires() {
     assert_eq!(cache.get(&digest, at(9)).map(|i| i.subject.as_str()), Some("alice"));
     assert_eq!(cache.get(&Digested::of(1, "token"), at(0)), None);
     assert_eq!(cache.get(&Digested::of(0, "token2"), at(0)), None);
-    assert_eq!(cache.get(&digest, Timestamp::from_nanos(at(10).as_nanos() - 1)).is_some(), true);
+    assert!(cache.get(&digest, Timestamp::from_nanos(at(10).as_nanos() - 1)).is_some());
     assert_eq!(cache.get(&digest, at(10)), None);
     assert!(cache.is_empty(), "and forgotten");
     cache.insert(digest, verified("alice", 0, key, 10), at(10));
