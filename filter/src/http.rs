@@ -194,10 +194,14 @@ impl HttpContext for Http {
         if let Some(open) = &self.open {
             open.active.metrics.request();
         }
-        match head::request() {
+        let action = match head::request() {
             Ok(head) => self.feed(Event::RequestHead { head, end }, 0),
             Err(_) => self.fail("the request headers could not be read"),
-        }
+        };
+        // Where the host cannot hold headers back, pausing here would mean that the body never comes: the body is held
+        // instead, and a buffer filter behind this one holds the headers.
+        let holds = self.open.as_ref().is_none_or(|open| open.active.guard.hold_headers);
+        if holds || end || self.replied { action } else { Action::Continue }
     }
 
     fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
