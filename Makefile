@@ -74,7 +74,7 @@ sidecar: ## Build the authorization server (release): target/release/wicketgate-
 ##@ Check
 
 .PHONY: test
-test: unit e2e ## Every test, set-up included
+test: unit e2e programs ## Every test, set-up included
 
 .PHONY: unit
 unit: ## Unit and property tests of all native packages
@@ -98,6 +98,14 @@ setup:
 e2e: setup filter native ## End-to-end tests: real clients, real Envoy, filter, sidecar and server
 	$(call stage,end-to-end tests)
 	@$(CARGO) test -p wicketgate-e2e --tests -- --test-threads 4 # most of them wait for something most of the time
+
+.PHONY: programs
+programs: setup ## Self-tests of the clients and suites under tests/: do they notice what is wrong?
+	$(call stage,clients and suites themselves (over a minute))
+	@python="$$($(OBTAIN)/python-venv.sh)"
+	(cd tests/conformance && "$$python" -m unittest --quiet test_runner)
+	(cd tests/python && "$$python" self_test.py)
+	node --test --test-reporter=spec --test-concurrency=2 tests/node/self-test.mjs tests/browser/self-test.mjs
 
 .PHONY: conformance
 conformance: setup filter native ## Official conformance suite, directly and through the gateway; writes tests/conformance/report.md

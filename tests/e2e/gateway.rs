@@ -5,9 +5,12 @@
     reason = "reading a member of a JSON value gives null where there is none"
 )]
 
+mod audit;
+mod failures;
 mod hostile;
 mod limits;
 mod path;
 mod policy_change;
 mod recorder;
 mod stage;
+mod streams;

@@ -197,6 +197,7 @@ fn document(state: &Path, issuer: &str, mcp: &str, listeners: Listeners, users: 
          signing: {{algorithm: ES256}}\n\
          data_key: {{file: {key}}}\n\
          registration: {{open: true}}\n\
+         forwarded: {{trusted_hops: 1}}\n\
          users:\n"
     );
     for User { login, groups, roles } in users {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use wicketgate_e2e::client::http::{Answer, Http};
-use wicketgate_e2e::client::mcp::McpClient;
+use wicketgate_e2e::client::mcp::{McpClient, error_code};
 use wicketgate_e2e::world::World;
 
 use super::stage::{self, eventually};
@@ -71,9 +71,8 @@ async fn without_the_sidecar_known_tokens_go_on_and_keys_are_fetched_when_it_is_
     }
     assert!(seen.is_subset(&BTreeSet::from([200, 503])), "an unseen token of ours: {seen:?}");
 
-    // A policy whose filter knows no keys yet: every worker begins anew while nobody answers.
-    let restarted = world.restart_envoy().await;
-    restarted.unwrap();
+    // A filter that knows no keys yet: every worker begins anew while nobody answers.
+    world.restart_envoy().await.unwrap();
     let status = world.http.get(&format!("{}/wicketgate/status", world.origin), &[]).await.unwrap();
     assert_eq!(status.status, 503, "{}", status.text());
     for _ in 0..6 {
@@ -81,7 +80,7 @@ async fn without_the_sidecar_known_tokens_go_on_and_keys_are_fetched_when_it_is_
         assert_eq!(answer.status, 503, "keys unknown: {}", answer.text());
         assert!(answer.header("www-authenticate").is_none(), "no challenge: {:?}", answer.headers);
         assert!(answer.header("retry-after").is_some(), "{:?}", answer.headers);
-        assert_eq!(stage::reply(&answer)["error"]["code"], -32603, "{}", answer.text());
+        assert_eq!(error_code(&answer).unwrap(), -32603, "{}", answer.text());
     }
     let nobody = world.http.get(&world.mcp, &[]).await.unwrap();
     assert_eq!(nobody.status, 401, "without a token there is nothing to verify: {}", nobody.text());

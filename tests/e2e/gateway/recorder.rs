@@ -23,6 +23,8 @@ pub(super) enum Script {
     Answer(Vec<u8>),
     /// With these bytes, and then nothing until the peer hangs up, which is counted.
     Hang(Vec<u8>),
+    /// With these bytes, and the connection breaks off.
+    Break(Vec<u8>),
 }
 
 /// What has happened so far.
@@ -128,8 +130,11 @@ async fn serve(mut stream: TcpStream, record: &Mutex<Record>, script: &(impl Fn(
     while let Some(seen) = read_request(&mut stream, &mut rest, record).await {
         let answer = script(&seen);
         record.lock().unwrap().requests.push(seen);
-        let (Script::Answer(bytes) | Script::Hang(bytes)) = &answer;
+        let (Script::Answer(bytes) | Script::Hang(bytes) | Script::Break(bytes)) = &answer;
         if stream.write_all(bytes).await.is_err() {
+            return;
+        }
+        if matches!(answer, Script::Break(_)) {
             return;
         }
         if matches!(answer, Script::Hang(_)) {

@@ -59,7 +59,8 @@ pub(super) async fn run(world: &World, name: &str, mut command: Command, limit: 
         let _ = group.map(|group| kill_process_group(group, Signal::KILL));
     }
     let words = format!("its steps:\n{}and its log:\n{}", last_lines(&steps, 20), last_lines(&log, 20));
-    let status = ended.unwrap_or_else(|_| panic!("{name} was not done within {limit:?}; {words}")).unwrap();
+    assert!(ended.is_ok(), "{name} was not done within {limit:?}; {words}");
+    let status = ended.unwrap().unwrap();
     assert!(status.success(), "{name} failed ({status}); {words}");
     let lines = std::fs::read_to_string(&steps).unwrap();
     Steps(lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
