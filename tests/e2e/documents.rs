@@ -32,7 +32,9 @@ fn every_policy_in_a_document_compiles() {
     let mut compiled = 0;
     for document in documents() {
         let text = text(&document);
-        for block in blocks(&text, "yaml").iter().filter(|b| b.contains("version: 1\n") && b.contains("servers:")) {
+        for block in
+            blocks(&text, "yaml").iter().filter(|b| b.contains("version: 1\n") && b.contains("servers:"))
+        {
             let file = directory.path().join("policy.yaml");
             fs::write(&file, block).unwrap();
             let checked = Command::new(&cli).arg("check").arg(&file).output().unwrap();
@@ -75,9 +77,13 @@ fn every_command_in_a_document_exists() {
         for line in lines.iter().flat_map(|b| b.lines()) {
             let mut words = line.split_whitespace().skip_while(|w| w.contains('='));
             let (command, first) = (words.next().unwrap_or_default(), words.find(|w| !w.starts_with('-')));
-            let Some(first) = first.filter(|f| f.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')) else { continue };
+            let Some(first) = first.filter(|f| f.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')) else {
+                continue;
+            };
             match command {
-                "make" => assert!(makefile.contains(&format!("\n{first}:")), "{}: {line}", document.display()),
+                "make" => {
+                    assert!(makefile.contains(&format!("\n{first}:")), "{}: {line}", document.display())
+                }
                 "wicketgate" => assert!(help.contains(first), "{}: {line}", document.display()),
                 _ => continue,
             }

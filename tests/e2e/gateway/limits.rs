@@ -7,7 +7,7 @@ use wicketgate_e2e::client::oauth;
 use wicketgate_e2e::files;
 use wicketgate_e2e::world::World;
 
-use super::stage;
+use super::stage::{self, eventually};
 
 const BURST: usize = 6;
 const CALLS: usize = 5 * BURST;
@@ -51,9 +51,18 @@ async fn a_bucket_is_exact_across_workers_and_belongs_to_its_principal() {
     let admitted = answers.iter().filter(|answer| answer.status == 200).count();
     assert_eq!(admitted, BURST, "another principal has a bucket of its own");
 
-    // An edit that leaves the limit alone does not refill it.
-    let edited = format!("{}# edited\n", files::read(&world.policy).unwrap());
+    // An edit that leaves the limit alone does not refill it: the wait ends when the new policy decides.
+    let edited = format!(
+        "{}      - {{id: never, deny: {{who: any, tools: [search_notes]}}}}\n",
+        files::read(&world.policy).unwrap()
+    );
     files::write_private(&world.policy, &edited).unwrap();
+    eventually("the edit takes effect", stage::DEADLINE, || async {
+        let answer =
+            stage::modern(&world, &fresh.access_token).call_tool("search_notes", json!({"query": "a"})).await;
+        answer.map_or(Ok(()), |still| Err(still.to_string()))
+    })
+    .await;
     let again = call(stage::modern(&world, &fresh.access_token)).await;
     assert_eq!(again.status, 429, "after an edit: {}", again.text());
     world.discard().await;

@@ -15,6 +15,8 @@ use wicketgate_e2e::world::World;
 use super::recorder::Recorder;
 use super::stage;
 
+/// How the sample server answers a modern list; a legacy one comes as events, so both forms are cut.
+const MODERN_LIST: &str = "application/json";
 /// What a reader is shown: also what a step-up would allow, never what nobody may.
 const SHOWN: [&str; 6] =
     ["delete_note", "get_note", "read_config", "run_report", "search_notes", "write_note"];
@@ -233,6 +235,8 @@ async fn lists_are_cut(era: &str, client: &mut McpClient) {
     let mut names: Vec<_> =
         list["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     names.sort_unstable();
+    let expected = if era == "modern" { MODERN_LIST } else { "text/event-stream" };
+    assert!(kind.starts_with(expected), "{era} is answered with {kind}");
     assert_eq!(names, SHOWN, "{era} ({kind}): {list}");
     let scope = &list["cacheScope"];
     if era == "modern" {
@@ -272,6 +276,10 @@ async fn targets_are_judged(era: &str, client: &mut McpClient) {
     let passed = client.send("completion/complete", reference("summarize_note")).await.unwrap();
     assert!(!passed.text().contains("Unknown prompt"), "{era}: {}", passed.text());
     assert!(matches!(passed.status, 200 | 404), "{era}: {} {}", passed.status, passed.text());
+    let elsewhere = json!({"ref": {"type": "ref/resource", "uri": "file:///{name}"}, "argument": {"name": "name", "value": "p"}});
+    let denied = client.send("completion/complete", elsewhere).await.unwrap();
+    let message = stage::reply(&denied)["error"]["message"].to_string();
+    assert!(message.contains("not found: file:///"), "{era}: {}", denied.text());
 }
 
 async fn writing_needs_a_step_up(world: &World, era: &str, client: &mut McpClient, writer: &str) {

@@ -43,6 +43,10 @@ async fn an_edit_takes_effect_and_costs_no_stream() {
     a_bad_edit_changes_nothing(&world, &client, &first).await;
     edit_until(&world, &client, &rules("run_report"), "denied").await;
 
+    // All four edits fell while every one of them was open.
+    for (at, stream) in streams.iter_mut().enumerate() {
+        assert!(stream.is_open().await, "stream {at} ended before the edits did");
+    }
     for (at, stream) in streams.iter_mut().enumerate() {
         let result = loop {
             let message = stream.next_message(stage::DEADLINE).await;

@@ -121,10 +121,10 @@ pub(super) async fn exchange(world: &World, bytes: &[u8]) -> Raw {
 fn is_whole(answer: &[u8]) -> bool {
     let text = String::from_utf8_lossy(answer);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let lengths = head
+    let mut lengths = head
         .lines()
         .filter_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
-    match lengths.last() {
+    match lengths.next_back() {
         Some(length) => body.len() >= length,
         None => body.ends_with("0\r\n\r\n"),
     }
