@@ -12,11 +12,9 @@ use wicketgate_e2e::files;
 use wicketgate_e2e::sidecar::{Listeners, Sidecar};
 use wicketgate_e2e::world::World;
 
-use super::recorder::Recorder;
+use super::recorder::{Recorder, Script, json_answer};
 use super::stage;
 
-/// How the sample server answers a modern list; a legacy one comes as events, so both forms are cut.
-const MODERN_LIST: &str = "application/json";
 /// What a reader is shown: also what a step-up would allow, never what nobody may.
 const SHOWN: [&str; 6] =
     ["delete_note", "get_note", "read_config", "run_report", "search_notes", "write_note"];
@@ -235,8 +233,7 @@ async fn lists_are_cut(era: &str, client: &mut McpClient) {
     let mut names: Vec<_> =
         list["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     names.sort_unstable();
-    let expected = if era == "modern" { MODERN_LIST } else { "text/event-stream" };
-    assert!(kind.starts_with(expected), "{era} is answered with {kind}");
+    assert!(kind.starts_with("text/event-stream"), "{era}: the sample server streams, but {kind} came");
     assert_eq!(names, SHOWN, "{era} ({kind}): {list}");
     let scope = &list["cacheScope"];
     if era == "modern" {
@@ -301,4 +298,34 @@ async fn writing_needs_a_step_up(world: &World, era: &str, client: &mut McpClien
     client.use_token(writer);
     let written = stage::reply(&client.send("tools/call", note).await.unwrap());
     assert_eq!(written["result"]["structuredContent"]["version"], 1, "{era}: {written}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_in_plain_json_is_cut_and_otherwise_untouched() {
+    let recorder = Recorder::start(|seen| {
+        let id = &seen.json()["id"];
+        Script::Answer(json_answer(&list(id, r#""public""#, r#"{"name":"drop_everything" , "x":[1.0e2]},"#)))
+    })
+    .await;
+    let upstream = recorder.upstream.clone();
+    let world = stage::world("path-json-list", |plan| plan.upstream = Some(upstream)).await;
+    let token = stage::log_in(&world, Some("mcp:read")).await.tokens.access_token;
+    let modern = stage::modern(&world, &token).send("tools/list", json!({})).await.unwrap();
+    assert_eq!(modern.header("content-type"), Some("application/json"));
+    assert_eq!(modern.text(), list(&json!(1), r#""private""#, ""), "modern");
+
+    let request = json!({"jsonrpc": "2.0", "id": "l", "method": "tools/list"}).to_string();
+    let bytes = stage::request(&world, "POST /mcp", Some(&token), &[], request.as_bytes());
+    let legacy = stage::exchange(&world, &bytes).await.json();
+    let expected: Value = serde_json::from_str(&list(&json!("l"), r#""private""#, "")).unwrap();
+    assert_eq!(legacy, expected, "legacy");
+    world.discard().await;
+}
+
+/// A list with spaces, escapes, numbers and members that must come through as they are.
+fn list(id: &Value, scope: &str, hidden: &str) -> String {
+    format!(
+        "{{\"jsonrpc\":\"2.0\", \"id\":{id},\"result\":{{ \"cacheScope\":{scope},\"ttlMs\":5e3,\"tools\":[{hidden}\
+         {{\"name\":\"get_note\",\"title\":\"\\u00e4\",\"n\":1.50}}],\"nextCursor\":\"\",\"later\":{{\"a\": [ ]}}}}}}"
+    )
 }
