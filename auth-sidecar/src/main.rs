@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use wicketgate_auth::app;
 use wicketgate_auth::clock::SystemClock;
 use wicketgate_auth::config::Config;
@@ -81,22 +82,37 @@ fn serve(path: &Path) -> Result<(), (u8, String)> {
     let config = load(path)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
+        // Before anybody can know that we run: a signal that comes right after the start must not meet the default.
+        let mut stop = Stop::listen().map_err(failed)?;
         let running = app::start(config, Arc::new(SystemClock)).await.map_err(|error| match error {
             ServeError::Config(error) => (REFUSED, error.to_string()),
             other => failed(other),
         })?;
-        until_told_to_stop().await.map_err(failed)?;
+        stop.told().await;
         tracing::info!(event = "stopping");
         running.stop().await;
         Ok(())
     })
 }
 
-async fn until_told_to_stop() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted,
+/// SIGTERM and SIGINT, listened for from its creation on.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+// === impl Stop ===
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
