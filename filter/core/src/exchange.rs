@@ -281,12 +281,7 @@ impl Exchange {
         self.spoken_here(&message, server)?;
         headers::agree(&waiting.head, self.facts.revision, &message)?;
         waiting.asked = Asked::Known(message.operation);
-        if waiting.principal.is_some() {
-            self.proceed(waiting, world)
-        } else {
-            self.phase = Phase::Waiting(waiting);
-            Ok(Control::Hold)
-        }
+        self.proceed(waiting, world)
     }
 
     /// Decides as soon as both who and what are known; holds until then.
@@ -296,7 +291,7 @@ impl Exchange {
             return Ok(Control::Hold);
         };
         let server = self.server(world.guard)?;
-        self.facts.operation = Some(operation.clone());
+        self.facts.operation.get_or_insert_with(|| operation.clone());
         let permit = authorize(&server.rules, principal, operation).map_err(|(denial, rule)| {
             self.facts.rule = rule;
             denial
