@@ -61,8 +61,7 @@ impl Http {
                 Control::Reset => return self.cut(),
                 Control::Take(takes) => takes,
             };
-            let outcome = now()
-                .map_or(wicketgate_core::exchange::step::Outcome::Failed, |now| shared::take(&takes, now));
+            let outcome = now().and_then(|now| shared::take(&takes, now));
             step = match self.on(Event::Taken(outcome)) {
                 Some(step) => step,
                 None => return self.fail("no clock"),
@@ -139,6 +138,7 @@ impl Http {
     }
 
     fn cut(&mut self) -> Action {
+        self.replied = true;
         if host::close(Half::Response).is_err() {
             host::log(Level::Error, "a stream that must end could not be closed");
         }
@@ -153,17 +153,28 @@ impl Http {
         }
     }
 
+    /// Where the host cannot hold headers back, pausing at them would mean that the body never comes: the body is held
+    /// instead. What was answered or cut stays so.
+    fn at_headers(&self, action: Action, end: bool) -> Action {
+        let holds = self.open.as_ref().is_none_or(|open| open.active.guard.hold_headers);
+        if holds || end || self.replied { action } else { Action::Continue }
+    }
+
+    /// `size` bytes came, or fewer: at trailers nobody says how many are held.
     fn response_chunk(&mut self, size: usize, end: bool) -> Action {
         let mode = self.open.as_ref().map_or(ResponseMode::Pass, |open| open.exchange.response_mode());
-        let bytes = match mode {
-            ResponseMode::Pass => Vec::new(),
+        let (bytes, size) = match mode {
+            ResponseMode::Pass => (Vec::new(), size),
             ResponseMode::Whole if !end => {
                 let over = self.limits().is_none_or(|limits| size as u64 > limits.response_bytes);
                 return if over { self.feed(Event::ResponseTooLarge, 0) } else { Action::Pause };
             }
             ResponseMode::Whole | ResponseMode::Stream => {
                 match host::get_buffer(Buffer::ResponseBody, 0, size) {
-                    Ok(bytes) => bytes,
+                    Ok(bytes) => {
+                        let size = bytes.len();
+                        (bytes, size)
+                    }
                     Err(_) => return self.fail("the response body could not be read"),
                 }
             }
@@ -198,10 +209,8 @@ impl HttpContext for Http {
             Ok(head) => self.feed(Event::RequestHead { head, end }, 0),
             Err(_) => self.fail("the request headers could not be read"),
         };
-        // Where the host cannot hold headers back, pausing here would mean that the body never comes: the body is held
-        // instead, and a buffer filter behind this one holds the headers.
-        let holds = self.open.as_ref().is_none_or(|open| open.active.guard.hold_headers);
-        if holds || end || self.replied { action } else { Action::Continue }
+        // A buffer filter behind this one holds the headers then.
+        self.at_headers(action, end)
     }
 
     fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
@@ -224,10 +233,11 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
-        match head::response() {
+        let action = match head::response() {
             Ok(head) => self.feed(Event::ResponseHead { head, end }, 0),
             Err(_) => self.fail("the response headers could not be read"),
-        }
+        };
+        self.at_headers(action, end)
     }
 
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
