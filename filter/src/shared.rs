@@ -2,8 +2,8 @@
 //!
 //! Which slot, what bytes and who is evicted is the core's (`limits::store`); here is only the loop around the host.
 
-use wicketgate_core::exchange::step::{Outcome, Take};
-use wicketgate_core::limits::store;
+use wicketgate_core::exchange::step::Take;
+use wicketgate_core::limits::store::{self, Outcome};
 use wicketgate_core::time::Timestamp;
 
 use crate::host::{self, Fault};
@@ -22,31 +22,27 @@ pub(crate) fn prepare() -> Result<(), Fault> {
     Ok(())
 }
 
-/// One token from each bucket, or from none.
-pub(crate) fn take(takes: &[Take], now: Timestamp) -> Outcome {
+/// One token from each bucket, or from none; `None` when the host fails.
+pub(crate) fn take(takes: &[Take], now: Timestamp) -> Option<Outcome> {
+    let mut outcome = None;
     for (index, bucket) in takes.iter().enumerate() {
-        let outcome = take_one(bucket, now);
-        if outcome != Outcome::Admitted {
+        outcome = take_one(bucket, now).ok();
+        if !matches!(outcome, Some(Outcome::Admitted { .. })) {
             for earlier in takes.iter().take(index) {
                 // Lost only if the store broke meanwhile: then one token too few is left, never one too many.
                 let _ = change(earlier, |set| (store::give_back(set, earlier.tag, earlier.rate, 1, now), ()));
             }
-            return outcome;
+            break;
         }
     }
-    Outcome::Admitted
+    outcome
 }
 
-fn take_one(bucket: &Take, now: Timestamp) -> Outcome {
-    let taken = change(bucket, |set| {
+fn take_one(bucket: &Take, now: Timestamp) -> Result<Outcome, Fault> {
+    change(bucket, |set| {
         let taken = store::take(set, bucket.tag, bucket.rate, 1, now);
         (taken.bytes, taken.outcome)
-    });
-    match taken {
-        Ok(store::Outcome::Admitted { .. }) => Outcome::Admitted,
-        Ok(store::Outcome::Refused { retry_after }) => Outcome::Refused(retry_after),
-        Ok(_) | Err(_) => Outcome::Failed,
-    }
+    })
 }
 
 /// Reads a set, lets `next` make new bytes of it, and writes them if nobody was faster; else again.

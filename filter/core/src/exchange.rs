@@ -29,6 +29,7 @@ use crate::identity::memory::Memory;
 use crate::identity::origin;
 use crate::identity::principal::Principal;
 use crate::limits::size;
+use crate::limits::store::Outcome;
 use crate::limits::tag::Tag;
 use crate::mcp::jsonrpc::{self, Message};
 use crate::mcp::operation::{Operation, Target};
@@ -43,7 +44,7 @@ use crate::time::Timestamp;
 
 use record::Facts;
 use response::Answering;
-use step::{Control, Effect, Event, Outcome, ResponseMode, Step, Take};
+use step::{Control, Effect, Event, ResponseMode, Step, Take};
 
 /// One HTTP request and its response, from the first header to the end.
 #[derive(Debug)]
@@ -305,12 +306,13 @@ impl Exchange {
         Ok(Control::Take(takes))
     }
 
-    fn admitted(&mut self, next: Next, outcome: Outcome, world: &mut World<'_>) -> Result<Control, Denial> {
-        match outcome {
-            Outcome::Refused(after) => return Err(Denial::RateLimited(after)),
-            Outcome::Failed => return Err(Denial::Unavailable("rate limit store")),
-            Outcome::Admitted => {}
-        }
+    fn admitted(
+        &mut self,
+        next: Next,
+        outcome: Option<Outcome>,
+        world: &mut World<'_>,
+    ) -> Result<Control, Denial> {
+        outcome.ok_or(Denial::Unavailable("rate limit store"))?.admitted()?;
         match next {
             Next::Authenticate(waiting) => self.authenticate(waiting, world),
             Next::Forward(permit) => self.forward(permit, world),

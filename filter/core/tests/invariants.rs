@@ -9,10 +9,13 @@
 
 mod world;
 
+use std::time::Duration;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use wicketgate_core::exchange::step::{Event, Outcome};
+use wicketgate_core::exchange::step::Event;
+use wicketgate_core::limits::store::Outcome;
 use world::{Gate, call, list, request, response};
 
 /// An event, as data.
@@ -22,7 +25,7 @@ enum Fed {
     Body(usize),
     TooLarge,
     Keys,
-    Taken(u8),
+    Taken(usize),
     Answer { status: u16, media: &'static str, end: bool },
     Chunk { bytes: Vec<u8>, end: bool },
     AnswerTooLarge,
@@ -43,13 +46,21 @@ fn fed() -> impl Strategy<Value = Fed> {
         3 => (0..BODIES.len()).prop_map(Fed::Body),
         1 => Just(Fed::TooLarge),
         1 => Just(Fed::Keys),
-        1 => (0..3u8).prop_map(Fed::Taken),
+        1 => (0..OUTCOMES.len()).prop_map(Fed::Taken),
         2 => (prop_oneof![Just(200u16), Just(404), Just(503)], media, any::<bool>())
             .prop_map(|(status, media, end)| Fed::Answer { status, media, end }),
         2 => (vec(any::<u8>(), 0..20), any::<bool>()).prop_map(|(bytes, end)| Fed::Chunk { bytes, end }),
         1 => Just(Fed::AnswerTooLarge),
     ]
 }
+
+const OUTCOMES: [Option<Outcome>; 5] = [
+    Some(Outcome::Admitted { remaining: 0 }),
+    None,
+    Some(Outcome::Refused { retry_after: Duration::from_secs(1) }),
+    Some(Outcome::Full),
+    Some(Outcome::Corrupt),
+];
 
 fn rules() -> Value {
     json!([{"id": "r", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["t*"]}}])
@@ -69,9 +80,7 @@ fn feed(driven: &mut world::Driven, gate: &mut Gate, event: &Fed, bearer: &str) 
         Fed::Body(which) => driven.feed(gate, Event::RequestBody(BODIES[*which].as_bytes())),
         Fed::TooLarge => driven.feed(gate, Event::RequestTooLarge),
         Fed::Keys => driven.feed(gate, Event::KeysFetched),
-        Fed::Taken(0) => driven.feed(gate, Event::Taken(Outcome::Admitted)),
-        Fed::Taken(1) => driven.feed(gate, Event::Taken(Outcome::Failed)),
-        Fed::Taken(_) => driven.feed(gate, Event::Taken(Outcome::Refused(std::time::Duration::from_secs(1)))),
+        Fed::Taken(which) => driven.feed(gate, Event::Taken(OUTCOMES[*which])),
         Fed::Answer { status, media, end } => {
             let head = response(*status, &[("content-type", media)]);
             driven.feed(gate, Event::ResponseHead { head, end: *end });

@@ -4,9 +4,10 @@ use super::step::{Control, Effect, Event, ResponseMode};
 use super::{Exchange, Phase, World};
 use crate::denial::Denial;
 use crate::head::ResponseHead;
+use crate::limits::size::Counted;
 use crate::mcp::method::Method;
 use crate::mcp::operation::{Operation, Target};
-use crate::mcp::sse::Splitter;
+use crate::mcp::sse::meter::Meter;
 use crate::sanitize::list::{Report, filter_list};
 use crate::sanitize::stream::ListStream;
 
@@ -24,9 +25,9 @@ pub(super) struct Answering {
 #[derive(Debug)]
 enum Shape {
     /// The head has not come yet, or nothing needs to be read: bytes are counted.
-    Counted(u64),
+    Counted(Counted),
     /// An event stream of which only event sizes are watched.
-    Metered(Splitter),
+    Metered(Meter),
     /// A JSON list result, held with its head (of this status) until it is whole.
     Whole(u16),
     /// An event stream in which list results are filtered.
@@ -42,7 +43,7 @@ impl Answering {
         let lists =
             |o: &Operation| o.method == Operation::STREAM || Method::find(&o.method).is_some_and(|m| m.lists);
         let lists = operation.is_none_or(lists);
-        Self { lists, shape: Shape::Counted(0), limit }
+        Self { lists, shape: Shape::Counted(Counted::new(limit)), limit }
     }
 
     pub(super) fn mode(&self) -> ResponseMode {
@@ -96,7 +97,7 @@ impl Exchange {
                     Shape::Filtered(Box::new(ListStream::new(as_size(answering.limit), self.facts.revision)));
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
             }
-            "text/event-stream" => answering.shape = Shape::Metered(Splitter::new(as_size(answering.limit))),
+            "text/event-stream" => answering.shape = Shape::Metered(Meter::new(answering.limit)),
             "application/json" if inspected => {
                 answering.shape = Shape::Whole(head.status);
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
@@ -133,17 +134,11 @@ impl Exchange {
         self.facts.response_bytes = self.facts.response_bytes.saturating_add(size as u64);
         let limit = answering.limit;
         match &mut answering.shape {
-            Shape::Counted(seen) => {
-                *seen = seen.saturating_add(size as u64);
-                if *seen > limit {
-                    return Err(Denial::UnsafeResponse("too large"));
-                }
+            Shape::Counted(counted) => {
+                counted.add(size).map_err(|_| Denial::UnsafeResponse("too large"))?;
             }
-            Shape::Metered(splitter) => {
-                let mut passed = Vec::new();
-                splitter
-                    .push(bytes, &mut passed)
-                    .map_err(|_| Denial::UnsafeResponse("an event is too large"))?;
+            Shape::Metered(meter) => {
+                meter.add(bytes).map_err(|_| Denial::UnsafeResponse("an event is too large"))?;
             }
             Shape::Whole(_) if bytes.len() as u64 > limit => return Err(Denial::UnsafeResponse("too large")),
             Shape::Whole(status) => {
@@ -178,11 +173,11 @@ impl Exchange {
     }
 
     /// The same function that judges calls, asked of each entry of a list.
-    fn visible<'w>(&self, world: &'w World<'_>) -> Result<impl FnMut(&Target) -> bool + use<'w>, Denial> {
+    fn visible(&self, world: &World<'_>) -> Result<impl FnMut(&Target) -> bool, Denial> {
         let rules = &self.server(world.guard)?.rules;
         let principal =
-            self.facts.principal.clone().ok_or(Denial::Internal("an answer without a principal"))?;
-        Ok(move |target: &Target| rules.visible(&principal, target))
+            self.facts.principal.as_ref().ok_or(Denial::Internal("an answer without a principal"))?;
+        Ok(move |target: &Target| rules.visible(principal, target))
     }
 }
 

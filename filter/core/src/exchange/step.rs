@@ -2,6 +2,7 @@
 
 use crate::head::{RequestHead, ResponseHead};
 use crate::limits::rate::Rate;
+use crate::limits::store::Outcome;
 use crate::limits::tag::Tag;
 use crate::policy::permit::Permit;
 use crate::reply::Reply;
@@ -22,8 +23,9 @@ pub enum Event<'a> {
     RequestTooLarge,
     /// An asked-for fetch of keys has ended, well or not; the memory already holds what came of it.
     KeysFetched,
-    /// The outcome of [`Control::Take`].
-    Taken(Outcome),
+    /// What the first bucket of [`Control::Take`] said that did not admit, or the last one; `None` when the store could
+    /// not be read or written.
+    Taken(Option<Outcome>),
     /// The response's headers; `end` when no body follows.
     ResponseHead {
         /// As the host gave them.
@@ -43,17 +45,6 @@ pub enum Event<'a> {
     },
     /// More of a response held whole came than may be buffered.
     ResponseTooLarge,
-}
-
-/// What a round of token buckets said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Every bucket gave its token.
-    Admitted,
-    /// One had none; nothing was taken from any. The time until it has.
-    Refused(std::time::Duration),
-    /// The store could not say.
-    Failed,
 }
 
 /// What the adapter must do now, before anything else.

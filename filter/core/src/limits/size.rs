@@ -10,6 +10,10 @@ pub struct Counted {
     seen: u64,
 }
 
+/// More came than the limit allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exceeded;
+
 /// The declared length of a request's body; `None` when it declares none.
 ///
 /// # Errors
@@ -36,21 +40,16 @@ impl Counted {
     /// `bytes` more came.
     ///
     /// # Errors
-    /// [`Denial::TooLarge`] once they are more than the limit in all, and ever after.
-    pub fn add(&mut self, bytes: usize) -> Result<(), Denial> {
+    /// [`Exceeded`] once they are more than the limit in all, and ever after.
+    pub fn add(&mut self, bytes: usize) -> Result<(), Exceeded> {
         self.seen = self.seen.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        if self.seen > self.limit { Err(Denial::TooLarge(self.limit)) } else { Ok(()) }
-    }
-
-    /// How many came so far.
-    pub const fn seen(&self) -> u64 {
-        self.seen
+        if self.seen > self.limit { Err(Exceeded) } else { Ok(()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Counted, declared};
+    use super::{Counted, Exceeded, declared};
     use crate::denial::Denial;
     use crate::head::{Headers, RequestHead};
 
@@ -76,9 +75,9 @@ mod tests {
     #[test]
     fn counting_stops_at_the_limit_and_stays_there() {
         let mut counted = Counted::new(10);
-        assert_eq!((counted.add(4), counted.add(6), counted.seen()), (Ok(()), Ok(()), 10));
-        assert_eq!(counted.add(1), Err(Denial::TooLarge(10)));
-        assert_eq!(counted.add(0), Err(Denial::TooLarge(10)));
-        assert_eq!(counted.add(usize::MAX), Err(Denial::TooLarge(10)));
+        assert_eq!((counted.add(4), counted.add(6)), (Ok(()), Ok(())));
+        assert_eq!(counted.add(1), Err(Exceeded));
+        assert_eq!(counted.add(0), Err(Exceeded));
+        assert_eq!(counted.add(usize::MAX), Err(Exceeded));
     }
 }

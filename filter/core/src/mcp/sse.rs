@@ -3,6 +3,8 @@
 //! Follows the WHATWG HTML standard, section 9.2.6 "Interpreting an event stream". Every byte comes out again, in order,
 //! so that a proxy can pass on what it does not change.
 
+pub mod meter;
+
 /// A piece of the stream that may be passed on at once: an event with the blank line that ends it, or a comment, a blank
 /// line, a byte order mark outside of events.
 #[derive(Clone, Debug, PartialEq, Eq)]

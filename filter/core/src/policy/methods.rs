@@ -1,5 +1,6 @@
 //! What does a method name, and who may use it without naming it in a rule?
 
+use crate::mcp::method::{METHODS, Method, Place, Sender};
 use crate::mcp::operation::{Operation, Target};
 
 /// How rules see a method.
@@ -30,53 +31,40 @@ pub enum Kind {
     Task,
 }
 
-/// Methods that rules treat specially; every other one is [`Class::Other`] (mcp.md 1.2, all revisions).
-const TABLE: &[(&str, Class)] = &[
-    ("initialize", Class::Housekeeping),
-    ("ping", Class::Housekeeping),
-    ("server/discover", Class::Housekeeping),
-    ("tools/list", Class::Housekeeping),
-    ("prompts/list", Class::Housekeeping),
-    ("resources/list", Class::Housekeeping),
-    ("resources/templates/list", Class::Housekeeping),
-    ("tasks/list", Class::Housekeeping),
-    ("notifications/initialized", Class::Housekeeping),
-    ("notifications/cancelled", Class::Housekeeping),
-    ("notifications/progress", Class::Housekeeping),
-    ("notifications/roots/list_changed", Class::Housekeeping),
-    (Operation::STREAM, Class::Housekeeping),
-    (Operation::END_SESSION, Class::Housekeeping),
-    (Operation::ANSWER, Class::Housekeeping),
-    ("tools/call", Class::Targeted(&[Kind::Tool])),
-    ("prompts/get", Class::Targeted(&[Kind::Prompt])),
-    ("resources/read", Class::Targeted(&[Kind::Resource])),
-    ("resources/subscribe", Class::Targeted(&[Kind::Resource])),
-    ("resources/unsubscribe", Class::Targeted(&[Kind::Resource])),
-    ("subscriptions/listen", Class::MayTarget(&[Kind::Resource])),
-    ("completion/complete", Class::Targeted(&[Kind::Prompt, Kind::Resource])),
-    ("tasks/get", Class::Targeted(&[Kind::Task])),
-    ("tasks/cancel", Class::Targeted(&[Kind::Task])),
-    ("tasks/result", Class::Targeted(&[Kind::Task])),
-    ("tasks/update", Class::Targeted(&[Kind::Task])),
-    ("logging/setLevel", Class::Other),
-    ("sampling/createMessage", Class::FromServer),
-    ("elicitation/create", Class::FromServer),
-    ("roots/list", Class::FromServer),
-];
+/// What stands for a request without a JSON-RPC method: an answer, and the verbs of the transport.
+const WITHOUT_METHOD: [&str; 3] = [Operation::STREAM, Operation::END_SESSION, Operation::ANSWER];
 
-/// How rules see `method`.
+/// Changes how a server logs for everybody, so it is no housekeeping.
+const ADMINISTRATIVE: &[&str] = &["logging/setLevel"];
+
+/// How rules see `method`: by who sends it and what it names ([`Method`], all revisions and the tasks extension).
 pub fn class_of(method: &str) -> Class {
-    match TABLE.iter().find(|(name, _)| *name == method) {
-        Some((_, class)) => *class,
-        // All notifications that a client may send say something about its own requests.
-        None if method.starts_with("notifications/") => Class::Housekeeping,
-        None => Class::Other,
+    // All notifications that a client may send say something about its own requests.
+    if WITHOUT_METHOD.contains(&method) || method.starts_with("notifications/") {
+        return Class::Housekeeping;
+    }
+    match Method::find(method) {
+        Some(known) if known.sender == Sender::Server => Class::FromServer,
+        Some(known) if !ADMINISTRATIVE.contains(&known.name) => class_at(known.place),
+        _ => Class::Other,
     }
 }
 
-/// The names of all methods that the table knows, for suggestions.
+const fn class_at(place: Place) -> Class {
+    match place {
+        Place::Nothing => Class::Housekeeping,
+        Place::Tool => Class::Targeted(&[Kind::Tool]),
+        Place::Prompt => Class::Targeted(&[Kind::Prompt]),
+        Place::Resource => Class::Targeted(&[Kind::Resource]),
+        Place::Task => Class::Targeted(&[Kind::Task]),
+        Place::Reference => Class::Targeted(&[Kind::Prompt, Kind::Resource]),
+        Place::Subscriptions => Class::MayTarget(&[Kind::Resource]),
+    }
+}
+
+/// The names of all methods that are known, for suggestions.
 pub fn known() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|(name, _)| *name)
+    METHODS.iter().map(|method| method.name).chain(WITHOUT_METHOD)
 }
 
 // === impl Class ===

@@ -12,13 +12,13 @@ use std::collections::BTreeMap;
 use jwt_simple::prelude::*;
 use serde_json::{Value, json};
 use wicketgate_core::config;
-use wicketgate_core::exchange::step::{Control, Effect, Event, Outcome, ResponseMode, Take};
+use wicketgate_core::exchange::step::{Control, Effect, Event, ResponseMode, Take};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::memory::Memory;
-use wicketgate_core::limits::store;
+use wicketgate_core::limits::store::{self, Outcome};
 use wicketgate_core::time::Timestamp;
 
 pub const NOW: u64 = 1_900_000_000;
@@ -162,10 +162,11 @@ impl Gate {
     }
 
     /// What the adapter does for `Control::Take`: from each bucket or from none.
-    fn take(&mut self, takes: &[Take]) -> Outcome {
+    fn take(&mut self, takes: &[Take]) -> Option<Outcome> {
         if self.store_fails {
-            return Outcome::Failed;
+            return None;
         }
+        let mut outcome = None;
         for (index, take) in takes.iter().enumerate() {
             let key = store::set_key(take.tag);
             let set = self.buckets.get(&key).cloned();
@@ -173,18 +174,15 @@ impl Gate {
             if let Some(bytes) = taken.bytes {
                 self.buckets.insert(key, bytes);
             }
-            match taken.outcome {
-                store::Outcome::Admitted { .. } => {}
-                store::Outcome::Refused { retry_after } => {
-                    for earlier in &takes[..index] {
-                        self.give_back(earlier);
-                    }
-                    return Outcome::Refused(retry_after);
+            outcome = Some(taken.outcome);
+            if !matches!(taken.outcome, Outcome::Admitted { .. }) {
+                for earlier in &takes[..index] {
+                    self.give_back(earlier);
                 }
-                _ => return Outcome::Failed,
+                break;
             }
         }
-        Outcome::Admitted
+        outcome
     }
 
     fn give_back(&mut self, take: &Take) {
