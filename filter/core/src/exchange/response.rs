@@ -85,12 +85,16 @@ impl Exchange {
             self.effects.push(Effect::RemoveResponseHeader("mcp-session-id"));
         }
         let media = head.headers.one("content-type").map_err(|_| Denial::UnsafeResponse("content-type"))?;
+        let utf8 = media.is_none_or(is_utf8);
         let media = media.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         let plain = head.headers.one("content-encoding").is_ok_and(|e| e.is_none_or(|e| e == "identity"));
         let inspected = answering.lists && !end && (200..300).contains(&head.status);
         match media.as_str() {
             "text/event-stream" | "application/json" if inspected && !plain => {
                 return Err(Denial::UnsafeResponse("content-encoding"));
+            }
+            "text/event-stream" | "application/json" if inspected && !utf8 => {
+                return Err(Denial::UnsafeResponse("charset"));
             }
             "text/event-stream" if inspected => {
                 answering.shape =
@@ -181,6 +185,16 @@ impl Exchange {
     }
 }
 
+/// Whether every `charset` of a media type is the one in which lists are read here; some clients decode by it.
+fn is_utf8(media: &str) -> bool {
+    let parameters = media.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let mut charsets = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    charsets.all(|(_, value)| {
+        let value = value.trim().trim_matches('"');
+        value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8")
+    })
+}
+
 /// Entries that the client does not see.
 fn cut_out(report: Report) -> u64 {
     u64::from(report.removed) + u64::from(report.unreadable)
@@ -188,4 +202,26 @@ fn cut_out(report: Report) -> u64 {
 
 fn as_size(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_utf8;
+
+    #[test]
+    fn any_other_charset_is_noticed() {
+        for media in
+            ["", "application/json", "a/b;charset=utf-8", "a/b; Charset=\"UTF-8\"; x=y; charset=utf8"]
+        {
+            assert!(is_utf8(media), "{media}");
+        }
+        for media in [
+            "a/b;charset=utf-7",
+            "a/b; charset=",
+            "a/b;charset=utf-8;charset=utf-16",
+            "a/b;x=y; CHARSET = latin1",
+        ] {
+            assert!(!is_utf8(media), "{media}");
+        }
+    }
 }
