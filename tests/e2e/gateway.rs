@@ -6,12 +6,22 @@
     reason = "reading a member of a JSON value gives null where there is none"
 )]
 
+mod answers;
 mod audit;
 mod failures;
+mod frames;
+mod hide;
+mod hold_body;
 mod hostile;
+mod http2;
+mod labels;
 mod limits;
 mod path;
 mod policy_change;
 mod recorder;
+mod scene;
+mod sessions;
+mod smuggling;
 mod stage;
 mod streams;
+mod targets;

@@ -109,12 +109,15 @@ pub fn substitute(text: &str, replacements: &[(&str, String)]) -> Result<String>
 // === impl Envoy ===
 
 impl Envoy {
-    /// Starts Envoy with the reference configuration and these settings. The filter's configuration must be in place.
+    /// Starts Envoy with the reference configuration, `changes` to it (text of it, and what stands there instead) and these
+    /// settings. The filter's configuration must be in place.
     ///
     /// # Errors
     /// The binary, the reference configuration or the state directory is not usable.
-    pub fn start(binary: &Path, settings: &EnvoySettings) -> Result<Self> {
+    pub fn start(binary: &Path, settings: &EnvoySettings, changes: &[(String, String)]) -> Result<Self> {
         let reference = files::read(&layout::root().join("envoy/envoy.yaml"))?;
+        let changes: Vec<_> = changes.iter().map(|(old, new)| (old.as_str(), new.clone())).collect();
+        let reference = substitute(&reference, &changes)?;
         let configuration = settings.state.join("envoy.yaml");
         files::write_private(&configuration, &render(&reference, settings)?)?;
         let admin = format!("http://127.0.0.1:{}", settings.admin_port);

@@ -99,7 +99,7 @@ impl World {
             auth_public: sidecar.listeners.public,
             auth_internal: sidecar.listeners.internal,
         };
-        let mut envoy = Envoy::start(&envoy_binary, &settings)?;
+        let mut envoy = Envoy::start(&envoy_binary, &settings, &plan.envoy_changes)?;
         wait_for("Envoy with the filter", Some(&mut envoy.service), || gateway_answers(&http, &origin))
             .await?;
 

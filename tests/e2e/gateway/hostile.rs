@@ -3,68 +3,11 @@
 
 use serde_json::{Value, json};
 use wicketgate_e2e::client::mcp::MODERN;
-use wicketgate_e2e::world::World;
 
-use super::recorder::Recorder;
+use super::scene::{Scene, call};
 use super::stage::{self, exchange, mirrored, request};
 
-const RULES: &str =
-    "      - {id: some, allow: {who: {scopes: [mcp:read]}, tools: [get_note], resources: [\"notes://*\"]}}\n";
 const SMALL: usize = 64 * 1024;
-
-struct Scene {
-    world: World,
-    recorder: Recorder,
-    token: String,
-}
-
-// === impl Scene ===
-
-impl Scene {
-    async fn start(name: &str) -> Self {
-        let recorder = Recorder::echo().await;
-        let upstream = recorder.upstream.clone();
-        let world = stage::world(name, |plan| {
-            plan.upstream = Some(upstream);
-            plan.set_policy(&stage::policy("{request_bytes: 64KiB}", RULES)).unwrap();
-        })
-        .await;
-        let token = stage::log_in(&world, Some("mcp:read")).await.tokens.access_token;
-        let scene = Self { world, recorder, token };
-        // Whatever connected while the world came up has been accepted once this has been answered.
-        scene.passes("at first", &scene.post(&call("get_note"), &[])).await;
-        scene
-    }
-
-    fn post(&self, body: &str, fields: &[(&str, &str)]) -> Vec<u8> {
-        request(&self.world, "POST /mcp", Some(&self.token), fields, body.as_bytes())
-    }
-
-    /// The request passes, whole, and is the only thing that the upstream has seen since the last look.
-    async fn passes(&self, what: &str, bytes: &[u8]) {
-        let answer = exchange(&self.world, bytes).await;
-        assert_eq!(answer.status, 200, "{what}: {answer:?}");
-        assert!(answer.json()["result"].is_object(), "{what}: {answer:?}");
-        let seen = self.recorder.take();
-        assert_eq!(seen.len(), 1, "{what}: {seen:?}");
-        assert_eq!(seen[0].json()["params"]["name"], "get_note", "{what}: {seen:?}");
-    }
-
-    /// The request is answered with this status and this JSON-RPC code (null: not looked at); the upstream sees nothing.
-    async fn refused(&self, what: &str, bytes: &[u8], status: u16, code: Value) -> Value {
-        let answer = exchange(&self.world, bytes).await;
-        assert_eq!(answer.status, status, "{what}: {answer:?}");
-        if !code.is_null() {
-            assert_eq!(answer.code(), code, "{what}: {answer:?}");
-        }
-        assert_eq!(self.recorder.bytes(), 0, "{what} reached the upstream: {:?}", self.recorder.take());
-        answer.json()
-    }
-}
-
-fn call(name: &str) -> String {
-    stage::tool_call(5, name, &json!({"id": "ideas"})).to_string()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_with_two_meanings_are_refused() {

@@ -25,15 +25,18 @@ pub(super) enum Script {
     Hang(Vec<u8>),
     /// With these bytes, and the connection breaks off.
     Break(Vec<u8>),
+    /// With these bytes, each in a segment of its own, and the connection goes on.
+    Drip(Vec<u8>),
 }
 
 /// What has happened so far.
 #[derive(Debug, Default)]
 struct Record {
     requests: Vec<Seen>,
-    bytes: usize,
+    raw: Vec<u8>,
     connections: usize,
     hung_up: usize,
+    broken: usize,
 }
 
 /// The running server; ends with the test.
@@ -70,13 +73,23 @@ impl Recorder {
     /// Everything that came so far, and forgets it.
     pub(super) fn take(&self) -> Vec<Seen> {
         let mut record = self.record.lock().unwrap();
-        record.bytes = 0;
+        record.raw.clear();
         std::mem::take(&mut record.requests)
     }
 
     /// How many bytes came since the last [`Self::take`], half requests included.
     pub(super) fn bytes(&self) -> usize {
-        self.record.lock().unwrap().bytes
+        self.record.lock().unwrap().raw.len()
+    }
+
+    /// The bytes themselves, as text.
+    pub(super) fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.record.lock().unwrap().raw).into_owned()
+    }
+
+    /// How many connections the peer has ended in the middle of a request, ever.
+    pub(super) fn broken(&self) -> usize {
+        self.record.lock().unwrap().broken
     }
 
     /// How many connections were made to it, ever.
@@ -98,7 +111,7 @@ impl Seen {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    fn field(&self, name: &str) -> Option<&str> {
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (field, value) = line.split_once(':')?;
             field.eq_ignore_ascii_case(name).then_some(value.trim())
@@ -120,19 +133,25 @@ pub(super) fn event_stream(events: &str) -> Vec<u8> {
     format!("{head}{length:x}\r\n{events}\r\n").into_bytes()
 }
 
-fn result(seen: &Seen) -> String {
+/// A result that holds only the id.
+pub(super) fn result(seen: &Seen) -> String {
     let id = &seen.json()["id"];
     format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","content":[]}}}}"#)
 }
 
 async fn serve(mut stream: TcpStream, record: &Mutex<Record>, script: &(impl Fn(&Seen) -> Script + ?Sized)) {
+    let _ = stream.set_nodelay(true);
     let mut rest = Vec::new();
     while let Some(seen) = read_request(&mut stream, &mut rest, record).await {
         let answer = script(&seen);
         record.lock().unwrap().requests.push(seen);
-        let (Script::Answer(bytes) | Script::Hang(bytes) | Script::Break(bytes)) = &answer;
-        if stream.write_all(bytes).await.is_err() {
-            return;
+        let (Script::Answer(bytes) | Script::Hang(bytes) | Script::Break(bytes) | Script::Drip(bytes)) =
+            &answer;
+        let pieces = if matches!(answer, Script::Drip(_)) { 1 } else { bytes.len().max(1) };
+        for piece in bytes.chunks(pieces) {
+            if stream.write_all(piece).await.is_err() {
+                return;
+            }
         }
         if matches!(answer, Script::Break(_)) {
             return;
@@ -153,6 +172,7 @@ async fn read_request(stream: &mut TcpStream, rest: &mut Vec<u8>, record: &Mutex
             return Some(seen);
         }
         if !read_more(stream, rest, record).await {
+            record.lock().unwrap().broken += usize::from(!rest.is_empty());
             return None;
         }
     }
@@ -161,7 +181,7 @@ async fn read_request(stream: &mut TcpStream, rest: &mut Vec<u8>, record: &Mutex
 async fn read_more(stream: &mut TcpStream, rest: &mut Vec<u8>, record: &Mutex<Record>) -> bool {
     match stream.read_buf(rest).await {
         Ok(count @ 1..) => {
-            record.lock().unwrap().bytes += count;
+            record.lock().unwrap().raw.extend_from_slice(&rest[rest.len() - count..]);
             true
         }
         _ => false,

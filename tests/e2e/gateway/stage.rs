@@ -111,15 +111,25 @@ pub(super) async fn exchange(world: &World, bytes: &[u8]) -> Raw {
     let mut answer = Vec::new();
     while !is_whole(&answer) && matches!(timeout(DEADLINE, stream.read_buf(&mut answer)).await, Ok(Ok(1..))) {
     }
-    let text = String::from_utf8_lossy(&answer).into_owned();
-    let status = raw::status(&answer).unwrap_or_else(|_| panic!("no answer to {}", shown(bytes)));
+    let answer = after_interim(&answer);
+    let text = String::from_utf8_lossy(answer).into_owned();
+    let status = raw::status(answer).unwrap_or_else(|_| panic!("no answer to {}", shown(bytes)));
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     Raw { status, head: head.to_owned(), body: body.to_owned() }
 }
 
+/// What follows the answers that only promise one (100, 103).
+fn after_interim(mut answer: &[u8]) -> &[u8] {
+    while answer.starts_with(b"HTTP/1.1 1") {
+        let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { break };
+        answer = answer.get(end + 4..).unwrap_or_default();
+    }
+    answer
+}
+
 /// Whether this is a head with as much of a body as it promises.
 fn is_whole(answer: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(answer);
+    let text = String::from_utf8_lossy(after_interim(answer));
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let mut lengths = head
         .lines()
@@ -146,6 +156,14 @@ impl Raw {
         self.head.to_lowercase().contains("\r\nwww-authenticate: bearer")
     }
 
+    /// The value of a header field.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (field, value) = line.split_once(':')?;
+            field.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+
     /// The JSON document of the body, chunked or not; null when it is none.
     pub(super) fn json(&self) -> Value {
         let from = self.body.find('{').unwrap_or(self.body.len());
@@ -169,6 +187,21 @@ pub(super) fn reply(answer: &Answer) -> Value {
     let messages = answer.messages().unwrap();
     let reply = messages.iter().find(|message| message.get("id").is_some());
     reply.unwrap_or_else(|| panic!("no reply in {}", answer.text())).clone()
+}
+
+/// All records of one request, once its completion is among them.
+pub(super) async fn records(world: &World, request: &str) -> Vec<Value> {
+    let own = || -> Vec<Value> {
+        let lines = world.records("audit.jsonl").unwrap_or_default();
+        let all = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        all.filter(|record| record["request_id"] == request).collect()
+    };
+    eventually("the completion is recorded", DEADLINE, || async {
+        let own = own();
+        if own.iter().any(|r| r["record"] == "completion") { Ok(()) } else { Err(format!("{own:?}")) }
+    })
+    .await;
+    own()
 }
 
 /// Asks again until it is so; panics with what was last seen.

@@ -23,6 +23,8 @@ pub struct Plan {
     pub auth_config: Option<PathBuf>,
     /// Users of a generated configuration; none means the demo user.
     pub users: Vec<User>,
+    /// What differs from `envoy/envoy.yaml` besides: text of it, and what stands there instead.
+    pub envoy_changes: Vec<(String, String)>,
 }
 
 // === impl Plan ===
@@ -39,6 +41,7 @@ impl Plan {
             policy: policy::sample(),
             auth_config: None,
             users: Vec::new(),
+            envoy_changes: Vec::new(),
         }
     }
 

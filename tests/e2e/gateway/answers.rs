@@ -1,0 +1,192 @@
+//! Does a list entry slip through in an answer that two readers could take in two ways? Each is cut or withheld.
+
+use serde_json::{Value, json};
+
+use super::recorder::{Recorder, Script, Seen, json_answer, result};
+use super::scene::Scene;
+use super::stage::{exchange, request};
+
+/// What no client may read, and what every client may.
+const HIDDEN: &str = "drop_everything";
+const LIST: &str =
+    r#"{"jsonrpc":"2.0","id":9,"result":{"tools":[{"name":"drop_everything"},{"name":"get_note"}]}}"#;
+
+/// What must become of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It passes without the hidden entry.
+    Cut,
+    /// The client gets an error of ours.
+    Withheld,
+    /// It has begun, and ends before the list.
+    Broken,
+}
+
+type Case = (&'static str, Fate, Script);
+
+/// `fields` are whole lines of a head.
+fn whole(status: &str, fields: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status}\r\n{fields}content-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+fn json(fields: &str, body: &[u8]) -> Script {
+    Script::Answer(whole("200 OK", &format!("content-type: application/json{fields}\r\n"), body))
+}
+
+fn events(body: &str) -> Script {
+    Script::Answer(whole("200 OK", "content-type: text/event-stream\r\n", body.as_bytes()))
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// Types, charsets and codings.
+fn labels() -> Vec<Case> {
+    use Fate::{Cut, Withheld};
+    let utf7 = LIST.replace('{', "+AHs-").replace('}', "+AH0-").replace('[', "+AFs-").replace(']', "+AF0-");
+    let labelled = |line: &str| Script::Answer(whole("200 OK", line, LIST.as_bytes()));
+    vec![
+        ("utf-8", Cut, json("; charset=utf-8", LIST.as_bytes())),
+        ("utf-8, quoted", Cut, json(";charset=\"UTF-8\"", LIST.as_bytes())),
+        ("utf-16", Withheld, json("; charset=utf-16", &utf16(LIST))),
+        ("utf-16, not said", Withheld, json("", &utf16(LIST))),
+        ("utf-7", Withheld, json("; charset=utf-7", utf7.as_bytes())),
+        ("a byte-order mark", Withheld, json("", format!("\u{feff}{LIST}").as_bytes())),
+        ("gzip", Withheld, json("\r\ncontent-encoding: gzip", LIST.as_bytes())),
+        (
+            "two codings",
+            Withheld,
+            json("\r\ncontent-encoding: identity\r\ncontent-encoding: br", LIST.as_bytes()),
+        ),
+        ("text", Withheld, labelled("content-type: text/plain\r\n")),
+        ("no type", Withheld, labelled("")),
+        ("another JSON", Withheld, labelled("content-type: application/vnd.api+json\r\n")),
+        ("two types", Withheld, labelled("content-type: text/plain\r\ncontent-type: application/json\r\n")),
+        ("two types in one", Withheld, labelled("content-type: application/json, text/plain\r\n")),
+        ("capitals", Cut, labelled("Content-Type: Application/JSON\r\n")),
+    ]
+}
+
+/// Statuses and framing.
+fn frames() -> Vec<Case> {
+    use Fate::Cut;
+    let plain = json_answer(LIST);
+    let hints = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".as_slice();
+    let chunks: String =
+        LIST.chars().map(|c| format!("1;x=\"{c}\"\r\n{c}\r\n")).collect::<String>().replace("\"\"\"", "y");
+    let chunked = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let partial = whole("206 Partial Content", "content-type: application/json\r\n", LIST.as_bytes());
+    let endless = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{LIST}");
+    vec![
+        ("early hints", Cut, Script::Answer([hints, &plain].concat())),
+        ("partial content", Cut, Script::Answer(partial)),
+        ("byte by byte", Cut, Script::Drip(plain)),
+        (
+            "chunks of one byte",
+            Cut,
+            Script::Drip(format!("{chunked}{chunks}0\r\nx-after: yes\r\n\r\n").into_bytes()),
+        ),
+        ("until the connection closes", Cut, Script::Break(endless.into_bytes())),
+    ]
+}
+
+/// Bodies of JSON.
+fn documents() -> Vec<Case> {
+    use Fate::{Cut, Withheld};
+    let other = LIST.replace("\"id\":9", "\"id\":10");
+    let deep =
+        LIST.replace("{\"tools\"", &format!("{{\"x\":{}{},\"tools\"", "[".repeat(200), "]".repeat(200)));
+    let documents = [
+        ("an answer to another request", Cut, other.clone()),
+        ("a batch", Cut, format!("[{LIST},{other}]")),
+        ("an escaped member", Cut, LIST.replace("tools", "t\\u006fols")),
+        ("an escaped name", Cut, LIST.replace("drop_", "drop\\u005f")),
+        ("a name that is none", Cut, LIST.replace(r#""drop_everything""#, r#"["drop_everything"]"#)),
+        (
+            "another method's list",
+            Cut,
+            LIST.replace("\"tools\":[", "\"prompts\":[{\"name\":\"drop_everything\"}],\"tools\":["),
+        ),
+        ("a member twice", Withheld, LIST.replace("{\"tools\"", "{\"tools\":[],\"tools\"")),
+        ("a member in capitals", Withheld, LIST.replace("tools", "Tools")),
+        ("a result twice", Withheld, LIST.replace("\"result\"", "\"result\":{},\"result\"")),
+        (
+            "a name twice",
+            Withheld,
+            LIST.replace("{\"name\":\"drop", "{\"name\":\"get_note\",\"name\":\"drop"),
+        ),
+        ("two documents", Withheld, format!("{{}}{LIST}")),
+        ("half a document", Withheld, LIST[..LIST.len() - 1].to_owned()),
+        ("deep nesting", Withheld, deep),
+    ];
+    documents.into_iter().map(|(what, fate, body)| (what, fate, json("", body.as_bytes()))).collect()
+}
+
+/// Event streams.
+fn streams() -> Vec<Case> {
+    use Fate::{Broken, Cut};
+    let (first, second) = LIST.split_at(LIST.find("\"name\":\"drop").unwrap());
+    let line = format!("data: {LIST}");
+    let event = format!("{line}\n\n");
+    let gzip = "content-type: text/event-stream\r\ncontent-encoding: gzip\r\n";
+    vec![
+        ("an event", Cut, events(&event)),
+        ("another kind of event", Cut, events(&format!("event: other\nid: 1\n{event}"))),
+        ("over lines", Cut, events(&format!("data: {first}\ndata:{second}\n\n"))),
+        ("line ends mixed", Cut, events(&format!(": a\r\rid: 1\r\ndata: {first}\rdata: {second}\n\r\n"))),
+        ("bare carriage returns", Cut, events(&format!("{line}\r\r"))),
+        ("no end", Cut, events(&line)),
+        (
+            "byte by byte",
+            Cut,
+            Script::Drip(whole("200 OK", "content-type: text/event-stream\r\n", event.as_bytes())),
+        ),
+        ("a mark before the stream", Cut, events(&format!("\u{feff}{event}"))),
+        ("after a batch", Cut, events(&format!("data: [{LIST}]\n\n{event}"))),
+        ("a mark before the data", Broken, events(&format!("data: \u{feff}{LIST}\n\n"))),
+        ("half a document", Broken, events(&format!("data: {}\n\n", &LIST[..LIST.len() - 1]))),
+        ("gzip", Fate::Withheld, Script::Answer(whole("200 OK", gzip, event.as_bytes()))),
+    ]
+}
+
+fn cases() -> Vec<Case> {
+    [labels(), frames(), documents(), streams()].concat()
+}
+
+/// The case whose number is the cursor, or the id of the last event, is the answer.
+fn script(seen: &Seen) -> Script {
+    let cursor = seen.json()["params"]["cursor"].as_str().map(str::to_owned);
+    match cursor.as_deref().or(seen.field("last-event-id")) {
+        Some(at) => cases().swap_remove(at.parse().unwrap()).2,
+        None => Script::Answer(json_answer(&result(seen))),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_shows_what_may_not_be_seen() {
+    let scene = Scene::before(Recorder::start(script).await, "answers", |_| {}).await;
+    for (at, (what, fate, _)) in cases().into_iter().enumerate() {
+        let cursor = at.to_string();
+        let body = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/list", "params": {"cursor": cursor}});
+        let post = scene.post(&body.to_string(), &[]);
+        // The stream of a session may replay any answer.
+        let get = request(&scene.world, "GET /mcp", Some(&scene.token), &[("Last-Event-ID", &cursor)], b"");
+        for bytes in [post, get] {
+            let answer = exchange(&scene.world, &bytes).await;
+            let shown = format!("{answer:?}").replace('\0', "");
+            assert!(!shown.contains(HIDDEN) && !shown.contains("drop\\\\u005f"), "{what}: {shown}");
+            match fate {
+                Fate::Cut => {
+                    assert!(answer.status / 100 == 2 && shown.contains("get_note"), "{what}: {shown}");
+                }
+                Fate::Withheld => {
+                    assert_eq!((answer.status, answer.code()), (502, Value::from(-32603)), "{what}: {shown}");
+                }
+                Fate::Broken => assert!(!shown.contains("get_note"), "{what}: {shown}"),
+            }
+        }
+    }
+    scene.world.discard().await;
+}
