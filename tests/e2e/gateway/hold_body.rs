@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use wicketgate_e2e::upstream::Upstream;
 use wicketgate_e2e::world::Plan;
 
 use super::recorder::{Recorder, Script, Seen, event_stream, json_answer, result};
@@ -200,4 +201,42 @@ async fn without_one_its_head_is_seen_and_never_its_body() {
     }
     scene.passes("at last", &scene.post(&call("get_note"), &[])).await;
     scene.world.discard().await;
+}
+
+/// A server that reads heads alone: by the time a body would be judged, its answer is there.
+async fn hasty(listener: TcpListener) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
+                    return;
+                }
+            }
+            let list = format!(r#"{{"jsonrpc":"2.0","id":9,"result":{LISTED}}}"#);
+            let _ = stream.write_all(&json_answer(&list)).await;
+            let _ = stream.read_buf(&mut head).await;
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_before_the_verdict_is_withheld() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(hasty(listener));
+    let world = stage::world("hold-hasty", |plan| {
+        plan.upstream = Some(Upstream { host: "127.0.0.1".into(), port, path: "/mcp".into() });
+        hold_bodies(plan);
+    })
+    .await;
+    let token = stage::log_in(&world, Some("mcp:read")).await.tokens.access_token;
+    let body = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/list"}).to_string();
+    let bytes = request(&world, "POST /mcp", Some(&token), &[], body.as_bytes());
+    // All but the last byte: nothing has been decided.
+    let answer = exchange(&world, &bytes[..bytes.len() - 1]).await;
+    assert_eq!((answer.status, answer.code()), (502, json!(-32603)), "{answer:?}");
+    let records = stage::records(&world, answer.field("x-request-id").unwrap()).await;
+    assert_eq!((records.len(), &records[0]["verdict"]), (2, &json!("deny")), "{records:?}");
+    world.discard().await;
 }

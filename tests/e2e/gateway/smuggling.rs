@@ -116,6 +116,10 @@ async fn no_request_hides_in_the_framing_of_another() {
     let pipelined = framed(&scene, &length, &format!("{good}{bad}"));
     let answers = attack(&scene, "pipelined", &pipelined, Sent::Allowed).await;
     assert!(answers.contains("Unknown tool: drop_everything"), "{answers}");
+    // Refused by its head alone: what follows is its body, whatever it looks like.
+    let inner = String::from_utf8(scene.post(&good, &[])).unwrap();
+    let length = format!("X: y\r\nOrigin: https://evil.example\r\nContent-Length: {}\r\n", inner.len());
+    attack(&scene, "a request as a body", &framed(&scene, &length, &inner), Sent::Nothing).await;
     scene.world.discard().await;
 }
 
