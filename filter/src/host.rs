@@ -26,6 +26,7 @@ pub(crate) enum Buffer {
 #[derive(Clone, Copy)]
 pub(crate) enum Map {
     Request = 0,
+    RequestTrailers = 1,
     Response = 2,
     CalloutHeaders = 6,
 }

@@ -6,10 +6,11 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use wicketgate_core::exchange::step::{Control, Effect, Event, ResponseMode, Step};
 use wicketgate_core::exchange::{Exchange, World};
+use wicketgate_core::identity::credential;
 use wicketgate_core::reply::Reply;
 use wicketgate_core::server::Limits;
 
-use crate::host::{self, Buffer, Half, Level, Map};
+use crate::host::{self, Buffer, Fault, Half, Level, Map};
 use crate::root::{Active, now};
 use crate::{audit, head, shared, sidecar};
 
@@ -229,6 +230,9 @@ impl HttpContext for Http {
         if self.replied {
             return Action::Pause;
         }
+        if strip_trailers().is_err() {
+            return self.fail("the request trailers could not be read or changed");
+        }
         if self.body_fed { Action::Continue } else { self.whole_body(usize::MAX >> 1) }
     }
 
@@ -259,4 +263,13 @@ impl HttpContext for Http {
         // Only records and counts come from there; a reply from here would end the whole process.
         let _ = self.perform(effects, 0);
     }
+}
+
+/// What the client may not send on as a header, it may not as a trailer.
+fn strip_trailers() -> Result<(), Fault> {
+    let mut names: Vec<_> = host::headers(Map::RequestTrailers)?.into_iter().map(|(name, _)| name).collect();
+    names.retain(|name| credential::is_stripped(name));
+    names.sort_unstable();
+    names.dedup();
+    names.iter().try_for_each(|name| host::remove_header(Map::RequestTrailers, name))
 }

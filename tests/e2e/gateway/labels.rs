@@ -128,3 +128,22 @@ async fn no_field_gives_envoy_orders() {
     assert!(!lines.contains("elsewhere"), "{lines}");
     scene.world.discard().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_trailer_is_sent_on_that_may_not_be_a_header() {
+    let scene = Scene::start("labels-trailers").await;
+    let body = call("get_note");
+    let framed = format!(
+        "{:x}\r\n{body}\r\n0\r\nAuthorization: Bearer one\r\nX-Kept: yes\r\nx-wicketgate-subject: root\r\n\
+         Cookie: a=two\r\nauthorization: Bearer three\r\n\r\n",
+        body.len()
+    );
+    let bytes = scene.post(&framed, &[("Transfer-Encoding", "chunked")]);
+    assert_eq!(exchange(&scene.world, &bytes).await.status, 200);
+    let raw = scene.recorder.raw().to_lowercase();
+    assert!(raw.contains(&body.to_lowercase()) && raw.contains("x-kept: yes"), "{raw}");
+    for name in ["authorization", "x-wicketgate", "cookie"] {
+        assert!(!raw.contains(name), "{name}: {raw}");
+    }
+    scene.world.discard().await;
+}
