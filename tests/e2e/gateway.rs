@@ -25,3 +25,4 @@ mod smuggling;
 mod stage;
 mod streams;
 mod targets;
+mod waiting;

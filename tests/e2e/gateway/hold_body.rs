@@ -22,7 +22,7 @@ fn hold_bodies(plan: &mut Plan) {
     plan.set_policy(&policy.replace("hold_headers: true", "hold_headers: false")).unwrap();
 }
 
-fn buffer_behind(plan: &mut Plan) {
+pub(super) fn buffer_behind(plan: &mut Plan) {
     let router = "                  - name: envoy.filters.http.router\n";
     let buffer = format!(
         "                  - name: envoy.filters.http.buffer\n                    typed_config:\n                      \

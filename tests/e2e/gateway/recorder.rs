@@ -1,7 +1,9 @@
 //! What does an MCP server behind the gateway get to see? A server that keeps every byte, answers as it is told, and
 //! notices when the gateway hangs up.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,6 +29,8 @@ pub(super) enum Script {
     Break(Vec<u8>),
     /// With these bytes, each in a segment of its own, and the connection goes on.
     Drip(Vec<u8>),
+    /// With these bytes once this is true, and the connection goes on.
+    Once(Arc<AtomicBool>, Vec<u8>),
 }
 
 /// What has happened so far.
@@ -145,8 +149,16 @@ async fn serve(mut stream: TcpStream, record: &Mutex<Record>, script: &(impl Fn(
     while let Some(seen) = read_request(&mut stream, &mut rest, record).await {
         let answer = script(&seen);
         record.lock().unwrap().requests.push(seen);
-        let (Script::Answer(bytes) | Script::Hang(bytes) | Script::Break(bytes) | Script::Drip(bytes)) =
-            &answer;
+        if let Script::Once(open, _) = &answer {
+            while !open.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        let (Script::Answer(bytes)
+        | Script::Hang(bytes)
+        | Script::Break(bytes)
+        | Script::Drip(bytes)
+        | Script::Once(_, bytes)) = &answer;
         let pieces = if matches!(answer, Script::Drip(_)) { 1 } else { bytes.len().max(1) };
         for piece in bytes.chunks(pieces) {
             if stream.write_all(piece).await.is_err() {
