@@ -12,10 +12,12 @@ PORT ?= 8080
 AUTH_CONFIG ?=
 STATE ?= .run
 SCOPE ?=
+PROFILE ?= release
 export UPSTREAM POLICY PORT AUTH_CONFIG STATE SCOPE
 
 CARGO ?= cargo
 WASM := target/wicketgate.wasm
+NATIVE := -p wicketgate -p wicketgate-auth -p wicketgate-sample-server -p wicketgate-e2e
 OBTAIN := tests/obtain
 stage = @printf '\n\033[1m== %s\033[0m\n' "$(1)" >&2
 
@@ -29,33 +31,33 @@ help: ## Explain all targets (this text)
 	  /^#~ / {printf "                %s\n", substr($$0, 4)}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: build-release ## Start the whole product and print how to use it; Ctrl-C stops it
+run: native-$(PROFILE) filter ## Start the whole product and print how to use it; Ctrl-C stops it
 #~ UPSTREAM=http://127.0.0.1:3001/mcp  protect this server instead of the sample one
 #~ POLICY=FILE        the gateway policy (default: envoy/policies/sample.yaml, or one written for UPSTREAM)
 #~ PORT=8080          where Envoy listens, on 127.0.0.1
 #~ AUTH_CONFIG=FILE   the sidecar's configuration (default: one with a generated demo login)
 #~ STATE=.run         logs, stores, audit.jsonl and ready.json; one running product per directory
-	@exec target/release/wicketgate-run
+#~ PROFILE=release    debug builds faster and runs slower; `make token` takes it too
+	@exec target/$(PROFILE)/wicketgate-run
 
 .PHONY: token
 token: ## Print an access token for the running product (STATE as for `make run`; SCOPE="a b" asks for more)
-	@test -x target/release/wicketgate-token || $(MAKE) --no-print-directory build-release >&2
-	@exec target/release/wicketgate-token
+	@test -x target/$(PROFILE)/wicketgate-token || $(MAKE) --no-print-directory native-$(PROFILE) >&2
+	exec target/$(PROFILE)/wicketgate-token
 
 ##@ Build
 
 .PHONY: build
 build: filter native ## Build everything for development: the module and the native binaries
 
-.PHONY: build-release
-build-release: filter
-	$(call stage,native binaries (release; the first time takes minutes))
-	@$(CARGO) build --release --quiet -p wicketgate -p wicketgate-auth -p wicketgate-sample-server -p wicketgate-e2e --bins
-
-.PHONY: native
-native:
+.PHONY: native native-debug native-release
+native: native-debug
+native-debug:
 	$(call stage,native binaries)
-	@$(CARGO) build --quiet -p wicketgate -p wicketgate-auth -p wicketgate-sample-server -p wicketgate-e2e --bins
+	@$(CARGO) build --quiet $(NATIVE) --bins
+native-release:
+	$(call stage,native binaries (release; the first time takes minutes))
+	@$(CARGO) build --release --quiet $(NATIVE) --bins
 
 .PHONY: filter
 filter: ## Build the filter to WebAssembly: target/wicketgate.wasm
@@ -63,7 +65,8 @@ filter: ## Build the filter to WebAssembly: target/wicketgate.wasm
 	@$(OBTAIN)/wasm-target.sh >/dev/null
 	$(CARGO) build --quiet --profile wasm --target wasm32-wasip1 -p wicketgate-filter
 	built=target/wasm32-wasip1/wasm/wicketgate_filter.wasm
-	cmp --silent "$$built" $(WASM) || cp "$$built" $(WASM)
+	# In one step: an Envoy may be starting with it.
+	cmp --silent "$$built" $(WASM) || { cp "$$built" $(WASM).$$$$ && mv $(WASM).$$$$ $(WASM); }
 	ls -l $(WASM) | awk '{printf "   $(WASM): %d KB\n", $$5 / 1024}' >&2
 
 .PHONY: sidecar
@@ -110,7 +113,7 @@ programs: setup ## Self-tests of the clients and suites under tests/: do they no
 .PHONY: conformance
 conformance: setup filter native ## Official conformance suite, directly and through the gateway; writes tests/conformance/report.md
 	$(call stage,conformance (about half a minute))
-	@WICKETGATE_CONFORMANCE_REPORT=tests/conformance $(CARGO) test --quiet -p wicketgate-e2e --test e2e suites::conformance
+	@WICKETGATE_CONFORMANCE_REPORT=tests/conformance $(CARGO) test --quiet -p wicketgate-e2e --test e2e the_official_suite_finds_the_same
 	sed -n '/^- /p' tests/conformance/report.md
 
 .PHONY: coverage

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail that way")]
 
+mod clients;
 mod documents;
 mod gateway;
 mod reference_configuration;
-mod suites;

@@ -117,11 +117,13 @@ async fn follow(log: &Path) {
 fn print_welcome(world: &World, policy_written: bool) {
     let World { mcp, origin, state, policy, .. } = world;
     let default_state = std::env::current_dir().is_ok_and(|directory| directory.join(".run") == *state);
-    let token = if default_state {
-        "make -s token".to_owned()
-    } else {
-        format!("make -s token STATE={}", state.display())
-    };
+    let mut token = "make -s token".to_owned();
+    if cfg!(debug_assertions) {
+        token += " PROFILE=debug";
+    }
+    if !default_state {
+        token += &format!(" STATE={}", state.display());
+    }
     println!("\nWicketgate is ready.\n");
     println!("  MCP URL     {mcp}");
     match &world.login {
