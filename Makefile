@@ -16,8 +16,9 @@ PROFILE ?= release
 export UPSTREAM POLICY PORT AUTH_CONFIG STATE SCOPE
 
 CARGO ?= cargo
+# Always the same packages, so that dependencies are built once, with one set of features, for binaries and tests alike.
+NATIVE := --workspace --exclude wicketgate-filter
 WASM := target/wicketgate.wasm
-NATIVE := -p wicketgate -p wicketgate-auth -p wicketgate-sample-server -p wicketgate-e2e
 OBTAIN := tests/obtain
 stage = @printf '\n\033[1m== %s\033[0m\n' "$(1)" >&2
 
@@ -54,7 +55,7 @@ build: filter native ## Build everything for development: the module and the nat
 native: native-debug
 native-debug:
 	$(call stage,native binaries)
-	@$(CARGO) build --quiet $(NATIVE) --bins
+	@$(CARGO) build --quiet $(NATIVE) --bins --tests
 native-release:
 	$(call stage,native binaries (release; the first time takes minutes))
 	@$(CARGO) build --release --quiet $(NATIVE) --bins
@@ -82,8 +83,7 @@ test: unit e2e programs ## Every test, set-up included
 .PHONY: unit
 unit: ## Unit and property tests of all native packages
 	$(call stage,unit tests)
-	@$(CARGO) test --quiet --workspace --exclude wicketgate-filter --exclude wicketgate-e2e
-	$(CARGO) test --quiet -p wicketgate-e2e --lib --bins
+	@$(CARGO) test --quiet $(NATIVE)
 
 .PHONY: setup
 setup:
@@ -100,7 +100,8 @@ setup:
 .PHONY: e2e
 e2e: setup filter native ## End-to-end tests: real clients, real Envoy, filter, sidecar and server
 	$(call stage,end-to-end tests)
-	@$(CARGO) test -p wicketgate-e2e --tests -- --test-threads 4 # most of them wait for something most of the time
+#~ TEST=NAME          only those whose path holds this
+	@$(CARGO) test $(NATIVE) --test e2e -- --test-threads 4 $(TEST) # most of them wait for something most of the time
 
 .PHONY: programs
 programs: setup ## Self-tests of the clients and suites under tests/: do they notice what is wrong?
@@ -113,7 +114,7 @@ programs: setup ## Self-tests of the clients and suites under tests/: do they no
 .PHONY: conformance
 conformance: setup filter native ## Official conformance suite, directly and through the gateway; writes tests/conformance/report.md
 	$(call stage,conformance (about half a minute))
-	@WICKETGATE_CONFORMANCE_REPORT=tests/conformance $(CARGO) test --quiet -p wicketgate-e2e --test e2e the_official_suite_finds_the_same
+	@WICKETGATE_CONFORMANCE_REPORT=tests/conformance $(CARGO) test --quiet $(NATIVE) --test e2e the_official_suite_finds_the_same
 	sed -n '/^- /p' tests/conformance/report.md
 
 .PHONY: coverage
@@ -128,24 +129,40 @@ bench: ## Micro-benches of the core (criterion); figures mean something on a qui
 	$(call stage,benches)
 	@$(CARGO) bench --quiet -p wicketgate-core --bench '*'
 
+.PHONY: fuzz
+fuzz: ## Fuzz the core (libFuzzer, stable toolchain, a C++ compiler): every target for a while
+#~ SECONDS=60         how long each
+	@filter/core/fuzz/run.sh $(or $(SECONDS),60)
+
+.PHONY: fuzz-smoke
+fuzz-smoke:
+	$(call stage,fuzz targets (two seconds each))
+	@if command -v "$${CXX:-c++}" >/dev/null; then filter/core/fuzz/run.sh 2; else \
+	  echo "   left out: no C++ compiler here, and libFuzzer needs one" >&2; fi
+
+.PHONY: deny
+deny: ## Licences, sources and owners of dependencies (cargo-deny; its first build takes ten minutes)
+#~ CHECK=advisories   known vulnerabilities instead: fetches the RustSec database
+	@"$$($(OBTAIN)/cargo-deny.sh)" check $(or $(CHECK),bans licenses sources)
+
 .PHONY: lint
 lint: ## Formatting, clippy (native and WebAssembly), shell scripts, reference configuration
 	$(call stage,format)
 	@$(CARGO) fmt --all --check
 	$(call stage,clippy)
 	@$(OBTAIN)/wasm-target.sh >/dev/null
-	$(CARGO) clippy --quiet --workspace --exclude wicketgate-filter --all-targets -- -D warnings
+	$(CARGO) clippy --quiet $(NATIVE) --all-targets --test e2e -- -D warnings
 	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter -- -D warnings
 	$(call stage,shell scripts)
-	@for script in $(OBTAIN)/*.sh .ci/run; do bash -n "$$script"; done
-	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh .ci/run; fi
+	@for script in $(OBTAIN)/*.sh filter/core/fuzz/run.sh .ci/run; do bash -n "$$script"; done
+	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh filter/core/fuzz/run.sh .ci/run; fi
 
 .PHONY: fmt
 fmt: ## Format the code
 	@$(CARGO) fmt --all
 
 .PHONY: ci
-ci: lint test build ## What CI runs: lint, test, build
+ci: lint test fuzz-smoke build ## What CI runs: lint, test, a short fuzz, build
 
 .PHONY: clean
 clean: ## Remove what was built, and the default state directory (what was fetched stays in .cache)

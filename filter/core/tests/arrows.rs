@@ -39,6 +39,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// What belongs to one of the packages that are shipped; the tests are free.
+const OWNED: &[(&str, &str)] = &[
+    ("proxy-wasm", "wicketgate-filter"),
+    ("axum", "wicketgate-auth"),
+    ("hyper", "wicketgate-auth"),
+    ("hyper-util", "wicketgate-auth"),
+    ("redb", "wicketgate-auth"),
+    ("tokio", "wicketgate-auth"),
+];
+
+const SHIPPED: &[&str] = &["wicketgate-core", "wicketgate-filter", "wicketgate", "wicketgate-auth"];
+
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -96,5 +108,31 @@ fn imports_follow_the_plan() {
         }
     }
     assert!(seen > 20, "the test reads imports at all");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn shipped_packages_depend_on_what_is_theirs_alone() {
+    let described = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let described: serde_json::Value = serde_json::from_slice(&described.stdout).unwrap();
+    let (mut wrong, mut owned) = (Vec::new(), 0);
+    for package in described["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        let needed = package["dependencies"].as_array().unwrap().iter().filter(|d| d["kind"].is_null());
+        for needed in needed.filter_map(|d| d["name"].as_str()).filter(|_| SHIPPED.contains(&name)) {
+            let owner = OWNED.iter().find(|(what, _)| *what == needed).map(|(_, owner)| *owner);
+            owned += usize::from(owner == Some(name));
+            if owner.is_some_and(|owner| owner != name)
+                || (name == "wicketgate-core" && SHIPPED.contains(&needed))
+            {
+                wrong.push(format!("{name} -> {needed}"));
+            }
+        }
+    }
+    assert_eq!(owned, OWNED.len(), "every owner depends on what it owns");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
