@@ -325,7 +325,8 @@ impl Exchange {
 
     fn forward(&mut self, permit: Permit, world: &mut World<'_>) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
-        let answering = Answering::to(self.facts.operation.as_ref(), server.limits.response_bytes);
+        let limit = server.limits.response_bytes;
+        let answering = Answering::to(self.facts.operation.as_ref(), self.facts.revision, limit);
         self.decided("allow", "allowed", None, world);
         self.phase = Phase::Forwarded(Box::new(answering));
         Ok(Control::Forward(permit))

@@ -218,9 +218,25 @@ fn a_response_over_the_limit_is_cut_or_refused() {
         &[b'x'; 1025],
     );
     assert_eq!(declared.status(), Some(502));
+    let mut held = gate.post(&json!({}), &call("search_x"));
+    held.respond(&mut gate, 200, &[("content-type", "application/json")], &[b'x'; 1025]);
+    assert_eq!(held.status(), Some(502));
     let mut streamed = gate.post(&json!({}), &call("search_x"));
-    streamed.respond(&mut gate, 200, &[("content-type", "application/json")], &[b'x'; 1025]);
+    streamed.respond(&mut gate, 200, &[("content-type", "text/plain")], &[b'x'; 1025]);
     assert_eq!((streamed.resets, streamed.replies.len()), (1, 0));
+}
+
+#[test]
+fn a_list_is_cut_whatever_it_answers_where_requests_share_a_session() {
+    let mut gate = Gate::with_rules(&rules());
+    let list = br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"drop_all"},{"name":"search_x"}]}}"#;
+    let cut = br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search_x"}]}}"#;
+    let mut mixed = gate.post(&json!({}), &call("search_x"));
+    mixed.respond(&mut gate, 200, &[("content-type", "application/json")], list);
+    assert_eq!(mixed.downstream, cut);
+    let mut other = gate.post(&json!({}), &call("search_x"));
+    other.respond(&mut gate, 202, &[("content-type", "text/plain")], b"Accepted");
+    assert_eq!(other.downstream, b"Accepted", "only what was asked for as a list must look like one");
 }
 
 #[test]

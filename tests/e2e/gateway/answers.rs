@@ -190,3 +190,23 @@ async fn no_answer_shows_what_may_not_be_seen() {
     }
     scene.world.discard().await;
 }
+
+/// Servers tell the requests of a session apart by their ids, which the client chooses: a list that was asked for by one
+/// request can be the answer to another of the same id.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_list_comes_as_the_answer_to_something_else() {
+    let scene = Scene::before(Recorder::start(script).await, "answers-mixed", |_| {}).await;
+    let numbers =
+        cases().into_iter().enumerate().filter(|(_, case)| case.0 == "utf-8" || case.0 == "an event");
+    let numbers: Vec<_> = numbers.map(|(at, _)| at.to_string()).collect();
+    assert_eq!(numbers.len(), 2);
+    for cursor in numbers {
+        let params = json!({"name": "get_note", "arguments": {}, "cursor": cursor});
+        let body = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": params}).to_string();
+        let bytes = scene.post(&body, &[("Mcp-Session-Id", "one"), ("MCP-Protocol-Version", "2025-11-25")]);
+        let answer = exchange(&scene.world, &bytes).await;
+        let shown = format!("{answer:?}");
+        assert!(answer.status == 200 && shown.contains("get_note") && !shown.contains(HIDDEN), "{shown}");
+    }
+    scene.world.discard().await;
+}

@@ -8,17 +8,29 @@ use crate::limits::size::Counted;
 use crate::mcp::method::Method;
 use crate::mcp::operation::{Operation, Target};
 use crate::mcp::sse::meter::Meter;
+use crate::mcp::versions::{Era, Revision};
 use crate::sanitize::list::{Report, filter_list};
 use crate::sanitize::stream::ListStream;
 
 /// The state of one answer.
 #[derive(Debug)]
 pub(super) struct Answering {
-    /// Whether list results can be in it.
-    lists: bool,
+    lists: Lists,
     shape: Shape,
     /// Per message (JSON) or event (SSE).
     limit: u64,
+}
+
+/// Whether list results can be in an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lists {
+    /// It was asked for one.
+    Asked,
+    /// It may be that of another request: within a session servers tell requests apart by ids, which the client chooses,
+    /// twice the same if it likes. The stream of a session replays any answer.
+    Possible,
+    /// Each request stands alone.
+    Never,
 }
 
 /// What kind of body passes.
@@ -37,12 +49,15 @@ enum Shape {
 // === impl Answering ===
 
 impl Answering {
-    /// The answer to `operation`, which was allowed.
-    pub(super) fn to(operation: Option<&Operation>, limit: u64) -> Self {
-        // A GET stream may replay answers to any earlier request, lists among them.
-        let lists =
+    /// The answer to `operation`, which was allowed, in this revision.
+    pub(super) fn to(operation: Option<&Operation>, revision: Option<Revision>, limit: u64) -> Self {
+        let asked =
             |o: &Operation| o.method == Operation::STREAM || Method::find(&o.method).is_some_and(|m| m.lists);
-        let lists = operation.is_none_or(lists);
+        let lists = match revision {
+            _ if operation.is_none_or(asked) => Lists::Asked,
+            Some(revision) if revision.era() == Era::Modern => Lists::Never,
+            _ => Lists::Possible,
+        };
         Self { lists, shape: Shape::Counted(Counted::new(limit)), limit }
     }
 
@@ -88,7 +103,7 @@ impl Exchange {
         let utf8 = media.is_none_or(is_utf8);
         let media = media.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         let plain = head.headers.one("content-encoding").is_ok_and(|e| e.is_none_or(|e| e == "identity"));
-        let inspected = answering.lists && !end && (200..300).contains(&head.status);
+        let inspected = answering.lists != Lists::Never && !end && (200..300).contains(&head.status);
         match media.as_str() {
             "text/event-stream" | "application/json" if inspected && !plain => {
                 return Err(Denial::UnsafeResponse("content-encoding"));
@@ -107,7 +122,9 @@ impl Exchange {
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
                 return Ok(Control::Hold);
             }
-            _ if inspected => return Err(Denial::UnsafeResponse("content-type of a list")),
+            _ if inspected && answering.lists == Lists::Asked => {
+                return Err(Denial::UnsafeResponse("content-type of a list"));
+            }
             _ => self.declared_within(head, answering.limit)?,
         }
         self.facts.status = head.status;
