@@ -51,6 +51,7 @@ pub(crate) enum Level {
 pub(crate) enum Metric {
     Counter = 0,
     Gauge = 1,
+    Histogram = 2,
 }
 
 const OK: u32 = 0;
@@ -94,6 +95,14 @@ unsafe extern "C" {
         headers: *const u8,
         headers_len: usize,
         grpc: i32,
+    ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_len: usize,
+        arguments: *const u8,
+        arguments_len: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
     ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, len: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
@@ -207,6 +216,21 @@ pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: &[u8], details:
     })
 }
 
+/// Calls a function that this host has beyond the ABI.
+pub(crate) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Fault> {
+    // SAFETY: pointers and lengths describe `name` and `arguments`; out-pointers are valid.
+    owned(|data, size| unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            data,
+            size,
+        )
+    })
+}
+
 /// Defines a metric, or finds it if it is there; its id.
 pub(crate) fn define(kind: Metric, name: &str) -> Result<u32, Fault> {
     let mut id = 0;
@@ -223,7 +247,7 @@ pub(crate) fn add(id: u32, by: i64) {
     }
 }
 
-/// Sets a gauge.
+/// Sets a gauge, or adds a value to a histogram.
 pub(crate) fn record(id: u32, value: u64) {
     // SAFETY: no pointers.
     unsafe { proxy_record_metric(id, value) };

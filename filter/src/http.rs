@@ -1,12 +1,13 @@
 //! The HTTP callbacks: feed the exchange, do what its step says. Nothing is decided here.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use wicketgate_core::exchange::step::{Control, Effect, Event, ResponseMode, Step};
 use wicketgate_core::exchange::{Exchange, World};
-use wicketgate_core::identity::credential;
+use wicketgate_core::head::passing;
 use wicketgate_core::reply::Reply;
 use wicketgate_core::server::Limits;
 
@@ -20,6 +21,8 @@ pub(crate) struct Http {
     open: Option<Open>,
     body_fed: bool,
     replied: bool,
+    /// How long the host has waited for this exchange of ours.
+    worked: Duration,
     /// Keys that this exchange asked for: under way, or refused by the host at once.
     fetch: Option<Result<sidecar::Fetch, sidecar::NotSent>>,
 }
@@ -34,11 +37,20 @@ struct Open {
 impl Http {
     pub(crate) fn new(active: Option<Rc<Active>>) -> Self {
         let open = active.zip(now()).map(|(active, now)| Open { active, exchange: Exchange::new(now) });
-        Self { open, body_fed: false, replied: false, fetch: None }
+        Self { open, body_fed: false, replied: false, worked: Duration::ZERO, fetch: None }
     }
 
     /// Feeds one event and acts on the step; `size` is how many body bytes the event stands for.
     fn feed(&mut self, event: Event<'_>, size: usize) -> Action {
+        let began = now();
+        let action = self.act(event, size);
+        if let (Some(began), Some(ended)) = (began, now()) {
+            self.worked = self.worked.saturating_add(ended.since(began));
+        }
+        action
+    }
+
+    fn act(&mut self, event: Event<'_>, size: usize) -> Action {
         let mut step = match self.on(event) {
             Some(step) => step,
             None => return self.fail("no configuration or no clock"),
@@ -73,7 +85,8 @@ impl Http {
     fn on(&mut self, event: Event<'_>) -> Option<Step> {
         let open = self.open.as_mut()?;
         let mut memory = open.active.memory.try_borrow_mut().ok()?;
-        let mut world = World { guard: &open.active.guard, memory: &mut memory, now: now()? };
+        let mut world =
+            World { guard: &open.active.guard, memory: &mut memory, held: &open.active.held, now: now()? };
         Some(open.exchange.on(event, &mut world))
     }
 
@@ -97,6 +110,7 @@ impl Http {
                 Effect::RecordDecision(line) => audit::decision(&line),
                 Effect::RecordCompletion(line) => audit::completion(&line),
                 Effect::Count(reason) => open.active.metrics.decision(reason),
+                Effect::CountToken { remembered } => open.active.metrics.token(remembered),
                 Effect::CountRemoved(entries) => open.active.metrics.removed(entries),
             }
         }
@@ -259,7 +273,8 @@ impl HttpContext for Http {
 
     fn on_log(&mut self) {
         let Some((open, at)) = self.open.as_mut().zip(now()) else { return };
-        let effects = open.exchange.finish(&open.active.guard, at);
+        let effects = open.exchange.finish(&open.active.guard, at, self.worked);
+        open.active.metrics.worked(self.worked);
         // Only records and counts come from there; a reply from here would end the whole process.
         let _ = self.perform(effects, 0);
     }
@@ -268,7 +283,7 @@ impl HttpContext for Http {
 /// What the client may not send on as a header, it may not as a trailer.
 fn strip_trailers() -> Result<(), Fault> {
     let mut names: Vec<_> = host::headers(Map::RequestTrailers)?.into_iter().map(|(name, _)| name).collect();
-    names.retain(|name| credential::is_stripped(name));
+    names.retain(|name| passing::is_removed_from_trailers(name));
     names.sort_unstable();
     names.dedup();
     names.iter().try_for_each(|name| host::remove_header(Map::RequestTrailers, name))

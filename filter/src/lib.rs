@@ -10,6 +10,7 @@ mod metrics;
 mod root;
 mod shared;
 mod sidecar;
+mod signature;
 
 use proxy_wasm::traits::RootContext;
 use proxy_wasm::types::LogLevel;

@@ -8,13 +8,15 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 use wicketgate_core::config;
 use wicketgate_core::guard::Guard;
+use wicketgate_core::identity::host_signature::HostSignatures;
 use wicketgate_core::identity::memory::Memory;
+use wicketgate_core::limits::held::Held;
 use wicketgate_core::time::Timestamp;
 
 use crate::host::{self, Buffer, Level};
 use crate::http::Http;
 use crate::metrics::Metrics;
-use crate::{shared, sidecar};
+use crate::{shared, sidecar, signature};
 
 /// Soon after configure the keys of every issuer are fetched; then due dates are looked at once a second.
 const TICK: Duration = Duration::from_millis(1000);
@@ -27,6 +29,8 @@ pub(crate) struct Active {
     pub(crate) guard: Guard,
     /// Keys and verified tokens.
     pub(crate) memory: RefCell<Memory>,
+    /// What this VM holds of unfinished events.
+    pub(crate) held: Held,
     /// Callouts for keys that exchanges have under way.
     pub(crate) fetches: Cell<u32>,
     /// Ids of the metrics.
@@ -62,15 +66,21 @@ impl Root {
         for warning in &compiled.warnings {
             host::log(Level::Warn, &format!("configuration: {warning}"));
         }
-        let metrics =
-            Metrics::define().map_err(|f| format!("metrics cannot be defined (host status {})", f.0))?;
+        let metrics = LAST
+            .with_borrow(|last| Metrics::define(last.as_ref().map(|old| &old.metrics)))
+            .map_err(|f| format!("metrics cannot be defined (host status {})", f.0))?;
         shared::prepare().map_err(|f| format!("shared data cannot be used (host status {})", f.0))?;
         let guard = compiled.guard;
-        let memory = LAST.with_borrow(|last| match last {
-            Some(old) => Memory::inherit(&old.memory.borrow(), &old.guard.issuers, &guard.issuers),
-            None => Memory::new(&guard.issuers),
+        let (mut memory, held) = LAST.with_borrow(|last| match last {
+            Some(old) => (
+                Memory::inherit(&old.memory.borrow(), &old.guard.issuers, &guard.issuers),
+                old.held.limited(guard.held_bytes),
+            ),
+            None => (Memory::new(&guard.issuers), Held::new(guard.held_bytes)),
         });
-        Ok(Active { guard, memory: RefCell::new(memory), fetches: Cell::new(0), metrics })
+        memory.host = HostSignatures::tried(signature::ask);
+        metrics.host_signatures(memory.host.count());
+        Ok(Active { guard, memory: RefCell::new(memory), held, fetches: Cell::new(0), metrics })
     }
 }
 
@@ -116,6 +126,7 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let (Some(active), Some(now)) = (&self.active, now()) else { return };
         self.fetching.fetch_due(active, now);
+        active.metrics.held(active.held.bytes());
         self.set_tick_period(TICK);
     }
 

@@ -108,6 +108,8 @@ pub struct Completion<'a> {
     pub response_bytes: u64,
     /// List entries removed from the response.
     pub removed: u64,
+    /// The filter's own part of that: time within its callbacks, microseconds.
+    pub work_us: u64,
     /// From the first header to the end, milliseconds.
     pub took_ms: u64,
 }

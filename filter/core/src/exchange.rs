@@ -20,14 +20,17 @@ mod record;
 mod response;
 pub mod step;
 
+use std::time::Duration;
+
 use crate::denial::Denial;
 use crate::guard::Guard;
-use crate::head::{RequestHead, ResponseHead};
+use crate::head::{RequestHead, ResponseHead, passing};
 use crate::identity::credential::{self, Credential};
 use crate::identity::jwt::{Expected, Fault};
-use crate::identity::memory::Memory;
+use crate::identity::memory::{Known, Memory};
 use crate::identity::origin;
 use crate::identity::principal::Principal;
+use crate::limits::held::Held;
 use crate::limits::size;
 use crate::limits::store::Outcome;
 use crate::limits::tag::Tag;
@@ -66,6 +69,8 @@ pub struct World<'a> {
     pub guard: &'a Guard,
     /// Keys and verified tokens of this VM.
     pub memory: &'a mut Memory,
+    /// What the streams of this VM hold.
+    pub held: &'a Held,
     /// Now.
     pub now: Timestamp,
 }
@@ -163,8 +168,9 @@ impl Exchange {
     }
 
     /// The end, however it came: the completion record, and a decision record if none was written.
-    pub fn finish(&mut self, guard: &Guard, now: Timestamp) -> Vec<Effect> {
-        self.facts.finish(guard, now)
+    /// `worked` is the time that the host's calls into us took.
+    pub fn finish(&mut self, guard: &Guard, now: Timestamp, worked: Duration) -> Vec<Effect> {
+        self.facts.finish(guard, now, worked)
     }
 
     fn arrive(&mut self, head: RequestHead, end: bool, world: &mut World<'_>) -> Result<Control, Denial> {
@@ -177,6 +183,9 @@ impl Exchange {
             return Err(Denial::UnknownServer);
         };
         self.facts.server = world.guard.servers.iter().position(|s| std::ptr::eq(s, server));
+        if !server.place.is_behind(head.route.as_deref()) {
+            return Err(Denial::Internal("Envoy chose another route"));
+        }
         origin::admit(&head, &server.origins)?;
         self.strip(&head);
         let asked = self.asked_by_head(&head, end, server)?;
@@ -188,11 +197,10 @@ impl Exchange {
         Ok(Control::Take(vec![flood]))
     }
 
-    /// The client's credential is for us alone, headers of ours may not come from outside, and an answer that comes
-    /// compressed could not be read. Only what is there is removed, each name once.
+    /// Only what is there is removed, each name once.
     fn strip(&mut self, head: &RequestHead) {
         let mut names: Vec<&str> = head.headers.iter().map(|(name, _)| name).collect();
-        names.retain(|name| credential::is_stripped(name) || name.eq_ignore_ascii_case("accept-encoding"));
+        names.retain(|name| passing::is_removed(name));
         names.sort_unstable();
         names.dedup();
         self.effects.extend(names.into_iter().map(|name| Effect::RemoveRequestHeader(name.to_owned())));
@@ -240,7 +248,10 @@ impl Exchange {
                     audience: &server.resource,
                 };
                 match world.memory.identify(index, credential, &expected, world.now) {
-                    Ok(identity) => Principal::Authenticated(Box::new(identity)),
+                    Ok((identity, known)) => {
+                        self.effects.push(Effect::CountToken { remembered: known == Known::Remembered });
+                        Principal::Authenticated(Box::new(identity))
+                    }
                     Err(Fault::Invalid(what)) => return Err(Denial::InvalidCredential(what)),
                     Err(Fault::NeedKeys { issuer })
                         if waiting.keys_asked || !world.memory.keys.may_fetch(issuer, world.now) =>

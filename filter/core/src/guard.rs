@@ -12,6 +12,8 @@ pub struct Guard {
     pub issuers: Vec<Issuer>,
     /// Whether the host holds request headers back until the body is decided (`allow_on_headers_stop_iteration`).
     pub hold_headers: bool,
+    /// How many bytes of unfinished events the streams of one VM may hold together.
+    pub held_bytes: u64,
     /// SHA-256 of the canonical configuration, lower-case hexadecimal: the policy's version in status and audit.
     pub digest: String,
 }

@@ -1,5 +1,7 @@
 //! What do the headers of a request or a response say? Every value as received, repeats kept.
 
+pub mod passing;
+
 /// A header list in the order received; names as Envoy gives them (lower case), values raw bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, Vec<u8>)>);

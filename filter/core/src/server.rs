@@ -42,6 +42,8 @@ pub struct Place {
     pub hosts: Vec<Host>,
     /// This path and everything below it; begins with `/`, no slash at the end but for the root.
     pub path: String,
+    /// The routes of Envoy that lead here; `None` for any.
+    pub routes: Option<Vec<String>>,
 }
 
 /// What a `:authority` is compared with.
@@ -92,6 +94,12 @@ impl Place {
             None => false,
         };
         below && self.hosts.iter().any(|h| h.is(authority))
+    }
+
+    /// Whether a request that Envoy routed by `route` may be for this server: where routes are named, Envoy and we must
+    /// mean the same one.
+    pub(crate) fn is_behind(&self, route: Option<&str>) -> bool {
+        self.routes.as_ref().is_none_or(|routes| route.is_some_and(|route| routes.iter().any(|r| r == route)))
     }
 }
 

@@ -11,6 +11,7 @@ mod world;
 
 use serde_json::{Value, json};
 use wicketgate_core::exchange::step::Event;
+use wicketgate_core::head::RequestHead;
 use world::{Fields, Gate, call, list, request};
 
 fn rules() -> Value {
@@ -38,7 +39,63 @@ fn an_allowed_call_goes_through_byte_for_byte_and_is_recorded_once() {
     assert_eq!(decision["principal"]["subject"], "alice");
     assert_eq!(decision["operation"]["targets"][0]["name"], "search_x");
     assert_eq!(driven.completions[0]["status"], 200);
+    assert_eq!(driven.completions[0]["work_us"], 7);
     assert_eq!(driven.removed_request_headers, ["authorization"], "the upstream never sees the token");
+}
+
+#[test]
+fn a_token_is_verified_once_and_then_remembered() {
+    let mut gate = Gate::with_rules(&rules());
+    let bearer = format!("Bearer {}", gate.token(&json!({})));
+    for remembered in [false, true, true] {
+        let driven = gate.post_raw(&[("authorization", &bearer)], call("search_x").to_string().as_bytes());
+        assert_eq!(driven.tokens_remembered, [remembered]);
+    }
+}
+
+#[test]
+fn what_envoy_routes_elsewhere_is_refused_where_routes_are_named() {
+    let mut configuration = world::configuration(&rules());
+    configuration["servers"][0]["match"] = json!({"routes": ["mcp", "mcp-canary"]});
+    let mut gate = Gate::new(&configuration);
+    let bearer = format!("Bearer {}", gate.token(&json!({})));
+    let headers = [
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("authorization", bearer.as_str()),
+    ];
+    for (route, refused) in
+        [(Some("mcp"), None), (Some("mcp-canary"), None), (Some("other"), Some(500)), (None, Some(500))]
+    {
+        let mut driven = gate.begin();
+        let head = RequestHead { route: route.map(str::to_owned), ..request("POST", "/mcp", &headers) };
+        driven.feed(&mut gate, Event::RequestHead { head, end: false });
+        assert_eq!(driven.status(), refused, "{route:?}");
+        assert_eq!(
+            driven.decisions.first().map(|d| d["detail"].clone()),
+            refused.map(|_| json!("Envoy chose another route"))
+        );
+    }
+}
+
+#[test]
+fn streams_together_hold_no_more_than_the_worker_may() {
+    let mut configuration = world::configuration(&rules());
+    configuration["held_bytes"] = json!(100);
+    let mut gate = Gate::new(&configuration);
+    let events = [("content-type", "text/event-stream")];
+    let mut open: Vec<_> = (0..3)
+        .map(|_| {
+            let mut driven = gate.post(&json!({}), &list("tools/list"));
+            driven.feed(&mut gate, Event::ResponseHead { head: world::response(200, &events), end: false });
+            driven.feed(&mut gate, Event::ResponseBody { bytes: &[b'x'; 45], size: 45, end: false });
+            driven
+        })
+        .collect();
+    assert_eq!(open.iter().map(|d| d.resets).collect::<Vec<_>>(), [0, 0, 1], "the third is one too many");
+    assert_eq!(gate.held.bytes(), 90, "what it held is free again");
+    open.remove(0).finish(&gate);
+    assert_eq!(gate.held.bytes(), 45);
 }
 
 #[test]

@@ -135,14 +135,14 @@ async fn no_trailer_is_sent_on_that_may_not_be_a_header() {
     let body = call("get_note");
     let framed = format!(
         "{:x}\r\n{body}\r\n0\r\nAuthorization: Bearer one\r\nX-Kept: yes\r\nx-wicketgate-subject: root\r\n\
-         Cookie: a=two\r\nauthorization: Bearer three\r\n\r\n",
+         Mcp-Name: drop_everything\r\nx-envoy-retry-on: 5xx\r\nCookie: a=two\r\nauthorization: Bearer three\r\n\r\n",
         body.len()
     );
     let bytes = scene.post(&framed, &[("Transfer-Encoding", "chunked")]);
     assert_eq!(exchange(&scene.world, &bytes).await.status, 200);
     let raw = scene.recorder.raw().to_lowercase();
     assert!(raw.contains(&body.to_lowercase()) && raw.contains("x-kept: yes"), "{raw}");
-    for name in ["authorization", "x-wicketgate", "cookie"] {
+    for name in ["authorization", "x-wicketgate", "cookie", "mcp-name", "x-envoy-retry-on"] {
         assert!(!raw.contains(name), "{name}: {raw}");
     }
     scene.world.discard().await;

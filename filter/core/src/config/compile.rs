@@ -2,7 +2,7 @@
 
 use super::error::{ConfigError, ConfigWarning, Findings, Place};
 use super::raw::RawConfig;
-use super::{Sound, VERSION, digest, issuers, read, servers, strict};
+use super::{Sound, VERSION, digest, issuers, limits, read, servers, strict};
 use crate::guard::Guard;
 
 /// A sound configuration, and what is doubtful about it.
@@ -35,8 +35,9 @@ fn judge(raw: &RawConfig, digest: String, mut found: Findings) -> Result<Sound, 
     }
     let issuers = issuers::compile(&raw.issuers, &root.key("issuers"), &mut found);
     let servers = servers::compile(&raw.servers, &raw.issuers, &root.key("servers"), &mut found);
+    let held_bytes = limits::held_bytes(raw.held_bytes.as_ref(), &root.key("held_bytes"), &mut found);
     if found.errors.is_empty() {
-        let guard = Guard { servers, issuers, hold_headers: raw.hold_headers, digest };
+        let guard = Guard { servers, issuers, hold_headers: raw.hold_headers, held_bytes, digest };
         return Ok((guard, found.warnings));
     }
     Err(found.errors)

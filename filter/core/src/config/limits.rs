@@ -37,11 +37,20 @@ pub(crate) fn compile(raw: Option<&RawLimits>, place: &Place, found: &mut Findin
     }
 }
 
+/// What all streams of a VM may hold together.
+pub(crate) fn held_bytes(given: Option<&RawSize>, place: &Place, found: &mut Findings) -> u64 {
+    size_up_to(512 * MIB, given, 256 * MIB, place, found)
+}
+
 fn size(given: Option<&RawSize>, default: u64, place: &Place, found: &mut Findings) -> u64 {
+    size_up_to(MOST_BYTES, given, default, place, found)
+}
+
+fn size_up_to(most: u64, given: Option<&RawSize>, default: u64, place: &Place, found: &mut Findings) -> u64 {
     let Some(RawSize(text)) = given else { return default };
     match parse_size(text) {
         Ok(0) => found.error(place, "zero would refuse everything; leave it out for the default"),
-        Ok(bytes) if bytes > MOST_BYTES => found.error(place, format!("at most 64MiB, found {text}")),
+        Ok(bytes) if bytes > most => found.error(place, format!("at most {}MiB, found {text}", most / MIB)),
         Ok(bytes) => return bytes,
         Err(why) => found.error(place, why),
     }

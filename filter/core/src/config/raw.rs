@@ -19,6 +19,9 @@ pub struct RawConfig {
     /// Envoy only). Where it does not, a buffer filter must stand behind this one.
     #[serde(default)]
     pub hold_headers: bool,
+    /// How many bytes of unfinished events all streams of one worker may hold together, at most 512MiB; a stream that
+    /// would go over is ended. Default 256MiB.
+    pub held_bytes: Option<RawSize>,
     /// Authorization servers whose access tokens are accepted.
     #[serde(default)]
     pub issuers: Vec<RawIssuer>,
@@ -120,6 +123,9 @@ pub struct RawMatch {
     pub hosts: Option<Vec<String>>,
     /// This path and everything below it. Default: the path of `url`.
     pub path: Option<String>,
+    /// The names of Envoy's routes that lead to it. What Envoy routes otherwise is refused, so that both always mean the
+    /// same server. Default: any route.
+    pub routes: Option<Vec<String>>,
 }
 
 /// Sizes and rates of a server.

@@ -127,7 +127,20 @@ fn home(raw: Option<&RawMatch>, url: &Url, place: &Place, found: &mut Findings) 
     {
         found.error(&here, format!("{} are answered by the gateway itself", RESERVED.join(" and ")));
     }
-    server::Place { hosts, path }
+    server::Place { hosts, path, routes: routes(raw.routes.as_deref(), &place.key("routes"), found) }
+}
+
+fn routes(raw: Option<&[String]>, place: &Place, found: &mut Findings) -> Option<Vec<String>> {
+    let names = raw?;
+    if names.is_empty() {
+        found.error(place, "an empty list matches no request; leave the key out for any route");
+    }
+    for (at, name) in names.iter().enumerate() {
+        if name.is_empty() {
+            found.error(&place.index(at), "is the name of a route in Envoy's configuration");
+        }
+    }
+    Some(names.to_vec())
 }
 
 fn hosts(raw: &[String], place: &Place, found: &mut Findings) -> Vec<Host> {

@@ -1,5 +1,7 @@
 //! What has been seen of this exchange so far? Gathered for the two audit records and for the words of a refusal.
 
+use std::time::Duration;
+
 use super::step::{Control, Effect};
 use super::{Exchange, Phase, World};
 use crate::audit::{self, Completion, Decision, What, Who};
@@ -123,7 +125,7 @@ impl Facts {
     }
 
     /// See [`Exchange::finish`].
-    pub(super) fn finish(&mut self, guard: &Guard, now: Timestamp) -> Vec<Effect> {
+    pub(super) fn finish(&mut self, guard: &Guard, now: Timestamp, worked: Duration) -> Vec<Effect> {
         let mut effects = Vec::new();
         if self.verdict.is_none() {
             self.reason = "client_gone";
@@ -142,6 +144,7 @@ impl Facts {
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
             removed: self.removed,
+            work_us: u64::try_from(worked.as_micros()).unwrap_or(u64::MAX),
             took_ms: u64::try_from(now.since(self.began).as_millis()).unwrap_or(u64::MAX),
         };
         effects.extend(audit::line(&completion).map(Effect::RecordCompletion));
@@ -174,7 +177,9 @@ impl Exchange {
     /// because the upstream's has begun, the stream is cut.
     pub(super) fn refuse(&mut self, denial: &Denial, world: &World<'_>) -> Control {
         // What was to be done for the upstream or the client is void; what was counted or recorded stays.
-        self.effects.retain(|e| matches!(e, Effect::Count(_) | Effect::RecordDecision(_)));
+        self.effects.retain(|e| {
+            matches!(e, Effect::Count(_) | Effect::CountToken { .. } | Effect::RecordDecision(_))
+        });
         let verdict = if matches!(denial, Denial::InsufficientScope(_)) { "challenge" } else { "deny" };
         self.decided(verdict, denial.reason(), denial.detail(), world);
         self.phase = Phase::Replied;

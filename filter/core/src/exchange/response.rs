@@ -4,6 +4,7 @@ use super::step::{Control, Effect, Event, ResponseMode};
 use super::{Exchange, Phase, World};
 use crate::denial::Denial;
 use crate::head::ResponseHead;
+use crate::limits::held::{Held, Share};
 use crate::limits::size::Counted;
 use crate::mcp::method::Method;
 use crate::mcp::operation::{Operation, Target};
@@ -42,8 +43,8 @@ enum Shape {
     Metered(Meter),
     /// A JSON list result, held with its head (of this status) until it is whole.
     Whole(u16),
-    /// An event stream in which list results are filtered.
-    Filtered(Box<ListStream>),
+    /// An event stream in which list results are filtered, and what it holds of an unfinished event.
+    Filtered(Box<ListStream>, Share),
 }
 
 // === impl Answering ===
@@ -65,7 +66,7 @@ impl Answering {
         match self.shape {
             Shape::Counted(_) => ResponseMode::Pass,
             Shape::Whole(_) => ResponseMode::Whole,
-            Shape::Metered(_) | Shape::Filtered(_) => ResponseMode::Stream,
+            Shape::Metered(_) | Shape::Filtered(..) => ResponseMode::Stream,
         }
     }
 }
@@ -80,7 +81,7 @@ impl Exchange {
         world: &mut World<'_>,
     ) -> Result<Control, Denial> {
         let control = match event {
-            Event::ResponseHead { head, end } => self.answer_head(&mut answering, &head, end)?,
+            Event::ResponseHead { head, end } => self.answer_head(&mut answering, &head, end, world.held)?,
             Event::ResponseBody { bytes, size, end } => {
                 self.answer_body(&mut answering, bytes, size, end, world)?
             }
@@ -95,6 +96,7 @@ impl Exchange {
         answering: &mut Answering,
         head: &ResponseHead,
         end: bool,
+        held: &Held,
     ) -> Result<Control, Denial> {
         if head.headers.has("mcp-session-id") && !self.session_may_pass(head) {
             self.effects.push(Effect::RemoveResponseHeader("mcp-session-id"));
@@ -112,8 +114,8 @@ impl Exchange {
                 return Err(Denial::UnsafeResponse("charset"));
             }
             "text/event-stream" if inspected => {
-                answering.shape =
-                    Shape::Filtered(Box::new(ListStream::new(as_size(answering.limit), self.facts.revision)));
+                let stream = ListStream::new(as_size(answering.limit), self.facts.revision);
+                answering.shape = Shape::Filtered(Box::new(stream), held.share());
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
             }
             "text/event-stream" => answering.shape = Shape::Metered(Meter::new(answering.limit)),
@@ -169,7 +171,7 @@ impl Exchange {
                 self.effects.extend(filtered.body.map(Effect::ReplaceResponseBody));
                 self.facts.status = status;
             }
-            Shape::Filtered(stream) => {
+            Shape::Filtered(stream, share) => {
                 let before = cut_out(stream.report());
                 let mut out = Vec::new();
                 let mut visible = self.visible(world)?;
@@ -178,6 +180,7 @@ impl Exchange {
                     stream.finish(&mut visible, &mut out)?;
                 }
                 drop(visible);
+                share.set(stream.held()).map_err(|_| Denial::UnsafeResponse("too much is held"))?;
                 let removed = cut_out(stream.report()).saturating_sub(before);
                 self.removed(removed);
                 self.effects.push(Effect::ReplaceResponseBody(out));

@@ -99,6 +99,11 @@ pub enum Effect {
     RecordCompletion(String),
     /// Count one decision by its reason (`allowed` or a [`crate::denial::Denial::reason`]).
     Count(&'static str),
+    /// Count an accepted token: whether it was remembered, or verified now.
+    CountToken {
+        /// It was remembered.
+        remembered: bool,
+    },
     /// Count list entries that were removed.
     CountRemoved(u64),
 }

@@ -12,22 +12,6 @@ pub struct Credential(String);
 /// The longest token that is looked at. Longer ones cost memory and hashing before anyone is known.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// Request headers that never reach an upstream.
-///
-/// The client's credential is for us alone (MCP authorization: "MUST NOT pass the client's token upstream").
-/// `cookie` goes too: MCP has no use for cookies, and where the authorization server shares our origin a browser
-/// would send its session cookie along, which an upstream must not see.
-pub const STRIPPED_HEADERS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
-
-/// Headers that only we may set: a client's own are removed, whatever follows the prefix.
-pub const STRIPPED_PREFIX: &str = "x-wicketgate-";
-
-/// Whether the request header `name` is removed before the request goes upstream.
-pub fn is_stripped(name: &str) -> bool {
-    let own = name.get(..STRIPPED_PREFIX.len()).is_some_and(|p| p.eq_ignore_ascii_case(STRIPPED_PREFIX));
-    own || STRIPPED_HEADERS.iter().any(|h| h.eq_ignore_ascii_case(name))
-}
-
 /// The credential of a request; `None` when it brings none (RFC 6750 section 2.1: `Authorization: Bearer b64token`).
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::claims::{self, Members};
 use super::credential::MAX_TOKEN_BYTES;
+use super::host_signature::HostSignatures;
 use super::issuer::{Algorithm, Issuer, TokenType};
 use super::json;
 use super::key::{Claimed, KeyMark, PublicKey};
@@ -67,14 +68,28 @@ struct Header {
     typ: Option<String>,
 }
 
-/// The identity that `token` proves, for a server that expects `expected`, at `now`.
+/// The identity that `token` proves, for a server that expects `expected`, at `now`; our own code checks the signature.
 ///
 /// # Errors
-/// [`Fault::Invalid`] with a reason for the audit, or [`Fault::NeedKeys`].
+/// As [`verify_with`].
 pub fn verify(
     token: &str,
     expected: &Expected<'_>,
     ring: &KeyRing,
+    now: Timestamp,
+) -> Result<Verified, Fault> {
+    verify_with(token, expected, ring, &HostSignatures::NONE, now)
+}
+
+/// The same; the host checks the signature where it can.
+///
+/// # Errors
+/// [`Fault::Invalid`] with a reason for the audit, or [`Fault::NeedKeys`].
+pub fn verify_with(
+    token: &str,
+    expected: &Expected<'_>,
+    ring: &KeyRing,
+    host: &HostSignatures,
     now: Timestamp,
 ) -> Result<Verified, Fault> {
     let parts = Parts::split(token)?;
@@ -89,7 +104,7 @@ pub fn verify(
     let identity = claims::validate(&members, issuer, expected.audience, now).map_err(Fault::Invalid)?;
 
     let key = find_key(ring, index, &header, now)?;
-    if !key.signed(token, &Claimed { issuer, audience: expected.audience, now }) {
+    if !key.signed(token, &Claimed { issuer, audience: expected.audience, now }, host) {
         return Err(Fault::Invalid("signature"));
     }
     Ok(Verified { identity, issuer: index, key: key.mark() })

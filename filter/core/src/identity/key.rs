@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::algorithms::{
     ECDSAP256PublicKeyLike, ES256PublicKey, Ed25519PublicKey, EdDSAPublicKeyLike, PS256PublicKey,
     RS256PublicKey, RSAPublicKeyLike,
@@ -14,6 +16,7 @@ use jwt_simple::prelude::{Duration, UnixTimeStamp};
 use sha2::{Digest, Sha256};
 
 use super::credential::MAX_TOKEN_BYTES;
+use super::host_signature::HostSignatures;
 use super::issuer::{Algorithm, Issuer};
 use crate::time::Timestamp;
 
@@ -21,6 +24,7 @@ use crate::time::Timestamp;
 #[derive(Clone)]
 pub struct PublicKey {
     typed: Typed,
+    spki: Option<Vec<u8>>,
     mark: KeyMark,
 }
 
@@ -55,20 +59,20 @@ impl PublicKey {
             Algorithm::Ps256 => Typed::Ps256(PS256PublicKey::from_components(n, e).ok()?),
             Algorithm::Es256 | Algorithm::EdDsa => return None,
         };
-        Some(Self { typed, mark: KeyMark::of(algorithm, kid, &[n, e]) })
+        Some(Self { spki: typed.spki_der(), typed, mark: KeyMark::of(algorithm, kid, &[n, e]) })
     }
 
     /// A point on P-256, 32 bytes each. `None` if it is not on the curve.
     pub(super) fn p256(kid: Option<&str>, x: &[u8; 32], y: &[u8; 32]) -> Option<Self> {
         let point = [&[4][..], x, y].concat();
         let typed = Typed::Es256(ES256PublicKey::from_bytes(&point).ok()?);
-        Some(Self { typed, mark: KeyMark::of(Algorithm::Es256, kid, &[x, y]) })
+        Some(Self { spki: typed.spki_der(), typed, mark: KeyMark::of(Algorithm::Es256, kid, &[x, y]) })
     }
 
     /// An Ed25519 key. `None` for points of small order.
     pub(super) fn ed25519(kid: Option<&str>, x: &[u8; 32]) -> Option<Self> {
         let typed = Typed::EdDsa(Ed25519PublicKey::from_bytes(x).ok()?);
-        Some(Self { typed, mark: KeyMark::of(Algorithm::EdDsa, kid, &[x]) })
+        Some(Self { spki: typed.spki_der(), typed, mark: KeyMark::of(Algorithm::EdDsa, kid, &[x]) })
     }
 
     /// The only algorithm that it checks.
@@ -88,19 +92,25 @@ impl PublicKey {
 
     /// The key as DER `SubjectPublicKeyInfo` (RFC 5280 section 4.1), as Envoy's `verify_signature` takes it. `None` for
     /// Ed25519, which that function does not know.
-    pub fn spki_der(&self) -> Option<Vec<u8>> {
-        match &self.typed {
-            Typed::Rs256(key) => key.to_der().ok(),
-            Typed::Ps256(key) => key.to_der().ok(),
-            Typed::Es256(key) => key.to_der().ok(),
-            Typed::EdDsa(_) => None,
-        }
+    pub fn spki_der(&self) -> Option<&[u8]> {
+        self.spki.as_deref()
     }
 
-    /// Whether this key signed `token`. The library has no check of a bare signature, so it parses the token once more;
+    /// Whether this key signed `token`, by the host's word where it may be asked.
+    pub(super) fn signed(&self, token: &str, claimed: &Claimed<'_>, host: &HostSignatures) -> bool {
+        self.signed_by_host(token, host).unwrap_or_else(|| self.signed_by_us(token, claimed))
+    }
+
+    fn signed_by_host(&self, token: &str, host: &HostSignatures) -> Option<bool> {
+        let (text, signature) = token.rsplit_once('.')?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        host.verify(self.algorithm(), self.spki.as_ref()?, &signature, text.as_bytes())
+    }
+
+    /// The library has no check of a bare signature, so it parses the token once more;
     /// that costs microseconds beside the signature, and every option is set, so that none of its lenient defaults
     /// (15 minutes of drift, any issuer, any audience) can matter.
-    pub(super) fn signed(&self, token: &str, claimed: &Claimed<'_>) -> bool {
+    fn signed_by_us(&self, token: &str, claimed: &Claimed<'_>) -> bool {
         let options = Some(claimed.options());
         let verified: Result<JWTClaims<NoCustomClaims>, _> = match &self.typed {
             Typed::Rs256(key) => key.verify_token(token, options),
@@ -115,6 +125,19 @@ impl PublicKey {
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PublicKey").field("algorithm", &self.algorithm()).field("mark", &self.mark).finish()
+    }
+}
+
+// === impl Typed ===
+
+impl Typed {
+    fn spki_der(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Rs256(key) => key.to_der().ok(),
+            Self::Ps256(key) => key.to_der().ok(),
+            Self::Es256(key) => key.to_der().ok(),
+            Self::EdDsa(_) => None,
+        }
     }
 }
 

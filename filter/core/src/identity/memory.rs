@@ -1,6 +1,7 @@
 //! What does this VM remember of issuers and tokens? Keys and verified tokens, always changed together.
 
 use super::credential::Credential;
+use super::host_signature::HostSignatures;
 use super::issuer::Issuer;
 use super::jwks::KeySet;
 use super::jwt::{self, Expected, Fault};
@@ -17,7 +18,18 @@ const TOKENS: usize = 4096;
 pub struct Memory {
     /// The keys of every issuer.
     pub keys: KeyRing,
+    /// What the host checks for us; nothing unless it is set.
+    pub host: HostSignatures,
     tokens: TokenCache,
+}
+
+/// How a token came to be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It was verified before and has not expired.
+    Remembered,
+    /// It was verified now.
+    Verified,
 }
 
 // === impl Memory ===
@@ -25,7 +37,7 @@ pub struct Memory {
 impl Memory {
     /// An empty one for these issuers.
     pub fn new(issuers: &[Issuer]) -> Self {
-        Self { keys: KeyRing::new(issuers), tokens: TokenCache::new(TOKENS) }
+        Self { keys: KeyRing::new(issuers), host: HostSignatures::NONE, tokens: TokenCache::new(TOKENS) }
     }
 
     /// One for a new configuration: keys of issuers whose source did not change are taken over with their age, so that
@@ -47,22 +59,22 @@ impl Memory {
     /// `server` is the server's index: what is verified for one is not for another.
     ///
     /// # Errors
-    /// As [`jwt::verify`].
+    /// As [`jwt::verify_with`].
     pub fn identify(
         &mut self,
         server: usize,
         credential: &Credential,
         expected: &Expected<'_>,
         now: Timestamp,
-    ) -> Result<Identity, Fault> {
+    ) -> Result<(Identity, Known), Fault> {
         let digest = Digested::of(server, credential.token());
         if let Some(identity) = self.tokens.get(&digest, now) {
-            return Ok(identity.clone());
+            return Ok((identity.clone(), Known::Remembered));
         }
-        let verified = jwt::verify(credential.token(), expected, &self.keys, now)?;
+        let verified = jwt::verify_with(credential.token(), expected, &self.keys, &self.host, now)?;
         let identity = verified.identity.clone();
         self.tokens.insert(digest, verified, now);
-        Ok(identity)
+        Ok((identity, Known::Verified))
     }
 
     /// New keys of one issuer; tokens signed by a key that is gone are forgotten.

@@ -1,5 +1,6 @@
-//! May they now: sizes and token buckets.
+//! May they now: sizes, token buckets, what is held back.
 
+pub mod held;
 pub mod rate;
 pub mod size;
 pub mod store;

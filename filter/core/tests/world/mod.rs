@@ -8,6 +8,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jwt_simple::prelude::*;
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ use wicketgate_core::guard::Guard;
 use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::memory::Memory;
+use wicketgate_core::limits::held::Held;
 use wicketgate_core::limits::store::{self, Outcome};
 use wicketgate_core::time::Timestamp;
 
@@ -39,6 +41,7 @@ pub fn configuration(rules: &Value) -> Value {
 pub struct Gate {
     pub guard: Guard,
     pub memory: Memory,
+    pub held: Held,
     pub key: ES256KeyPair,
     pub now: Timestamp,
     pub buckets: BTreeMap<String, Vec<u8>>,
@@ -60,6 +63,7 @@ pub struct Driven {
     pub decisions: Vec<Value>,
     pub completions: Vec<Value>,
     pub counts: Vec<&'static str>,
+    pub tokens_remembered: Vec<bool>,
     pub removed_request_headers: Vec<String>,
     pub removed_response_headers: Vec<&'static str>,
     pub wants_keys: Option<usize>,
@@ -77,6 +81,7 @@ impl Gate {
         let key = ES256KeyPair::generate().with_key_id("k1");
         let mut gate = Self {
             memory: Memory::new(&compiled.guard.issuers),
+            held: Held::new(compiled.guard.held_bytes),
             guard: compiled.guard,
             key,
             now: Timestamp::from_secs(NOW),
@@ -133,6 +138,7 @@ impl Gate {
             decisions: Vec::new(),
             completions: Vec::new(),
             counts: Vec::new(),
+            tokens_remembered: Vec::new(),
             removed_request_headers: Vec::new(),
             removed_response_headers: Vec::new(),
             wants_keys: None,
@@ -226,7 +232,8 @@ impl Driven {
     }
 
     fn on(&mut self, gate: &mut Gate, event: Event<'_>) -> wicketgate_core::exchange::step::Step {
-        let mut world = World { guard: &gate.guard, memory: &mut gate.memory, now: gate.now };
+        let mut world =
+            World { guard: &gate.guard, memory: &mut gate.memory, held: &gate.held, now: gate.now };
         self.exchange.on(event, &mut world)
     }
 
@@ -239,6 +246,7 @@ impl Driven {
             Effect::RecordDecision(line) => self.decisions.push(serde_json::from_str(&line).unwrap()),
             Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
             Effect::Count(reason) => self.counts.push(reason),
+            Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
             Effect::CountRemoved(_) => {}
         }
     }
@@ -255,7 +263,7 @@ impl Driven {
     }
 
     pub fn finish(&mut self, gate: &Gate) {
-        for effect in self.exchange.finish(&gate.guard, gate.now) {
+        for effect in self.exchange.finish(&gate.guard, gate.now, Duration::from_micros(7)) {
             self.perform(effect, &mut None);
         }
     }

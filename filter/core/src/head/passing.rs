@@ -1,0 +1,112 @@
+//! Which headers of a client go no further?
+
+/// The client's credential is for us alone (MCP authorization: "MUST NOT pass the client's token upstream"). `cookie` goes
+/// too: MCP has no use for cookies, and where the authorization server shares our origin a browser would send its session
+/// cookie along, which an upstream must not see.
+const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+
+/// Headers that only we may set, whatever follows.
+const OURS: &str = "x-wicketgate-";
+
+/// Commands to Envoy's router (retries, time limits, hedging) begin so. An edge Envoy drops those of outsiders, but only
+/// where it was told who is one.
+const ENVOYS: &str = "x-envoy-";
+
+/// Facts that Envoy itself adds, and that upstreams may want.
+const ENVOYS_FACTS: [&str; 7] = [
+    "x-envoy-external-address",
+    "x-envoy-internal",
+    "x-envoy-original-path",
+    "x-envoy-original-host",
+    "x-envoy-decorator-operation",
+    "x-envoy-peer-metadata",
+    "x-envoy-peer-metadata-id",
+];
+
+/// An answer that comes compressed could not be read.
+const ENCODINGS: &str = "accept-encoding";
+
+/// Fields that RFC 9110 section 6.5.1 keeps out of trailers (framing, routing, content), which an upstream might merge
+/// into the head all the same.
+const NEVER_TRAILERS: [&str; 14] = [
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "origin",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether the request header `name` is removed before the request goes upstream.
+pub fn is_removed(name: &str) -> bool {
+    let is = |other: &&str| other.eq_ignore_ascii_case(name);
+    begins(name, OURS)
+        || CREDENTIALS.iter().any(is)
+        || name.eq_ignore_ascii_case(ENCODINGS)
+        || (begins(name, ENVOYS) && !ENVOYS_FACTS.iter().any(is))
+}
+
+/// Whether the request trailer `name` is removed: what may not stand in the head, what may not be a trailer, and what was
+/// judged in the head already (`mcp-*`, `x-forwarded-*`).
+pub fn is_removed_from_trailers(name: &str) -> bool {
+    is_removed(name)
+        || ["mcp-", "x-forwarded-"].iter().any(|prefix| begins(name, prefix))
+        || NEVER_TRAILERS.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+fn begins(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|p| p.eq_ignore_ascii_case(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_and_commands_stay_here() {
+        for name in [
+            "authorization",
+            "Authorization",
+            "proxy-authorization",
+            "cookie",
+            "x-wicketgate-principal",
+            "X-Wicketgate-",
+            "accept-encoding",
+            "x-envoy-retry-on",
+            "X-Envoy-Upstream-Rq-Timeout-Ms",
+            "x-envoy-anything-new",
+        ] {
+            assert!(is_removed(name) && is_removed_from_trailers(name), "{name}");
+        }
+        for name in [
+            "accept",
+            "mcp-session-id",
+            "x-wicketgate",
+            "authorization-x",
+            "é-wicketgate-x",
+            "x-envoy-external-address",
+        ] {
+            assert!(!is_removed(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_trailer_says_nothing_that_a_head_decides() {
+        for name in
+            ["Content-Length", "host", "transfer-encoding", "mcp-name", "MCP-Session-Id", "x-forwarded-for"]
+        {
+            assert!(is_removed_from_trailers(name), "{name}");
+        }
+        for name in ["digest", "server-timing", "mcp", "x-after"] {
+            assert!(!is_removed_from_trailers(name), "{name}");
+        }
+    }
+}
