@@ -23,8 +23,14 @@ pub(crate) struct Http {
     replied: bool,
     /// How long the host has waited for this exchange of ours.
     worked: Duration,
-    /// Keys that this exchange asked for: under way, or refused by the host at once.
-    fetch: Option<Result<sidecar::Fetch, sidecar::NotSent>>,
+    /// What an issuer was asked on behalf of this exchange.
+    callout: Option<Callout>,
+}
+
+/// A callout that is under way, or that the host would not even send.
+enum Callout {
+    Keys(Result<sidecar::Fetch, sidecar::NotSent>),
+    Token(Result<sidecar::Asked, sidecar::NotSent>),
 }
 
 struct Open {
@@ -37,7 +43,7 @@ struct Open {
 impl Http {
     pub(crate) fn new(active: Option<Rc<Active>>) -> Self {
         let open = active.zip(now()).map(|(active, now)| Open { active, exchange: Exchange::new(now) });
-        Self { open, body_fed: false, replied: false, worked: Duration::ZERO, fetch: None }
+        Self { open, body_fed: false, replied: false, worked: Duration::ZERO, callout: None }
     }
 
     /// Feeds one event and acts on the step; `size` is how many body bytes the event stands for.
@@ -59,8 +65,8 @@ impl Http {
             if let Err(what) = self.perform(step.effects, size) {
                 return self.fail(what);
             }
-            if self.fetch_refused() {
-                step = match self.on(Event::KeysFetched) {
+            if let Some(event) = self.not_sent() {
+                step = match self.on(event) {
                     Some(step) => step,
                     None => return self.fail("no clock"),
                 };
@@ -106,7 +112,12 @@ impl Http {
                     host::set_buffer(Buffer::ResponseBody, 0, size, &bytes)
                         .map_err(|_| "the response body could not be replaced")?;
                 }
-                Effect::FetchKeys(issuer) => self.fetch = Some(sidecar::fetch(&open.active, issuer, now())),
+                Effect::FetchKeys(issuer) => {
+                    self.callout = Some(Callout::Keys(sidecar::fetch(&open.active, issuer, now())));
+                }
+                Effect::Validate(question) => {
+                    self.callout = Some(Callout::Token(sidecar::ask(&open.active, &question)));
+                }
                 Effect::RecordDecision(line) => audit::decision(&line),
                 Effect::RecordCompletion(line) => audit::completion(&line),
                 Effect::Count(reason) => open.active.metrics.decision(reason),
@@ -117,13 +128,15 @@ impl Http {
         Ok(())
     }
 
-    /// Whether keys were asked for and the host would not even send for them.
-    fn fetch_refused(&mut self) -> bool {
-        let refused = matches!(self.fetch, Some(Err(sidecar::NotSent)));
-        if refused {
-            self.fetch = None;
-        }
-        refused
+    /// What a callout comes to that the host would not even send.
+    fn not_sent(&mut self) -> Option<Event<'static>> {
+        let event = match self.callout {
+            Some(Callout::Keys(Err(sidecar::NotSent))) => Event::KeysFetched,
+            Some(Callout::Token(Err(sidecar::NotSent))) => Event::Validated(None),
+            _ => return None,
+        };
+        self.callout = None;
+        Some(event)
     }
 
     fn answer(&mut self, reply: &Reply) -> Action {
@@ -206,9 +219,18 @@ impl Context for Http {
         body_size: usize,
         _trailers: usize,
     ) {
-        let (Some(Ok(fetch)), Some(at)) = (self.fetch.take(), now()) else { return };
-        fetch.store(num_headers, body_size, at);
-        let released = matches!(self.feed(Event::KeysFetched, 0), Action::Continue) && !self.replied;
+        let action = match (self.callout.take(), now()) {
+            (Some(Callout::Keys(Ok(fetch))), Some(at)) => {
+                fetch.store(num_headers, body_size, at);
+                self.feed(Event::KeysFetched, 0)
+            }
+            (Some(Callout::Token(Ok(asked))), Some(_)) => {
+                let answer = asked.read(num_headers, body_size);
+                self.feed(Event::Validated(answer.as_deref()), 0)
+            }
+            _ => return,
+        };
+        let released = matches!(action, Action::Continue) && !self.replied;
         if released && host::resume(Half::Request).is_err() {
             self.fail("the request could not be resumed");
         }

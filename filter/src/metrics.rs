@@ -15,6 +15,8 @@ pub(crate) struct Metrics {
     requests: u32,
     decisions: Vec<(&'static str, u32)>,
     removed: u32,
+    questions: u32,
+    questions_failed: u32,
     tokens_remembered: u32,
     tokens_verified: u32,
     work: u32,
@@ -41,6 +43,8 @@ impl Metrics {
             requests: counter("wicketgate.requests")?,
             decisions,
             removed: counter("wicketgate.list_entries_removed")?,
+            questions: counter("wicketgate.validations")?,
+            questions_failed: counter("wicketgate.validation_failures")?,
             tokens_remembered: counter("wicketgate.tokens.remembered")?,
             tokens_verified: counter("wicketgate.tokens.verified")?,
             work: host::define(Metric::Histogram, "wicketgate.work_us")?,
@@ -69,6 +73,15 @@ impl Metrics {
 
     pub(crate) fn token(&self, remembered: bool) {
         host::add(if remembered { self.tokens_remembered } else { self.tokens_verified }, 1);
+    }
+
+    /// An issuer is asked about a token.
+    pub(crate) fn question(&self) {
+        host::add(self.questions, 1);
+    }
+
+    pub(crate) fn question_failed(&self) {
+        host::add(self.questions_failed, 1);
     }
 
     /// One exchange is over, for which the host waited so long.

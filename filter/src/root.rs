@@ -33,6 +33,8 @@ pub(crate) struct Active {
     pub(crate) held: Held,
     /// Callouts for keys that exchanges have under way.
     pub(crate) fetches: Cell<u32>,
+    /// Callouts about tokens that exchanges have under way.
+    pub(crate) questions: Cell<u32>,
     /// Ids of the metrics.
     pub(crate) metrics: Metrics,
 }
@@ -80,7 +82,14 @@ impl Root {
         });
         memory.host = HostSignatures::tried(signature::ask);
         metrics.host_signatures(memory.host.count());
-        Ok(Active { guard, memory: RefCell::new(memory), held, fetches: Cell::new(0), metrics })
+        Ok(Active {
+            guard,
+            memory: RefCell::new(memory),
+            held,
+            fetches: Cell::new(0),
+            questions: Cell::new(0),
+            metrics,
+        })
     }
 }
 

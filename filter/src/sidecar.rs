@@ -1,5 +1,5 @@
-//! How do keys come into this VM? By callouts through an Envoy cluster, each VM for itself: trust roots are never
-//! put where another plugin could write them.
+//! How are issuers asked, for their keys and about tokens? By callouts through an Envoy cluster, each VM for itself: trust
+//! roots and verdicts are never put where another plugin could write them.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use proxy_wasm::hostcalls;
 use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::jwks::KeySet;
+use wicketgate_core::identity::validation::Question;
 use wicketgate_core::time::Timestamp;
 
 use crate::host::{self, Buffer, Level, Map};
@@ -17,12 +18,21 @@ use crate::root::Active;
 const MAX_DOCUMENT: usize = 256 << 10;
 /// Callouts for keys that exchanges of one VM may have under way together; more would only ask the same again.
 const MAX_UNDER_WAY: u32 = 8;
+/// Callouts about tokens that one VM may have under way together; more would only wait behind each other.
+const MAX_QUESTIONS: u32 = 64;
+/// The largest answer about a token that is read, bytes.
+const MAX_ANSWER: usize = 64 << 10;
 
 /// One callout on its way, begun by an exchange that needs the keys now. It counts until it is dropped, which also
 /// happens when the client leaves and the host cancels the call without a word.
 pub(crate) struct Fetch {
     active: Rc<Active>,
     issuer: usize,
+}
+
+/// A question about a token on its way. It counts like a [`Fetch`].
+pub(crate) struct Asked {
+    active: Rc<Active>,
 }
 
 /// The host refused a callout at once (the cluster is not there), or too many are under way.
@@ -47,6 +57,32 @@ pub(crate) fn fetch(active: &Rc<Active>, issuer: usize, now: Option<Timestamp>) 
         memory.keys.failed(issuer, now);
     }
     Err(NotSent)
+}
+
+/// Asks an issuer about a token.
+pub(crate) fn ask(active: &Rc<Active>, question: &Question) -> Result<Asked, NotSent> {
+    let source = active.guard.issuers.get(question.issuer).and_then(|issuer| issuer.validate.as_ref());
+    let Some(source) = source.filter(|_| active.questions.get() < MAX_QUESTIONS) else { return Err(NotSent) };
+    let headers = vec![
+        (":method", "POST"),
+        (":path", source.path.as_str()),
+        (":authority", source.authority.as_str()),
+        ("content-type", "application/json"),
+        ("accept", "application/json"),
+    ];
+    let timeout = source.timeout.max(Duration::from_millis(1));
+    match hostcalls::dispatch_http_call(&source.cluster, headers, Some(&question.body()), vec![], timeout) {
+        Ok(_) => {
+            active.questions.set(active.questions.get() + 1);
+            active.metrics.question();
+            Ok(Asked { active: Rc::clone(active) })
+        }
+        Err(status) => {
+            let text = format!("tokens cannot be asked about in cluster {} ({status:?})", source.cluster);
+            host::log(Level::Warn, &text);
+            Err(NotSent)
+        }
+    }
 }
 
 fn dispatch(guard: &Guard, issuer: usize) -> Option<u32> {
@@ -81,6 +117,28 @@ impl Fetch {
 impl Drop for Fetch {
     fn drop(&mut self) {
         self.active.fetches.set(self.active.fetches.get().saturating_sub(1));
+    }
+}
+
+// === impl Asked ===
+
+impl Asked {
+    /// The answer, or `None` for anything that is none.
+    pub(crate) fn read(self, headers: usize, body: usize) -> Option<Vec<u8>> {
+        match document(headers, body, MAX_ANSWER) {
+            Ok(bytes) => Some(bytes),
+            Err(why) => {
+                self.active.metrics.question_failed();
+                host::log(Level::Warn, &format!("an issuer did not answer about a token: {why}"));
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.active.questions.set(self.active.questions.get().saturating_sub(1));
     }
 }
 
@@ -125,7 +183,7 @@ impl Fetching {
 }
 
 fn store(active: &Active, issuer: usize, headers: usize, body: usize, now: Timestamp) {
-    let keys = read(headers, body);
+    let keys = document(headers, body, MAX_DOCUMENT).and_then(|b| KeySet::parse(&b).map_err(str::to_owned));
     active.metrics.key_fetch(keys.is_ok());
     let Ok(mut memory) = active.memory.try_borrow_mut() else { return };
     match keys {
@@ -139,7 +197,7 @@ fn store(active: &Active, issuer: usize, headers: usize, body: usize, now: Times
 }
 
 /// A broken connection calls back with no headers at all; the header map must not be read then.
-fn read(headers: usize, body: usize) -> Result<KeySet, String> {
+fn document(headers: usize, body: usize, most: usize) -> Result<Vec<u8>, String> {
     if headers == 0 {
         return Err("the connection broke".into());
     }
@@ -148,9 +206,8 @@ fn read(headers: usize, body: usize) -> Result<KeySet, String> {
     if status != b"200" {
         return Err(format!("status {}", String::from_utf8_lossy(status)));
     }
-    if body > MAX_DOCUMENT {
+    if body > most {
         return Err(format!("{body} bytes are too many"));
     }
-    let bytes = host::get_buffer(Buffer::CalloutBody, 0, body).map_err(|f| format!("host status {}", f.0))?;
-    KeySet::parse(&bytes).map_err(str::to_owned)
+    host::get_buffer(Buffer::CalloutBody, 0, body).map_err(|f| format!("host status {}", f.0))
 }

@@ -16,6 +16,7 @@ mod hostile;
 mod http2;
 mod labels;
 mod limits;
+mod opaque_tokens;
 mod path;
 mod policy_change;
 mod recorder;

@@ -3,7 +3,7 @@
 //! ```text
 //! request head   arrive        which server? Origin? which revision? declared size? which credential?
 //!                flood guard   one token of the source's bucket, before anything costs more
-//!                authenticate  cached or verified token -> Principal        (may wait for keys)
+//!                authenticate  cached or verified token -> Principal        (may wait for keys, or for the issuer)
 //! request body   read          strict JSON -> one message; header and body agree
 //!                decide        rules -> Permit or Denial                     (needs principal and message)
 //!                limits        one token of the principal's and the tool's buckets
@@ -15,6 +15,7 @@
 //! Sans-I/O: [`Exchange::on`] takes what happened and says what to do ([`Step`]). Every way to fail is a [`Denial`],
 //! and every denial leaves through [`Exchange::refuse`]. An event that cannot come in a phase denies.
 
+mod authentication;
 mod document;
 mod record;
 mod response;
@@ -26,8 +27,7 @@ use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::head::{RequestHead, ResponseHead, passing};
 use crate::identity::credential::{self, Credential};
-use crate::identity::jwt::{Expected, Fault};
-use crate::identity::memory::{Known, Memory};
+use crate::identity::memory::Memory;
 use crate::identity::origin;
 use crate::identity::principal::Principal;
 use crate::limits::held::Held;
@@ -40,7 +40,6 @@ use crate::mcp::versions::{Era, Revision};
 use crate::mcp::{headers, session};
 use crate::policy::authorize::authorize;
 use crate::policy::permit::Permit;
-use crate::policy::rule::Rule;
 use crate::reply::Reply;
 use crate::server::{Limits, Server};
 use crate::time::Timestamp;
@@ -96,6 +95,7 @@ struct Waiting {
     credential: Option<Credential>,
     principal: Option<Principal>,
     keys_asked: bool,
+    issuer_asked: bool,
     asked: Asked,
 }
 
@@ -112,6 +112,7 @@ enum Asked {
 #[derive(Debug)]
 enum Next {
     Authenticate(Box<Waiting>),
+    AskIssuer(Box<Waiting>, usize),
     Forward(Permit),
 }
 
@@ -133,6 +134,9 @@ impl Exchange {
             }
             (Phase::Waiting(waiting), Event::KeysFetched) if waiting.principal.is_none() => {
                 self.authenticate(waiting, world)
+            }
+            (Phase::Waiting(waiting), Event::Validated(answer)) if waiting.issuer_asked => {
+                self.answered_by_issuer(waiting, answer, world)
             }
             (Phase::Limiting(next), Event::Taken(outcome)) => self.admitted(next, outcome, world),
             (
@@ -192,7 +196,8 @@ impl Exchange {
         let credential = credential::present(&head)?;
         let rate = server.limits.flood;
         let flood = Take { tag: Tag::source(&server.name, head.source.as_deref(), rate), rate };
-        let waiting = Waiting { head, credential, principal: None, keys_asked: false, asked };
+        let waiting =
+            Waiting { head, credential, principal: None, keys_asked: false, issuer_asked: false, asked };
         self.phase = Phase::Limiting(Next::Authenticate(Box::new(waiting)));
         Ok(Control::Take(vec![flood]))
     }
@@ -232,44 +237,6 @@ impl Exchange {
             Err(denial) => self.late = Some(denial),
         }
         if end { Err(Denial::ParseError("no body")) } else { Ok(Asked::Unread) }
-    }
-
-    fn authenticate(&mut self, mut waiting: Box<Waiting>, world: &mut World<'_>) -> Result<Control, Denial> {
-        let index = self.facts.server.unwrap_or(usize::MAX);
-        let server = self.server(world.guard)?;
-        let principal = match &waiting.credential {
-            // Whether anonymous may do anything is for the rules to say; where none means them, no body is read.
-            None if server.rules.rules().iter().any(Rule::admits_anonymous) => Principal::Anonymous,
-            None => return Err(Denial::MissingCredential),
-            Some(credential) => {
-                let expected = Expected {
-                    issuers: &world.guard.issuers,
-                    accepted: &server.issuers,
-                    audience: &server.resource,
-                };
-                match world.memory.identify(index, credential, &expected, world.now) {
-                    Ok((identity, known)) => {
-                        self.effects.push(Effect::CountToken { remembered: known == Known::Remembered });
-                        Principal::Authenticated(Box::new(identity))
-                    }
-                    Err(Fault::Invalid(what)) => return Err(Denial::InvalidCredential(what)),
-                    Err(Fault::NeedKeys { issuer })
-                        if waiting.keys_asked || !world.memory.keys.may_fetch(issuer, world.now) =>
-                    {
-                        return Err(Denial::Unavailable("signing keys"));
-                    }
-                    Err(Fault::NeedKeys { issuer }) => {
-                        waiting.keys_asked = true;
-                        self.effects.push(Effect::FetchKeys(issuer));
-                        self.phase = Phase::Waiting(waiting);
-                        return Ok(Control::Hold);
-                    }
-                }
-            }
-        };
-        self.facts.principal = Some(principal.clone());
-        waiting.principal = Some(principal);
-        self.proceed(waiting, world)
     }
 
     fn read(
@@ -330,6 +297,7 @@ impl Exchange {
         outcome.ok_or(Denial::Unavailable("rate limit store"))?.admitted()?;
         match next {
             Next::Authenticate(waiting) => self.authenticate(waiting, world),
+            Next::AskIssuer(waiting, issuer) => self.ask_issuer(waiting, issuer, world),
             Next::Forward(permit) => self.forward(permit, world),
         }
     }

@@ -1,10 +1,10 @@
 //! Whose tokens may be accepted? Issuers, judged.
 
 use super::error::{Findings, Place, nearest};
-use super::raw::{RawClaims, RawIssuer, RawJwks};
+use super::raw::{RawClaims, RawIssuer, RawJwks, RawValidate};
 use super::units::{format_duration, parse_duration};
 use super::url::Url;
-use crate::identity::issuer::{Algorithm, ClaimNames, Issuer, JwksSource, TokenType};
+use crate::identity::issuer::{Algorithm, ClaimNames, Issuer, JwksSource, TokenType, ValidateSource};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -47,12 +47,14 @@ fn compile_one(raw: &RawIssuer, place: &Place, found: &mut Findings) -> Option<I
         found,
     );
     let jwks = jwks(&raw.jwks, &url, &place.key("jwks"), found);
+    let validate = raw.validate.as_ref().map(|v| validate(v, &url, &place.key("validate"), found));
     let claims = claims(raw.claims.as_ref(), &place.key("claims"), found);
     Some(Issuer {
         issuer: raw.issuer.clone(),
         algorithms,
         skew,
         jwks,
+        validate,
         claims,
         token_type: token_type(raw.token_type.as_deref(), &place.key("token_type"), found),
     })
@@ -104,16 +106,7 @@ fn refuse_algorithm(name: &str) -> (String, Option<String>) {
 }
 
 fn jwks(raw: &RawJwks, issuer: &Url, place: &Place, found: &mut Findings) -> JwksSource {
-    if raw.cluster.trim().is_empty() {
-        found.error(&place.key("cluster"), "the name of a cluster in Envoy's configuration is needed");
-    }
-    if !raw.path.starts_with('/') || raw.path.contains(|c: char| !c.is_ascii_graphic()) {
-        found.error(&place.key("path"), "a path begins with `/` and holds no spaces");
-    }
-    let authority = raw.authority.clone().unwrap_or_else(|| issuer.authority());
-    if crate::server::Authority::parse(&authority).is_none() {
-        found.error(&place.key("authority"), "is a host with an optional port");
-    }
+    let authority = reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer, place, found);
     let mut span = |key: &str, text: &Option<String>, default: &str, within: RangeInclusive<Duration>| {
         duration(text.as_deref(), default, within, &place.key(key), found)
     };
@@ -125,6 +118,42 @@ fn jwks(raw: &RawJwks, issuer: &Url, place: &Place, found: &mut Findings) -> Jwk
         path: raw.path.clone(),
         authority,
     }
+}
+
+fn validate(raw: &RawValidate, issuer: &Url, place: &Place, found: &mut Findings) -> ValidateSource {
+    let authority = reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer, place, found);
+    let mut span = |key: &str, text: &Option<String>, default: &str, within: RangeInclusive<Duration>| {
+        duration(text.as_deref(), default, within, &place.key(key), found)
+    };
+    ValidateSource {
+        timeout: span("timeout", &raw.timeout, "5s", Duration::from_millis(1)..=30 * SECOND),
+        remember: span("remember", &raw.remember, "30s", SECOND..=600 * SECOND),
+        cluster: raw.cluster.clone(),
+        path: raw.path.clone(),
+        authority,
+    }
+}
+
+/// The `:authority` of a call through a cluster, whose other parts are judged too.
+fn reached(
+    cluster: &str,
+    path: &str,
+    authority: Option<&String>,
+    issuer: &Url,
+    place: &Place,
+    found: &mut Findings,
+) -> String {
+    if cluster.trim().is_empty() {
+        found.error(&place.key("cluster"), "the name of a cluster in Envoy's configuration is needed");
+    }
+    if !path.starts_with('/') || path.contains(|c: char| !c.is_ascii_graphic()) {
+        found.error(&place.key("path"), "a path begins with `/` and holds no spaces");
+    }
+    let authority = authority.cloned().unwrap_or_else(|| issuer.authority());
+    if crate::server::Authority::parse(&authority).is_none() {
+        found.error(&place.key("authority"), "is a host with an optional port");
+    }
+    authority
 }
 
 fn claims(raw: Option<&RawClaims>, place: &Place, found: &mut Findings) -> ClaimNames {

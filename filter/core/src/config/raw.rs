@@ -40,6 +40,9 @@ pub struct RawIssuer {
     pub algorithms: Vec<String>,
     /// Where its public keys come from.
     pub jwks: RawJwks,
+    /// Where it is asked about opaque tokens: the `validate` call of the authorization server's internal API. Default: it
+    /// issues none, and every token must be a JWT.
+    pub validate: Option<RawValidate>,
     /// Leeway for `exp` and `nbf`, at most 60s. Default 30s.
     pub clock_skew: Option<String>,
     /// The `typ` of its access tokens: `at+jwt` (RFC 9068), or `JWT` for issuers that do not follow it; then tokens
@@ -66,6 +69,23 @@ pub struct RawJwks {
     pub refresh: Option<String>,
     /// How long the last good keys serve while fetching fails, at most 7d. Default 24h.
     pub max_stale: Option<String>,
+}
+
+/// The `validate` call, reached through a cluster of Envoy.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Validate"))]
+#[serde(deny_unknown_fields, expecting = "a mapping")]
+pub struct RawValidate {
+    /// The name of the cluster in Envoy's configuration.
+    pub cluster: String,
+    /// The path, beginning with `/`.
+    pub path: String,
+    /// The `:authority` to send. Default: the issuer's host.
+    pub authority: Option<String>,
+    /// How long one question may take, at most 30s. Default 5s.
+    pub timeout: Option<String>,
+    /// How long a good answer is believed, at most 10m: a token that is revoked lives on so long. Default 30s.
+    pub remember: Option<String>,
 }
 
 /// Names of claims.

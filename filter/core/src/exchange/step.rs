@@ -1,6 +1,7 @@
 //! What goes in and what comes out of an exchange? Events are what the host saw, steps are what it must do.
 
 use crate::head::{RequestHead, ResponseHead};
+use crate::identity::validation::Question;
 use crate::limits::rate::Rate;
 use crate::limits::store::Outcome;
 use crate::limits::tag::Tag;
@@ -23,6 +24,8 @@ pub enum Event<'a> {
     RequestTooLarge,
     /// An asked-for fetch of keys has ended, well or not; the memory already holds what came of it.
     KeysFetched,
+    /// The body of the answer to a [`Effect::Validate`] with status 200; `None` for anything else.
+    Validated(Option<&'a [u8]>),
     /// What the first bucket of [`Control::Take`] said that did not admit, or the last one; `None` when the store could
     /// not be read or written.
     Taken(Option<Outcome>),
@@ -93,6 +96,8 @@ pub enum Effect {
     ReplaceResponseBody(Vec<u8>),
     /// Fetch the keys of the issuer with this index, then feed [`Event::KeysFetched`].
     FetchKeys(usize),
+    /// Ask an issuer about a token, then feed [`Event::Validated`].
+    Validate(Question),
     /// One decision record, as one line of JSON.
     RecordDecision(String),
     /// One completion record, as one line of JSON.

@@ -13,6 +13,8 @@ pub struct Issuer {
     pub skew: Duration,
     /// Where its keys come from.
     pub jwks: JwksSource,
+    /// Where it is asked about opaque tokens; `None` where it has none.
+    pub validate: Option<ValidateSource>,
     /// Which claims hold what rules read.
     pub claims: ClaimNames,
     /// Which `typ` its access tokens carry.
@@ -58,6 +60,21 @@ pub struct JwksSource {
     pub refresh: Duration,
     /// How long the last good keys serve while fetching fails (stale-while-error).
     pub max_stale: Duration,
+}
+
+/// The `validate` call of an authorization server's internal API, behind an Envoy cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidateSource {
+    /// The name of the Envoy cluster.
+    pub cluster: String,
+    /// The `:authority` to send.
+    pub authority: String,
+    /// The path, beginning with `/`.
+    pub path: String,
+    /// How long one question may take.
+    pub timeout: Duration,
+    /// How long a good answer is believed: a token that is revoked lives on so long at most.
+    pub remember: Duration,
 }
 
 /// Names of the claims that rules read; dots walk into objects (`realm_access.roles`).

@@ -37,8 +37,10 @@ pub struct Verified {
     pub identity: Identity,
     /// The issuer's index in the configuration.
     pub issuer: usize,
-    /// The key that signed it.
-    pub key: KeyMark,
+    /// The key that signed it; `None` for a token that its issuer vouched for.
+    pub key: Option<KeyMark>,
+    /// Until when it may be remembered: `exp`, or earlier where the issuer has to be asked again.
+    pub until: Timestamp,
 }
 
 /// Why a token was not accepted.
@@ -46,6 +48,13 @@ pub struct Verified {
 pub enum Fault {
     /// It does not hold. Our own words, for the audit.
     Invalid(&'static str),
+    /// Its issuer must be asked, because only the issuer (its index) can read it.
+    NeedValidation {
+        /// The issuer's index in the configuration.
+        issuer: usize,
+    },
+    /// Its issuer was asked and did not answer.
+    Unanswered,
     /// It cannot be judged before the keys of this issuer (its index) are fetched. If
     /// [`KeyRing::may_fetch`] says no, they cannot be had now.
     NeedKeys {
@@ -107,7 +116,18 @@ pub fn verify_with(
     if !key.signed(token, &Claimed { issuer, audience: expected.audience, now }, host) {
         return Err(Fault::Invalid("signature"));
     }
-    Ok(Verified { identity, issuer: index, key: key.mark() })
+    let until = identity.expires;
+    Ok(Verified { identity, issuer: index, key: Some(key.mark()), until })
+}
+
+// === impl Expected ===
+
+impl Expected<'_> {
+    /// The issuer that is asked about tokens which only it can read: the first accepted one that can be.
+    pub(super) fn asked_about_opaque(&self) -> Option<usize> {
+        let can = |index: &usize| self.issuers.get(*index).is_some_and(|issuer| issuer.validate.is_some());
+        self.accepted.iter().copied().find(can)
+    }
 }
 
 // === impl Fault ===
@@ -118,6 +138,7 @@ impl From<Fault> for Denial {
         match fault {
             Fault::Invalid(what) => Self::InvalidCredential(what),
             Fault::NeedKeys { .. } => Self::Unavailable("signing keys"),
+            Fault::NeedValidation { .. } | Fault::Unanswered => Self::Unavailable("token validation"),
         }
     }
 }

@@ -1,16 +1,20 @@
 //! What does this VM remember of issuers and tokens? Keys and verified tokens, always changed together.
 
+use std::time::Duration;
+
 use super::credential::Credential;
 use super::host_signature::HostSignatures;
 use super::issuer::Issuer;
 use super::jwks::KeySet;
-use super::jwt::{self, Expected, Fault};
+use super::jwt::{self, Expected, Fault, Verified};
 use super::key_ring::KeyRing;
 use super::principal::Identity;
+use super::refused_tokens::RefusedTokens;
 use super::token_cache::{Digested, TokenCache};
+use super::validation;
 use crate::time::Timestamp;
 
-/// Verified tokens that one VM remembers; an entry takes under 1 KiB as a rule and 8 KiB at most.
+/// Verified tokens, and refused ones, that one VM remembers; an entry takes under 1 KiB as a rule and 8 KiB at most.
 const TOKENS: usize = 4096;
 
 /// The memory of one VM under one configuration.
@@ -21,6 +25,7 @@ pub struct Memory {
     /// What the host checks for us; nothing unless it is set.
     pub host: HostSignatures,
     tokens: TokenCache,
+    refused: RefusedTokens,
 }
 
 /// How a token came to be accepted.
@@ -37,7 +42,12 @@ pub enum Known {
 impl Memory {
     /// An empty one for these issuers.
     pub fn new(issuers: &[Issuer]) -> Self {
-        Self { keys: KeyRing::new(issuers), host: HostSignatures::NONE, tokens: TokenCache::new(TOKENS) }
+        Self {
+            keys: KeyRing::new(issuers),
+            host: HostSignatures::NONE,
+            tokens: TokenCache::new(TOKENS),
+            refused: RefusedTokens::new(TOKENS),
+        }
     }
 
     /// One for a new configuration: keys of issuers whose source did not change are taken over with their age, so that
@@ -71,10 +81,52 @@ impl Memory {
         if let Some(identity) = self.tokens.get(&digest, now) {
             return Ok((identity.clone(), Known::Remembered));
         }
+        if validation::is_opaque(credential.token())
+            && let Some(issuer) = expected.asked_about_opaque()
+        {
+            let refused = self.refused.holds(&digest, now);
+            return Err(if refused {
+                Fault::Invalid("not active")
+            } else {
+                Fault::NeedValidation { issuer }
+            });
+        }
         let verified = jwt::verify_with(credential.token(), expected, &self.keys, &self.host, now)?;
         let identity = verified.identity.clone();
         self.tokens.insert(digest, verified, now);
         Ok((identity, Known::Verified))
+    }
+
+    /// The same for a token about which its issuer was asked; `answer` is what came, `None` if nothing came.
+    ///
+    /// # Errors
+    /// [`Fault::Invalid`], or [`Fault::Unanswered`].
+    pub fn validated(
+        &mut self,
+        server: usize,
+        credential: &Credential,
+        expected: &Expected<'_>,
+        answer: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<Identity, Fault> {
+        let index = expected.asked_about_opaque().ok_or(Fault::Unanswered)?;
+        let issuer = expected.issuers.get(index).ok_or(Fault::Unanswered)?;
+        let remember = issuer.validate.as_ref().map_or(Duration::ZERO, |source| source.remember);
+        let digest = Digested::of(server, credential.token());
+        match validation::read(answer.ok_or(Fault::Unanswered)?, issuer, expected.audience, now) {
+            Ok(identity) => {
+                let until = identity.expires.min(now.plus(remember));
+                let verified = Verified { identity: identity.clone(), issuer: index, key: None, until };
+                self.tokens.insert(digest, verified, now);
+                Ok(identity)
+            }
+            Err(fault) => {
+                if matches!(fault, Fault::Invalid(_)) {
+                    self.refused.insert(digest, now);
+                }
+                Err(fault)
+            }
+        }
     }
 
     /// New keys of one issuer; tokens signed by a key that is gone are forgotten.

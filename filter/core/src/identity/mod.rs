@@ -12,4 +12,6 @@ pub mod key_ring;
 pub mod memory;
 pub mod origin;
 pub mod principal;
+pub mod refused_tokens;
 pub mod token_cache;
+pub mod validation;

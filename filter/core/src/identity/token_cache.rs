@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 
 /// Verified tokens, by digest. Clear it with every new configuration: issuers and servers are known by index.
 ///
-/// An entry lives until `exp` to the second, without the leeway of verification: inside the leeway a token is verified
+/// An entry lives until `exp` (or the time at which its issuer is asked again) to the second, without the leeway of verification: inside the leeway a token is verified
 /// each time. Capacity and entry size are bounded; the oldest that was not used lately goes first (second chance).
 pub struct TokenCache {
     index: HashMap<Digested, usize>,
@@ -49,7 +49,7 @@ impl TokenCache {
     /// The identity of a token that was verified and has not expired at `now`.
     pub fn get(&mut self, digest: &Digested, now: Timestamp) -> Option<&Identity> {
         let slot = *self.index.get(digest)?;
-        if self.entries.get(slot)?.verified.identity.expires <= now {
+        if self.entries.get(slot)?.verified.until <= now {
             self.remove(slot);
             return None;
         }
@@ -61,7 +61,7 @@ impl TokenCache {
     /// Remembers a token that [`verify`](super::jwt::verify) has just accepted. One past `exp` or with a huge identity is not
     /// kept.
     pub fn insert(&mut self, digest: Digested, verified: Verified, now: Timestamp) {
-        if verified.identity.expires <= now || text_bytes(&verified.identity) > Self::MAX_IDENTITY_BYTES {
+        if verified.until <= now || text_bytes(&verified.identity) > Self::MAX_IDENTITY_BYTES {
             return;
         }
         let entry = Entry { digest, verified, used: false };
@@ -82,7 +82,7 @@ impl TokenCache {
 
     /// The keys of an issuer were fetched: tokens signed by a key that is no longer published are forgotten.
     pub fn keys_changed(&mut self, issuer: usize, keys: &KeySet) {
-        self.retain(|v| v.issuer != issuer || keys.has(v.key));
+        self.retain(|v| v.issuer != issuer || v.key.is_none_or(|key| keys.has(key)));
     }
 
     /// Forgets the tokens that `keep` does not want, for example those of a revoked grant.
@@ -113,7 +113,7 @@ impl TokenCache {
         for _ in 0..Self::MAX_STEPS {
             let slot = self.step();
             match self.entries.get_mut(slot) {
-                Some(e) if e.used && e.verified.identity.expires > now => e.used = false,
+                Some(e) if e.used && e.verified.until > now => e.used = false,
                 _ => return slot,
             }
         }

@@ -18,6 +18,7 @@ enum Kind {
     Source = 1,
     Principal = 2,
     Tool = 3,
+    Validation = 4,
 }
 
 // === impl Tag ===
@@ -28,6 +29,12 @@ impl Tag {
         let mut fields = vec![server.as_bytes()];
         fields.extend(source.map(str::as_bytes));
         Self::of(Kind::Source, 0, &fields, rate)
+    }
+
+    /// Questions to an issuer about tokens that one address presents.
+    pub fn validation(source: Option<&str>, rate: Rate) -> Self {
+        let fields: Vec<&[u8]> = source.map(str::as_bytes).into_iter().collect();
+        Self::of(Kind::Validation, 0, &fields, rate)
     }
 
     /// All requests of one principal to one server. Anonymous ones count by address.

@@ -67,6 +67,8 @@ pub struct Driven {
     pub removed_request_headers: Vec<String>,
     pub removed_response_headers: Vec<&'static str>,
     pub wants_keys: Option<usize>,
+    /// What issuers were asked about tokens.
+    pub questions: Vec<Value>,
     /// What the client reads of the upstream's answer.
     pub downstream: Vec<u8>,
     body: Vec<u8>,
@@ -142,6 +144,7 @@ impl Gate {
             removed_request_headers: Vec::new(),
             removed_response_headers: Vec::new(),
             wants_keys: None,
+            questions: Vec::new(),
             downstream: Vec::new(),
             body: Vec::new(),
         }
@@ -243,6 +246,9 @@ impl Driven {
             Effect::RemoveResponseHeader(name) => self.removed_response_headers.push(name),
             Effect::ReplaceResponseBody(bytes) => *out = Some(bytes),
             Effect::FetchKeys(issuer) => self.wants_keys = Some(issuer),
+            Effect::Validate(question) => {
+                self.questions.push(serde_json::from_slice(&question.body()).unwrap())
+            }
             Effect::RecordDecision(line) => self.decisions.push(serde_json::from_str(&line).unwrap()),
             Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
             Effect::Count(reason) => self.counts.push(reason),

@@ -35,6 +35,7 @@ struct World {
 
 fn issuer(name: &str) -> Issuer {
     Issuer {
+        validate: None,
         issuer: name.into(),
         algorithms: Algorithm::ALL.to_vec(),
         skew: Duration::from_secs(30),

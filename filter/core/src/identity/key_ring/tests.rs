@@ -11,6 +11,7 @@ const NOW: u64 = 1_790_000_000;
 
 fn ring() -> KeyRing {
     let issuer = Issuer {
+        validate: None,
         issuer: "https://as.example".into(),
         algorithms: vec![Algorithm::EdDsa],
         skew: Duration::ZERO,

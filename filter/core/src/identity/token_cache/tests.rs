@@ -34,7 +34,7 @@ fn verified(subject: &str, issuer: usize, key: KeyMark, expires: u64) -> Verifie
         grant: Some("g".into()),
         expires: at(expires),
     };
-    Verified { identity, issuer, key }
+    Verified { until: identity.expires, identity, issuer, key: Some(key) }
 }
 
 #[test]
@@ -51,6 +51,18 @@ fn a_token_is_known_for_its_server_until_it_expires() {
     assert!(cache.is_empty(), "and forgotten");
     cache.insert(digest, verified("alice", 0, key, 10), at(10));
     assert!(cache.is_empty(), "not kept within the leeway of verification");
+}
+
+#[test]
+fn a_token_that_its_issuer_vouched_for_is_known_for_a_while_whatever_keys_come() {
+    let ((new, _), (_, key)) = (keys("a"), keys("b"));
+    let mut cache = TokenCache::new(10);
+    let digest = Digested::of(0, "opaque");
+    let vouched = Verified { key: None, until: at(5), ..verified("alice", 0, key, 10) };
+    cache.insert(digest, vouched, at(0));
+    cache.keys_changed(0, &new);
+    assert!(cache.get(&digest, at(4)).is_some());
+    assert_eq!(cache.get(&digest, at(5)), None, "ask again, though it lives to 10");
 }
 
 #[test]

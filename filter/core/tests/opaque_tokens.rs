@@ -1,0 +1,132 @@
+//! Tokens that only their issuer can read: asked about once, believed for a while, refused without a second question.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail that way"
+)]
+
+mod world;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wicketgate_core::exchange::step::Event;
+use world::{Driven, Gate, ISSUER, RESOURCE, call};
+
+const BEARER: [(&str, &str); 1] = [("authorization", "Bearer opaque-token")];
+
+fn gate() -> Gate {
+    let rules = json!([{"id": "read", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["search_*"]}}]);
+    let mut configuration = world::configuration(&rules);
+    configuration["issuers"][0]["validate"] =
+        json!({"cluster": "auth", "path": "/v1/validate", "remember": "20s"});
+    Gate::new(&configuration)
+}
+
+fn active(gate: &Gate) -> Value {
+    json!({"active": true, "iss": ISSUER, "sub": "alice", "aud": RESOURCE, "exp": gate.now.as_secs() + 3600,
+        "client_id": "c", "scope": "mcp:read"})
+}
+
+fn ask(gate: &mut Gate) -> Driven {
+    gate.post_raw(&BEARER, call("search_x").to_string().as_bytes())
+}
+
+fn answered(gate: &mut Gate, answer: Option<&Value>) -> Driven {
+    let mut driven = ask(gate);
+    assert_eq!(driven.questions, [json!({"token": "opaque-token", "resource": RESOURCE})]);
+    assert!(driven.upstream.is_none() && driven.replies.is_empty(), "nothing goes on before the answer");
+    let bytes = answer.map(|a| a.to_string().into_bytes());
+    driven.feed(gate, Event::Validated(bytes.as_deref()));
+    driven
+}
+
+fn later(gate: &mut Gate, seconds: u64) {
+    gate.now = gate.now.plus(Duration::from_secs(seconds));
+}
+
+#[test]
+fn a_good_token_is_asked_about_once_in_a_while() {
+    let mut gate = gate();
+    let answer = active(&gate);
+    let driven = answered(&mut gate, Some(&answer));
+    assert!(driven.upstream.is_some());
+    assert_eq!(driven.decisions[0]["principal"]["subject"], "alice");
+    later(&mut gate, 19);
+    let again = ask(&mut gate);
+    assert!(again.upstream.is_some() && again.questions.is_empty(), "remembered");
+    later(&mut gate, 1);
+    assert_eq!(ask(&mut gate).questions.len(), 1, "asked again, though it lives for an hour");
+}
+
+#[test]
+fn a_bad_token_is_refused_without_a_second_question() {
+    let mut gate = gate();
+    let refused = answered(&mut gate, Some(&json!({"active": false})));
+    assert_eq!((refused.status(), refused.counts), (Some(401), vec!["invalid_credential"]));
+    let again = ask(&mut gate);
+    assert_eq!((again.status(), again.questions.len()), (Some(401), 0));
+    later(&mut gate, 10);
+    assert_eq!(ask(&mut gate).questions.len(), 1);
+}
+
+#[test]
+fn a_token_for_somebody_else_is_refused() {
+    let mut gate = gate();
+    for (member, value) in
+        [("aud", json!("https://other.example")), ("iss", json!("https://evil.example")), ("exp", json!(1))]
+    {
+        let mut answer = active(&gate);
+        answer[member] = value;
+        let refused = answered(&mut gate, Some(&answer));
+        assert_eq!((refused.status(), refused.upstream.is_none()), (Some(401), true), "{member}");
+        later(&mut gate, 11);
+    }
+}
+
+#[test]
+fn no_answer_is_503_and_nothing_is_remembered_of_it() {
+    let mut gate = gate();
+    for answer in [None, Some(json!({})), Some(json!({"active": "yes"}))] {
+        let refused = answered(&mut gate, answer.as_ref());
+        assert_eq!((refused.status(), refused.upstream.is_none()), (Some(503), true));
+        assert_eq!(refused.counts, ["unavailable"]);
+    }
+}
+
+#[test]
+fn a_flood_of_made_up_tokens_asks_no_more_than_its_address_may() {
+    let mut gate = gate();
+    let mut asked = 0;
+    let mut limited = 0;
+    for n in 0..150 {
+        let bearer = format!("Bearer made-up-{n}");
+        let driven = gate.post_raw(&[("authorization", &bearer)], call("search_x").to_string().as_bytes());
+        asked += driven.questions.len();
+        limited += usize::from(driven.status() == Some(429));
+    }
+    assert_eq!((asked, limited), (50, 100));
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_denies() {
+    let mut gate = gate();
+    let answer = active(&gate).to_string();
+    let mut driven = gate.post_raw(&[], call("search_x").to_string().as_bytes());
+    assert_eq!(driven.status(), Some(401));
+    driven.feed(&mut gate, Event::Validated(Some(answer.as_bytes())));
+    assert!(driven.upstream.is_none());
+    let mut waits = ask(&mut gate);
+    waits.feed(&mut gate, Event::KeysFetched);
+    assert!(waits.upstream.is_none(), "keys are not what it waits for");
+}
+
+#[test]
+fn without_such_a_call_only_jwts_are_tokens() {
+    let rules = json!([{"id": "read", "allow": {"who": "any", "tools": ["*"]}}]);
+    let mut gate = Gate::with_rules(&rules);
+    let refused = ask(&mut gate);
+    assert_eq!((refused.status(), refused.questions.len()), (Some(401), 0));
+}

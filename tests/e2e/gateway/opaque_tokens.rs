@@ -1,0 +1,121 @@
+//! Tokens that only their issuer can read: is it asked, believed and obeyed, and not more often than it must be?
+//!
+//! The issuer is a stand-in that answers by the internal API's `validate` contract: the sidecar issues JWTs alone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::json;
+use wicketgate_e2e::world::World;
+
+use super::recorder::{Recorder, Script, Seen, json_answer};
+use super::scene::{RULES, call};
+use super::stage::{self, exchange, request};
+
+/// Before an echoing upstream, with an issuer that answers by `script`.
+async fn world(name: &str, upstream: &Recorder, issuer: &Recorder) -> World {
+    let cluster = format!(
+        "  clusters:\n    - name: issuer\n      type: STATIC\n      connect_timeout: 2s\n      load_assignment:\n        \
+         cluster_name: issuer\n        endpoints:\n          - lb_endpoints:\n              - endpoint: {{address: \
+         {{socket_address: {{address: 127.0.0.1, port_value: {}}}}}}}\n",
+        issuer.upstream.port
+    );
+    let policy = stage::policy("{request_bytes: 64KiB}", RULES).replace(
+        "    clock_skew: 1s\n",
+        "    clock_skew: 1s\n    validate: {cluster: issuer, path: /v1/validate}\n",
+    );
+    stage::world(name, |plan| {
+        plan.upstream = Some(upstream.upstream.clone());
+        plan.set_policy(&policy).unwrap();
+        plan.envoy_changes.push(("  clusters:\n".into(), cluster));
+    })
+    .await
+}
+
+fn answer(body: &serde_json::Value) -> Script {
+    Script::Answer(json_answer(&body.to_string()))
+}
+
+/// What the issuer says of tokens, by their name.
+fn word(origin: &str, seen: &Seen) -> Script {
+    let question = seen.json();
+    let resource = question["resource"].as_str().unwrap_or_default().to_owned();
+    let good = json!({"active": true, "token_type": "Bearer", "iss": origin, "sub": "alice", "aud": resource,
+        "exp": 4_000_000_000_u64, "iat": 1, "jti": "j", "client_id": "c1", "scope": "mcp:read", "grant_id": "g1"});
+    match question["token"].as_str().unwrap_or_default() {
+        "good-token" => answer(&good),
+        "foreign-token" => {
+            answer(&json!({"active": true, "iss": origin, "sub": "a", "aud": "https://other.example",
+            "exp": 4_000_000_000_u64}))
+        }
+        "broken-token" => Script::Break(b"HTTP/1.1 200".to_vec()),
+        "vague-token" => answer(&json!({"active": "true"})),
+        _ => answer(&json!({"active": false})),
+    }
+}
+
+async fn sends(world: &World, token: &str) -> u16 {
+    exchange(world, &request(world, "POST /mcp", Some(token), &[], call("get_note").as_bytes())).await.status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_issuer_is_asked_and_its_word_counts() {
+    let upstream = Recorder::echo().await;
+    // The world's address is known only once it runs, and the question does not name it: it is the resource's origin.
+    let issuer = Recorder::start(|seen| {
+        let resource = seen.json()["resource"].as_str().unwrap_or_default().to_owned();
+        word(resource.strip_suffix("/mcp").unwrap_or_default(), seen)
+    })
+    .await;
+    let world = world("opaque", &upstream, &issuer).await;
+    for (token, status) in [
+        ("good-token", 200),
+        ("bad-token", 401),
+        ("foreign-token", 401),
+        ("vague-token", 503),
+        ("broken-token", 503),
+    ] {
+        upstream.take();
+        assert_eq!(sends(&world, token).await, status, "{token}");
+        let seen = upstream.take();
+        assert_eq!(seen.len(), usize::from(status == 200), "{token}: {seen:?}");
+        assert!(!upstream.raw().contains(token), "{token} went no further");
+    }
+    let good = request(&world, "POST /mcp", Some("good-token"), &[], call("get_note").as_bytes());
+    let answer = exchange(&world, &good).await;
+    let records = stage::records(&world, answer.field("x-request-id").unwrap()).await;
+    assert_eq!(records[0]["principal"]["subject"], "alice", "{records:?}");
+    assert!(!format!("{records:?}").contains("good-token"), "{records:?}");
+    world.discard().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_made_up_tokens_reaches_the_issuer_within_bounds() {
+    let upstream = Recorder::echo().await;
+    let asked = Arc::new(AtomicU64::new(0));
+    let issuer = Recorder::start({
+        let asked = Arc::clone(&asked);
+        move |_| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            answer(&json!({"active": false}))
+        }
+    })
+    .await;
+    let world = world("opaque-flood", &upstream, &issuer).await;
+    let began = std::time::Instant::now();
+    let mut refused = 0;
+    for n in 0..150 {
+        let status = sends(&world, &format!("made-up-{n}")).await;
+        assert!(matches!(status, 401 | 429), "{status}");
+        refused += u64::from(status == 401);
+    }
+    // The bucket of questions: 50 at once, 10 each second after.
+    let most = 50 + 10 * (began.elapsed().as_secs() + 1);
+    let asked = asked.load(Ordering::SeqCst);
+    assert!(
+        asked >= 50 && asked <= most && asked == refused,
+        "{asked} questions, {refused} refusals, {most} at most"
+    );
+    assert!(upstream.take().is_empty());
+    world.discard().await;
+}
