@@ -8,6 +8,8 @@
 
 mod answers;
 mod audit;
+mod bound_sessions;
+mod expiry;
 mod failures;
 mod frames;
 mod hide;
@@ -16,6 +18,7 @@ mod hostile;
 mod http2;
 mod labels;
 mod limits;
+mod open_streams;
 mod path;
 mod policy_change;
 mod recorder;
