@@ -86,6 +86,7 @@ unsafe extern "C" {
     fn proxy_set_shared_data(k: *const u8, kl: usize, data: *const u8, size: usize, cas: u32) -> u32;
     fn proxy_continue_stream(half: u32) -> u32;
     fn proxy_close_stream(half: u32) -> u32;
+    fn proxy_set_effective_context(id: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -196,6 +197,12 @@ pub(crate) fn resume(half: Half) -> Result<(), Fault> {
 pub(crate) fn close(half: Half) -> Result<(), Fault> {
     // SAFETY: no pointers.
     ok(unsafe { proxy_close_stream(half as u32) })
+}
+
+/// What follows is meant for this context, until the callback under way is over.
+pub(crate) fn act_for(context: u32) -> Result<(), Fault> {
+    // SAFETY: no pointers.
+    ok(unsafe { proxy_set_effective_context(context) })
 }
 
 /// Answers the client from here. Never call it from `on_log`: that ends the whole Envoy process.

@@ -5,26 +5,32 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use wicketgate_core::exchange::step::{Control, Effect, Event, ResponseMode, Step};
+use wicketgate_core::exchange::step::{Control, Effect, Event, Lease, ResponseMode, Step};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::head::passing;
+use wicketgate_core::limits::lease::Outcome;
 use wicketgate_core::reply::Reply;
 use wicketgate_core::server::Limits;
 
 use crate::host::{self, Buffer, Fault, Half, Level, Map};
 use crate::root::{Active, now};
-use crate::{audit, head, shared, sidecar};
+use crate::{audit, deadlines, head, shared, sidecar, streams};
 
 /// One HTTP exchange.
 pub(crate) struct Http {
     /// `None` when this VM never accepted a configuration: everything is refused.
     open: Option<Open>,
+    context: u32,
     body_fed: bool,
     replied: bool,
     /// How long the host has waited for this exchange of ours.
     worked: Duration,
     /// What an issuer was asked on behalf of this exchange.
     callout: Option<Callout>,
+    /// That this exchange counts among the streams of its principal.
+    stream: Option<streams::Stream>,
+    /// That the root context ends it when its token is over.
+    watched: Option<deadlines::Watched>,
 }
 
 /// A callout that is under way, or that the host would not even send.
@@ -41,9 +47,18 @@ struct Open {
 // === impl Http ===
 
 impl Http {
-    pub(crate) fn new(active: Option<Rc<Active>>) -> Self {
+    pub(crate) fn new(active: Option<Rc<Active>>, context: u32) -> Self {
         let open = active.zip(now()).map(|(active, now)| Open { active, exchange: Exchange::new(now) });
-        Self { open, body_fed: false, replied: false, worked: Duration::ZERO, callout: None }
+        Self {
+            open,
+            context,
+            body_fed: false,
+            replied: false,
+            worked: Duration::ZERO,
+            callout: None,
+            stream: None,
+            watched: None,
+        }
     }
 
     /// Feeds one event and acts on the step; `size` is how many body bytes the event stands for.
@@ -53,7 +68,17 @@ impl Http {
         if let (Some(began), Some(ended)) = (began, now()) {
             self.worked = self.worked.saturating_add(ended.since(began));
         }
+        self.watch();
         action
+    }
+
+    /// From the moment that it is known when this stream must end, the root context knows it too.
+    fn watch(&mut self) {
+        if self.watched.is_some() || self.replied {
+            return;
+        }
+        let deadline = self.open.as_ref().and_then(|open| open.exchange.deadline(&open.active.guard));
+        self.watched = deadline.map(|deadline| deadlines::watch(self.context, deadline));
     }
 
     fn act(&mut self, event: Event<'_>, size: usize) -> Action {
@@ -72,20 +97,29 @@ impl Http {
                 };
                 continue;
             }
-            let takes = match step.control {
+            let event = match step.control {
                 Control::Hold => return Action::Pause,
                 Control::Forward(_permit) => return Action::Continue,
                 Control::Pass => return Action::Continue,
                 Control::Reply(reply) => return self.answer(&reply),
                 Control::Reset => return self.cut(),
-                Control::Take(takes) => takes,
+                Control::Take(takes) => Event::Taken(now().and_then(|now| shared::take(&takes, now))),
+                Control::Consult(consult) => {
+                    Event::Consulted(now().and_then(|now| shared::consult(&consult, now)))
+                }
+                Control::Lease(lease) => Event::Leased(self.lease(&lease)),
             };
-            let outcome = now().and_then(|now| shared::take(&takes, now));
-            step = match self.on(Event::Taken(outcome)) {
+            step = match self.on(event) {
                 Some(step) => step,
                 None => return self.fail("no clock"),
             };
         }
+    }
+
+    fn lease(&mut self, wanted: &Lease) -> Option<Outcome> {
+        let (outcome, stream) = streams::open(wanted, now()?);
+        self.stream = stream;
+        outcome
     }
 
     fn on(&mut self, event: Event<'_>) -> Option<Step> {
@@ -118,6 +152,7 @@ impl Http {
                 Effect::Validate(question) => {
                     self.callout = Some(Callout::Token(sidecar::ask(&open.active, &question)));
                 }
+                Effect::Forget(binding) => shared::forget(&binding),
                 Effect::RecordDecision(line) => audit::decision(&line),
                 Effect::RecordCompletion(line) => audit::completion(&line),
                 Effect::Count(reason) => open.active.metrics.decision(reason),
@@ -294,6 +329,12 @@ impl HttpContext for Http {
     }
 
     fn on_log(&mut self) {
+        self.stream = None;
+        if self.watched.take().is_some_and(|watched| watched.was_closed())
+            && let Some(step) = self.on(Event::Expired)
+        {
+            let _ = self.perform(step.effects, 0);
+        }
         let Some((open, at)) = self.open.as_mut().zip(now()) else { return };
         let effects = open.exchange.finish(&open.active.guard, at, self.worked);
         open.active.metrics.worked(self.worked);

@@ -3,6 +3,7 @@
 #![expect(missing_docs, reason = "the only public item is the entry point that the SDK's macro makes")]
 
 mod audit;
+mod deadlines;
 mod head;
 mod host;
 mod http;
@@ -11,6 +12,7 @@ mod root;
 mod shared;
 mod sidecar;
 mod signature;
+mod streams;
 
 use proxy_wasm::traits::RootContext;
 use proxy_wasm::types::LogLevel;
@@ -18,5 +20,5 @@ use proxy_wasm::types::LogLevel;
 proxy_wasm::main! {{
     // Also installs the panic hook: a panic is written to Envoy's log before the VM dies.
     proxy_wasm::set_log_level(LogLevel::Warn);
-    proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(root::Root::default()) });
+    proxy_wasm::set_root_context(|id| -> Box<dyn RootContext> { Box::new(root::Root::new(id)) });
 }}

@@ -16,7 +16,7 @@ use wicketgate_core::time::Timestamp;
 use crate::host::{self, Buffer, Level};
 use crate::http::Http;
 use crate::metrics::Metrics;
-use crate::{shared, sidecar, signature};
+use crate::{deadlines, shared, sidecar, signature, streams};
 
 /// Soon after configure the keys of every issuer are fetched; then due dates are looked at once a second.
 const TICK: Duration = Duration::from_millis(1000);
@@ -40,8 +40,8 @@ pub(crate) struct Active {
 }
 
 /// The root context of one configuration.
-#[derive(Default)]
 pub(crate) struct Root {
+    id: u32,
     active: Option<Rc<Active>>,
     fetching: sidecar::Fetching,
 }
@@ -60,6 +60,10 @@ pub(crate) fn now() -> Option<Timestamp> {
 // === impl Root ===
 
 impl Root {
+    pub(crate) fn new(id: u32) -> Self {
+        Self { id, active: None, fetching: sidecar::Fetching::default() }
+    }
+
     fn configure(&self) -> Result<Active, String> {
         let bytes = host::get_buffer(Buffer::PluginConfiguration, 0, MAX_CONFIGURATION)
             .map_err(|fault| format!("the configuration cannot be read (host status {})", fault.0))?;
@@ -137,10 +141,13 @@ impl RootContext for Root {
         self.fetching.fetch_due(active, now);
         active.metrics.held(active.held.bytes());
         self.set_tick_period(TICK);
+        streams::renew(now);
+        // Last, because the host looks at other contexts meanwhile.
+        deadlines::close_due(self.id, now);
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Http::new(self.active.clone())))
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Http::new(self.active.clone(), context_id)))
     }
 
     fn get_type(&self) -> Option<ContextType> {

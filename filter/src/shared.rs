@@ -1,12 +1,19 @@
-//! How are token buckets exact across Envoy's workers? They lie in shared data and change by compare-and-swap only.
+//! How do Envoy's workers know the same? Token buckets, owners and counts of streams lie in shared data and change by
+//! compare-and-swap only.
 //!
-//! Which slot, what bytes and who is evicted is the core's (`limits::store`); here is only the loop around the host.
+//! Which slot, what bytes and who is evicted is the core's (`limits::store`, `limits::lease`, `bindings::table`); here is
+//! only the loop around the host.
 
-use wicketgate_core::exchange::step::Take;
+use std::iter::once;
+
+use wicketgate_core::bindings::owner::{Binding, Kind};
+use wicketgate_core::bindings::table::{self, Finding};
+use wicketgate_core::exchange::step::{Consult, Take};
+use wicketgate_core::limits::lease;
 use wicketgate_core::limits::store::{self, Outcome};
 use wicketgate_core::time::Timestamp;
 
-use crate::host::{self, Fault};
+use crate::host::{self, Fault, Level};
 
 /// Each try loses only to another worker that succeeded, so a handful is rare and this many is a broken host.
 const TRIES: usize = 256;
@@ -14,9 +21,23 @@ const TRIES: usize = 256;
 /// Creates every set of slots that does not exist: creation cannot be compared-and-swapped, so it is done at configure,
 /// before traffic.
 pub(crate) fn prepare() -> Result<(), Fault> {
-    for key in store::all_keys() {
+    create(store::all_keys(), &store::empty_set())?;
+    create(lease::all_keys(), &lease::empty_set())?;
+    for kind in [Kind::Session, Kind::Task] {
+        create(table::all_keys(kind), &table::empty_set())?;
+    }
+    Ok(())
+}
+
+/// Sets are created in order and never vanish: where the last one is, all are.
+fn create(mut keys: impl DoubleEndedIterator<Item = String>, empty: &[u8]) -> Result<(), Fault> {
+    let Some(last) = keys.next_back() else { return Ok(()) };
+    if host::shared(&last)?.is_some() {
+        return Ok(());
+    }
+    for key in keys.chain(once(last)) {
         if host::shared(&key)?.is_none() {
-            host::set_shared(&key, &store::empty_set(), 0)?;
+            host::set_shared(&key, empty, 0)?;
         }
     }
     Ok(())
@@ -30,7 +51,9 @@ pub(crate) fn take(takes: &[Take], now: Timestamp) -> Option<Outcome> {
         if !matches!(outcome, Some(Outcome::Admitted { .. })) {
             for earlier in takes.iter().take(index) {
                 // Lost only if the store broke meanwhile: then one token too few is left, never one too many.
-                let _ = change(earlier, |set| (store::give_back(set, earlier.tag, earlier.rate, 1, now), ()));
+                let _ = change(&store::set_key(earlier.tag), |set| {
+                    (store::give_back(set, earlier.tag, earlier.rate, 1, now), ())
+                });
             }
             break;
         }
@@ -39,21 +62,38 @@ pub(crate) fn take(takes: &[Take], now: Timestamp) -> Option<Outcome> {
 }
 
 fn take_one(bucket: &Take, now: Timestamp) -> Result<Outcome, Fault> {
-    change(bucket, |set| {
+    change(&store::set_key(bucket.tag), |set| {
         let taken = store::take(set, bucket.tag, bucket.rate, 1, now);
         (taken.bytes, taken.outcome)
     })
 }
 
+/// Whose it is; `None` when the host fails.
+pub(crate) fn consult(consult: &Consult, now: Timestamp) -> Option<Finding> {
+    let Consult { binding, question } = consult;
+    let found = change(&table::set_key(binding), |set| {
+        let found = table::ask(set, binding, *question, now);
+        (found.bytes, found.finding)
+    });
+    found.ok()
+}
+
+/// Forgets whose it is. Where the host fails it stays with its owner, whom that harms no more than anybody.
+pub(crate) fn forget(binding: &Binding) {
+    let forgotten = change(&table::set_key(binding), |set| (table::forget(set, binding), ()));
+    if forgotten.is_err() {
+        host::log(Level::Warn, "what has ended could not be forgotten");
+    }
+}
+
 /// Reads a set, lets `next` make new bytes of it, and writes them if nobody was faster; else again.
-fn change<T>(bucket: &Take, next: impl Fn(Option<&[u8]>) -> (Option<Vec<u8>>, T)) -> Result<T, Fault> {
-    let key = store::set_key(bucket.tag);
+pub(crate) fn change<T>(key: &str, next: impl Fn(Option<&[u8]>) -> (Option<Vec<u8>>, T)) -> Result<T, Fault> {
     for _ in 0..TRIES {
         // A set that is not there was never prepared: without its number nothing can be swapped safely.
-        let Some((bytes, cas)) = host::shared(&key)? else { return Err(Fault(u32::MAX)) };
+        let Some((bytes, cas)) = host::shared(key)? else { return Err(Fault(u32::MAX)) };
         let (new, outcome) = next(Some(&bytes));
         let Some(new) = new else { return Ok(outcome) };
-        if host::set_shared(&key, &new, cas)? {
+        if host::set_shared(key, &new, cas)? {
             return Ok(outcome);
         }
     }

@@ -8,6 +8,8 @@
 
 mod answers;
 mod audit;
+mod bound_sessions;
+mod expiry;
 mod failures;
 mod frames;
 mod hide;
@@ -17,6 +19,7 @@ mod http2;
 mod labels;
 mod limits;
 mod opaque_tokens;
+mod open_streams;
 mod path;
 mod policy_change;
 mod recorder;

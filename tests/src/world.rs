@@ -301,6 +301,8 @@ async fn configure_sidecar(plan: &Plan, state: &Path) -> Result<(Sidecar, Option
         let listeners = Listeners::free(plan.documented_ports)?;
         let users = plan.users(state)?;
         let sidecar = Sidecar::generate(state, &origin, &format!("{origin}/mcp"), listeners, &users)?;
+        let text = files::read(&sidecar.configuration)?;
+        files::write_private(&sidecar.configuration, &format!("{text}{}", plan.auth_settings))?;
         return Ok((sidecar, users.into_iter().next().map(|user| user.login)));
     };
     let sidecar = Sidecar::from_user(configuration).await?;

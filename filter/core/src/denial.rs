@@ -35,12 +35,14 @@ pub enum Denial {
     NotAllowed(Absent),
     /// The method may not be used or is unknown: -32601.
     UnknownMethod(String),
-    /// The session is not known (or is another's): 404.
-    UnknownSession,
+    /// The session is not known or another's: 404, in the same words. Which of them goes to the audit only.
+    UnknownSession(&'static str),
     /// The request is larger than allowed: 413. The limit in bytes.
     TooLarge(u64),
     /// Too many requests: 429, with the time after which one more is admitted.
     RateLimited(Duration),
+    /// As many streams of the principal are open as there may be: 429. Holds that number.
+    TooManyStreams(u32),
     /// The upstream's answer may not pass: 502.
     UnsafeResponse(&'static str),
     /// A part that is needed cannot be reached: 503. Names the part.
@@ -83,9 +85,10 @@ impl Denial {
             Self::UnsupportedVersion(_) => "unsupported_version",
             Self::NotAllowed(_) => "not_allowed",
             Self::UnknownMethod(_) => "unknown_method",
-            Self::UnknownSession => "unknown_session",
+            Self::UnknownSession(_) => "unknown_session",
             Self::TooLarge(_) => "too_large",
             Self::RateLimited(_) => "rate_limited",
+            Self::TooManyStreams(_) => "too_many_streams",
             Self::UnsafeResponse(_) => "unsafe_response",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
@@ -93,7 +96,7 @@ impl Denial {
     }
 
     /// Every slug that [`Denial::reason`] can give, for metrics defined at configure and for the README's table.
-    pub const REASONS: [&'static str; 21] = [
+    pub const REASONS: [&'static str; 22] = [
         "missing_credential",
         "invalid_credential",
         "insufficient_scope",
@@ -112,6 +115,7 @@ impl Denial {
         "unknown_session",
         "too_large",
         "rate_limited",
+        "too_many_streams",
         "unsafe_response",
         "unavailable",
         "internal",
@@ -125,6 +129,7 @@ impl Denial {
             | Self::InvalidRequest(what)
             | Self::InvalidParams(what)
             | Self::HeaderMismatch(what)
+            | Self::UnknownSession(what)
             | Self::UnsafeResponse(what)
             | Self::Unavailable(what)
             | Self::Internal(what) => Some(what),

@@ -6,7 +6,7 @@
 //!                authenticate  cached or verified token -> Principal        (may wait for keys, or for the issuer)
 //! request body   read          strict JSON -> one message; header and body agree
 //!                decide        rules -> Permit or Denial                     (needs principal and message)
-//!                limits        one token of the principal's and the tool's buckets
+//!                admit         whose session? how many streams? one token of each bucket    (exchange/admission.rs)
 //!                forward       the bytes that were read, unchanged
 //! response       answering     lists filtered by the same rules, sizes bounded   (exchange/response.rs)
 //! end            finish        completion record
@@ -15,6 +15,7 @@
 //! Sans-I/O: [`Exchange::on`] takes what happened and says what to do ([`Step`]). Every way to fail is a [`Denial`],
 //! and every denial leaves through [`Exchange::refuse`]. An event that cannot come in a phase denies.
 
+mod admission;
 mod authentication;
 mod document;
 mod record;
@@ -32,10 +33,9 @@ use crate::identity::origin;
 use crate::identity::principal::Principal;
 use crate::limits::held::Held;
 use crate::limits::size;
-use crate::limits::store::Outcome;
 use crate::limits::tag::Tag;
 use crate::mcp::jsonrpc::{self, Message};
-use crate::mcp::operation::{Operation, Target};
+use crate::mcp::operation::Operation;
 use crate::mcp::versions::{Era, Revision};
 use crate::mcp::{headers, session};
 use crate::policy::authorize::authorize;
@@ -44,8 +44,9 @@ use crate::reply::Reply;
 use crate::server::{Limits, Server};
 use crate::time::Timestamp;
 
+use admission::{Admission, bucket_admits};
 use record::Facts;
-use response::Answering;
+use response::{Answering, Handing};
 use step::{Control, Effect, Event, ResponseMode, Step, Take};
 
 /// One HTTP request and its response, from the first header to the end.
@@ -80,10 +81,16 @@ enum Phase {
     Fresh,
     /// The head is read; keys, the body, or both are awaited.
     Waiting(Box<Waiting>),
-    /// Buckets are being asked.
-    Limiting(Next),
+    /// The flood guard is being asked.
+    Guarding(Box<Waiting>),
+    /// Whether this address may have the issuer (its index) asked about one more token.
+    Asking(Box<Waiting>, usize),
+    /// The rules allow it; what else must hold is being asked.
+    Admitting(Box<Admission>),
     /// The request is on its way; the answer is awaited or passing.
     Forwarded(Box<Answering>),
+    /// The answer hands out a session; its head waits until that is bound.
+    Binding(Box<Handing>),
     /// Our own answer was given; it now passes through our response callbacks.
     Replied,
 }
@@ -108,14 +115,6 @@ enum Asked {
     Known(Operation),
 }
 
-/// What follows when the buckets admit.
-#[derive(Debug)]
-enum Next {
-    Authenticate(Box<Waiting>),
-    AskIssuer(Box<Waiting>, usize),
-    Forward(Permit),
-}
-
 // === impl Exchange ===
 
 impl Exchange {
@@ -138,11 +137,24 @@ impl Exchange {
             (Phase::Waiting(waiting), Event::Validated(answer)) if waiting.issuer_asked => {
                 self.answered_by_issuer(waiting, answer, world)
             }
-            (Phase::Limiting(next), Event::Taken(outcome)) => self.admitted(next, outcome, world),
+            (Phase::Asking(waiting, issuer), Event::Taken(outcome)) => {
+                bucket_admits(outcome).and_then(|()| self.ask_issuer(waiting, issuer, world))
+            }
+            (Phase::Guarding(waiting), Event::Taken(outcome)) => {
+                bucket_admits(outcome).and_then(|()| self.authenticate(waiting, world))
+            }
             (
-                Phase::Forwarded(answering),
-                event @ (Event::ResponseHead { .. } | Event::ResponseBody { .. } | Event::ResponseTooLarge),
-            ) => self.answer(answering, event, world),
+                Phase::Admitting(admission),
+                event @ (Event::Taken(_) | Event::Consulted(_) | Event::Leased(_)),
+            ) => self.answered(admission, &event, world),
+            (Phase::Forwarded(answering), Event::ResponseHead { head, end }) => {
+                self.answer_begins(answering, head, end, world)
+            }
+            (Phase::Forwarded(answering), event @ (Event::ResponseBody { .. } | Event::ResponseTooLarge)) => {
+                self.answer(answering, event, world)
+            }
+            (Phase::Forwarded(_), Event::Expired) => Ok(self.expire(world)),
+            (Phase::Binding(handing), Event::Consulted(finding)) => self.handed_out(*handing, finding, world),
             // Our own answer on its way out, or what was under way when it was given.
             (Phase::Replied, Event::ResponseHead { .. } | Event::ResponseBody { .. }) => Ok(Control::Pass),
             (Phase::Replied, _) => Ok(Control::Hold),
@@ -198,7 +210,7 @@ impl Exchange {
         let flood = Take { tag: Tag::source(&server.name, head.source.as_deref(), rate), rate };
         let waiting =
             Waiting { head, credential, principal: None, keys_asked: false, issuer_asked: false, asked };
-        self.phase = Phase::Limiting(Next::Authenticate(Box::new(waiting)));
+        self.phase = Phase::Guarding(Box::new(waiting));
         Ok(Control::Take(vec![flood]))
     }
 
@@ -214,9 +226,14 @@ impl Exchange {
     /// What the head alone tells of the operation, and whether the rest of it is in order.
     fn asked_by_head(&mut self, head: &RequestHead, end: bool, server: &Server) -> Result<Asked, Denial> {
         headers::unrepeated(&head.headers)?;
-        self.facts.session = session::id_of(&head.headers)?.map(str::to_owned);
         let revision = headers::revision_of(head, &server.versions);
         let modern = matches!(revision, Ok(Some(r)) if r.era() == Era::Modern);
+        if !modern {
+            self.facts.session = session::id_of(&head.headers)?.map(str::to_owned);
+        } else if head.headers.has(session::HEADER) {
+            // There are none any more; an upstream that speaks both eras shall not find one.
+            self.effects.push(Effect::RemoveRequestHeader(session::HEADER.to_owned()));
+        }
         let bare = match head.method.as_str() {
             "POST" => None,
             "GET" if !modern => Some(Operation::STREAM),
@@ -280,26 +297,7 @@ impl Exchange {
             denial
         })?;
         self.facts.rule = Some(permit.rule().clone());
-        let takes = takes(server, principal, waiting.head.source.as_deref(), operation);
-        if takes.is_empty() {
-            return self.forward(permit, world);
-        }
-        self.phase = Phase::Limiting(Next::Forward(permit));
-        Ok(Control::Take(takes))
-    }
-
-    fn admitted(
-        &mut self,
-        next: Next,
-        outcome: Option<Outcome>,
-        world: &mut World<'_>,
-    ) -> Result<Control, Denial> {
-        outcome.ok_or(Denial::Unavailable("rate limit store"))?.admitted()?;
-        match next {
-            Next::Authenticate(waiting) => self.authenticate(waiting, world),
-            Next::AskIssuer(waiting, issuer) => self.ask_issuer(waiting, issuer, world),
-            Next::Forward(permit) => self.forward(permit, world),
-        }
+        self.admit(permit, principal, operation, world)
     }
 
     fn forward(&mut self, permit: Permit, world: &mut World<'_>) -> Result<Control, Denial> {
@@ -335,22 +333,4 @@ impl Exchange {
         let server = self.facts.server.and_then(|index| guard.servers.get(index));
         server.ok_or(Denial::Internal("no server"))
     }
-}
-
-/// The buckets that an allowed operation spends from.
-fn takes(server: &Server, who: &Principal, source: Option<&str>, operation: &Operation) -> Vec<Take> {
-    let mut takes = Vec::new();
-    if let Some(rate) = server.limits.principal {
-        takes.push(Take { tag: Tag::principal(&server.name, who, source, rate), rate });
-    }
-    for (index, limit) in server.limits.tools.iter().enumerate() {
-        let spends = |target: &Target| matches!(target, Target::Tool(name) if limit.applies_to(name));
-        if operation.method == "tools/call" && operation.targets.iter().any(spends) {
-            takes.push(Take {
-                tag: Tag::tool(&server.name, index, who, source, limit.rate),
-                rate: limit.rate,
-            });
-        }
-    }
-    takes
 }

@@ -4,6 +4,7 @@
 //! Event --> exchange --> Step             exchange        one HTTP exchange, in order: start there
 //!              |                          server, guard   the compiled configuration
 //!   mcp  identity  policy  limits         what is asked, by whom, may they, may they now
+//!              |           bindings       whose session or task it is
 //!              |                          sanitize        what may come back
 //!        denial --> reply                 every refusal, and its words
 //!              audit                      what is written down
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod audit;
+pub mod bindings;
 pub mod config;
 pub mod denial;
 pub mod exchange;
@@ -24,6 +26,7 @@ pub mod limits;
 pub mod mcp;
 pub mod policy;
 pub mod reply;
+mod rows;
 pub mod sanitize;
 pub mod server;
 pub mod time;

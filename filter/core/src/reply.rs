@@ -98,12 +98,12 @@ fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
     match denial {
         Denial::MissingCredential | Denial::InvalidCredential(_) => 401,
         Denial::InsufficientScope(_) | Denial::OriginRefused => 403,
-        Denial::UnknownServer | Denial::UnknownSession => 404,
+        Denial::UnknownServer | Denial::UnknownSession(_) => 404,
         Denial::MethodNotAllowed => 405,
         Denial::NotAcceptable => 406,
         Denial::TooLarge(_) => 413,
         Denial::UnsupportedMediaType => 415,
-        Denial::RateLimited(_) => 429,
+        Denial::RateLimited(_) | Denial::TooManyStreams(_) => 429,
         Denial::ParseError(_)
         | Denial::InvalidRequest(_)
         | Denial::InvalidParams(_)
@@ -197,6 +197,11 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
             message: "Too many requests".into(),
             data: Some(json!({ "retry_after_ms": u64::try_from(after.as_millis()).unwrap_or(u64::MAX) })),
         },
+        Denial::TooManyStreams(limit) => RpcError {
+            code: -31030,
+            message: "Too many open streams".into(),
+            data: Some(json!({ "limit_streams": limit })),
+        },
         Denial::TooLarge(limit) => RpcError {
             code: -31013,
             message: "Message too large".into(),
@@ -204,7 +209,7 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
         },
         Denial::OriginRefused => plain(-31004, "Origin not allowed"),
         Denial::UnknownServer => plain(-31005, "Not found"),
-        Denial::UnknownSession => plain(-31006, "Session not found"),
+        Denial::UnknownSession(_) => plain(-31006, "Session not found"),
         Denial::MethodNotAllowed => plain(-31007, "Method not allowed"),
         Denial::UnsupportedMediaType => {
             plain(-31008, "Content-Type must be application/json, without Content-Encoding")

@@ -29,6 +29,8 @@ pub struct Server {
     pub issuers: Vec<usize>,
     /// Protocol revisions that it accepts, oldest first; never empty.
     pub versions: Vec<Revision>,
+    /// What becomes of sessions that nobody is known to own.
+    pub sessions: Unknown,
     /// How much and how often.
     pub limits: Limits,
     /// Who may do what.
@@ -60,6 +62,17 @@ pub enum Host {
     },
 }
 
+/// What becomes of a thing that nobody is known to own: begun at another Envoy, or before this one was started, or pushed
+/// out by others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unknown {
+    /// It reads like one that does not exist.
+    #[default]
+    Refuse,
+    /// It becomes the first one's who names it.
+    Adopt,
+}
+
 /// Sizes and rates of one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -73,6 +86,8 @@ pub struct Limits {
     pub principal: Option<Rate>,
     /// Per principal and limit, for calls of tools that match; all that match apply.
     pub tools: Vec<ToolLimit>,
+    /// Per principal, GET streams and requests without a whole answer, at any moment.
+    pub streams: u32,
 }
 
 /// A bucket for some tools.

@@ -17,10 +17,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("head", &["denial"]),
     ("denial", &[]),
+    ("rows", &[]),
     ("mcp", &["time", "head", "denial"]),
     ("identity", &["time", "head", "denial"]),
     ("policy", &["time", "head", "denial", "mcp", "identity"]),
-    ("limits", &["time", "head", "denial", "mcp", "identity", "policy"]),
+    ("bindings", &["time", "rows", "identity"]),
+    ("limits", &["time", "head", "denial", "rows", "mcp", "identity", "policy"]),
     ("sanitize", &["time", "head", "denial", "mcp", "identity", "policy"]),
     ("server", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize"]),
     ("guard", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server"]),
@@ -29,8 +31,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "exchange",
         &[
-            "time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server", "guard",
-            "audit", "reply",
+            "time", "head", "denial", "mcp", "identity", "policy", "bindings", "limits", "sanitize",
+            "server", "guard", "audit", "reply",
         ],
     ),
     (

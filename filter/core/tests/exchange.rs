@@ -31,7 +31,7 @@ fn an_allowed_call_goes_through_byte_for_byte_and_is_recorded_once() {
     let mut driven = gate.post_raw(&[("authorization", &format!("Bearer {token}"))], body);
     assert_eq!(driven.upstream.as_deref(), Some(body.as_slice()), "invariant 5");
     driven.respond(&mut gate, 200, &[("content-type", "application/json")], b"{}");
-    driven.finish(&gate);
+    driven.finish(&mut gate);
     assert_eq!((driven.decisions.len(), driven.completions.len()), (1, 1), "invariant 2");
     let decision = &driven.decisions[0];
     assert_eq!(decision["verdict"], "allow");
@@ -94,7 +94,7 @@ fn streams_together_hold_no_more_than_the_worker_may() {
         .collect();
     assert_eq!(open.iter().map(|d| d.resets).collect::<Vec<_>>(), [0, 0, 1], "the third is one too many");
     assert_eq!(gate.held.bytes(), 90, "what it held is free again");
-    open.remove(0).finish(&gate);
+    open.remove(0).finish(&mut gate);
     assert_eq!(gate.held.bytes(), 45);
 }
 
@@ -216,7 +216,7 @@ fn lists_show_what_calls_allow_and_what_a_step_up_could() {
         String::from_utf8(driven.downstream.clone()).unwrap(),
         r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search_a"},{"name":"write_note"}]}}"#
     );
-    driven.finish(&gate);
+    driven.finish(&mut gate);
     assert_eq!(driven.completions[0]["removed"], 2);
 }
 
@@ -233,6 +233,7 @@ fn an_event_stream_list_is_filtered_for_any_chunking() {
             driven.feed(&mut gate, Event::ResponseBody { bytes: chunk, size: chunk.len(), end: false });
         }
         driven.feed(&mut gate, Event::ResponseBody { bytes: b"", size: 0, end: true });
+        driven.finish(&mut gate);
         let text = String::from_utf8(driven.downstream).unwrap();
         assert!(text.starts_with("id: 1\ndata:\n\n: keep-alive\n\nevent: message\n"), "{text}");
         assert!(text.contains("search_ö") && !text.contains("\"ä\""), "{text}");
@@ -256,7 +257,7 @@ fn an_answer_that_cannot_be_read_is_withheld() {
         driven.respond(&mut gate, 200, headers, body);
         assert_eq!(driven.status(), Some(502), "{headers:?}");
         assert!(driven.downstream.is_empty());
-        driven.finish(&gate);
+        driven.finish(&mut gate);
         assert_eq!(driven.decisions.len(), 1, "the request was allowed once");
         assert_eq!(driven.completions[0]["reason"], "unsafe_response");
     }
@@ -350,7 +351,7 @@ fn public_documents_are_served_without_a_token() {
     ] {
         let mut driven = gate.begin();
         driven.feed(&mut gate, Event::RequestHead { head: request("GET", path, &[]), end: true });
-        driven.finish(&gate);
+        driven.finish(&mut gate);
         assert_eq!((driven.status(), driven.decisions.len()), (Some(status), 1), "{path}");
     }
 }
@@ -365,7 +366,7 @@ fn no_record_and_no_reply_holds_the_token() {
             &[("authorization", &format!("Bearer {credential}"))],
             call("nope").to_string().as_bytes(),
         );
-        driven.finish(&gate);
+        driven.finish(&mut gate);
         let signature = credential.rsplit('.').next().unwrap();
         let written = format!("{:?}{:?}{:?}", driven.decisions, driven.completions, driven.exchange);
         assert!(!written.contains(signature), "invariant 7");

@@ -14,7 +14,9 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use wicketgate_core::bindings::table::Finding;
 use wicketgate_core::exchange::step::Event;
+use wicketgate_core::limits::lease;
 use wicketgate_core::limits::store::Outcome;
 use world::{Gate, call, list, request, response};
 
@@ -26,6 +28,9 @@ enum Fed {
     TooLarge,
     Keys,
     Taken(usize),
+    Consulted(usize),
+    Leased(usize),
+    Expired,
     Answer { status: u16, media: &'static str, end: bool },
     Chunk { bytes: Vec<u8>, end: bool },
     AnswerTooLarge,
@@ -47,6 +52,9 @@ fn fed() -> impl Strategy<Value = Fed> {
         1 => Just(Fed::TooLarge),
         1 => Just(Fed::Keys),
         1 => (0..OUTCOMES.len()).prop_map(Fed::Taken),
+        1 => (0..FINDINGS.len()).prop_map(Fed::Consulted),
+        1 => (0..LEASES.len()).prop_map(Fed::Leased),
+        1 => Just(Fed::Expired),
         2 => (prop_oneof![Just(200u16), Just(404), Just(503)], media, any::<bool>())
             .prop_map(|(status, media, end)| Fed::Answer { status, media, end }),
         2 => (vec(any::<u8>(), 0..20), any::<bool>()).prop_map(|(bytes, end)| Fed::Chunk { bytes, end }),
@@ -61,6 +69,12 @@ const OUTCOMES: [Option<Outcome>; 5] = [
     Some(Outcome::Full),
     Some(Outcome::Corrupt),
 ];
+
+const FINDINGS: [Option<Finding>; 5] =
+    [None, Some(Finding::Own), Some(Finding::Foreign), Some(Finding::Unknown), Some(Finding::Corrupt)];
+
+const LEASES: [Option<lease::Outcome>; 3] =
+    [None, Some(lease::Outcome::Admitted), Some(lease::Outcome::Refused)];
 
 fn rules() -> Value {
     json!([{"id": "r", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["t*"]}}])
@@ -81,6 +95,9 @@ fn feed(driven: &mut world::Driven, gate: &mut Gate, event: &Fed, bearer: &str) 
         Fed::TooLarge => driven.feed(gate, Event::RequestTooLarge),
         Fed::Keys => driven.feed(gate, Event::KeysFetched),
         Fed::Taken(which) => driven.feed(gate, Event::Taken(OUTCOMES[*which])),
+        Fed::Consulted(which) => driven.feed(gate, Event::Consulted(FINDINGS[*which])),
+        Fed::Leased(which) => driven.feed(gate, Event::Leased(LEASES[*which])),
+        Fed::Expired => driven.feed(gate, Event::Expired),
         Fed::Answer { status, media, end } => {
             let head = response(*status, &[("content-type", media)]);
             driven.feed(gate, Event::ResponseHead { head, end: *end });
@@ -109,7 +126,7 @@ proptest! {
                 prop_assert!(driven.replies.is_empty(), "forwarded after a reply");
             }
         }
-        driven.finish(&gate);
+        driven.finish(&mut gate);
         prop_assert!(driven.replies.len() <= 1, "{:?}", driven.replies);
         prop_assert_eq!(driven.decisions.len(), 1);
         prop_assert_eq!(driven.completions.len(), 1);

@@ -1,10 +1,11 @@
 //! Does a list entry slip through in an answer that two readers could take in two ways? Each is cut or withheld.
 
 use serde_json::{Value, json};
+use wicketgate_e2e::world::Plan;
 
 use super::recorder::{Recorder, Script, Seen, json_answer, result};
-use super::scene::Scene;
-use super::stage::{exchange, request};
+use super::scene::{RULES, Scene};
+use super::stage::{self, exchange, request};
 
 /// What no client may read, and what every client may.
 const HIDDEN: &str = "drop_everything";
@@ -195,7 +196,10 @@ async fn no_answer_shows_what_may_not_be_seen() {
 /// request can be the answer to another of the same id.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_list_comes_as_the_answer_to_something_else() {
-    let scene = Scene::before(Recorder::start(script).await, "answers-mixed", |_| {}).await;
+    let policy =
+        stage::policy("{}", RULES).replace("    limits:", "    sessions: {unknown: adopt}\n    limits:");
+    let change = |plan: &mut Plan| plan.set_policy(&policy).unwrap();
+    let scene = Scene::before(Recorder::start(script).await, "answers-mixed", change).await;
     let numbers =
         cases().into_iter().enumerate().filter(|(_, case)| case.0 == "utf-8" || case.0 == "an event");
     let numbers: Vec<_> = numbers.map(|(at, _)| at.to_string()).collect();

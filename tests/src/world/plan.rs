@@ -21,6 +21,8 @@ pub struct Plan {
     pub policy: PathBuf,
     /// The sidecar's configuration; `None` has one generated.
     pub auth_config: Option<PathBuf>,
+    /// What a generated configuration says besides, YAML.
+    pub auth_settings: String,
     /// Users of a generated configuration; none means the demo user.
     pub users: Vec<User>,
     /// What differs from `envoy/envoy.yaml` besides: text of it, and what stands there instead.
@@ -40,6 +42,7 @@ impl Plan {
             upstream: None,
             policy: policy::sample(),
             auth_config: None,
+            auth_settings: String::new(),
             users: Vec::new(),
             envoy_changes: Vec::new(),
         }

@@ -13,6 +13,10 @@ const MIB: u64 = 1 << 20;
 const MOST_BYTES: u64 = 64 * MIB;
 /// More than any real rate; keeps the arithmetic of buckets within 64 bits.
 const MOST_TOKENS: u32 = 1_000_000;
+/// As many as one HTTP/2 connection carries by the reference configuration.
+const STREAMS: u32 = 100;
+/// More than one Envoy holds open.
+const MOST_STREAMS: u32 = 100_000;
 
 /// Compiles the limits of one server, with defaults for what is not given.
 pub(crate) fn compile(raw: Option<&RawLimits>, place: &Place, found: &mut Findings) -> Limits {
@@ -34,12 +38,23 @@ pub(crate) fn compile(raw: Option<&RawLimits>, place: &Place, found: &mut Findin
             .enumerate()
             .map(|(at, limit)| tool_limit(limit, &place.key("tools").index(at), found))
             .collect(),
+        streams: streams(raw.streams, &place.key("streams"), found),
     }
 }
 
 /// What all streams of a VM may hold together.
 pub(crate) fn held_bytes(given: Option<&RawSize>, place: &Place, found: &mut Findings) -> u64 {
     size_up_to(512 * MIB, given, 256 * MIB, place, found)
+}
+
+fn streams(given: Option<u32>, place: &Place, found: &mut Findings) -> u32 {
+    match given {
+        None => return STREAMS,
+        Some(0) => found.error(place, "zero would refuse every request; leave it out for the default"),
+        Some(streams) if streams > MOST_STREAMS => found.error(place, format!("at most {MOST_STREAMS}")),
+        Some(streams) => return streams,
+    }
+    STREAMS
 }
 
 fn size(given: Option<&RawSize>, default: u64, place: &Place, found: &mut Findings) -> u64 {

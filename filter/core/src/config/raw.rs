@@ -127,7 +127,9 @@ pub struct RawServer {
     pub scopes: Vec<String>,
     /// Revisions of MCP that it accepts, such as `2025-11-25`. Default: all that the gateway knows.
     pub versions: Option<Vec<String>>,
-    /// Sizes and rates.
+    /// What becomes of sessions that this gateway does not know.
+    pub sessions: Option<RawSessions>,
+    /// Sizes, rates and numbers.
     pub limits: Option<RawLimits>,
     /// Who may do what; deny wins, order does not matter for the verdict.
     #[serde(default)]
@@ -148,7 +150,17 @@ pub struct RawMatch {
     pub routes: Option<Vec<String>>,
 }
 
-/// Sizes and rates of a server.
+/// Sessions of a server (revisions before 2026-07-28).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Sessions"))]
+#[serde(deny_unknown_fields, expecting = "a mapping such as {unknown: refuse}")]
+pub struct RawSessions {
+    /// A session that nobody is known to own: `refuse` answers 404, whereupon clients begin a new one; `adopt` gives it to
+    /// the first principal that names it. Default `refuse`.
+    pub unknown: Option<String>,
+}
+
+/// Sizes, rates and numbers of a server.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Limits"))]
 #[serde(deny_unknown_fields, expecting = "a mapping")]
@@ -164,6 +176,9 @@ pub struct RawLimits {
     /// After authorization, per principal, for calls of some tools. Every entry that matches applies.
     #[serde(default)]
     pub tools: Vec<RawToolLimit>,
+    /// How many streams one principal may have open at once: GET streams, and requests until their answers have ended,
+    /// because any answer may become a stream. Default 100, at most 100000.
+    pub streams: Option<u32>,
 }
 
 /// A size: a number of bytes, or a text such as `64KiB` or `1MiB`.

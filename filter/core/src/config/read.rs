@@ -14,6 +14,7 @@ const MAPPINGS: &[&str] = &[
     "issuers[].claims",
     "servers[]",
     "servers[].match",
+    "servers[].sessions",
     "servers[].limits",
     "servers[].limits.flood",
     "servers[].limits.principal",

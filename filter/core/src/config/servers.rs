@@ -1,14 +1,14 @@
 //! Is every protected server whole, and does each request belong to one at most? Servers, judged.
 
 use super::error::{Findings, Place, nearest};
-use super::raw::{RawIssuer, RawMatch, RawServer};
+use super::raw::{RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::is_scope;
 use super::{limits, rules};
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::identity::origin::Origin;
 use crate::mcp::versions::Revision;
-use crate::server::{self, Authority, Host, Server};
+use crate::server::{self, Authority, Host, Server, Unknown};
 use serde_json::json;
 
 /// Paths that the gateway answers itself.
@@ -75,9 +75,22 @@ fn compile_one(
         origins: origins(&raw.origins, &place.key("origins"), found),
         issuers: indexes,
         versions,
+        sessions: sessions(raw.sessions.as_ref(), &place.key("sessions"), found),
         limits,
         rules,
     })
+}
+
+fn sessions(raw: Option<&RawSessions>, place: &Place, found: &mut Findings) -> Unknown {
+    match raw.and_then(|sessions| sessions.unknown.as_deref()) {
+        None | Some("refuse") => {}
+        Some("adopt") => return Unknown::Adopt,
+        Some(other) => {
+            let message = format!("`{other}` is neither `refuse` nor `adopt`");
+            found.suggest(&place.key("unknown"), message, nearest(other, ["refuse", "adopt"]));
+        }
+    }
+    Unknown::Refuse
 }
 
 fn public_url(text: &str, place: &Place, found: &mut Findings) -> Option<Url> {

@@ -1,6 +1,7 @@
 //! Cases are data: a document that is sound, one change to it, and everything that must be said about the result.
 
 use super::*;
+use crate::server::Unknown;
 use serde_json::{Value, json};
 
 /// One that uses every key.
@@ -25,7 +26,8 @@ fn sound() -> Value {
             "origins": ["https://app.example.com"],
             "scopes": ["mcp:read"],
             "versions": ["2026-07-28", "2025-11-25"],
-            "limits": {"request_bytes": "1MiB", "response_bytes": 4096, "flood": {"rate": "50/s", "burst": 60},
+            "sessions": {"unknown": "adopt"},
+            "limits": {"streams": 8, "request_bytes": "1MiB", "response_bytes": 4096, "flood": {"rate": "50/s", "burst": 60},
                        "principal": {"rate": "600/m"}, "tools": [{"names": ["run_*"], "rate": "10/m", "burst": 5}]},
             "rules": [
                 {"id": "readers", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["search_*", "get_note"],
@@ -73,6 +75,7 @@ fn the_sound_document_becomes_what_it_says() {
     assert_eq!(server.limits.principal.map(|r| (r.burst, r.tokens)), Some((600, 600)));
     assert!(server.limits.tools[0].applies_to("run_x"));
     assert_eq!(server.versions.len(), 2);
+    assert_eq!((server.sessions, server.limits.streams), (Unknown::Adopt, 8));
     assert_eq!(server.rules.rules()[0].targets.tasks.len(), 1, "naming tools admits to their tasks");
     assert_eq!(server.rules.rules()[1].targets.tasks.len(), 0);
     assert_eq!(guard.issuers[1].jwks.authority, "tenant.example");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::step::{Control, Effect, Take};
-use super::{Exchange, Next, Phase, Waiting, World};
+use super::{Exchange, Phase, Waiting, World};
 use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::identity::jwt::{Expected, Fault};
@@ -53,7 +53,7 @@ impl Exchange {
             }
             Err(Fault::NeedValidation { issuer }) => {
                 let tag = Tag::validation(waiting.head.source.as_deref(), QUESTIONS);
-                self.phase = Phase::Limiting(Next::AskIssuer(waiting, issuer));
+                self.phase = Phase::Asking(waiting, issuer);
                 Ok(Control::Take(vec![Take { tag, rate: QUESTIONS }]))
             }
             Err(fault) => Err(fault.into()),

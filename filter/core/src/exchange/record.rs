@@ -22,14 +22,14 @@ pub(super) struct Facts {
     began: Timestamp,
     verb: String,
     path: String,
-    source: Option<String>,
+    pub(super) source: Option<String>,
     request_id: Option<String>,
     /// Index of the server in the configuration.
     pub(super) server: Option<usize>,
     pub(super) principal: Option<Principal>,
     pub(super) operation: Option<Operation>,
     pub(super) id: Option<RequestId>,
-    unanswered: bool,
+    pub(super) unanswered: bool,
     pub(super) revision: Option<Revision>,
     /// `Mcp-Session-Id` of the request.
     pub(super) session: Option<String>,

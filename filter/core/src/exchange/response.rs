@@ -1,17 +1,21 @@
 //! What may come back? The answer of an upstream to a forwarded request: lists filtered, sizes bounded.
 
-use super::step::{Control, Effect, Event, ResponseMode};
+use super::step::{Consult, Control, Effect, Event, ResponseMode};
 use super::{Exchange, Phase, World};
+use crate::bindings::table::{Finding, Question};
 use crate::denial::Denial;
+use crate::guard::Guard;
 use crate::head::ResponseHead;
 use crate::limits::held::{Held, Share};
 use crate::limits::size::Counted;
 use crate::mcp::method::Method;
 use crate::mcp::operation::{Operation, Target};
+use crate::mcp::session;
 use crate::mcp::sse::meter::Meter;
 use crate::mcp::versions::{Era, Revision};
 use crate::sanitize::list::{Report, filter_list};
 use crate::sanitize::stream::ListStream;
+use crate::time::Timestamp;
 
 /// The state of one answer.
 #[derive(Debug)]
@@ -20,6 +24,14 @@ pub(super) struct Answering {
     shape: Shape,
     /// Per message (JSON) or event (SSE).
     limit: u64,
+}
+
+/// An answer that hands out a session, until that is bound.
+#[derive(Debug)]
+pub(super) struct Handing {
+    answering: Box<Answering>,
+    head: ResponseHead,
+    end: bool,
 }
 
 /// Whether list results can be in an answer.
@@ -81,7 +93,6 @@ impl Exchange {
         world: &mut World<'_>,
     ) -> Result<Control, Denial> {
         let control = match event {
-            Event::ResponseHead { head, end } => self.answer_head(&mut answering, &head, end, world.held)?,
             Event::ResponseBody { bytes, size, end } => {
                 self.answer_body(&mut answering, bytes, size, end, world)?
             }
@@ -91,16 +102,95 @@ impl Exchange {
         Ok(control)
     }
 
+    /// The head of an answer. Clients adopt a session id from any answer, errors included; only one that `initialize` made,
+    /// which is bound before they see it, or the one that the request named, may reach them.
+    pub(super) fn answer_begins(
+        &mut self,
+        answering: Box<Answering>,
+        head: ResponseHead,
+        end: bool,
+        world: &World<'_>,
+    ) -> Result<Control, Denial> {
+        let server = self.server(world.guard)?;
+        let good = (200..300).contains(&head.status);
+        let method = self.facts.operation.as_ref().map_or("", |operation| operation.method.as_str());
+        let given = session::id_of(&head.headers).ok().flatten();
+        let own = self.facts.session.as_deref();
+        if let (true, "initialize", Some(id)) = (good && !self.modern(), method, given)
+            && own != Some(id)
+        {
+            let consult = Consult { binding: self.session_binding(id, server)?, question: Question::Claim };
+            self.phase = Phase::Binding(Box::new(Handing { answering, head, end }));
+            return Ok(Control::Consult(consult));
+        }
+        if head.headers.has(session::HEADER) && (given.is_none() || given != own) {
+            self.effects.push(Effect::RemoveResponseHeader(session::HEADER));
+        }
+        if let (true, Operation::END_SESSION, Some(id)) = (good, method, own) {
+            self.effects.push(Effect::Forget(self.session_binding(id, server)?));
+        }
+        self.answer_head(answering, &head, end, world.held)
+    }
+
+    /// What became of the session that the answer hands out.
+    pub(super) fn handed_out(
+        &mut self,
+        handing: Handing,
+        finding: Option<Finding>,
+        world: &World<'_>,
+    ) -> Result<Control, Denial> {
+        let Handing { answering, head, end } = handing;
+        match finding {
+            Some(Finding::Own) => self.answer_head(answering, &head, end, world.held),
+            // Ids are unique (2025-11-25, basic/transports, "Session Management"); this one would open another's session.
+            Some(Finding::Foreign) => Err(Denial::UnsafeResponse("the session of another principal")),
+            Some(Finding::Unknown | Finding::Corrupt) => Err(Denial::Internal("session store")),
+            None => Err(Denial::Unavailable("session store")),
+        }
+    }
+
+    /// When the token behind what is now streaming ends; nothing else has a deadline. A GET stream has one before its answer
+    /// begins, too.
+    pub fn deadline(&self, guard: &Guard) -> Option<Timestamp> {
+        let Phase::Forwarded(answering) = &self.phase else { return None };
+        let get = self.facts.operation.as_ref().is_some_and(|o| o.method == Operation::STREAM);
+        if !get && answering.mode() != ResponseMode::Stream {
+            return None;
+        }
+        let identity = self.facts.principal.as_ref()?.identity()?;
+        let issuer = guard.issuers.iter().find(|issuer| issuer.issuer == identity.issuer);
+        Some(identity.expires.plus(issuer.map(|issuer| issuer.skew).unwrap_or_default()))
+    }
+
+    /// Nothing may be streamed past the end of the token.
+    pub(super) fn expire(&mut self, world: &World<'_>) -> Control {
+        self.decided("allow", "token_expired", None, world);
+        Control::Reset
+    }
+
+    fn modern(&self) -> bool {
+        self.facts.revision.is_some_and(|revision| revision.era() == Era::Modern)
+    }
+
     fn answer_head(
+        &mut self,
+        mut answering: Box<Answering>,
+        head: &ResponseHead,
+        end: bool,
+        held: &Held,
+    ) -> Result<Control, Denial> {
+        let control = self.answer_shape(&mut answering, head, end, held)?;
+        self.phase = Phase::Forwarded(answering);
+        Ok(control)
+    }
+
+    fn answer_shape(
         &mut self,
         answering: &mut Answering,
         head: &ResponseHead,
         end: bool,
         held: &Held,
     ) -> Result<Control, Denial> {
-        if head.headers.has("mcp-session-id") && !self.session_may_pass(head) {
-            self.effects.push(Effect::RemoveResponseHeader("mcp-session-id"));
-        }
         let media = head.headers.one("content-type").map_err(|_| Denial::UnsafeResponse("content-type"))?;
         let utf8 = media.is_none_or(is_utf8);
         let media = media.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
@@ -136,14 +226,6 @@ impl Exchange {
     fn declared_within(&self, head: &ResponseHead, limit: u64) -> Result<(), Denial> {
         let declared = head.headers.one("content-length").ok().flatten().and_then(|l| l.parse::<u64>().ok());
         if declared.is_some_and(|d| d > limit) { Err(Denial::UnsafeResponse("too large")) } else { Ok(()) }
-    }
-
-    /// Clients adopt a session id from any answer, errors included; only the one that `initialize` made, or the one
-    /// that the request named, may reach them.
-    fn session_may_pass(&self, head: &ResponseHead) -> bool {
-        let Ok(Some(given)) = head.headers.one("mcp-session-id") else { return false };
-        let initialize = self.facts.operation.as_ref().is_some_and(|o| o.method == "initialize");
-        (initialize && (200..300).contains(&head.status)) || self.facts.session.as_deref() == Some(given)
     }
 
     fn answer_body(

@@ -1,7 +1,10 @@
 //! What goes in and what comes out of an exchange? Events are what the host saw, steps are what it must do.
 
+use crate::bindings::owner::Binding;
+use crate::bindings::table::{Finding, Question};
 use crate::head::{RequestHead, ResponseHead};
-use crate::identity::validation::Question;
+use crate::identity::validation;
+use crate::limits::lease;
 use crate::limits::rate::Rate;
 use crate::limits::store::Outcome;
 use crate::limits::tag::Tag;
@@ -29,6 +32,12 @@ pub enum Event<'a> {
     /// What the first bucket of [`Control::Take`] said that did not admit, or the last one; `None` when the store could
     /// not be read or written.
     Taken(Option<Outcome>),
+    /// Whose it is that [`Control::Consult`] asked for; `None` when the store could not be read or written.
+    Consulted(Option<Finding>),
+    /// What became of [`Control::Lease`]; `None` when the store could not be read or written.
+    Leased(Option<lease::Outcome>),
+    /// The time that [`super::Exchange::deadline`] names has come.
+    Expired,
     /// The response's headers; `end` when no body follows.
     ResponseHead {
         /// As the host gave them.
@@ -70,6 +79,10 @@ pub enum Control {
     Pass,
     /// Take one token from each bucket or from none, and feed [`Event::Taken`] at once.
     Take(Vec<Take>),
+    /// Ask whose something is, and feed [`Event::Consulted`] at once.
+    Consult(Consult),
+    /// Count one more stream until the exchange ends, however it does, and feed [`Event::Leased`] at once.
+    Lease(Lease),
     /// Answer the client; nothing (more) goes to the upstream.
     Reply(Reply),
     /// End the stream: too late for an answer.
@@ -85,6 +98,24 @@ pub struct Take {
     pub rate: Rate,
 }
 
+/// Whose is it, and whose shall it be?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Consult {
+    /// What, and who asks.
+    pub binding: Binding,
+    /// What is asked.
+    pub question: Question,
+}
+
+/// One more stream of a principal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Whose streams.
+    pub tag: Tag,
+    /// How many there may be.
+    pub most: u32,
+}
+
 /// Something to do besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -97,7 +128,9 @@ pub enum Effect {
     /// Fetch the keys of the issuer with this index, then feed [`Event::KeysFetched`].
     FetchKeys(usize),
     /// Ask an issuer about a token, then feed [`Event::Validated`].
-    Validate(Question),
+    Validate(validation::Question),
+    /// Forget that something is somebody's: it has ended. Where that fails it stays his.
+    Forget(Binding),
     /// One decision record, as one line of JSON.
     RecordDecision(String),
     /// One completion record, as one line of JSON.

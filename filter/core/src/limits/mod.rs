@@ -1,6 +1,7 @@
-//! May they now: sizes, token buckets, what is held back.
+//! May they now: sizes, token buckets, what is held back, how many streams at once.
 
 pub mod held;
+pub mod lease;
 pub mod rate;
 pub mod size;
 pub mod store;

@@ -12,6 +12,7 @@ use super::rate::Rate;
 use super::tag::Tag;
 use super::token_bucket::Bucket;
 use crate::denial::Denial;
+use crate::rows::check_sum;
 use crate::time::Timestamp;
 
 /// The number of sets. With [`WAYS`] entries each, 32768 buckets that are not full fit, in about 10 MiB.
@@ -63,7 +64,7 @@ pub fn set_key(tag: Tag) -> String {
 
 /// The keys of all sets. The adapter creates at start those that are absent, with [`empty_set`]: a swap protects updates,
 /// not creation.
-pub fn all_keys() -> impl Iterator<Item = String> {
+pub fn all_keys() -> impl DoubleEndedIterator<Item = String> {
     (0..SETS).map(key)
 }
 
@@ -198,11 +199,6 @@ fn decode_entry(entry: &[u8; ENTRY_BYTES]) -> Option<(Tag, Bucket)> {
 
 fn key(set: u16) -> String {
     format!("wicketgate.limits.v{VERSION}.{set:03x}")
-}
-
-/// FNV-1a: finds accidents and other writers, not forgers; who can write here is trusted like the proxy itself.
-fn check_sum(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |sum, b| (sum ^ u32::from(*b)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Whose bucket is it? A name of fixed length for every combination that has a bucket of its own.
 
 use std::fmt;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -9,7 +10,7 @@ use crate::identity::principal::Principal;
 
 /// Names one bucket: the first 128 bits of SHA-256 over what it is for and the shape of its rate, so that a changed rate
 /// starts a new bucket. Nothing of the principal can be read from it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub(super) [u8; 16]);
 
 /// What a bucket counts.
@@ -19,6 +20,7 @@ enum Kind {
     Principal = 2,
     Tool = 3,
     Validation = 4,
+    Streams = 5,
 }
 
 // === impl Tag ===
@@ -45,6 +47,12 @@ impl Tag {
     /// Calls of one principal under the `limit`-th tool limit of a server.
     pub fn tool(server: &str, limit: usize, who: &Principal, source: Option<&str>, rate: Rate) -> Self {
         Self::of(Kind::Tool, limit, &fields(server, who, source), rate)
+    }
+
+    /// The streams of one principal from one server, however many there may be.
+    pub fn streams(server: &str, who: &Principal, source: Option<&str>) -> Self {
+        let none = Rate { burst: 0, tokens: 0, per: Duration::ZERO };
+        Self::of(Kind::Streams, 0, &fields(server, who, source), none)
     }
 
     fn of(kind: Kind, limit: usize, fields: &[&[u8]], rate: Rate) -> Self {
@@ -128,6 +136,8 @@ mod tests {
             Tag::principal("s", &alice, None, Rate { per: Duration::from_secs(61), ..rate }),
             Tag::tool("s", 0, &alice, None, rate),
             Tag::tool("s", 1, &alice, None, rate),
+            Tag::streams("s", &alice, None),
+            Tag::streams("s", &Principal::Anonymous, Some("10.0.0.1")),
             Tag::source("s", None, rate),
             Tag::source("s", Some(""), rate),
             Tag::source("s", Some("10.0.0.1"), rate),

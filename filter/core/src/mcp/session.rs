@@ -3,6 +3,9 @@
 use crate::denial::Denial;
 use crate::head::Headers;
 
+/// The header of requests and responses that names a session.
+pub const HEADER: &str = "mcp-session-id";
+
 /// The longest session id, in bytes. The specification has no bound; ids seen in the field are UUIDs, and sealed state
 /// of a few hundred bytes.
 pub const MAX_ID_BYTES: usize = 1024;
@@ -13,7 +16,7 @@ pub const MAX_ID_BYTES: usize = 1024;
 /// `InvalidRequest`: the header stands twice, or is not 1 to [`MAX_ID_BYTES`] bytes of visible ASCII (0x21 to 0x7E;
 /// 2025-11-25, basic/transports, "Session Management").
 pub fn id_of(headers: &Headers) -> Result<Option<&str>, Denial> {
-    let id = headers.one("mcp-session-id").map_err(|_| Denial::InvalidRequest("an unreadable session id"))?;
+    let id = headers.one(HEADER).map_err(|_| Denial::InvalidRequest("an unreadable session id"))?;
     match id {
         Some(id) if id.is_empty() || id.len() > MAX_ID_BYTES || !id.bytes().all(|b| b.is_ascii_graphic()) => {
             Err(Denial::InvalidRequest("a malformed session id"))

@@ -12,19 +12,23 @@ use std::time::Duration;
 
 use jwt_simple::prelude::*;
 use serde_json::{Value, json};
+use wicketgate_core::bindings::table;
 use wicketgate_core::config;
-use wicketgate_core::exchange::step::{Control, Effect, Event, ResponseMode, Take};
+use wicketgate_core::exchange::step::{Control, Effect, Event, Lease, ResponseMode, Take};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
+use wicketgate_core::limits::lease::{self, Holder};
 use wicketgate_core::limits::store::{self, Outcome};
+use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::time::Timestamp;
 
 pub const NOW: u64 = 1_900_000_000;
 pub const ISSUER: &str = "https://auth.example";
+const VM: Holder = Holder(1);
 pub const RESOURCE: &str = "https://gate.example/mcp";
 
 /// The configuration of one server with these rules.
@@ -44,7 +48,10 @@ pub struct Gate {
     pub held: Held,
     pub key: ES256KeyPair,
     pub now: Timestamp,
-    pub buckets: BTreeMap<String, Vec<u8>>,
+    /// Shared data: buckets, owners, leases.
+    pub shared: BTreeMap<String, Vec<u8>>,
+    /// Streams that count in this VM.
+    pub streams: BTreeMap<Tag, u32>,
     pub store_fails: bool,
 }
 
@@ -64,6 +71,7 @@ pub struct Driven {
     pub completions: Vec<Value>,
     pub counts: Vec<&'static str>,
     pub tokens_remembered: Vec<bool>,
+    pub leases: Vec<Tag>,
     pub removed_request_headers: Vec<String>,
     pub removed_response_headers: Vec<&'static str>,
     pub wants_keys: Option<usize>,
@@ -87,7 +95,8 @@ impl Gate {
             guard: compiled.guard,
             key,
             now: Timestamp::from_secs(NOW),
-            buckets: BTreeMap::new(),
+            shared: BTreeMap::new(),
+            streams: BTreeMap::new(),
             store_fails: false,
         };
         let keys = gate.keys();
@@ -141,6 +150,7 @@ impl Gate {
             completions: Vec::new(),
             counts: Vec::new(),
             tokens_remembered: Vec::new(),
+            leases: Vec::new(),
             removed_request_headers: Vec::new(),
             removed_response_headers: Vec::new(),
             wants_keys: None,
@@ -172,21 +182,18 @@ impl Gate {
 
     /// What the adapter does for `Control::Take`: from each bucket or from none.
     fn take(&mut self, takes: &[Take]) -> Option<Outcome> {
-        if self.store_fails {
-            return None;
-        }
         let mut outcome = None;
+        let now = self.now;
         for (index, take) in takes.iter().enumerate() {
-            let key = store::set_key(take.tag);
-            let set = self.buckets.get(&key).cloned();
-            let taken = store::take(set.as_deref(), take.tag, take.rate, 1, self.now);
-            if let Some(bytes) = taken.bytes {
-                self.buckets.insert(key, bytes);
-            }
-            outcome = Some(taken.outcome);
-            if !matches!(taken.outcome, Outcome::Admitted { .. }) {
+            outcome = self.change(&store::set_key(take.tag), |set| {
+                let taken = store::take(set, take.tag, take.rate, 1, now);
+                (taken.bytes, taken.outcome)
+            });
+            if !matches!(outcome, Some(Outcome::Admitted { .. })) {
                 for earlier in &takes[..index] {
-                    self.give_back(earlier);
+                    self.change(&store::set_key(earlier.tag), |set| {
+                        (store::give_back(set, earlier.tag, earlier.rate, 1, now), ())
+                    });
                 }
                 break;
             }
@@ -194,12 +201,41 @@ impl Gate {
         outcome
     }
 
-    fn give_back(&mut self, take: &Take) {
-        let key = store::set_key(take.tag);
-        let set = self.buckets.get(&key).cloned();
-        if let Some(bytes) = store::give_back(set.as_deref(), take.tag, take.rate, 1, self.now) {
-            self.buckets.insert(key, bytes);
+    /// What the adapter does for `Control::Lease`.
+    fn lease(&mut self, wanted: &Lease) -> Option<lease::Outcome> {
+        let (held, now) = (self.streams.get(&wanted.tag).copied().unwrap_or_default(), self.now);
+        let outcome = self.change(&lease::set_key(wanted.tag), |set| {
+            let acquired = lease::acquire(set, wanted.tag, VM, held, wanted.most, now);
+            (acquired.bytes, acquired.outcome)
+        });
+        if outcome == Some(lease::Outcome::Admitted) {
+            self.streams.insert(wanted.tag, held + 1);
         }
+        outcome
+    }
+
+    /// What the adapter does when an exchange that counts has ended.
+    fn release(&mut self, tag: Tag) {
+        let left = self.streams.get(&tag).copied().unwrap_or_default() - 1;
+        self.streams.insert(tag, left);
+        let now = self.now;
+        self.change(&lease::set_key(tag), |set| (lease::hold(set, tag, VM, left, now), ()));
+    }
+
+    /// The loop around the host, without anybody else.
+    fn change<T>(
+        &mut self,
+        key: &str,
+        next: impl FnOnce(Option<&[u8]>) -> (Option<Vec<u8>>, T),
+    ) -> Option<T> {
+        if self.store_fails {
+            return None;
+        }
+        let (bytes, outcome) = next(self.shared.get(key).map(Vec::as_slice));
+        if let Some(bytes) = bytes {
+            self.shared.insert(key.to_owned(), bytes);
+        }
+        Some(outcome)
     }
 }
 
@@ -215,12 +251,28 @@ impl Driven {
         loop {
             let mut out = chunk.clone();
             for effect in step.effects {
+                if let Effect::Forget(binding) = &effect {
+                    gate.change(&table::set_key(binding), |set| (table::forget(set, binding), ()));
+                }
                 self.perform(effect, &mut out);
             }
             match step.control {
                 Control::Take(takes) => {
                     let outcome = gate.take(&takes);
                     step = self.on(gate, Event::Taken(outcome));
+                }
+                Control::Consult(consult) => {
+                    let now = gate.now;
+                    let finding = gate.change(&table::set_key(&consult.binding), |set| {
+                        let found = table::ask(set, &consult.binding, consult.question, now);
+                        (found.bytes, found.finding)
+                    });
+                    step = self.on(gate, Event::Consulted(finding));
+                }
+                Control::Lease(wanted) => {
+                    let outcome = gate.lease(&wanted);
+                    self.leases.extend((outcome == Some(lease::Outcome::Admitted)).then_some(wanted.tag));
+                    step = self.on(gate, Event::Leased(outcome));
                 }
                 Control::Forward(_) => return self.upstream = Some(self.body.clone()),
                 Control::Reply(r) => {
@@ -253,7 +305,7 @@ impl Driven {
             Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
             Effect::Count(reason) => self.counts.push(reason),
             Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
-            Effect::CountRemoved(_) => {}
+            Effect::CountRemoved(_) | Effect::Forget(_) => {}
         }
     }
 
@@ -268,7 +320,10 @@ impl Driven {
         self.feed(gate, Event::ResponseBody { bytes, size, end: true });
     }
 
-    pub fn finish(&mut self, gate: &Gate) {
+    pub fn finish(&mut self, gate: &mut Gate) {
+        for tag in std::mem::take(&mut self.leases) {
+            gate.release(tag);
+        }
         for effect in self.exchange.finish(&gate.guard, gate.now, Duration::from_micros(7)) {
             self.perform(effect, &mut None);
         }

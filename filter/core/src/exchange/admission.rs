@@ -1,0 +1,148 @@
+//! May what the rules allow go on now? Asks in order whose the session is, how many streams are open, and the buckets; the
+//! first no ends it.
+
+use std::collections::VecDeque;
+
+use super::step::{Consult, Control, Event, Lease, Take};
+use super::{Exchange, Phase, World};
+use crate::bindings::owner::{Binding, Handle, Kind, Owner};
+use crate::bindings::table::{Finding, Question};
+use crate::denial::Denial;
+use crate::identity::principal::Principal;
+use crate::limits::store::Outcome;
+use crate::limits::tag::Tag;
+use crate::mcp::operation::{Operation, Target};
+use crate::policy::permit::Permit;
+use crate::server::{Server, Unknown};
+
+/// An allowed request on its way through what must still be asked.
+#[derive(Debug)]
+pub(super) struct Admission {
+    permit: Permit,
+    /// The first is being asked.
+    asks: VecDeque<Ask>,
+}
+
+/// One thing to ask. Sessions come first, so that nothing is spent on one that is not the caller's.
+#[derive(Clone, Debug)]
+enum Ask {
+    Session(Consult),
+    Stream(Lease),
+    Buckets(Vec<Take>),
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// Begins to ask for an operation that the rules allow.
+    pub(super) fn admit(
+        &mut self,
+        permit: Permit,
+        who: &Principal,
+        operation: &Operation,
+        world: &mut World<'_>,
+    ) -> Result<Control, Denial> {
+        let server = self.server(world.guard)?;
+        let source = self.facts.source.as_deref();
+        let mut asks = VecDeque::new();
+        asks.extend(self.facts.session.as_deref().map(|id| {
+            let binding = session(server, id, who, source);
+            Ask::Session(Consult { binding, question: question(server.sessions) })
+        }));
+        if self.may_stream(operation) {
+            let tag = Tag::streams(&server.name, who, source);
+            asks.push_back(Ask::Stream(Lease { tag, most: server.limits.streams }));
+        }
+        let takes = takes(server, who, source, operation);
+        if !takes.is_empty() {
+            asks.push_back(Ask::Buckets(takes));
+        }
+        self.ask(Box::new(Admission { permit, asks }), world)
+    }
+
+    /// What came of the first question.
+    pub(super) fn answered(
+        &mut self,
+        mut admission: Box<Admission>,
+        event: &Event<'_>,
+        world: &mut World<'_>,
+    ) -> Result<Control, Denial> {
+        match (admission.asks.pop_front(), event) {
+            (Some(Ask::Session(_)), Event::Consulted(finding)) => own_session(*finding)?,
+            (Some(Ask::Stream(lease)), Event::Leased(outcome)) => {
+                outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(lease.most)?;
+            }
+            (Some(Ask::Buckets(_)), Event::Taken(outcome)) => bucket_admits(*outcome)?,
+            _ => return Err(Denial::Internal("an answer to another question")),
+        }
+        self.ask(admission, world)
+    }
+
+    fn ask(&mut self, admission: Box<Admission>, world: &mut World<'_>) -> Result<Control, Denial> {
+        let control = match admission.asks.front() {
+            Some(Ask::Session(consult)) => Control::Consult(*consult),
+            Some(Ask::Stream(lease)) => Control::Lease(*lease),
+            Some(Ask::Buckets(takes)) => Control::Take(takes.clone()),
+            None => return self.forward(admission.permit, world),
+        };
+        self.phase = Phase::Admitting(admission);
+        Ok(control)
+    }
+
+    /// Whether the answer may be an event stream: that of GET, and that of every request that has an answer. What it will
+    /// be is known too late to refuse it, so each counts from now to its end.
+    fn may_stream(&self, operation: &Operation) -> bool {
+        !self.facts.unanswered && operation.method != Operation::END_SESSION
+    }
+
+    /// That the session with this id is this exchange's principal's, or is to be.
+    pub(super) fn session_binding(&self, id: &str, server: &Server) -> Result<Binding, Denial> {
+        let who = self.facts.principal.as_ref().ok_or(Denial::Internal("a session without a principal"))?;
+        Ok(session(server, id, who, self.facts.source.as_deref()))
+    }
+}
+
+/// What a bucket said.
+pub(super) fn bucket_admits(outcome: Option<Outcome>) -> Result<(), Denial> {
+    outcome.ok_or(Denial::Unavailable("rate limit store"))?.admitted().map(drop)
+}
+
+/// Only the caller's own session passes; another's reads like one that never was.
+fn own_session(finding: Option<Finding>) -> Result<(), Denial> {
+    match finding {
+        Some(Finding::Own) => Ok(()),
+        Some(Finding::Foreign) => Err(Denial::UnknownSession("the session of another principal")),
+        Some(Finding::Unknown) => Err(Denial::UnknownSession("a session that was not begun here")),
+        Some(Finding::Corrupt) => Err(Denial::Internal("session store")),
+        None => Err(Denial::Unavailable("session store")),
+    }
+}
+
+fn session(server: &Server, id: &str, who: &Principal, source: Option<&str>) -> Binding {
+    Binding { kind: Kind::Session, handle: Handle::of(&server.name, id), owner: Owner::of(who, source) }
+}
+
+fn question(unknown: Unknown) -> Question {
+    match unknown {
+        Unknown::Refuse => Question::Check,
+        Unknown::Adopt => Question::Claim,
+    }
+}
+
+/// The buckets that an allowed operation spends from.
+fn takes(server: &Server, who: &Principal, source: Option<&str>, operation: &Operation) -> Vec<Take> {
+    let mut takes = Vec::new();
+    if let Some(rate) = server.limits.principal {
+        takes.push(Take { tag: Tag::principal(&server.name, who, source, rate), rate });
+    }
+    for (index, limit) in server.limits.tools.iter().enumerate() {
+        let spends = |target: &Target| matches!(target, Target::Tool(name) if limit.applies_to(name));
+        if operation.method == "tools/call" && operation.targets.iter().any(spends) {
+            takes.push(Take {
+                tag: Tag::tool(&server.name, index, who, source, limit.rate),
+                rate: limit.rate,
+            });
+        }
+    }
+    takes
+}
