@@ -7,7 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use wicketgate_e2e::client::mcp::{McpClient, error_code};
-use wicketgate_e2e::client::oauth::{self, Authorization, Browser, REDIRECT_URI, challenge_parameter};
+use wicketgate_e2e::client::oauth::{
+    self, Authorization, Browser, REDIRECT_URI, Session, challenge_parameter,
+};
 use wicketgate_e2e::files;
 use wicketgate_e2e::sidecar::{Listeners, Sidecar};
 use wicketgate_e2e::world::World;
@@ -214,8 +216,12 @@ async fn the_upstream_sees_allowed_bytes_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn both_eras_get_their_share_of_calls_and_lists() {
     let world = stage::world("path-eras", |_| {}).await;
-    let reader = stage::log_in(&world, Some("mcp:read")).await.tokens.access_token;
-    let writer = stage::log_in(&world, Some("mcp:read mcp:write")).await.tokens.access_token;
+    let session = stage::log_in(&world, Some("mcp:read")).await;
+    let (login, scope) = (world.login.as_ref().unwrap(), Some("mcp:read mcp:write"));
+    let Session { discovery, registration, tokens } = &session;
+    let writer =
+        oauth::authorize(&world.http, discovery, registration, login, scope).await.unwrap().access_token;
+    let reader = tokens.access_token.clone();
     let legacy = McpClient::legacy(world.http.clone(), &world.mcp, Some(&reader)).await.unwrap();
     let modern = stage::modern(&world, &reader);
     for (era, mut client) in [("legacy", legacy), ("modern", modern)] {

@@ -88,12 +88,26 @@ pub struct Authorization {
 pub async fn log_in(http: &Http, mcp: &str, login: &Login, scope: Option<&str>) -> Result<Session> {
     let discovery = discover(http, mcp).await?;
     let registration = register(http, &discovery).await?;
-    let authorization = Authorization::new(&discovery, &registration, scope)?;
+    let tokens = authorize(http, &discovery, &registration, login, scope).await?;
+    Ok(Session { discovery, registration, tokens })
+}
+
+/// Once more through the browser as a client that is registered already, as for a step-up.
+///
+/// # Errors
+/// Any step of it fails.
+pub async fn authorize(
+    http: &Http,
+    discovery: &Discovery,
+    registration: &Registration,
+    login: &Login,
+    scope: Option<&str>,
+) -> Result<Tokens> {
+    let authorization = Authorization::new(discovery, registration, scope)?;
     let mut browser = Browser::new(http.clone());
     let redirect = browser.decide(&authorization.url, login, REDIRECT_URI, true).await?;
-    let code = authorization.code(&discovery, &redirect)?;
-    let tokens = redeem(http, &discovery, &registration, &authorization, &code).await?;
-    Ok(Session { discovery, registration, tokens })
+    let code = authorization.code(discovery, &redirect)?;
+    redeem(http, discovery, registration, &authorization, &code).await
 }
 
 /// Asks without a token and follows the challenge to both metadata documents.
