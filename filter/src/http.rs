@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use wicketgate_core::exchange::step::{Control, Effect, Event, Lease, ResponseMode, Step};
+use wicketgate_core::exchange::step::{Control, Effect, Event, Lease, Owners, ResponseMode, Step};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::head::passing;
 use wicketgate_core::limits::lease::Outcome;
@@ -125,8 +125,14 @@ impl Http {
     fn on(&mut self, event: Event<'_>) -> Option<Step> {
         let open = self.open.as_mut()?;
         let mut memory = open.active.memory.try_borrow_mut().ok()?;
-        let mut world =
-            World { guard: &open.active.guard, memory: &mut memory, held: &open.active.held, now: now()? };
+        let now = now()?;
+        let mut world = World {
+            guard: &open.active.guard,
+            memory: &mut memory,
+            held: &open.active.held,
+            owners: Owners(&|consult| shared::consult(consult, now)),
+            now,
+        };
         Some(open.exchange.on(event, &mut world))
     }
 

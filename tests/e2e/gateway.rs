@@ -9,6 +9,7 @@
 mod answers;
 mod audit;
 mod bound_sessions;
+mod bound_tasks;
 mod expiry;
 mod failures;
 mod frames;

@@ -18,6 +18,7 @@
 mod admission;
 mod authentication;
 mod document;
+mod handing;
 mod record;
 mod response;
 pub mod step;
@@ -45,9 +46,10 @@ use crate::server::{Limits, Server};
 use crate::time::Timestamp;
 
 use admission::{Admission, bucket_admits};
+use handing::Handing;
 use record::Facts;
-use response::{Answering, Handing};
-use step::{Control, Effect, Event, ResponseMode, Step, Take};
+use response::Answering;
+use step::{Control, Effect, Event, Owners, ResponseMode, Step, Take};
 
 /// One HTTP request and its response, from the first header to the end.
 #[derive(Debug)]
@@ -71,6 +73,8 @@ pub struct World<'a> {
     pub memory: &'a mut Memory,
     /// What the streams of this VM hold.
     pub held: &'a Held,
+    /// Whose tasks are.
+    pub owners: Owners<'a>,
     /// Now.
     pub now: Timestamp,
 }
@@ -303,7 +307,8 @@ impl Exchange {
     fn forward(&mut self, permit: Permit, world: &mut World<'_>) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
         let limit = server.limits.response_bytes;
-        let answering = Answering::to(self.facts.operation.as_ref(), self.facts.revision, limit);
+        let answering =
+            Answering::to(self.facts.operation.as_ref(), self.facts.revision, self.facts.takes_tasks, limit);
         self.decided("allow", "allowed", None, world);
         self.phase = Phase::Forwarded(Box::new(answering));
         Ok(Control::Forward(permit))

@@ -29,8 +29,8 @@ pub struct Server {
     pub issuers: Vec<usize>,
     /// Protocol revisions that it accepts, oldest first; never empty.
     pub versions: Vec<Revision>,
-    /// What becomes of sessions that nobody is known to own.
-    pub sessions: Unknown,
+    /// What becomes of sessions and tasks that nobody is known to own.
+    pub unknown: Unknown,
     /// How much and how often.
     pub limits: Limits,
     /// Who may do what.

@@ -127,7 +127,7 @@ pub struct RawServer {
     pub scopes: Vec<String>,
     /// Revisions of MCP that it accepts, such as `2025-11-25`. Default: all that the gateway knows.
     pub versions: Option<Vec<String>>,
-    /// What becomes of sessions that this gateway does not know.
+    /// What becomes of sessions and tasks that this gateway does not know.
     pub sessions: Option<RawSessions>,
     /// Sizes, rates and numbers.
     pub limits: Option<RawLimits>,
@@ -150,13 +150,13 @@ pub struct RawMatch {
     pub routes: Option<Vec<String>>,
 }
 
-/// Sessions of a server (revisions before 2026-07-28).
+/// Sessions (revisions before 2026-07-28) and tasks of a server.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Sessions"))]
 #[serde(deny_unknown_fields, expecting = "a mapping such as {unknown: refuse}")]
 pub struct RawSessions {
-    /// A session that nobody is known to own: `refuse` answers 404, whereupon clients begin a new one; `adopt` gives it to
-    /// the first principal that names it. Default `refuse`.
+    /// A session or task that nobody is known to own: `refuse` answers as if there were none, for sessions 404, whereupon
+    /// clients begin a new one; `adopt` gives it to the first principal that names it. Default `refuse`.
     pub unknown: Option<String>,
 }
 

@@ -75,13 +75,13 @@ fn compile_one(
         origins: origins(&raw.origins, &place.key("origins"), found),
         issuers: indexes,
         versions,
-        sessions: sessions(raw.sessions.as_ref(), &place.key("sessions"), found),
+        unknown: unknown(raw.sessions.as_ref(), &place.key("sessions"), found),
         limits,
         rules,
     })
 }
 
-fn sessions(raw: Option<&RawSessions>, place: &Place, found: &mut Findings) -> Unknown {
+fn unknown(raw: Option<&RawSessions>, place: &Place, found: &mut Findings) -> Unknown {
     match raw.and_then(|sessions| sessions.unknown.as_deref()) {
         None | Some("refuse") => {}
         Some("adopt") => return Unknown::Adopt,

@@ -75,7 +75,7 @@ fn the_sound_document_becomes_what_it_says() {
     assert_eq!(server.limits.principal.map(|r| (r.burst, r.tokens)), Some((600, 600)));
     assert!(server.limits.tools[0].applies_to("run_x"));
     assert_eq!(server.versions.len(), 2);
-    assert_eq!((server.sessions, server.limits.streams), (Unknown::Adopt, 8));
+    assert_eq!((server.unknown, server.limits.streams), (Unknown::Adopt, 8));
     assert_eq!(server.rules.rules()[0].targets.tasks.len(), 1, "naming tools admits to their tasks");
     assert_eq!(server.rules.rules()[1].targets.tasks.len(), 0);
     assert_eq!(guard.issuers[1].jwks.authority, "tenant.example");

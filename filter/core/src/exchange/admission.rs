@@ -7,7 +7,7 @@ use super::step::{Consult, Control, Event, Lease, Take};
 use super::{Exchange, Phase, World};
 use crate::bindings::owner::{Binding, Handle, Kind, Owner};
 use crate::bindings::table::{Finding, Question};
-use crate::denial::Denial;
+use crate::denial::{Absent, Denial};
 use crate::identity::principal::Principal;
 use crate::limits::store::Outcome;
 use crate::limits::tag::Tag;
@@ -27,6 +27,7 @@ pub(super) struct Admission {
 #[derive(Clone, Debug)]
 enum Ask {
     Session(Consult),
+    Task(Consult, String),
     Stream(Lease),
     Buckets(Vec<Take>),
 }
@@ -46,9 +47,18 @@ impl Exchange {
         let source = self.facts.source.as_deref();
         let mut asks = VecDeque::new();
         asks.extend(self.facts.session.as_deref().map(|id| {
-            let binding = session(server, id, who, source);
-            Ask::Session(Consult { binding, question: question(server.sessions) })
+            let binding = bound(Kind::Session, server, id, who, source);
+            Ask::Session(Consult { binding, question: question(server.unknown) })
         }));
+        for target in &operation.targets {
+            if let Target::Task(id) = target {
+                let binding = bound(Kind::Task, server, id, who, source);
+                asks.push_back(Ask::Task(
+                    Consult { binding, question: question(server.unknown) },
+                    id.clone(),
+                ));
+            }
+        }
         if self.may_stream(operation) {
             let tag = Tag::streams(&server.name, who, source);
             asks.push_back(Ask::Stream(Lease { tag, most: server.limits.streams }));
@@ -69,6 +79,7 @@ impl Exchange {
     ) -> Result<Control, Denial> {
         match (admission.asks.pop_front(), event) {
             (Some(Ask::Session(_)), Event::Consulted(finding)) => own_session(*finding)?,
+            (Some(Ask::Task(_, id)), Event::Consulted(finding)) => own_task(*finding, id)?,
             (Some(Ask::Stream(lease)), Event::Leased(outcome)) => {
                 outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(lease.most)?;
             }
@@ -80,7 +91,7 @@ impl Exchange {
 
     fn ask(&mut self, admission: Box<Admission>, world: &mut World<'_>) -> Result<Control, Denial> {
         let control = match admission.asks.front() {
-            Some(Ask::Session(consult)) => Control::Consult(*consult),
+            Some(Ask::Session(consult) | Ask::Task(consult, _)) => Control::Consult(*consult),
             Some(Ask::Stream(lease)) => Control::Lease(*lease),
             Some(Ask::Buckets(takes)) => Control::Take(takes.clone()),
             None => return self.forward(admission.permit, world),
@@ -95,10 +106,10 @@ impl Exchange {
         !self.facts.unanswered && operation.method != Operation::END_SESSION
     }
 
-    /// That the session with this id is this exchange's principal's, or is to be.
-    pub(super) fn session_binding(&self, id: &str, server: &Server) -> Result<Binding, Denial> {
-        let who = self.facts.principal.as_ref().ok_or(Denial::Internal("a session without a principal"))?;
-        Ok(session(server, id, who, self.facts.source.as_deref()))
+    /// That what the server calls so is this exchange's principal's, or is to be.
+    pub(super) fn binding(&self, kind: Kind, id: &str, server: &Server) -> Result<Binding, Denial> {
+        let who = self.facts.principal.as_ref().ok_or(Denial::Internal("an owner without a principal"))?;
+        Ok(bound(kind, server, id, who, self.facts.source.as_deref()))
     }
 }
 
@@ -118,8 +129,19 @@ fn own_session(finding: Option<Finding>) -> Result<(), Denial> {
     }
 }
 
-fn session(server: &Server, id: &str, who: &Principal, source: Option<&str>) -> Binding {
-    Binding { kind: Kind::Session, handle: Handle::of(&server.name, id), owner: Owner::of(who, source) }
+/// That what `server` calls `id` is somebody's.
+pub(super) fn bound(kind: Kind, server: &Server, id: &str, who: &Principal, source: Option<&str>) -> Binding {
+    Binding { kind, handle: Handle::of(&server.name, id), owner: Owner::of(who, source) }
+}
+
+/// Another's task reads like one that does not exist.
+fn own_task(finding: Option<Finding>, id: String) -> Result<(), Denial> {
+    match finding {
+        Some(Finding::Own) => Ok(()),
+        Some(Finding::Foreign | Finding::Unknown) => Err(Denial::NotAllowed(Absent::Task(id))),
+        Some(Finding::Corrupt) => Err(Denial::Internal("task store")),
+        None => Err(Denial::Unavailable("task store")),
+    }
 }
 
 fn question(unknown: Unknown) -> Question {

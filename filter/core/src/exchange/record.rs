@@ -30,6 +30,8 @@ pub(super) struct Facts {
     pub(super) operation: Option<Operation>,
     pub(super) id: Option<RequestId>,
     pub(super) unanswered: bool,
+    /// Whether the answer may be a task.
+    pub(super) takes_tasks: bool,
     pub(super) revision: Option<Revision>,
     /// `Mcp-Session-Id` of the request.
     pub(super) session: Option<String>,
@@ -58,6 +60,7 @@ impl Facts {
             operation: None,
             id: None,
             unanswered: false,
+            takes_tasks: false,
             revision: None,
             session: None,
             rule: None,
@@ -79,6 +82,7 @@ impl Facts {
 
     pub(super) fn read(&mut self, message: &Message) {
         self.id.clone_from(&message.id);
+        self.takes_tasks = message.takes_tasks;
         self.unanswered = !matches!(message.kind, MessageKind::Request);
         self.operation = Some(message.operation.clone());
     }

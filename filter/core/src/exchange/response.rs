@@ -1,8 +1,11 @@
 //! What may come back? The answer of an upstream to a forwarded request: lists filtered, sizes bounded.
 
+use super::admission::bound;
+use super::handing::may_be_listed;
 use super::step::{Consult, Control, Effect, Event, ResponseMode};
 use super::{Exchange, Phase, World};
-use crate::bindings::table::{Finding, Question};
+use crate::bindings::owner::Kind;
+use crate::bindings::table::Question;
 use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::head::ResponseHead;
@@ -10,7 +13,6 @@ use crate::limits::held::{Held, Share};
 use crate::limits::size::Counted;
 use crate::mcp::method::Method;
 use crate::mcp::operation::{Operation, Target};
-use crate::mcp::session;
 use crate::mcp::sse::meter::Meter;
 use crate::mcp::versions::{Era, Revision};
 use crate::sanitize::list::{Report, filter_list};
@@ -24,14 +26,6 @@ pub(super) struct Answering {
     shape: Shape,
     /// Per message (JSON) or event (SSE).
     limit: u64,
-}
-
-/// An answer that hands out a session, until that is bound.
-#[derive(Debug)]
-pub(super) struct Handing {
-    answering: Box<Answering>,
-    head: ResponseHead,
-    end: bool,
 }
 
 /// Whether list results can be in an answer.
@@ -63,12 +57,17 @@ enum Shape {
 
 impl Answering {
     /// The answer to `operation`, which was allowed, in this revision.
-    pub(super) fn to(operation: Option<&Operation>, revision: Option<Revision>, limit: u64) -> Self {
+    pub(super) fn to(
+        operation: Option<&Operation>,
+        revision: Option<Revision>,
+        takes_tasks: bool,
+        limit: u64,
+    ) -> Self {
         let asked =
             |o: &Operation| o.method == Operation::STREAM || Method::find(&o.method).is_some_and(|m| m.lists);
         let lists = match revision {
             _ if operation.is_none_or(asked) => Lists::Asked,
-            Some(revision) if revision.era() == Era::Modern => Lists::Never,
+            Some(revision) if revision.era() == Era::Modern && !takes_tasks => Lists::Never,
             _ => Lists::Possible,
         };
         Self { lists, shape: Shape::Counted(Counted::new(limit)), limit }
@@ -102,53 +101,6 @@ impl Exchange {
         Ok(control)
     }
 
-    /// The head of an answer. Clients adopt a session id from any answer, errors included; only one that `initialize` made,
-    /// which is bound before they see it, or the one that the request named, may reach them.
-    pub(super) fn answer_begins(
-        &mut self,
-        answering: Box<Answering>,
-        head: ResponseHead,
-        end: bool,
-        world: &World<'_>,
-    ) -> Result<Control, Denial> {
-        let server = self.server(world.guard)?;
-        let good = (200..300).contains(&head.status);
-        let method = self.facts.operation.as_ref().map_or("", |operation| operation.method.as_str());
-        let given = session::id_of(&head.headers).ok().flatten();
-        let own = self.facts.session.as_deref();
-        if let (true, "initialize", Some(id)) = (good && !self.modern(), method, given)
-            && own != Some(id)
-        {
-            let consult = Consult { binding: self.session_binding(id, server)?, question: Question::Claim };
-            self.phase = Phase::Binding(Box::new(Handing { answering, head, end }));
-            return Ok(Control::Consult(consult));
-        }
-        if head.headers.has(session::HEADER) && (given.is_none() || given != own) {
-            self.effects.push(Effect::RemoveResponseHeader(session::HEADER));
-        }
-        if let (true, Operation::END_SESSION, Some(id)) = (good, method, own) {
-            self.effects.push(Effect::Forget(self.session_binding(id, server)?));
-        }
-        self.answer_head(answering, &head, end, world.held)
-    }
-
-    /// What became of the session that the answer hands out.
-    pub(super) fn handed_out(
-        &mut self,
-        handing: Handing,
-        finding: Option<Finding>,
-        world: &World<'_>,
-    ) -> Result<Control, Denial> {
-        let Handing { answering, head, end } = handing;
-        match finding {
-            Some(Finding::Own) => self.answer_head(answering, &head, end, world.held),
-            // Ids are unique (2025-11-25, basic/transports, "Session Management"); this one would open another's session.
-            Some(Finding::Foreign) => Err(Denial::UnsafeResponse("the session of another principal")),
-            Some(Finding::Unknown | Finding::Corrupt) => Err(Denial::Internal("session store")),
-            None => Err(Denial::Unavailable("session store")),
-        }
-    }
-
     /// When the token behind what is now streaming ends; nothing else has a deadline. A GET stream has one before its answer
     /// begins, too.
     pub fn deadline(&self, guard: &Guard) -> Option<Timestamp> {
@@ -168,11 +120,11 @@ impl Exchange {
         Control::Reset
     }
 
-    fn modern(&self) -> bool {
+    pub(super) fn modern(&self) -> bool {
         self.facts.revision.is_some_and(|revision| revision.era() == Era::Modern)
     }
 
-    fn answer_head(
+    pub(super) fn answer_head(
         &mut self,
         mut answering: Box<Answering>,
         head: &ResponseHead,
@@ -249,6 +201,7 @@ impl Exchange {
             Shape::Whole(status) => {
                 let status = *status;
                 let filtered = filter_list(bytes, self.facts.revision, &mut self.visible(world)?)?;
+                self.hand_out_tasks(&filtered.created, world)?;
                 self.removed(cut_out(filtered.report));
                 self.effects.extend(filtered.body.map(Effect::ReplaceResponseBody));
                 self.facts.status = status;
@@ -262,6 +215,7 @@ impl Exchange {
                     stream.finish(&mut visible, &mut out)?;
                 }
                 drop(visible);
+                self.hand_out_tasks(&stream.take_created(), world)?;
                 share.set(stream.held()).map_err(|_| Denial::UnsafeResponse("too much is held"))?;
                 let removed = cut_out(stream.report()).saturating_sub(before);
                 self.removed(removed);
@@ -278,12 +232,22 @@ impl Exchange {
         }
     }
 
-    /// The same function that judges calls, asked of each entry of a list.
+    /// The same function that judges calls, asked of each entry of a list; of tasks, the caller's own are left.
     fn visible(&self, world: &World<'_>) -> Result<impl FnMut(&Target) -> bool, Denial> {
-        let rules = &self.server(world.guard)?.rules;
+        let server = self.server(world.guard)?;
         let principal =
             self.facts.principal.as_ref().ok_or(Denial::Internal("an answer without a principal"))?;
-        Ok(move |target: &Target| rules.visible(principal, target))
+        let source = self.facts.source.as_deref();
+        Ok(move |target: &Target| {
+            let own = match target {
+                Target::Task(id) => {
+                    let binding = bound(Kind::Task, server, id, principal, source);
+                    may_be_listed((world.owners.0)(&Consult { binding, question: Question::Check }), server)
+                }
+                _ => true,
+            };
+            own && server.rules.visible(principal, target)
+        })
     }
 }
 

@@ -107,6 +107,10 @@ pub struct Consult {
     pub question: Question,
 }
 
+/// Whose something is, told at once; `None` when the store could not be read or written. Answers ask so and requests by
+/// [`Control::Consult`]: one answer may name many things, some in each event.
+pub struct Owners<'a>(pub &'a dyn Fn(&Consult) -> Option<Finding>);
+
 /// One more stream of a principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -155,4 +159,10 @@ pub enum ResponseMode {
     Whole,
     /// As it comes, with its bytes.
     Stream,
+}
+
+impl std::fmt::Debug for Owners<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Owners")
+    }
 }

@@ -30,6 +30,8 @@ pub struct Message {
     /// Where `params.arguments` stands in the body; `None` if absent or null. For `tools/call` and `prompts/get` it is
     /// an object.
     pub arguments: Option<Range<usize>>,
+    /// Whether the request declares the tasks extension, so that its answer may be a task (2026-07-28).
+    pub takes_tasks: bool,
 }
 
 /// The three forms of a message.
@@ -174,6 +176,7 @@ fn call(
         )?,
         requested_version: targets::text(requested, "params.protocolVersion must be a string")?,
         arguments: arguments.map(|value| value.span.clone()),
+        takes_tasks: params.takes_tasks,
     })
 }
 
@@ -191,6 +194,7 @@ fn answer(parts: &Parts<'_>, id: Option<RequestId>) -> Result<Message, Denial> {
         meta_version: None,
         requested_version: None,
         arguments: None,
+        takes_tasks: false,
     })
 }
 

@@ -47,7 +47,7 @@ pub enum Place {
     Task,
     /// `params.ref` names a prompt, a resource or a template.
     Reference,
-    /// `params.notifications.resourceSubscriptions` is an array of URIs; it may be absent.
+    /// `params.notifications` may hold arrays of URIs (`resourceSubscriptions`) and of tasks (`taskIds`, the extension's).
     Subscriptions,
 }
 

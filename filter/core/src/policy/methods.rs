@@ -58,7 +58,7 @@ const fn class_at(place: Place) -> Class {
         Place::Resource => Class::Targeted(&[Kind::Resource]),
         Place::Task => Class::Targeted(&[Kind::Task]),
         Place::Reference => Class::Targeted(&[Kind::Prompt, Kind::Resource]),
-        Place::Subscriptions => Class::MayTarget(&[Kind::Resource]),
+        Place::Subscriptions => Class::MayTarget(&[Kind::Resource, Kind::Task]),
     }
 }
 

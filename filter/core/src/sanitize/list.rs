@@ -1,13 +1,13 @@
 //! Which elements of a list may this caller see? Cuts the others out of an answer.
 //!
-//! Lists are known by their shape (`result.tools`, `prompts`, `resources`, `resourceTemplates`), not by the request that
+//! Lists are known by their shape (`result.tools`, `prompts`, `resources`, `resourceTemplates`, `tasks`), not by the request that
 //! they answer: a resumed stream replays answers to requests that this exchange never saw.
 
 use std::ops::Range;
 
 use crate::denial::Denial;
 use crate::mcp::operation::Target;
-use crate::mcp::strict::{Fault, Kind, Rigour, Scanner};
+use crate::mcp::strict::{Fault, Kind, Rigour, Scanner, Value};
 use crate::mcp::versions::{Era, Revision};
 
 /// Says whether the caller may see a tool, prompt, resource or template: the same decision as for a call.
@@ -33,12 +33,15 @@ pub struct Filtered {
     pub body: Option<Vec<u8>>,
     /// What was done.
     pub report: Report,
+    /// The ids of tasks that the answers hand out (`result.task` of 2025-11-25, a result of type `task` of the extension).
+    pub created: Vec<String>,
 }
 
 struct Filter<'f, 'v> {
     visible: &'f mut Visible<'v>,
     modern: bool,
     report: Report,
+    created: Vec<String>,
     edits: Vec<Edit>,
 }
 
@@ -57,7 +60,17 @@ struct Cuts {
     last_end: usize,
 }
 
-const LISTS: &[&str] = &["tools", "prompts", "resources", "resourceTemplates", "cacheScope"];
+const LISTS: &[&str] = &[
+    "tools",
+    "prompts",
+    "resources",
+    "resourceTemplates",
+    "cacheScope",
+    "tasks",
+    "task",
+    "taskId",
+    "resultType",
+];
 
 // === impl Report ===
 
@@ -90,15 +103,16 @@ pub fn filter_list(
     visible: &mut Visible<'_>,
 ) -> Result<Filtered, Denial> {
     if !body.iter().any(|b| matches!(b, b'{' | b'[')) {
-        return Ok(Filtered { body: None, report: Report::default() });
+        return Ok(Filtered { body: None, report: Report::default(), created: Vec::new() });
     }
     let modern = revision.is_some_and(|r| r.era() == Era::Modern);
-    let mut filter = Filter { visible, modern, report: Report::default(), edits: Vec::new() };
+    let mut filter =
+        Filter { visible, modern, report: Report::default(), created: Vec::new(), edits: Vec::new() };
     filter.scan(body).map_err(|fault| match fault {
         Fault::NotJson(what) | Fault::Refused(what) => Denial::UnsafeResponse(what),
     })?;
     let body = if filter.edits.is_empty() { None } else { Some(apply(body, filter.edits)) };
-    Ok(Filtered { body, report: filter.report })
+    Ok(Filtered { body, report: filter.report, created: filter.created })
 }
 
 // === impl Filter ===
@@ -127,6 +141,7 @@ impl Filter<'_, '_> {
     fn result(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
         let lists_before = self.report.lists;
         let (mut scope, mut cacheable) = (None, self.modern);
+        let (mut handle, mut hands_out) = (None, false);
         let span = scanner.object(LISTS, &mut |scanner, key| {
             let array = scanner.at_array();
             match &*key.decode() {
@@ -134,6 +149,13 @@ impl Filter<'_, '_> {
                 "prompts" if array => self.list(scanner, "name", Target::Prompt)?,
                 "resources" if array => self.list(scanner, "uri", Target::Resource)?,
                 "resourceTemplates" if array => self.list(scanner, "uriTemplate", Target::Template)?,
+                // Later revisions list no tasks.
+                "tasks" if array && !self.modern => self.list(scanner, "taskId", Target::Task)?,
+                "task" => self.created.extend(element(scanner, "taskId")?.1),
+                "taskId" => handle = readable(&scanner.value()?),
+                "resultType" => {
+                    hands_out = matches!(scanner.value()?.kind, Kind::Text(text) if text.says("task"));
+                }
                 "cacheScope" => scope = Some(scanner.value()?),
                 other => {
                     cacheable |= other == "ttlMs";
@@ -142,6 +164,7 @@ impl Filter<'_, '_> {
             }
             Ok(())
         })?;
+        self.created.extend(handle.filter(|_| hands_out));
         if self.report.lists == lists_before {
             return Ok(());
         }
@@ -222,13 +245,20 @@ fn element(scanner: &mut Scanner<'_>, key: &str) -> Result<(Range<usize>, Option
     let mut name = None;
     let span = scanner.object(&[key], &mut |scanner, found| {
         let value = scanner.value()?;
-        match value.kind {
-            Kind::Text(text) if found.says(key) && !text.is_lone() => name = Some(text.decode().into_owned()),
-            _ => {}
+        if found.says(key) {
+            name = readable(&value);
         }
         Ok(())
     })?;
     Ok((span, name))
+}
+
+/// A text that every reader reads alike.
+fn readable(value: &Value<'_>) -> Option<String> {
+    match value.kind {
+        Kind::Text(text) if !text.is_lone() => Some(text.decode().into_owned()),
+        _ => None,
+    }
 }
 
 fn apply(body: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {

@@ -11,6 +11,7 @@ pub struct ListStream {
     splitter: Splitter,
     revision: Option<Revision>,
     report: Report,
+    created: Vec<String>,
 }
 
 // === impl ListStream ===
@@ -18,7 +19,12 @@ pub struct ListStream {
 impl ListStream {
     /// For a stream that answers a request of `revision`. An event may be `event_limit` bytes long; so much is held at most.
     pub fn new(event_limit: usize, revision: Option<Revision>) -> Self {
-        Self { splitter: Splitter::new(event_limit), revision, report: Report::default() }
+        Self {
+            splitter: Splitter::new(event_limit),
+            revision,
+            report: Report::default(),
+            created: Vec::new(),
+        }
     }
 
     /// Takes the next bytes of the stream and appends to `out` what may be passed on now: every complete event, only the
@@ -57,10 +63,17 @@ impl ListStream {
         self.report
     }
 
+    /// The ids of tasks that were handed out since the last look: in events that [`ListStream::feed`] gave, and that must
+    /// not be passed on before these are known to be the caller's.
+    pub fn take_created(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.created)
+    }
+
     fn pass(&mut self, event: Event, visible: &mut Visible<'_>, out: &mut Vec<u8>) -> Result<(), Denial> {
         if let Some(data) = &event.data {
             let filtered = filter_list(data, self.revision, visible)?;
             self.report = self.report.and(filtered.report);
+            self.created.extend(filtered.created);
             if let Some(data) = filtered.body {
                 replace_data(&event.raw, &data, out);
                 return Ok(());

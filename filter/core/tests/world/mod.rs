@@ -7,6 +7,7 @@
     reason = "shared by test files, each of which uses its own part"
 )]
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use jwt_simple::prelude::*;
 use serde_json::{Value, json};
 use wicketgate_core::bindings::table;
 use wicketgate_core::config;
-use wicketgate_core::exchange::step::{Control, Effect, Event, Lease, ResponseMode, Take};
+use wicketgate_core::exchange::step::{Consult, Control, Effect, Event, Lease, Owners, ResponseMode, Take};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
@@ -287,9 +288,26 @@ impl Driven {
     }
 
     fn on(&mut self, gate: &mut Gate, event: Event<'_>) -> wicketgate_core::exchange::step::Step {
-        let mut world =
-            World { guard: &gate.guard, memory: &mut gate.memory, held: &gate.held, now: gate.now };
-        self.exchange.on(event, &mut world)
+        // Answers ask while the rest of the gate is lent out.
+        let shared = RefCell::new(std::mem::take(&mut gate.shared));
+        let (now, fails) = (gate.now, gate.store_fails);
+        let ask = |consult: &Consult| {
+            let (key, mut shared) = (table::set_key(&consult.binding), shared.borrow_mut());
+            let found =
+                table::ask(shared.get(&key).map(Vec::as_slice), &consult.binding, consult.question, now);
+            shared.extend(found.bytes.map(|bytes| (key, bytes)));
+            (!fails).then_some(found.finding)
+        };
+        let mut world = World {
+            guard: &gate.guard,
+            memory: &mut gate.memory,
+            held: &gate.held,
+            owners: Owners(&ask),
+            now,
+        };
+        let step = self.exchange.on(event, &mut world);
+        gate.shared = shared.into_inner();
+        step
     }
 
     fn perform(&mut self, effect: Effect, out: &mut Option<Vec<u8>>) {

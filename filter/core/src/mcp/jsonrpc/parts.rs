@@ -34,6 +34,8 @@ pub(super) struct Params<'a> {
     pub(super) meta_version: Option<Value<'a>>,
     pub(super) reference: Reference<'a>,
     pub(super) subscriptions: Vec<Value<'a>>,
+    pub(super) watched_tasks: Vec<Value<'a>>,
+    pub(super) takes_tasks: bool,
 }
 
 /// The members of `params.ref` that are read.
@@ -45,6 +47,8 @@ pub(super) struct Reference<'a> {
 }
 
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const TASKS: &str = "io.modelcontextprotocol/tasks";
 const TOP: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
 const PARAMS: &[&str] =
     &["name", "uri", "taskId", "protocolVersion", "arguments", "_meta", "ref", "notifications"];
@@ -128,11 +132,29 @@ impl<'a> Parts<'a> {
         if !scanner.at_object() {
             return self.misshape(scanner, "params._meta must be an object");
         }
-        scanner.object(&[META_VERSION], &mut |scanner, key| {
+        scanner.object(&[META_VERSION, META_CAPABILITIES], &mut |scanner, key| {
+            if key.says(META_CAPABILITIES) && scanner.at_object() {
+                return self.capabilities(scanner);
+            }
             let value = scanner.value()?;
             if key.says(META_VERSION) {
                 self.params.meta_version = Some(value);
             }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Whether the client takes a task for an answer. What is misshapen here, declares nothing.
+    fn capabilities(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
+        scanner.object(&["extensions"], &mut |scanner, key| {
+            if !key.says("extensions") || !scanner.at_object() {
+                return scanner.skip();
+            }
+            scanner.object(&[TASKS], &mut |scanner, key| {
+                self.params.takes_tasks |= key.says(TASKS);
+                scanner.skip()
+            })?;
             Ok(())
         })?;
         Ok(())
@@ -160,18 +182,20 @@ impl<'a> Parts<'a> {
         if !scanner.at_object() {
             return self.misshape(scanner, "params.notifications must be an object");
         }
-        scanner.object(&["resourceSubscriptions"], &mut |scanner, key| {
-            if !key.says("resourceSubscriptions") {
-                return scanner.skip();
-            }
+        scanner.object(&["resourceSubscriptions", "taskIds"], &mut |scanner, key| {
+            let into = match &*key.decode() {
+                "resourceSubscriptions" => &mut self.params.subscriptions,
+                "taskIds" => &mut self.params.watched_tasks,
+                _ => return scanner.skip(),
+            };
             if !scanner.at_array() {
-                return self.misshape(scanner, "resourceSubscriptions must be an array");
+                return self.misshape(scanner, "resourceSubscriptions and taskIds must be arrays");
             }
             scanner.array(&mut |scanner, index| {
                 let value = scanner.value()?;
                 // One more than allowed is kept, so that the excess is seen.
                 if index <= super::MAX_SUBSCRIPTIONS {
-                    self.params.subscriptions.push(value);
+                    into.push(value);
                 }
                 Ok(())
             })?;

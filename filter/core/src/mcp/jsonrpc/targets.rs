@@ -23,7 +23,7 @@ pub(super) fn of(
         Place::Resource => (Target::Resource, &params.uri, "params.uri must be a string"),
         Place::Task => (Target::Task, &params.task, "params.taskId must be a string"),
         Place::Reference => return Ok(vec![referred(&params.reference)?]),
-        Place::Subscriptions => return subscribed(&params.subscriptions),
+        Place::Subscriptions => return subscribed(&params.subscriptions, &params.watched_tasks),
     };
     if foreign && field.is_none() {
         return Ok(Vec::new());
@@ -66,11 +66,13 @@ fn referred(reference: &Reference<'_>) -> Result<Target, Denial> {
     }
 }
 
-fn subscribed(uris: &[Value<'_>]) -> Result<Vec<Target>, Denial> {
-    if uris.len() > MAX_SUBSCRIPTIONS {
-        return Err(Denial::InvalidParams("too many resourceSubscriptions"));
+fn subscribed(uris: &[Value<'_>], tasks: &[Value<'_>]) -> Result<Vec<Target>, Denial> {
+    if uris.len().max(tasks.len()) > MAX_SUBSCRIPTIONS {
+        return Err(Denial::InvalidParams("too many resourceSubscriptions or taskIds"));
     }
-    uris.iter()
-        .map(|uri| Ok(Target::Resource(name(Some(uri), "resourceSubscriptions must be strings")?)))
-        .collect()
+    let uris = uris
+        .iter()
+        .map(|uri| Ok(Target::Resource(name(Some(uri), "resourceSubscriptions must be strings")?)));
+    let tasks = tasks.iter().map(|id| Ok(Target::Task(name(Some(id), "taskIds must be strings")?)));
+    uris.chain(tasks).collect()
 }

@@ -14,18 +14,39 @@ fn arguments_are_given_as_the_bytes_where_they_stand() {
 
 #[test]
 fn subscriptions_are_bounded() {
-    let body = |n: usize| {
-        let uris = vec!["\"a:1\""; n].join(",");
-        format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{{"notifications":{{"resourceSubscriptions":[{uris}]}}}}}}"#
-        )
+    for key in ["resourceSubscriptions", "taskIds"] {
+        let body = |n: usize| {
+            let ids = vec!["\"a:1\""; n].join(",");
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{{"notifications":{{"{key}":[{ids}]}}}}}}"#
+            )
+        };
+        let targets = read(body(MAX_SUBSCRIPTIONS).as_bytes(), None).unwrap().operation.targets;
+        assert_eq!(targets.len(), MAX_SUBSCRIPTIONS);
+        assert!(targets.iter().all(|t| (t.kind() == "task") == (key == "taskIds")), "{key}");
+        let refused = read(body(MAX_SUBSCRIPTIONS + 1).as_bytes(), None).unwrap_err();
+        assert_eq!(refused.denial, Denial::InvalidParams("too many resourceSubscriptions or taskIds"));
+    }
+}
+
+#[test]
+fn whether_a_task_may_be_the_answer_is_declared() {
+    let takes = |capabilities: &str| {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{{"_meta":{{"io.modelcontextprotocol/clientCapabilities":{capabilities}}}}}}}"#
+        );
+        read(body.as_bytes(), None).unwrap().takes_tasks
     };
-    assert_eq!(
-        read(body(MAX_SUBSCRIPTIONS).as_bytes(), None).unwrap().operation.targets.len(),
-        MAX_SUBSCRIPTIONS
-    );
-    let refused = read(body(MAX_SUBSCRIPTIONS + 1).as_bytes(), None).unwrap_err();
-    assert_eq!(refused.denial, Denial::InvalidParams("too many resourceSubscriptions"));
+    assert!(takes(r#"{"extensions":{"other":{},"io.modelcontextprotocol/tasks":{}}}"#));
+    for none in [
+        "{}",
+        "7",
+        r#"{"extensions":[]}"#,
+        r#"{"extensions":{"io.modelcontextprotocol/taskss":{}}}"#,
+        r#"{"io.modelcontextprotocol/tasks":{}}"#,
+    ] {
+        assert!(!takes(none), "{none}");
+    }
 }
 
 #[test]

@@ -57,6 +57,40 @@ fn all_four_lists_are_known_by_their_shape() {
 }
 
 #[test]
+fn tasks_are_listed_before_2026_and_handed_out_in_two_shapes() {
+    let list = r#"{"result":{"tasks":[{"taskId":"x"},{"taskId":"a"},{"status":"working"}]}}"#;
+    assert_eq!(filtered(list, Some(Revision::R20251125)).0, r#"{"result":{"tasks":[{"taskId":"a"}]}}"#);
+    assert_eq!(filtered(list, Some(Revision::R20260728)).0, list, "there no such list exists");
+    let created = |body: &str| filter_list(body.as_bytes(), None, &mut |_| true).unwrap().created;
+    for (body, ids) in [
+        (r#"{"result":{"task":{"taskId":"a","status":"working"}}}"#, &["a"][..]),
+        (r#"{"result":{"taskId":"b","resultType":"task"}}"#, &["b"]),
+        (r#"{"result":{"resultType":"t\u0061sk","taskId":"\u0062"}}"#, &["b"]),
+        (
+            r#"[{"result":{"task":{"taskId":"a"}}},{"result":{"resultType":"task","taskId":"b"}}]"#,
+            &["a", "b"],
+        ),
+        (r#"{"result":{"taskId":"b","resultType":"complete"}}"#, &[]),
+        (r#"{"result":{"taskId":"b","status":"working"}}"#, &[]),
+        (
+            r#"{"result":{"content":[{"task":{"taskId":"a"}}],"structuredContent":{"taskId":"b","resultType":"task"}}}"#,
+            &[],
+        ),
+        (r#"{"params":{"task":{"taskId":"a"}}}"#, &[]),
+        (r#"{"result":{"task":7,"resultType":"task","taskId":8}}"#, &[]),
+    ] {
+        assert_eq!(created(body), ids, "{body}");
+    }
+    for body in [
+        r#"{"result":{"task":{"taskId":"a"},"task":{"taskId":"b"}}}"#,
+        r#"{"result":{"task":{"taskId":"a","taskid":"b"}}}"#,
+        r#"{"result":{"resultType":"complete","taskId":"a","ResultType":"task"}}"#,
+    ] {
+        refused(body);
+    }
+}
+
+#[test]
 fn a_batch_of_answers_is_filtered_too() {
     let (out, _) = filtered(r#"[{"result":{"tools":[{"name":"x"}]}},{"method":"m"}, 3]"#, None);
     assert_eq!(out, r#"[{"result":{"tools":[]}},{"method":"m"}, 3]"#);
@@ -97,7 +131,11 @@ fn what_is_no_list_passes_byte_for_byte() {
         r#"{"id":1,"error":{"code":-32602,"message":"x"}}"#,
     ] {
         let filtered = filter_list(body.as_bytes(), Some(Revision::R20260728), &mut |_| false).unwrap();
-        assert_eq!(filtered, Filtered { body: None, report: Report::default() }, "{body}");
+        assert_eq!(
+            filtered,
+            Filtered { body: None, report: Report::default(), created: Vec::new() },
+            "{body}"
+        );
     }
 }
 

@@ -1,0 +1,97 @@
+//! What does an answer hand out? Sessions and tasks belong to the principal to whom they go, before he hears of them.
+
+use super::response::Answering;
+use super::step::{Consult, Control, Effect};
+use super::{Exchange, Phase, World};
+use crate::bindings::owner::Kind;
+use crate::bindings::table::{Finding, Question};
+use crate::denial::Denial;
+use crate::head::ResponseHead;
+use crate::mcp::operation::Operation;
+use crate::mcp::session;
+use crate::server::{Server, Unknown};
+
+/// An answer that hands out a session, until that is bound.
+#[derive(Debug)]
+pub(super) struct Handing {
+    answering: Box<Answering>,
+    head: ResponseHead,
+    end: bool,
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// The head of an answer. Clients adopt a session id from any answer, errors included; only one that `initialize` made,
+    /// which is bound before they see it, or the one that the request named, may reach them.
+    pub(super) fn answer_begins(
+        &mut self,
+        answering: Box<Answering>,
+        head: ResponseHead,
+        end: bool,
+        world: &World<'_>,
+    ) -> Result<Control, Denial> {
+        let server = self.server(world.guard)?;
+        let good = (200..300).contains(&head.status);
+        let method = self.facts.operation.as_ref().map_or("", |operation| operation.method.as_str());
+        let given = session::id_of(&head.headers).ok().flatten();
+        let own = self.facts.session.as_deref();
+        if let (true, "initialize", Some(id)) = (good && !self.modern(), method, given)
+            && own != Some(id)
+        {
+            let consult =
+                Consult { binding: self.binding(Kind::Session, id, server)?, question: Question::Claim };
+            self.phase = Phase::Binding(Box::new(Handing { answering, head, end }));
+            return Ok(Control::Consult(consult));
+        }
+        if head.headers.has(session::HEADER) && (given.is_none() || given != own) {
+            self.effects.push(Effect::RemoveResponseHeader(session::HEADER));
+        }
+        if let (true, Operation::END_SESSION, Some(id)) = (good, method, own) {
+            self.effects.push(Effect::Forget(self.binding(Kind::Session, id, server)?));
+        }
+        self.answer_head(answering, &head, end, world.held)
+    }
+
+    /// What became of the session that the answer hands out.
+    pub(super) fn handed_out(
+        &mut self,
+        handing: Handing,
+        finding: Option<Finding>,
+        world: &World<'_>,
+    ) -> Result<Control, Denial> {
+        let Handing { answering, head, end } = handing;
+        match finding {
+            Some(Finding::Own) => self.answer_head(answering, &head, end, world.held),
+            // Ids are unique (2025-11-25, basic/transports, "Session Management"); this one would open another's session.
+            Some(Finding::Foreign) => Err(Denial::UnsafeResponse("the session of another principal")),
+            Some(Finding::Unknown | Finding::Corrupt) => Err(Denial::Internal("session store")),
+            None => Err(Denial::Unavailable("session store")),
+        }
+    }
+
+    /// Tasks belong to the principal to whom they are handed out, before he hears of them.
+    pub(super) fn hand_out_tasks(&self, created: &[String], world: &World<'_>) -> Result<(), Denial> {
+        for id in created {
+            let binding = self.binding(Kind::Task, id, self.server(world.guard)?)?;
+            match (world.owners.0)(&Consult { binding, question: Question::Claim }) {
+                Some(Finding::Own) => {}
+                Some(Finding::Foreign) => {
+                    return Err(Denial::UnsafeResponse("the task of another principal"));
+                }
+                Some(Finding::Unknown | Finding::Corrupt) => return Err(Denial::Internal("task store")),
+                None => return Err(Denial::Unavailable("task store")),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What nobody is known to own is shown where it would be adopted.
+pub(super) fn may_be_listed(finding: Option<Finding>, server: &Server) -> bool {
+    match finding {
+        Some(Finding::Own) => true,
+        Some(Finding::Unknown) => server.unknown == Unknown::Adopt,
+        _ => false,
+    }
+}
