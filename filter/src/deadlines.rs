@@ -1,4 +1,4 @@
-//! Which streams must end, and when? The root context's tick closes those whose token is over: no callback of their own may
+//! Which exchanges must end, and when? The root context's tick closes those whose time has come: no callback of their own may
 //! come for hours.
 
 use std::cell::{Cell, RefCell};
@@ -9,9 +9,10 @@ use wicketgate_core::time::Timestamp;
 
 use crate::host::{self, Half, Level};
 
-/// A stream that ends with its token, as long as it is not dropped.
+/// An exchange that ends when its time has come, as long as this is not dropped.
 pub(crate) struct Watched {
     context: u32,
+    deadline: Timestamp,
     closed: Rc<Cell<bool>>,
 }
 
@@ -33,7 +34,7 @@ pub(crate) fn watch(context: u32, deadline: Timestamp) -> Watched {
             open.insert(context, Entry { deadline, closed: Rc::clone(&closed) });
         }
     });
-    Watched { context, closed }
+    Watched { context, deadline, closed }
 }
 
 /// Closes every stream whose time has come. `root` is the context that is being called, to which the host's view returns.
@@ -57,7 +58,7 @@ fn close(context: u32, closed: &Cell<bool>) -> bool {
     closed.set(true);
     let done = host::close(Half::Response);
     if done.is_err() {
-        host::log(Level::Error, "a stream whose token is over could not be closed");
+        host::log(Level::Error, "a stream whose time has come could not be closed");
     }
     done.is_ok()
 }
@@ -65,6 +66,11 @@ fn close(context: u32, closed: &Cell<bool>) -> bool {
 // === impl Watched ===
 
 impl Watched {
+    /// Its time.
+    pub(crate) fn deadline(&self) -> Timestamp {
+        self.deadline
+    }
+
     /// Whether it was closed because its time had come.
     pub(crate) fn was_closed(&self) -> bool {
         self.closed.get()

@@ -29,7 +29,7 @@ pub(crate) struct Http {
     callout: Option<Callout>,
     /// That this exchange counts among the streams of its principal.
     stream: Option<streams::Stream>,
-    /// That the root context ends it when its token is over.
+    /// That the root context ends it when its time has come.
     watched: Option<deadlines::Watched>,
 }
 
@@ -72,12 +72,14 @@ impl Http {
         action
     }
 
-    /// From the moment that it is known when this stream must end, the root context knows it too.
+    /// From the moment that it is known when this exchange must end, the root context knows it too.
     fn watch(&mut self) {
-        if self.watched.is_some() || self.replied {
+        let deadline = self.open.as_ref().and_then(|open| open.exchange.deadline(&open.active.guard));
+        if self.replied || deadline == self.watched.as_ref().map(deadlines::Watched::deadline) {
             return;
         }
-        let deadline = self.open.as_ref().and_then(|open| open.exchange.deadline(&open.active.guard));
+        // First the old one goes, because there is one for each context.
+        self.watched = None;
         self.watched = deadline.map(|deadline| deadlines::watch(self.context, deadline));
     }
 
@@ -299,7 +301,7 @@ impl HttpContext for Http {
             return self.whole_body(size);
         }
         let over = self.limits().is_none_or(|limits| size as u64 > limits.request_bytes);
-        if over { self.feed(Event::RequestTooLarge, 0) } else { Action::Pause }
+        self.feed(if over { Event::RequestTooLarge } else { Event::BodyBegins }, 0)
     }
 
     /// Trailers end a body too: without this, a request with trailers would never be decided.

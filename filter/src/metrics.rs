@@ -8,7 +8,8 @@ use wicketgate_core::denial::Denial;
 use crate::host::{self, Fault, Metric};
 
 /// Reasons that are not denials.
-const OTHER: [&str; 5] = ["allowed", "public_document", "client_gone", "answered_by_host", "token_expired"];
+const OTHER: [&str; 6] =
+    ["allowed", "public_document", "client_gone", "answered_by_host", "token_expired", "body_never_came"];
 
 /// Ids of every metric of ours.
 pub(crate) struct Metrics {

@@ -30,4 +30,5 @@ mod smuggling;
 mod stage;
 mod streams;
 mod targets;
+mod unheld_headers;
 mod waiting;

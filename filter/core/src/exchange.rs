@@ -18,6 +18,7 @@
 mod admission;
 mod authentication;
 mod document;
+pub mod expiry;
 mod handing;
 mod record;
 mod response;
@@ -107,6 +108,7 @@ struct Waiting {
     principal: Option<Principal>,
     keys_asked: bool,
     issuer_asked: bool,
+    body_began: bool,
     asked: Asked,
 }
 
@@ -157,7 +159,8 @@ impl Exchange {
             (Phase::Forwarded(answering), event @ (Event::ResponseBody { .. } | Event::ResponseTooLarge)) => {
                 self.answer(answering, event, world)
             }
-            (Phase::Forwarded(_), Event::Expired) => Ok(self.expire(world)),
+            (Phase::Waiting(waiting), Event::BodyBegins) => Ok(self.body_begins(waiting)),
+            (Phase::Waiting(_) | Phase::Forwarded(_), Event::Expired) => Ok(self.expire(world)),
             (Phase::Binding(handing), Event::Consulted(finding)) => self.handed_out(*handing, finding, world),
             // Our own answer on its way out, or what was under way when it was given.
             (Phase::Replied, Event::ResponseHead { .. } | Event::ResponseBody { .. }) => Ok(Control::Pass),
@@ -212,8 +215,15 @@ impl Exchange {
         let credential = credential::present(&head)?;
         let rate = server.limits.flood;
         let flood = Take { tag: Tag::source(&server.name, head.source.as_deref(), rate), rate };
-        let waiting =
-            Waiting { head, credential, principal: None, keys_asked: false, issuer_asked: false, asked };
+        let waiting = Waiting {
+            head,
+            credential,
+            principal: None,
+            keys_asked: false,
+            issuer_asked: false,
+            body_began: false,
+            asked,
+        };
         self.phase = Phase::Guarding(Box::new(waiting));
         Ok(Control::Take(vec![flood]))
     }

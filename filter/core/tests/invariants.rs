@@ -26,6 +26,7 @@ enum Fed {
     Head { verb: &'static str, token: bool, end: bool },
     Body(usize),
     TooLarge,
+    BodyBegins,
     Keys,
     Taken(usize),
     Consulted(usize),
@@ -50,6 +51,7 @@ fn fed() -> impl Strategy<Value = Fed> {
         3 => (verb, any::<bool>(), any::<bool>()).prop_map(|(verb, token, end)| Fed::Head { verb, token, end }),
         3 => (0..BODIES.len()).prop_map(Fed::Body),
         1 => Just(Fed::TooLarge),
+        1 => Just(Fed::BodyBegins),
         1 => Just(Fed::Keys),
         1 => (0..OUTCOMES.len()).prop_map(Fed::Taken),
         1 => (0..FINDINGS.len()).prop_map(Fed::Consulted),
@@ -93,6 +95,7 @@ fn feed(driven: &mut world::Driven, gate: &mut Gate, event: &Fed, bearer: &str) 
         }
         Fed::Body(which) => driven.feed(gate, Event::RequestBody(BODIES[*which].as_bytes())),
         Fed::TooLarge => driven.feed(gate, Event::RequestTooLarge),
+        Fed::BodyBegins => driven.feed(gate, Event::BodyBegins),
         Fed::Keys => driven.feed(gate, Event::KeysFetched),
         Fed::Taken(which) => driven.feed(gate, Event::Taken(OUTCOMES[*which])),
         Fed::Consulted(which) => driven.feed(gate, Event::Consulted(FINDINGS[*which])),

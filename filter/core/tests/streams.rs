@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wicketgate_core::exchange::World;
+use wicketgate_core::exchange::expiry::BODY_BEGINS;
 use wicketgate_core::exchange::step::{Control, Event, Owners};
 use wicketgate_core::time::Timestamp;
 use world::{Driven, Gate, NOW, call, request, response};
@@ -121,6 +122,37 @@ fn an_expired_stream_is_cut_and_says_why() {
     assert_eq!((driven.decisions.len(), &driven.decisions[0]["reason"]), (1, &json!("allowed")));
     assert_eq!(driven.completions[0]["reason"], "token_expired");
     assert_eq!(driven.counts, ["allowed", "token_expired"]);
+}
+
+#[test]
+fn a_post_whose_body_never_begins_ends_soon_and_is_denied() {
+    let mut gate = gate(9);
+    let bearer = format!("Bearer {}", gate.token(&json!({})));
+    let headers = [
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("authorization", bearer.as_str()),
+    ];
+    let mut driven = gate.begin();
+    driven.feed(&mut gate, Event::RequestHead { head: request("POST", "/mcp", &headers), end: false });
+    assert_eq!(driven.exchange.deadline(&gate.guard), Some(gate.now.plus(BODY_BEGINS)));
+    let mut slow = gate.begin();
+    slow.feed(&mut gate, Event::RequestHead { head: request("POST", "/mcp", &headers), end: false });
+    slow.feed(&mut gate, Event::BodyBegins);
+    assert_eq!(slow.exchange.deadline(&gate.guard), None, "Envoy's own time limit is for those");
+    gate.now = gate.now.plus(BODY_BEGINS);
+    driven.feed(&mut gate, Event::Expired);
+    driven.finish(&mut gate);
+    assert_eq!((driven.resets, driven.replies.len(), driven.upstream.is_none()), (1, 0, true));
+    assert_eq!(driven.counts, ["body_never_came"]);
+    assert_eq!(
+        (&driven.decisions[0]["verdict"], &driven.completions[0]["verdict"]),
+        (&json!("deny"), &json!("deny"))
+    );
+    gate.guard.hold_headers = false;
+    let mut unheld = gate.begin();
+    unheld.feed(&mut gate, Event::RequestHead { head: request("POST", "/mcp", &headers), end: false });
+    assert_eq!(unheld.exchange.deadline(&gate.guard), None, "there the headers went on");
 }
 
 #[test]

@@ -73,6 +73,16 @@ impl Facts {
         }
     }
 
+    /// When its first header came.
+    pub(super) const fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// Whether the decision record is written.
+    pub(super) const fn is_decided(&self) -> bool {
+        self.verdict.is_some()
+    }
+
     pub(super) fn arrived(&mut self, head: &RequestHead) {
         self.verb.clone_from(&head.method);
         self.path = audit::path_of(&head.path);

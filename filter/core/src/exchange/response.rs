@@ -7,7 +7,6 @@ use super::{Exchange, Phase, World};
 use crate::bindings::owner::Kind;
 use crate::bindings::table::Question;
 use crate::denial::Denial;
-use crate::guard::Guard;
 use crate::head::ResponseHead;
 use crate::limits::held::{Held, Share};
 use crate::limits::size::Counted;
@@ -17,7 +16,6 @@ use crate::mcp::sse::meter::Meter;
 use crate::mcp::versions::{Era, Revision};
 use crate::sanitize::list::{Report, filter_list};
 use crate::sanitize::stream::ListStream;
-use crate::time::Timestamp;
 
 /// The state of one answer.
 #[derive(Debug)]
@@ -99,25 +97,6 @@ impl Exchange {
         };
         self.phase = Phase::Forwarded(answering);
         Ok(control)
-    }
-
-    /// When the token behind what is now streaming ends; nothing else has a deadline. A GET stream has one before its answer
-    /// begins, too.
-    pub fn deadline(&self, guard: &Guard) -> Option<Timestamp> {
-        let Phase::Forwarded(answering) = &self.phase else { return None };
-        let get = self.facts.operation.as_ref().is_some_and(|o| o.method == Operation::STREAM);
-        if !get && answering.mode() != ResponseMode::Stream {
-            return None;
-        }
-        let identity = self.facts.principal.as_ref()?.identity()?;
-        let issuer = guard.issuers.iter().find(|issuer| issuer.issuer == identity.issuer);
-        Some(identity.expires.plus(issuer.map(|issuer| issuer.skew).unwrap_or_default()))
-    }
-
-    /// Nothing may be streamed past the end of the token.
-    pub(super) fn expire(&mut self, world: &World<'_>) -> Control {
-        self.decided("allow", "token_expired", None, world);
-        Control::Reset
     }
 
     pub(super) fn modern(&self) -> bool {

@@ -21,6 +21,8 @@ pub enum Event<'a> {
         /// Whether the request ends here.
         end: bool,
     },
+    /// The first part of a request body came, which is not all of it.
+    BodyBegins,
     /// The whole request body, read once at its end or at the trailers.
     RequestBody(&'a [u8]),
     /// The request ended with more bytes than may be buffered.

@@ -1,0 +1,61 @@
+//! When is an exchange over, whatever does or does not come? The root context ends those whose time has come.
+
+use std::time::Duration;
+
+use super::step::{Control, ResponseMode};
+use super::{Asked, Exchange, Phase, Waiting, World};
+use crate::guard::Guard;
+use crate::mcp::operation::Operation;
+use crate::time::Timestamp;
+
+/// How long the first byte of a body may take where headers are held. A host that was not told to hold them
+/// (`allow_on_headers_stop_iteration`) never gives us one: then every POST ends so, and says so, instead of hanging.
+pub const BODY_BEGINS: Duration = Duration::from_secs(10);
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// When this exchange must end as it stands now: with its token where it streams (a GET stream even before its answer
+    /// begins), or soon where a body does not begin to come.
+    pub fn deadline(&self, guard: &Guard) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Waiting(waiting) if guard.hold_headers && waiting.expects_body() => {
+                Some(self.facts.began().plus(BODY_BEGINS))
+            }
+            Phase::Forwarded(answering) => {
+                let get = self.facts.operation.as_ref().is_some_and(|o| o.method == Operation::STREAM);
+                if !get && answering.mode() != ResponseMode::Stream {
+                    return None;
+                }
+                let identity = self.facts.principal.as_ref()?.identity()?;
+                let issuer = guard.issuers.iter().find(|issuer| issuer.issuer == identity.issuer);
+                Some(identity.expires.plus(issuer.map(|issuer| issuer.skew).unwrap_or_default()))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn body_begins(&mut self, mut waiting: Box<Waiting>) -> Control {
+        waiting.body_began = true;
+        self.phase = Phase::Waiting(waiting);
+        Control::Hold
+    }
+
+    /// Its time has come: nothing may be streamed past the end of the token, nobody waits for a body that never begins.
+    pub(super) fn expire(&mut self, world: &World<'_>) -> Control {
+        if self.facts.is_decided() {
+            self.decided("allow", "token_expired", None, world);
+        } else {
+            self.decided("deny", "body_never_came", None, world);
+        }
+        Control::Reset
+    }
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    fn expects_body(&self) -> bool {
+        !self.body_began && matches!(self.asked, Asked::Unread)
+    }
+}
