@@ -11,6 +11,7 @@ mod audit;
 mod bound_sessions;
 mod bound_tasks;
 mod expiry;
+mod bypass;
 mod failures;
 mod frames;
 mod hide;
