@@ -164,12 +164,12 @@ impl Arena {
         came: &[Result<(Message, Came), String>],
         wrong: &mut Vec<String>,
     ) {
-        let recorded = |trial: &Trial| matches!(&trial.gets, Gets::Refused(_, Some(_)));
+        let recorded = |trial: &Trial| matches!(&trial.gets, Gets::Refused(any) if any.iter().all(|one| one.1.is_some()));
         let ids = trials.iter().zip(came).filter(|(trial, _)| recorded(trial));
         let ids: Vec<_> = ids.filter_map(|(_, came)| came.as_ref().ok()?.1.request_id.as_ref()).collect();
         let decisions = self.decisions(&ids).await;
         for (trial, came) in trials.iter().zip(came) {
-            let Gets::Refused(statuses, reason) = &trial.gets else { continue };
+            let Gets::Refused(any) = &trial.gets else { continue };
             let (_, came) = match came {
                 Ok(came) => came,
                 Err(error) => {
@@ -180,7 +180,9 @@ impl Arena {
             let decision = came.request_id.as_ref().and_then(|id| decisions.get(id));
             let decided = decision.and_then(|decision| decision["reason"].as_str());
             let denied = decision.is_none_or(|decision| decision["verdict"] != "allow");
-            if !statuses.contains(&came.status) || decided != reason.as_deref() || !denied {
+            let as_told =
+                any.iter().any(|(status, reason)| *status == came.status && reason.as_deref() == decided);
+            if !as_told || !denied {
                 let (status, decided) = (came.status, decided.unwrap_or("envoy"));
                 let detail = decision.and_then(|decision| decision["detail"].as_str()).unwrap_or_default();
                 wrong

@@ -107,8 +107,8 @@ enum Mode {
 #[serde(try_from = "String")]
 pub(super) enum Gets {
     Passes,
-    /// One of these statuses (0: Envoy hangs up), and the reason of the decision record (`None`: there is none).
-    Refused(Vec<u16>, Option<String>),
+    /// One of these: a status (0: Envoy hangs up) and the reason of the decision record (`None`: there is none).
+    Refused(Vec<(u16, Option<String>)>),
 }
 
 /// One case where it is tried.
@@ -235,10 +235,12 @@ impl TryFrom<String> for Gets {
             return Ok(Self::Passes);
         }
         let malformed = || format!("`{text}` is neither `passes` nor a status and a reason");
-        let (statuses, reason) = text.split_once(' ').ok_or_else(malformed)?;
-        let status = |word: &str| if word == "cut" { Ok(0) } else { word.parse().map_err(|_| malformed()) };
-        let statuses = statuses.split('|').map(status).collect::<Result<_, _>>()?;
-        Ok(Self::Refused(statuses, (reason != "envoy").then(|| reason.to_owned())))
+        let one = |words: &str| {
+            let (status, reason) = words.split_once(' ').ok_or_else(malformed)?;
+            let status = if status == "cut" { 0 } else { status.parse().map_err(|_| malformed())? };
+            Ok((status, (reason != "envoy").then(|| reason.to_owned())))
+        };
+        text.split(" or ").map(one).collect::<Result<_, _>>().map(Self::Refused)
     }
 }
 
