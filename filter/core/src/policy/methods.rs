@@ -113,3 +113,22 @@ impl Kind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_administrative_unknown_or_the_servers_is_no_housekeeping() {
+        for housekeeping in ["initialize", "ping", "tools/list", "server/discover", "notifications/cancelled"]
+        {
+            assert_eq!(class_of(housekeeping), Class::Housekeeping, "{housekeeping}");
+        }
+        for other in ["logging/setLevel", "acme/run", "Tools/list", ""] {
+            assert_eq!(class_of(other), Class::Other, "{other}");
+        }
+        for servers in ["sampling/createMessage", "elicitation/create", "roots/list"] {
+            assert_eq!(class_of(servers), Class::FromServer, "{servers}");
+        }
+    }
+}
