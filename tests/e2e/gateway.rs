@@ -10,6 +10,7 @@ mod answers;
 mod audit;
 mod bound_sessions;
 mod bound_tasks;
+mod bypass;
 mod expiry;
 mod failures;
 mod frames;

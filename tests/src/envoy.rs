@@ -29,6 +29,9 @@ pub struct EnvoySettings {
     pub auth_internal: SocketAddr,
 }
 
+/// Text of the reference configuration, and what stands there instead.
+pub type Change = (String, String);
+
 /// A running Envoy.
 #[derive(Debug)]
 pub struct Envoy {
@@ -109,12 +112,11 @@ pub fn substitute(text: &str, replacements: &[(&str, String)]) -> Result<String>
 // === impl Envoy ===
 
 impl Envoy {
-    /// Starts Envoy with the reference configuration, `changes` to it (text of it, and what stands there instead) and these
-    /// settings. The filter's configuration must be in place.
+    /// Starts Envoy with the reference configuration, `changes` to it and these settings. The filter's configuration must be in place.
     ///
     /// # Errors
     /// The binary, the reference configuration or the state directory is not usable.
-    pub fn start(binary: &Path, settings: &EnvoySettings, changes: &[(String, String)]) -> Result<Self> {
+    pub fn start(binary: &Path, settings: &EnvoySettings, changes: &[Change]) -> Result<Self> {
         let reference = files::read(&layout::root().join("envoy/envoy.yaml"))?;
         let changes: Vec<_> = changes.iter().map(|(old, new)| (old.as_str(), new.clone())).collect();
         let reference = substitute(&reference, &changes)?;

@@ -1,6 +1,7 @@
 //! How is one whole product started in a directory of its own, and stopped? The same for `make run` and for tests: in
 //! order, each part watched, nothing left behind.
 
+mod host_mode;
 mod lock;
 mod plan;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+pub use self::host_mode::{BUFFERED, HostMode};
 pub use self::plan::Plan;
 
 use self::lock::StateLock;
@@ -36,6 +38,8 @@ pub struct World {
     pub state: PathBuf,
     /// The policy file.
     pub policy: PathBuf,
+    /// How requests are held.
+    pub host_mode: HostMode,
     /// A login of the generated configuration: its first user.
     pub login: Option<Login>,
     /// The MCP server behind.
@@ -88,6 +92,7 @@ impl World {
             .await?;
 
         tell("policy");
+        plan.adapt_policy()?;
         policy::render(&plan.policy, &state, &origin).await?;
 
         tell("Envoy with the filter");
@@ -99,17 +104,18 @@ impl World {
             auth_public: sidecar.listeners.public,
             auth_internal: sidecar.listeners.internal,
         };
-        let mut envoy = Envoy::start(&envoy_binary, &settings, &plan.envoy_changes)?;
+        let mut envoy = Envoy::start(&envoy_binary, &settings, &plan.changes())?;
         wait_for("Envoy with the filter", Some(&mut envoy.service), || gateway_answers(&http, &origin))
             .await?;
 
         let render_service = policy::watch(&plan.policy, &state, &origin)?;
-        let policy = plan.policy;
+        let (policy, host_mode) = (plan.policy, plan.host_mode);
         let mut world = Self {
             origin,
             mcp,
             state,
             policy,
+            host_mode,
             login,
             upstream,
             sidecar,
@@ -181,6 +187,14 @@ impl World {
         let state = self.state.clone();
         self.stop().await;
         let _ = std::fs::remove_dir_all(state);
+    }
+
+    /// Writes this policy over the one that runs, as its author would; it takes effect by itself.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn edit_policy(&self, yaml: &str) -> Result<()> {
+        files::write_private(&self.policy, &self.host_mode.policy(yaml))
     }
 
     /// Kills the sidecar, as a crash would; [`World::start_sidecar`] brings it back.

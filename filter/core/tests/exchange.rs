@@ -204,6 +204,11 @@ fn verbs_without_a_body_are_judged_too() {
     let head = request("GET", "/mcp", &[("authorization", &bearer), ("accept", "text/event-stream")]);
     driven.feed(&mut gate, Event::RequestHead { head, end: false });
     assert_eq!(driven.status(), Some(400), "a GET with a body");
+    let mut driven = gate.begin();
+    let fields =
+        [("authorization", bearer.as_str()), ("accept", "text/event-stream"), ("content-length", "5")];
+    driven.feed(&mut gate, Event::RequestHead { head: request("GET", "/mcp", &fields), end: true });
+    assert_eq!(driven.status(), Some(400), "a GET that declares a body");
 }
 
 #[test]
@@ -242,8 +247,13 @@ fn an_event_stream_list_is_filtered_for_any_chunking() {
 
 #[test]
 fn an_answer_that_cannot_be_read_is_withheld() {
-    let cases: [(Fields<'_>, &[u8]); 4] = [
-        (&[("content-type", "application/json"), ("content-encoding", "gzip")], b"\x1f\x8b"),
+    let sound = br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#;
+    let cases: [(Fields<'_>, &[u8]); 7] = [
+        // Sound as it stands, and something else by its label.
+        (&[("content-type", "application/json"), ("content-encoding", "gzip")], sound),
+        (&[("content-type", "application/json; charset=utf-16")], sound),
+        (&[("content-type", "text/event-stream; charset=utf-7")], b"data: {}\n\n"),
+        (&[("content-type", "text/html")], sound),
         (&[("content-type", "text/html")], b"<html>"),
         (&[("content-type", "application/json")], b"{\"result\":{\"tools\":["),
         (
@@ -279,6 +289,10 @@ fn a_response_over_the_limit_is_cut_or_refused() {
     let mut held = gate.post(&json!({}), &call("search_x"));
     held.respond(&mut gate, 200, &[("content-type", "application/json")], &[b'x'; 1025]);
     assert_eq!(held.status(), Some(502));
+    let mut foretold = gate.post(&json!({}), &call("search_x"));
+    let plain = ("content-type", "text/plain");
+    foretold.respond(&mut gate, 200, &[plain, ("content-length", "1025")], &[b'x'; 1025]);
+    assert_eq!((foretold.status(), foretold.resets), (Some(502), 0), "before its head has passed");
     let mut streamed = gate.post(&json!({}), &call("search_x"));
     streamed.respond(&mut gate, 200, &[("content-type", "text/plain")], &[b'x'; 1025]);
     assert_eq!((streamed.resets, streamed.replies.len()), (1, 0));

@@ -1,7 +1,7 @@
 //! Does a list entry slip through in an answer that two readers could take in two ways? Each is cut or withheld.
 
 use serde_json::{Value, json};
-use wicketgate_e2e::world::Plan;
+use wicketgate_e2e::world::{HostMode, Plan};
 
 use super::recorder::{Recorder, Script, Seen, json_answer, result};
 use super::scene::{RULES, Scene};
@@ -19,6 +19,8 @@ enum Fate {
     Cut,
     /// The client gets an error of ours.
     Withheld,
+    /// The same where heads are held; elsewhere this one is gone, and the answer ends before its first byte.
+    Unread,
     /// It has begun, and ends before the list.
     Broken,
 }
@@ -45,16 +47,16 @@ fn utf16(text: &str) -> Vec<u8> {
 
 /// Types, charsets and codings.
 fn labels() -> Vec<Case> {
-    use Fate::{Cut, Withheld};
+    use Fate::{Cut, Unread, Withheld};
     let utf7 = LIST.replace('{', "+AHs-").replace('}', "+AH0-").replace('[', "+AFs-").replace(']', "+AF0-");
     let labelled = |line: &str| Script::Answer(whole("200 OK", line, LIST.as_bytes()));
     vec![
         ("utf-8", Cut, json("; charset=utf-8", LIST.as_bytes())),
         ("utf-8, quoted", Cut, json(";charset=\"UTF-8\"", LIST.as_bytes())),
         ("utf-16", Withheld, json("; charset=utf-16", &utf16(LIST))),
-        ("utf-16, not said", Withheld, json("", &utf16(LIST))),
+        ("utf-16, not said", Unread, json("", &utf16(LIST))),
         ("utf-7", Withheld, json("; charset=utf-7", utf7.as_bytes())),
-        ("a byte-order mark", Withheld, json("", format!("\u{feff}{LIST}").as_bytes())),
+        ("a byte-order mark", Unread, json("", format!("\u{feff}{LIST}").as_bytes())),
         ("gzip", Withheld, json("\r\ncontent-encoding: gzip", LIST.as_bytes())),
         (
             "two codings",
@@ -95,7 +97,7 @@ fn frames() -> Vec<Case> {
 
 /// Bodies of JSON.
 fn documents() -> Vec<Case> {
-    use Fate::{Cut, Withheld};
+    use Fate::{Cut, Unread};
     let other = LIST.replace("\"id\":9", "\"id\":10");
     let deep =
         LIST.replace("{\"tools\"", &format!("{{\"x\":{}{},\"tools\"", "[".repeat(200), "]".repeat(200)));
@@ -110,17 +112,13 @@ fn documents() -> Vec<Case> {
             Cut,
             LIST.replace("\"tools\":[", "\"prompts\":[{\"name\":\"drop_everything\"}],\"tools\":["),
         ),
-        ("a member twice", Withheld, LIST.replace("{\"tools\"", "{\"tools\":[],\"tools\"")),
-        ("a member in capitals", Withheld, LIST.replace("tools", "Tools")),
-        ("a result twice", Withheld, LIST.replace("\"result\"", "\"result\":{},\"result\"")),
-        (
-            "a name twice",
-            Withheld,
-            LIST.replace("{\"name\":\"drop", "{\"name\":\"get_note\",\"name\":\"drop"),
-        ),
-        ("two documents", Withheld, format!("{{}}{LIST}")),
-        ("half a document", Withheld, LIST[..LIST.len() - 1].to_owned()),
-        ("deep nesting", Withheld, deep),
+        ("a member twice", Unread, LIST.replace("{\"tools\"", "{\"tools\":[],\"tools\"")),
+        ("a member in capitals", Unread, LIST.replace("tools", "Tools")),
+        ("a result twice", Unread, LIST.replace("\"result\"", "\"result\":{},\"result\"")),
+        ("a name twice", Unread, LIST.replace("{\"name\":\"drop", "{\"name\":\"get_note\",\"name\":\"drop")),
+        ("two documents", Unread, format!("{{}}{LIST}")),
+        ("half a document", Unread, LIST[..LIST.len() - 1].to_owned()),
+        ("deep nesting", Unread, deep),
     ];
     documents.into_iter().map(|(what, fate, body)| (what, fate, json("", body.as_bytes()))).collect()
 }
@@ -178,11 +176,16 @@ async fn no_answer_shows_what_may_not_be_seen() {
             let answer = exchange(&scene.world, &bytes).await;
             let shown = format!("{answer:?}").replace('\0', "");
             assert!(!shown.contains(HIDDEN) && !shown.contains("drop\\\\u005f"), "{what}: {shown}");
+            let held = scene.world.host_mode == HostMode::Hold;
             match fate {
+                Fate::Unread if !held => {
+                    let body = answer.json();
+                    assert!(body.is_null() && !shown.contains("get_note"), "{what}: {shown}");
+                }
                 Fate::Cut => {
                     assert!(answer.status / 100 == 2 && shown.contains("get_note"), "{what}: {shown}");
                 }
-                Fate::Withheld => {
+                Fate::Withheld | Fate::Unread => {
                     assert_eq!((answer.status, answer.code()), (502, Value::from(-32603)), "{what}: {shown}");
                 }
                 Fate::Broken => assert!(!shown.contains("get_note"), "{what}: {shown}"),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use wicketgate_e2e::upstream::Upstream;
-use wicketgate_e2e::world::Plan;
+use wicketgate_e2e::world::{BUFFERED, HostMode, Plan};
 
 use super::recorder::{Recorder, Script, Seen, event_stream, json_answer, result};
 use super::scene::{Scene, call};
@@ -14,22 +14,14 @@ use super::stage::{self, eventually, exchange, request};
 const RULES: &str = "      - {id: some, allow: {who: {scopes: [mcp:read]}, tools: [get_note, run_report]}}\n      \
                      - {id: more, allow: {who: {scopes: [\"mcp:write\"]}, tools: [write_note]}}\n";
 const LISTED: &str = r#"{"tools":[{"name":"drop_everything"},{"name":"get_note"},{"name":"write_note"}]}"#;
-/// What the buffer filter holds at most: more than the policy allows, less than the listener buffers.
-const BUFFERED: usize = 1 << 20;
 
-fn hold_bodies(plan: &mut Plan) {
-    let policy = stage::policy("{request_bytes: 64KiB}", RULES);
-    plan.set_policy(&policy.replace("hold_headers: true", "hold_headers: false")).unwrap();
+fn hold_bodies(plan: &mut Plan, mode: HostMode) {
+    plan.set_policy(&stage::policy("{request_bytes: 64KiB}", RULES)).unwrap();
+    plan.host_mode = mode;
 }
 
-pub(super) fn buffer_behind(plan: &mut Plan) {
-    let router = "                  - name: envoy.filters.http.router\n";
-    let buffer = format!(
-        "                  - name: envoy.filters.http.buffer\n                    typed_config:\n                      \
-         \"@type\": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer\n                      \
-         max_request_bytes: {BUFFERED}\n{router}"
-    );
-    plan.envoy_changes.push((router.to_owned(), buffer));
+async fn before(name: &str, mode: HostMode) -> Scene {
+    Scene::before(Recorder::start(script).await, name, |plan| hold_bodies(plan, mode)).await
 }
 
 /// Lists come as JSON, as JSON before trailers, or as events; a report begins and then hangs.
@@ -68,11 +60,7 @@ fn with_trailer(scene: &Scene, body: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_buffer_filter_behind_nothing_of_a_denied_request_is_seen() {
-    let scene = Scene::before(Recorder::start(script).await, "hold-buffer", |plan| {
-        hold_bodies(plan);
-        buffer_behind(plan);
-    })
-    .await;
+    let scene = before("hold-buffer", HostMode::Buffer).await;
     scene.passes("a length", &scene.post(&call("get_note"), &[])).await;
     scene.passes("a trailer", &with_trailer(&scene, &call("get_note"))).await;
     let connections = scene.recorder.connections();
@@ -169,7 +157,7 @@ async fn read_until(stream: &mut TcpStream, end: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_one_its_head_is_seen_and_never_its_body() {
-    let scene = Scene::before(Recorder::start(script).await, "hold-bare", hold_bodies).await;
+    let scene = before("hold-bare", HostMode::Bare).await;
     lists_are_cut(&scene).await;
     scene.recorder.take();
     for (times, (body, status)) in [
@@ -227,7 +215,7 @@ async fn an_answer_that_comes_before_the_verdict_is_withheld() {
     tokio::spawn(hasty(listener));
     let world = stage::world("hold-hasty", |plan| {
         plan.upstream = Some(Upstream { host: "127.0.0.1".into(), port, path: "/mcp".into() });
-        hold_bodies(plan);
+        hold_bodies(plan, HostMode::Bare);
     })
     .await;
     let token = stage::log_in(&world, Some("mcp:read")).await.tokens.access_token;

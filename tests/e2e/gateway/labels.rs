@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use wicketgate_e2e::client::mcp::MODERN;
+use wicketgate_e2e::world::HostMode;
 
 use super::recorder::{Recorder, Script, json_answer, result};
 use super::scene::{Scene, call};
@@ -141,7 +142,10 @@ async fn no_trailer_is_sent_on_that_may_not_be_a_header() {
     let bytes = scene.post(&framed, &[("Transfer-Encoding", "chunked")]);
     assert_eq!(exchange(&scene.world, &bytes).await.status, 200);
     let raw = scene.recorder.raw().to_lowercase();
-    assert!(raw.contains(&body.to_lowercase()) && raw.contains("x-kept: yes"), "{raw}");
+    assert!(raw.contains(&body.to_lowercase()), "{raw}");
+    // A buffer filter behind gives the request a length, and Envoy then sends no trailers at all.
+    let kept = scene.world.host_mode == HostMode::Hold;
+    assert_eq!(raw.contains("x-kept: yes"), kept, "{raw}");
     for name in ["authorization", "x-wicketgate", "cookie", "mcp-name", "x-envoy-retry-on"] {
         assert!(!raw.contains(name), "{name}: {raw}");
     }

@@ -56,7 +56,7 @@ async fn a_bucket_is_exact_across_workers_and_belongs_to_its_principal() {
         "{}      - {{id: never, deny: {{who: any, tools: [search_notes]}}}}\n",
         files::read(&world.policy).unwrap()
     );
-    files::write_private(&world.policy, &edited).unwrap();
+    world.edit_policy(&edited).unwrap();
     eventually("the edit takes effect", stage::DEADLINE, || async {
         let answer =
             stage::modern(&world, &fresh.access_token).call_tool("search_notes", json!({"query": "a"})).await;

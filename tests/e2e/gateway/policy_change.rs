@@ -64,25 +64,26 @@ async fn a_bad_edit_changes_nothing(world: &World, client: &McpClient, good: &st
     let (accepted, refused) = world.envoy.filter_updates().await.unwrap();
     let bad = good.replace("scopes: [mcp:read]}, tools", "scoops: [mcp:read]}, tools");
     let line = bad.lines().position(|line| line.contains("scoops")).unwrap() + 1;
-    files::write_private(&world.policy, &bad).unwrap();
+    world.edit_policy(&bad).unwrap();
     let status = world.state.join("filter.yaml.status.json");
     eventually("the refusal is told", stage::DEADLINE, || async {
         let status: Value = serde_json::from_str(&files::read(&status).unwrap()).unwrap();
+        let log = files::read(&world.state.join("render.log")).unwrap();
         let told = status["errors"].to_string();
         let named = told.contains("servers[0].rules[0]") && told.contains("scoops");
         let placed = status["errors"][0]["line"] == line;
-        if status["state"] == "refused" && named && placed { Ok(()) } else { Err(status.to_string()) }
+        let logged = log.contains(&format!(":{line}")) && log.contains("scoops");
+        let refused = status["state"] == "refused" && named && placed;
+        if refused && logged { Ok(()) } else { Err(format!("{status}\n{log}")) }
     })
     .await;
-    let log = files::read(&world.state.join("render.log")).unwrap();
-    assert!(log.contains(&format!(":{line}")) && log.contains("scoops"), "{log}");
     assert_eq!(decision(client.clone()).await, "allowed", "the old policy holds");
     assert_eq!(world.envoy.filter_updates().await.unwrap(), (accepted, refused), "Envoy was not troubled");
 }
 
 /// Writes the policy and asks with fresh calls until it decides so.
 async fn edit_until(world: &World, client: &McpClient, policy: &str, expected: &str) {
-    files::write_private(&world.policy, policy).unwrap();
+    world.edit_policy(policy).unwrap();
     eventually(&format!("the call is {expected}"), EFFECTIVE, || async {
         let now = decision(client.clone()).await;
         if now == expected { Ok(()) } else { Err(now) }

@@ -105,6 +105,11 @@ pub(super) fn mirrored<'a>(method: &'a str, name: Option<&'a str>) -> Vec<(&'a s
 /// Sends bytes and gives status, head and body of the answer. Does not wait for the connection to be closed, for which
 /// Envoy takes a second each time.
 pub(super) async fn exchange(world: &World, bytes: &[u8]) -> Raw {
+    answer(world, bytes).await.unwrap_or_else(|| panic!("no answer to {}", shown(bytes)))
+}
+
+/// [`exchange`]; `None` when the peer hangs up without a word, or says nothing.
+pub(super) async fn answer(world: &World, bytes: &[u8]) -> Option<Raw> {
     let mut stream = TcpStream::connect(("127.0.0.1", port(world))).await.unwrap();
     // The peer may refuse half-way and close: what it said counts, not that it stopped listening.
     let _ = stream.write_all(bytes).await;
@@ -113,9 +118,9 @@ pub(super) async fn exchange(world: &World, bytes: &[u8]) -> Raw {
     }
     let answer = after_interim(&answer);
     let text = String::from_utf8_lossy(answer).into_owned();
-    let status = raw::status(answer).unwrap_or_else(|_| panic!("no answer to {}", shown(bytes)));
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    Raw { status, head: head.to_owned(), body: body.to_owned() }
+    let status = raw::status(answer).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    Some(Raw { status, head: head.to_owned(), body: body.to_owned() })
 }
 
 /// What follows the answers that only promise one (100, 103).

@@ -7,10 +7,9 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
 use wicketgate_e2e::sidecar::{Listeners, Sidecar};
-use wicketgate_e2e::world::{Plan, World};
+use wicketgate_e2e::world::{HostMode, Plan, World};
 
 use super::frames::Frames;
-use super::hold_body::buffer_behind;
 use super::recorder::{Recorder, Script, Seen, json_answer, result};
 use super::scene::{RULES, call};
 use super::stage::{self, eventually};
@@ -41,7 +40,7 @@ impl Gate {
     }
 
     /// A world whose sidecar is known before it starts, with its keys behind this gate.
-    async fn world(&self, recorder: &Recorder, name: &str, change: impl FnOnce(&mut Plan, &str)) -> World {
+    async fn world(&self, recorder: &Recorder, name: &str, change: impl FnOnce(&mut Plan)) -> World {
         let demo = stage::operator("demo");
         let mut world = stage::world(name, |plan| {
             let origin = format!("http://127.0.0.1:{}", plan.port);
@@ -53,7 +52,8 @@ impl Gate {
             plan.upstream = Some(recorder.upstream.clone());
             let keys = "jwks: {cluster: mcp_upstream, path: /keys, timeout: 20s}";
             let policy = stage::policy("{}", RULES);
-            change(plan, &policy.replace("jwks: {cluster: auth_internal, path: /v1/jwks}", keys));
+            plan.set_policy(&policy.replace("jwks: {cluster: auth_internal, path: /v1/jwks}", keys)).unwrap();
+            change(plan);
         })
         .await;
         world.login = Some(demo.login);
@@ -61,12 +61,12 @@ impl Gate {
     }
 }
 
-async fn nothing_is_seen_while_keys_are_fetched(name: &str, change: impl FnOnce(&mut Plan, &str)) {
+async fn nothing_is_seen_while_keys_are_fetched(mode: HostMode, name: &str) {
     let gate = Gate::default();
     gate.set(true);
     let script = gate.clone();
     let recorder = Recorder::start(move |seen| script.script(seen)).await;
-    let mut world = gate.world(&recorder, name, change).await;
+    let mut world = gate.world(&recorder, name, |plan| plan.host_mode = mode).await;
     let token = stage::log_in(&world, Some("mcp:read")).await.tokens.access_token;
     gate.set(false);
     world.restart_envoy().await.unwrap();
@@ -107,14 +107,10 @@ async fn nothing_is_seen_while_keys_are_fetched(name: &str, change: impl FnOnce(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_whose_head_is_held_waits_unseen() {
-    nothing_is_seen_while_keys_are_fetched("waiting", |plan, policy| plan.set_policy(policy).unwrap()).await;
+    nothing_is_seen_while_keys_are_fetched(HostMode::Hold, "waiting").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_whose_body_is_held_waits_unseen() {
-    nothing_is_seen_while_keys_are_fetched("waiting-body", |plan, policy| {
-        plan.set_policy(&policy.replace("hold_headers: true", "hold_headers: false")).unwrap();
-        buffer_behind(plan);
-    })
-    .await;
+    nothing_is_seen_while_keys_are_fetched(HostMode::Buffer, "waiting-body").await;
 }

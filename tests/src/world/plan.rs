@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::HostMode;
+use crate::envoy::Change;
 use crate::sidecar::User;
 use crate::upstream::Upstream;
 use crate::{Result, files, layout, policy, ports};
@@ -25,8 +27,10 @@ pub struct Plan {
     pub auth_settings: String,
     /// Users of a generated configuration; none means the demo user.
     pub users: Vec<User>,
-    /// What differs from `envoy/envoy.yaml` besides: text of it, and what stands there instead.
-    pub envoy_changes: Vec<(String, String)>,
+    /// How requests are held.
+    pub host_mode: HostMode,
+    /// What differs from `envoy/envoy.yaml` besides.
+    pub envoy_changes: Vec<Change>,
 }
 
 // === impl Plan ===
@@ -44,21 +48,22 @@ impl Plan {
             auth_config: None,
             auth_settings: String::new(),
             users: Vec::new(),
+            host_mode: HostMode::Hold,
             envoy_changes: Vec::new(),
         }
     }
 
-    /// [`Plan::sample`] for a test: a free port, a fresh directory under `target/worlds`, and a copy of the policy there
-    /// that the test may edit. `name` is the test's.
+    /// [`Plan::sample`] for a test: a free port, a fresh directory under `target/worlds`, the host mode that the run of tests
+    /// is in, and a copy of the policy there that the test may edit. `name` is the test's.
     ///
     /// # Errors
-    /// No free port, or the directory cannot be written.
+    /// No free port, no such host mode, or the directory cannot be written.
     pub fn fresh(name: &str) -> Result<Self> {
         let port = ports::free()?;
         let state = layout::root().join("target/worlds").join(format!("{name}-{port}"));
         let _ = std::fs::remove_dir_all(&state);
         files::create_directory(&state)?;
-        let mut plan = Self::sample(state, port);
+        let mut plan = Self { host_mode: HostMode::chosen()?, ..Self::sample(state, port) };
         plan.set_policy(&files::read(&policy::sample())?)?;
         Ok(plan)
     }
@@ -72,6 +77,19 @@ impl Plan {
         files::write_private(&path, yaml)?;
         self.policy = path;
         Ok(())
+    }
+
+    /// Rewrites the policy where the host mode needs another one: a test's own copy.
+    pub(super) fn adapt_policy(&self) -> Result<()> {
+        if self.host_mode == HostMode::Hold {
+            return Ok(());
+        }
+        files::write_private(&self.policy, &self.host_mode.policy(&files::read(&self.policy)?))
+    }
+
+    /// Everything that differs from `envoy/envoy.yaml`.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        self.envoy_changes.iter().cloned().chain(self.host_mode.envoy_change()).collect()
     }
 
     pub(super) fn users(&self, state: &Path) -> Result<Vec<User>> {

@@ -154,6 +154,10 @@ fn call(
     id: Option<RequestId>,
     revision: Option<Revision>,
 ) -> Result<Message, Denial> {
+    if Operation::WITHOUT_METHOD.contains(&name) {
+        // Rules and records take these for a verb or an answer, which the upstream would not.
+        return Err(Denial::InvalidRequest("a method by a name of the gateway's own"));
+    }
     let params = parts.sound_params()?;
     let method = Method::find(name);
     let targets = match method {

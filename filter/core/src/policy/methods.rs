@@ -31,16 +31,13 @@ pub enum Kind {
     Task,
 }
 
-/// What stands for a request without a JSON-RPC method: an answer, and the verbs of the transport.
-const WITHOUT_METHOD: [&str; 3] = [Operation::STREAM, Operation::END_SESSION, Operation::ANSWER];
-
 /// Changes how a server logs for everybody, so it is no housekeeping.
 const ADMINISTRATIVE: &[&str] = &["logging/setLevel"];
 
 /// How rules see `method`: by who sends it and what it names ([`Method`], all revisions and the tasks extension).
 pub fn class_of(method: &str) -> Class {
     // All notifications that a client may send say something about its own requests.
-    if WITHOUT_METHOD.contains(&method) || method.starts_with("notifications/") {
+    if Operation::WITHOUT_METHOD.contains(&method) || method.starts_with("notifications/") {
         return Class::Housekeeping;
     }
     match Method::find(method) {
@@ -64,7 +61,7 @@ const fn class_at(place: Place) -> Class {
 
 /// The names of all methods that are known, for suggestions.
 pub fn known() -> impl Iterator<Item = &'static str> {
-    METHODS.iter().map(|method| method.name).chain(WITHOUT_METHOD)
+    METHODS.iter().map(|method| method.name).chain(Operation::WITHOUT_METHOD)
 }
 
 // === impl Class ===
@@ -113,6 +110,25 @@ impl Kind {
             Self::Prompt => "prompts/get",
             Self::Resource => "resources/read",
             Self::Task => "tasks/get",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_administrative_unknown_or_the_servers_is_no_housekeeping() {
+        for housekeeping in ["initialize", "ping", "tools/list", "server/discover", "notifications/cancelled"]
+        {
+            assert_eq!(class_of(housekeeping), Class::Housekeeping, "{housekeeping}");
+        }
+        for other in ["logging/setLevel", "acme/run", "Tools/list", ""] {
+            assert_eq!(class_of(other), Class::Other, "{other}");
+        }
+        for servers in ["sampling/createMessage", "elicitation/create", "roots/list"] {
+            assert_eq!(class_of(servers), Class::FromServer, "{servers}");
         }
     }
 }

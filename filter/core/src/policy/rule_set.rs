@@ -148,3 +148,29 @@ impl RuleSet {
         needed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::pattern::Pattern;
+    use crate::policy::rule::Targets;
+    use crate::policy::who::Who;
+
+    #[test]
+    fn a_template_is_not_listed_where_all_that_is_allowed_of_it_is_denied_again() {
+        let rule = |id, effect, pattern| {
+            let resources = vec![Pattern::parse(pattern).unwrap()];
+            let targets = Targets { resources, ..Targets::default() };
+            Rule { id: RuleId::new(id), effect, who: Who::Everyone, methods: None, targets }
+        };
+        let allow = Effect::Allow { hide: false };
+        let template = Target::Template("notes://{any}".into());
+        for (allowed, listed) in [("notes://secret/own/*", false), ("notes://*", true)] {
+            let rules = RuleSet::new(vec![
+                rule("allow", allow, allowed),
+                rule("deny", Effect::Deny, "notes://secret/*"),
+            ]);
+            assert_eq!(rules.visible(&Principal::Anonymous, &template), listed, "{allowed}");
+        }
+    }
+}

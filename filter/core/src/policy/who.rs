@@ -102,3 +102,56 @@ impl Attributes {
         Fit::NeedsScopes(self.scopes.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    fn alice() -> Principal {
+        Principal::Authenticated(Box::new(Identity {
+            issuer: "https://as".into(),
+            subject: "alice".into(),
+            client: Some("c1".into()),
+            scopes: vec!["read".into()],
+            groups: vec!["staff".into()],
+            roles: vec!["operator".into()],
+            organization: None,
+            grant: None,
+            expires: Timestamp::from_secs(1),
+        }))
+    }
+
+    /// A way to ask for one attribute.
+    type Asks = fn(Vec<String>) -> Attributes;
+
+    #[test]
+    fn every_attribute_is_asked_for_by_itself() {
+        let asked: [(&str, &str, Asks); 5] = [
+            ("issuers", "https://as", |issuers| Attributes { issuers, ..Attributes::default() }),
+            ("clients", "c1", |clients| Attributes { clients, ..Attributes::default() }),
+            ("subjects", "alice", |subjects| Attributes { subjects, ..Attributes::default() }),
+            ("groups", "staff", |groups| Attributes { groups, ..Attributes::default() }),
+            ("roles", "operator", |roles| Attributes { roles, ..Attributes::default() }),
+        ];
+        for (key, own, asks) in asked {
+            let fit = |values: &[&str]| {
+                let values = values.iter().map(|value| (*value).to_owned()).collect();
+                Who::Having(Box::new(asks(values))).fit(&alice())
+            };
+            assert_eq!(fit(&[own]), Fit::Met, "{key}");
+            assert_eq!(fit(&["another", own]), Fit::Met, "{key}: one of them is enough");
+            assert_eq!(fit(&["another"]), Fit::Unmet(key));
+            assert_eq!(fit(&[&own.to_uppercase()]), Fit::Unmet(key));
+        }
+    }
+
+    #[test]
+    fn who_names_no_client_is_none_that_a_rule_names() {
+        let Principal::Authenticated(mut identity) = alice() else { panic!("alice is known") };
+        identity.client = None;
+        let clients = vec!["c1".to_owned()];
+        let who = Who::Having(Box::new(Attributes { clients, ..Attributes::default() }));
+        assert_eq!(who.fit(&Principal::Authenticated(identity)), Fit::Unmet("clients"));
+    }
+}

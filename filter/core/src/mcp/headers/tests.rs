@@ -134,6 +134,7 @@ fn only_plain_json_is_taken() {
         "application/json-seq",
         "application/json; charset=utf-16",
         "application/json; a=b",
+        "application/json; profile=utf-8",
         "application/jsonx",
     ] {
         assert!(!of(&[("content-type", bad)]), "{bad}");

@@ -1,0 +1,144 @@
+//! Does the walk ask every check? Each request here is sound but for one thing, and is refused for that.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail that way"
+)]
+
+mod world;
+
+use serde_json::{Value, json};
+use wicketgate_core::exchange::step::Event;
+use world::{Driven, Fields, Gate, call, configuration, request};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const ANY: (&str, &str) = ("accept", "application/json, text/event-stream");
+const MODERN: (&str, &str) = ("mcp-protocol-version", "2026-07-28");
+
+fn gate() -> Gate {
+    Gate::new(&with_limits(&json!({"request_bytes": "1KiB"})))
+}
+
+fn with_limits(limits: &Value) -> Value {
+    let rules = json!([{"id": "read", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["search_*"]}}]);
+    let mut configuration = configuration(&rules);
+    configuration["servers"][0]["limits"] = limits.clone();
+    configuration
+}
+
+/// A whole exchange: this verb, these fields besides a good token, and a body if there is one.
+fn ask(gate: &mut Gate, verb: &str, fields: Fields<'_>, body: Option<&str>) -> Driven {
+    let bearer = format!("Bearer {}", gate.token(&json!({})));
+    let fields = [&[("authorization", bearer.as_str())], fields].concat();
+    let mut driven = gate.begin();
+    let head = request(verb, "/mcp", &fields);
+    driven.feed(gate, Event::RequestHead { head, end: body.is_none() });
+    if let Some(body) = body.filter(|_| driven.replies.is_empty()) {
+        driven.feed(gate, Event::RequestBody(body.as_bytes()));
+    }
+    driven
+}
+
+/// The status, and the reason in the record.
+fn refusal(driven: &Driven) -> (Option<u16>, &str) {
+    assert!(driven.upstream.is_none(), "{:?}", driven.decisions);
+    (driven.status(), driven.decisions[0]["reason"].as_str().unwrap())
+}
+
+#[test]
+fn one_thing_amiss_in_a_head_is_enough() {
+    let good = call("search_x").to_string();
+    let mut gate = gate();
+    assert!(ask(&mut gate, "POST", &[JSON, ANY], Some(&good)).upstream.is_some());
+    let cases: [(Fields<'_>, u16, &str); 9] = [
+        (&[JSON, ANY, ("origin", "https://evil.example")], 403, "origin_refused"),
+        (&[("content-type", "text/plain"), ANY], 415, "unsupported_media_type"),
+        (&[JSON, ANY, ("content-encoding", "gzip")], 415, "unsupported_media_type"),
+        (&[JSON, ("accept", "text/html")], 406, "not_acceptable"),
+        (&[JSON, ANY, ("content-length", "1025")], 413, "too_large"),
+        (&[JSON, ANY, ("content-length", "x")], 400, "invalid_request"),
+        (&[JSON, ANY, ("last-event-id", "1"), ("last-event-id", "1")], 400, "header_mismatch"),
+        (&[JSON, ANY, ("mcp-param-a", "1"), ("mcp-param-a", "2")], 400, "header_mismatch"),
+        (&[JSON, ANY, ("mcp-session-id", "a b")], 400, "invalid_request"),
+    ];
+    for (fields, status, reason) in cases {
+        let driven = ask(&mut gate, "POST", fields, Some(&good));
+        assert_eq!(refusal(&driven), (Some(status), reason), "{fields:?}");
+    }
+    let without = ask(&mut gate, "POST", &[JSON, ANY], None);
+    assert_eq!(refusal(&without), (Some(400), "parse_error"), "no body");
+}
+
+#[test]
+fn the_modern_era_has_one_verb() {
+    let mut gate = gate();
+    for verb in ["GET", "DELETE"] {
+        let driven = ask(&mut gate, verb, &[ANY, MODERN], None);
+        assert_eq!(refusal(&driven), (Some(405), "method_not_allowed"), "{verb}");
+    }
+}
+
+#[test]
+fn a_body_is_bounded_whatever_its_head_said() {
+    let padded = |bytes: usize| {
+        let call = call("search_x").to_string();
+        format!("{call}{}", " ".repeat(bytes - call.len()))
+    };
+    let mut gate = gate();
+    assert!(ask(&mut gate, "POST", &[JSON, ANY], Some(&padded(1024))).upstream.is_some());
+    let over = ask(&mut gate, "POST", &[JSON, ANY], Some(&padded(1025)));
+    assert_eq!(refusal(&over), (Some(413), "too_large"));
+}
+
+#[test]
+fn a_revision_that_is_not_spoken_is_refused_with_the_id() {
+    let mut gate = gate();
+    let unknown = [JSON, ANY, ("mcp-protocol-version", "2099-01-01")];
+    let driven = ask(&mut gate, "POST", &unknown, Some(&call("search_x").to_string()));
+    assert_eq!(refusal(&driven), (Some(400), "unsupported_version"));
+    assert_eq!(driven.reply_json()["id"], 1);
+}
+
+#[test]
+fn a_server_of_the_modern_era_alone_takes_no_legacy_request() {
+    let mut configuration = with_limits(&json!({}));
+    configuration["servers"][0]["versions"] = json!(["2026-07-28"]);
+    let mut gate = Gate::new(&configuration);
+    let driven = ask(&mut gate, "POST", &[JSON, ANY], Some(&call("search_x").to_string()));
+    assert_eq!(refusal(&driven), (Some(400), "unsupported_version"));
+}
+
+#[test]
+fn a_principal_has_a_bucket_of_its_own() {
+    let mut gate = Gate::new(&with_limits(&json!({"principal": {"rate": "1/m", "burst": 2}})));
+    let mut calls = |subject: &str| gate.post(&json!({"sub": subject}), &call("search_x")).upstream.is_some();
+    let taken: Vec<_> = ["alice", "alice", "alice", "bob"].into_iter().map(&mut calls).collect();
+    assert_eq!(taken, [true, true, false, true]);
+}
+
+#[test]
+fn an_answer_that_comes_before_the_verdict_is_withheld_and_errors_of_the_host_pass() {
+    let mut gate = gate();
+    for (status, expected) in [(200, Some(502)), (302, Some(502)), (413, None)] {
+        let bearer = format!("Bearer {}", gate.token(&json!({})));
+        let mut driven = gate.begin();
+        let head = request("POST", "/mcp", &[JSON, ANY, ("authorization", &bearer)]);
+        driven.feed(&mut gate, Event::RequestHead { head, end: false });
+        let head = world::response(status, &[JSON]);
+        driven.feed(&mut gate, Event::ResponseHead { head, end: true });
+        assert_eq!(driven.status(), expected, "{status}");
+        assert_eq!(driven.decisions[0]["verdict"], "deny", "{status}");
+    }
+}
+
+#[test]
+fn keys_that_could_just_not_be_had_are_not_fetched_again_at_once() {
+    let mut gate = gate();
+    gate.forget_keys();
+    gate.memory.keys.failed(0, gate.now);
+    let driven = ask(&mut gate, "POST", &[JSON, ANY], Some(&call("search_x").to_string()));
+    assert_eq!(refusal(&driven), (Some(503), "unavailable"));
+    assert_eq!(driven.wants_keys, None);
+}
