@@ -80,8 +80,9 @@ impl Arena {
             plan.upstream = Some(upstream);
             plan.host_mode = mode;
             let limits = "{request_bytes: 64KiB, flood: {rate: 100000/s, burst: 100000}}";
-            let origins = "scopes: [mcp:read]\n    origins: [\"https://app.example\"]\n";
-            let policy = stage::policy(limits, RULES).replace("scopes: [mcp:read]\n", origins);
+            // Sessions and tasks are whoever's names them first: others prove whose they are.
+            let more = "scopes: [mcp:read]\n    origins: [\"https://app.example\"]\n    sessions: {unknown: adopt}\n";
+            let policy = stage::policy(limits, RULES).replace("scopes: [mcp:read]\n", more);
             plan.set_policy(&policy).unwrap();
         })
         .await;
@@ -202,11 +203,11 @@ impl Arena {
         }
         for (number, (trial, came)) in trials.iter().zip(&came).enumerate() {
             let own = seen.remove(&number).unwrap_or_default();
+            let kept = |one: &Seen| trial.case.stays_here.iter().all(|name| one.field(name).is_none());
             let passed = match (came, own.as_slice()) {
                 (Ok((message, came)), [one]) => {
-                    (200..300).contains(&came.status)
-                        && one.body == message.body
-                        && !one.head.contains(&self.token)
+                    let whole = (200..300).contains(&came.status) && one.body == message.body;
+                    whole && kept(one) && !one.head.contains(&self.token)
                 }
                 _ => false,
             };

@@ -68,6 +68,7 @@ pub(super) struct Case {
     pub(super) host: Option<String>,
     pub(super) chunks: Option<usize>,
     pub(super) trailers: Vec<String>,
+    pub(super) stays_here: Vec<String>,
     pub(super) era: Option<Era>,
     pub(super) gets: Option<Gets>,
     pub(super) but: Vec<But>,
