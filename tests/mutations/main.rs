@@ -29,7 +29,17 @@ struct Check {
 }
 
 /// The tests of the core, the quickest first.
-const TARGETS: [&str; 6] = ["lib", "exchange", "refusals", "mcp_corpus", "opaque_tokens", "invariants"];
+const TARGETS: [&str; 9] = [
+    "lib",
+    "exchange",
+    "refusals",
+    "sessions",
+    "tasks",
+    "streams",
+    "mcp_corpus",
+    "opaque_tokens",
+    "invariants",
+];
 /// Seconds for the tests without one check, and for everything the first time.
 const PATIENCE: &str = "600";
 const UNHURRIED: &str = "3600";

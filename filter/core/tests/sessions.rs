@@ -186,6 +186,10 @@ fn a_store_that_fails_denies() {
     assert_eq!(beginning.status(), Some(503), "bound before the client hears of it");
     assert!(beginning.downstream.is_empty());
     gate.store_fails = false;
+    gate.owners_fail = true;
+    let unknown = send(&mut gate, &json!({}), "GET", Some("s1"), &Value::Null);
+    assert_eq!((unknown.status(), unknown.upstream.is_some()), (Some(503), false), "nobody says whose it is");
+    gate.owners_fail = false;
     for bytes in gate.shared.values_mut() {
         bytes.push(0);
     }

@@ -155,4 +155,7 @@ fn what_cannot_be_bound_is_not_handed_out() {
     unlucky.respond(&mut gate, 200, JSON, br#"{"id":1,"result":{"task":{"taskId":"t9"}}}"#);
     assert_eq!((unlucky.status(), unlucky.downstream.len()), (Some(503), 0));
     assert_eq!(task_request(&mut gate, &json!({}), "tasks/get", "t1").status(), Some(503), "invariant 3");
+    (gate.store_fails, gate.owners_fail) = (false, true);
+    let unknown = task_request(&mut gate, &json!({}), "tasks/get", "t1");
+    assert_eq!((unknown.status(), unknown.upstream.is_some()), (Some(503), false), "nobody says whose it is");
 }

@@ -54,6 +54,8 @@ pub struct Gate {
     /// Streams that count in this VM.
     pub streams: BTreeMap<Tag, u32>,
     pub store_fails: bool,
+    /// The same for the question whose a session or a task is, and for nothing before it.
+    pub owners_fail: bool,
 }
 
 /// Status, headers and body of an answer of ours.
@@ -99,6 +101,7 @@ impl Gate {
             shared: BTreeMap::new(),
             streams: BTreeMap::new(),
             store_fails: false,
+            owners_fail: false,
         };
         let keys = gate.keys();
         gate.memory.replace_keys(0, keys, gate.now);
@@ -268,7 +271,7 @@ impl Driven {
                         let found = table::ask(set, &consult.binding, consult.question, now);
                         (found.bytes, found.finding)
                     });
-                    step = self.on(gate, Event::Consulted(finding));
+                    step = self.on(gate, Event::Consulted(finding.filter(|_| !gate.owners_fail)));
                 }
                 Control::Lease(wanted) => {
                     let outcome = gate.lease(&wanted);
