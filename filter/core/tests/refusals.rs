@@ -142,3 +142,12 @@ fn keys_that_could_just_not_be_had_are_not_fetched_again_at_once() {
     assert_eq!(refusal(&driven), (Some(503), "unavailable"));
     assert_eq!(driven.wants_keys, None);
 }
+
+#[test]
+fn buckets_that_do_not_answer_deny() {
+    let mut gate = gate();
+    gate.buckets_fail = true;
+    let driven = ask(&mut gate, "POST", &[JSON, ANY], Some(&call("search_x").to_string()));
+    assert_eq!(refusal(&driven), (Some(503), "unavailable"), "invariant 3");
+    assert_eq!(driven.decisions[0]["detail"], "rate limit store");
+}

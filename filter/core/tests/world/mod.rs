@@ -56,6 +56,8 @@ pub struct Gate {
     pub store_fails: bool,
     /// The same for the question whose a session or a task is, and for nothing before it.
     pub owners_fail: bool,
+    /// The same for the buckets alone.
+    pub buckets_fail: bool,
 }
 
 /// Status, headers and body of an answer of ours.
@@ -102,6 +104,7 @@ impl Gate {
             streams: BTreeMap::new(),
             store_fails: false,
             owners_fail: false,
+            buckets_fail: false,
         };
         let keys = gate.keys();
         gate.memory.replace_keys(0, keys, gate.now);
@@ -263,7 +266,7 @@ impl Driven {
             match step.control {
                 Control::Take(takes) => {
                     let outcome = gate.take(&takes);
-                    step = self.on(gate, Event::Taken(outcome));
+                    step = self.on(gate, Event::Taken(outcome.filter(|_| !gate.buckets_fail)));
                 }
                 Control::Consult(consult) => {
                     let now = gate.now;
