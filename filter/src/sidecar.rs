@@ -38,6 +38,13 @@ pub(crate) struct Asked {
 /// The host refused a callout at once (the cluster is not there), or too many are under way.
 pub(crate) struct NotSent;
 
+/// Where a callout goes.
+struct Destination<'a> {
+    cluster: &'a str,
+    authority: &'a str,
+    path: &'a str,
+}
+
 /// The callouts of the root context, by token.
 #[derive(Default)]
 pub(crate) struct Fetching {
@@ -63,42 +70,34 @@ pub(crate) fn fetch(active: &Rc<Active>, issuer: usize, now: Option<Timestamp>) 
 pub(crate) fn ask(active: &Rc<Active>, question: &Question) -> Result<Asked, NotSent> {
     let source = active.guard.issuers.get(question.issuer).and_then(|issuer| issuer.validate.as_ref());
     let Some(source) = source.filter(|_| active.questions.get() < MAX_QUESTIONS) else { return Err(NotSent) };
-    let headers = vec![
-        (":method", "POST"),
-        (":path", source.path.as_str()),
-        (":authority", source.authority.as_str()),
-        ("content-type", "application/json"),
-        ("accept", "application/json"),
-    ];
-    let timeout = source.timeout.max(Duration::from_millis(1));
-    match hostcalls::dispatch_http_call(&source.cluster, headers, Some(&question.body()), vec![], timeout) {
-        Ok(_) => {
-            active.questions.set(active.questions.get() + 1);
-            active.metrics.question();
-            Ok(Asked { active: Rc::clone(active) })
-        }
-        Err(status) => {
-            let text = format!("tokens cannot be asked about in cluster {} ({status:?})", source.cluster);
-            host::log(Level::Warn, &text);
-            Err(NotSent)
-        }
-    }
+    let to = Destination { cluster: &source.cluster, authority: &source.authority, path: &source.path };
+    send(&to, Some(&question.body()), source.timeout).ok_or(NotSent)?;
+    active.questions.set(active.questions.get() + 1);
+    active.metrics.question();
+    Ok(Asked { active: Rc::clone(active) })
 }
 
 fn dispatch(guard: &Guard, issuer: usize) -> Option<u32> {
     let source = &guard.issuers.get(issuer)?.jwks;
-    let headers = vec![
-        (":method", "GET"),
-        (":path", source.path.as_str()),
-        (":authority", source.authority.as_str()),
+    let to = Destination { cluster: &source.cluster, authority: &source.authority, path: &source.path };
+    send(&to, None, source.timeout)
+}
+
+/// Sends a POST of JSON where there is a body, else a GET; the callout's token, or `None` when the host refuses.
+fn send(to: &Destination<'_>, body: Option<&[u8]>, timeout: Duration) -> Option<u32> {
+    let mut headers = vec![
+        (":method", if body.is_some() { "POST" } else { "GET" }),
+        (":path", to.path),
+        (":authority", to.authority),
         ("accept", "application/json"),
     ];
-    let timeout = source.timeout.max(Duration::from_millis(1));
+    headers.extend(body.map(|_| ("content-type", "application/json")));
+    let timeout = timeout.max(Duration::from_millis(1));
     // The SDK must know the token, else its dispatcher panics at the answer.
-    match hostcalls::dispatch_http_call(&source.cluster, headers, None, vec![], timeout) {
+    match hostcalls::dispatch_http_call(to.cluster, headers, body, vec![], timeout) {
         Ok(token) => Some(token),
         Err(status) => {
-            let text = format!("keys cannot be fetched from cluster {} ({status:?})", source.cluster);
+            let text = format!("cluster {} cannot be asked for {} ({status:?})", to.cluster, to.path);
             host::log(Level::Warn, &text);
             None
         }

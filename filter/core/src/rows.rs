@@ -3,6 +3,29 @@
 //!
 //! Layout, big-endian: version 1, number of rows 2, rows of one size, check sum 4.
 
+use sha2::{Digest, Sha256};
+
+/// What stands for something in a row: the first 128 bits of SHA-256 over `kind` and the fields, lengths in front, so that
+/// ("ab", "c") is not ("a", "bc"). Nothing of the fields can be read from it.
+pub(crate) fn name(kind: &[u8], fields: &[&[u8]]) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    hash.update(kind);
+    for field in fields {
+        hash.update((field.len() as u64).to_be_bytes());
+        hash.update(field);
+    }
+    let whole: [u8; 32] = hash.finalize().into();
+    let mut half = [0; 16];
+    half.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
+    half
+}
+
+/// Which of so many sets holds the rows of a name.
+pub(crate) fn set_of(name: [u8; 16], sets: u16) -> u16 {
+    let [first, second, ..] = name;
+    u16::from_be_bytes([first, second]) % sets
+}
+
 /// The bytes of these rows.
 pub(crate) fn seal<const N: usize>(version: u8, rows: impl ExactSizeIterator<Item = [u8; N]>) -> Vec<u8> {
     let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
 use crate::identity::principal::Principal;
+use crate::rows;
 
 /// Names a principal: the first 128 bits of SHA-256 over issuer, subject and client, or over the address of somebody
 /// unknown. Nothing of the principal can be read from it.
@@ -51,7 +50,7 @@ impl Owner {
                 fields.extend(source.map(str::as_bytes));
             }
         }
-        Self(digest(&fields))
+        Self(rows::name(&[], &fields))
     }
 }
 
@@ -60,21 +59,8 @@ impl Owner {
 impl Handle {
     /// What `server` calls `id`.
     pub fn of(server: &str, id: &str) -> Self {
-        Self(digest(&[server.as_bytes(), id.as_bytes()]))
+        Self(rows::name(&[], &[server.as_bytes(), id.as_bytes()]))
     }
-}
-
-fn digest(fields: &[&[u8]]) -> [u8; 16] {
-    let mut hash = Sha256::new();
-    for field in fields {
-        // Lengths in front: ("ab", "c") is not ("a", "bc").
-        hash.update((field.len() as u64).to_be_bytes());
-        hash.update(field);
-    }
-    let whole: [u8; 32] = hash.finalize().into();
-    let mut half = [0; 16];
-    half.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
-    half
 }
 
 impl fmt::Debug for Owner {

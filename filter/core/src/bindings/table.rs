@@ -69,8 +69,7 @@ struct Row {
 
 /// The key of the set that holds `binding`.
 pub fn set_key(binding: &Binding) -> String {
-    let [first, second, ..] = binding.handle.0;
-    key(binding.kind, u16::from_be_bytes([first, second]) % SETS)
+    key(binding.kind, rows::set_of(binding.handle.0, SETS))
 }
 
 /// The keys of all sets of a kind. The adapter creates at start those that are absent, with [`empty_set`]: a swap protects

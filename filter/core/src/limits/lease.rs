@@ -62,8 +62,7 @@ struct Row {
 
 /// The key of the set that holds the rows of `tag`.
 pub fn set_key(tag: Tag) -> String {
-    let [first, second, ..] = tag.0;
-    key(u16::from_be_bytes([first, second]) % SETS)
+    key(rows::set_of(tag.0, SETS))
 }
 
 /// The keys of all sets. The adapter creates at start those that are absent, with [`empty_set`]: a swap protects updates,

@@ -12,7 +12,7 @@ use super::rate::Rate;
 use super::tag::Tag;
 use super::token_bucket::Bucket;
 use crate::denial::Denial;
-use crate::rows::check_sum;
+use crate::rows::{self, check_sum};
 use crate::time::Timestamp;
 
 /// The number of sets. With [`WAYS`] entries each, 32768 buckets that are not full fit, in about 10 MiB.
@@ -58,8 +58,7 @@ struct Set(Vec<(Tag, Bucket)>);
 
 /// The key of the set that holds `tag`.
 pub fn set_key(tag: Tag) -> String {
-    let [first, second, ..] = tag.0;
-    key(u16::from_be_bytes([first, second]) % SETS)
+    key(rows::set_of(tag.0, SETS))
 }
 
 /// The keys of all sets. The adapter creates at start those that are absent, with [`empty_set`]: a swap protects updates,

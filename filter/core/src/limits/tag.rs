@@ -3,10 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use super::rate::Rate;
 use crate::identity::principal::Principal;
+use crate::rows;
 
 /// Names one bucket: the first 128 bits of SHA-256 over what it is for and the shape of its rate, so that a changed rate
 /// starts a new bucket. Nothing of the principal can be read from it.
@@ -56,21 +55,14 @@ impl Tag {
     }
 
     fn of(kind: Kind, limit: usize, fields: &[&[u8]], rate: Rate) -> Self {
-        let mut hash = Sha256::new();
-        hash.update([kind as u8]);
-        hash.update((limit as u64).to_be_bytes());
-        hash.update(rate.burst.to_be_bytes());
-        hash.update(rate.tokens.to_be_bytes());
-        hash.update(rate.per.as_nanos().to_be_bytes());
-        for field in fields {
-            // Lengths in front: ("ab", "c") is not ("a", "bc").
-            hash.update((field.len() as u64).to_be_bytes());
-            hash.update(field);
-        }
-        let digest: [u8; 32] = hash.finalize().into();
-        let mut tag = [0; 16];
-        tag.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-        Self(tag)
+        let shape = [
+            &[kind as u8][..],
+            &(limit as u64).to_be_bytes(),
+            &rate.burst.to_be_bytes(),
+            &rate.tokens.to_be_bytes(),
+            &rate.per.as_nanos().to_be_bytes(),
+        ];
+        Self(rows::name(&shape.concat(), fields))
     }
 }
 

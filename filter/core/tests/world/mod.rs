@@ -2,10 +2,13 @@
 //! adapter in Envoy does with every step. Shared by the integration tests of the core.
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     missing_docs,
     reason = "shared by test files, each of which uses its own part"
 )]
+
+mod messages;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,7 +21,6 @@ use wicketgate_core::config;
 use wicketgate_core::exchange::step::{Consult, Control, Effect, Event, Lease, Owners, ResponseMode, Take};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
-use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
@@ -26,6 +28,8 @@ use wicketgate_core::limits::lease::{self, Holder};
 use wicketgate_core::limits::store::{self, Outcome};
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::time::Timestamp;
+
+pub use messages::{call, list, request, response};
 
 pub const NOW: u64 = 1_900_000_000;
 pub const ISSUER: &str = "https://auth.example";
@@ -366,37 +370,10 @@ impl Driven {
     }
 }
 
-pub fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> RequestHead {
-    RequestHead {
-        method: method.into(),
-        authority: "gate.example".into(),
-        path: path.into(),
-        headers: pairs(headers),
-        request_id: Some("r1".into()),
-        ..RequestHead::default()
-    }
-}
-
-pub fn response(status: u16, headers: &[(&str, &str)]) -> ResponseHead {
-    ResponseHead { status, headers: pairs(headers) }
-}
-
-fn pairs(headers: &[(&str, &str)]) -> Headers {
-    Headers::new(headers.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect())
-}
-
 /// ES256 over raw bytes; jwt-simple signs whole tokens only, so the key is used through its p256 form.
 fn sign(key: &ES256KeyPair, message: &[u8]) -> Vec<u8> {
     use p256::ecdsa::signature::Signer;
     let secret = p256::ecdsa::SigningKey::from_slice(&key.to_bytes()).unwrap();
     let signature: p256::ecdsa::Signature = secret.sign(message);
     signature.to_bytes().to_vec()
-}
-
-pub fn call(tool: &str) -> Value {
-    json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}})
-}
-
-pub fn list(method: &str) -> Value {
-    json!({"jsonrpc": "2.0", "id": 1, "method": method})
 }
