@@ -22,6 +22,7 @@ pub mod exchange;
 pub mod guard;
 pub mod head;
 pub mod identity;
+mod json;
 pub mod limits;
 pub mod mcp;
 pub mod policy;

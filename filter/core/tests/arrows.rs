@@ -18,8 +18,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("head", &["denial"]),
     ("denial", &[]),
     ("rows", &[]),
+    ("json", &[]),
     ("mcp", &["time", "head", "denial"]),
-    ("identity", &["time", "head", "denial"]),
+    ("identity", &["time", "head", "denial", "json"]),
     ("policy", &["time", "head", "denial", "mcp", "identity"]),
     ("bindings", &["time", "rows", "identity"]),
     ("limits", &["time", "head", "denial", "rows", "mcp", "identity", "policy"]),
@@ -37,7 +38,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "config",
-        &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server", "guard"],
+        &[
+            "time", "head", "denial", "json", "mcp", "identity", "policy", "limits", "sanitize", "server",
+            "guard",
+        ],
     ),
 ];
 

@@ -2,8 +2,9 @@
 
 use super::error::{ConfigError, ConfigWarning, Findings, Place};
 use super::raw::RawConfig;
-use super::{Sound, VERSION, digest, issuers, limits, read, servers, strict};
+use super::{Sound, VERSION, digest, issuers, limits, read, servers};
 use crate::guard::Guard;
+use crate::json;
 
 /// A sound configuration, and what is doubtful about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,11 +20,16 @@ pub struct Compiled {
 /// # Errors
 /// Everything that was found wrong: first the shape of the whole document, and if that is sound, its meaning.
 pub fn compile(json: &[u8]) -> Result<Compiled, Vec<ConfigError>> {
-    let document = strict::parse(json)
-        .map_err(|(path, message)| vec![ConfigError { path, message, suggestion: None }])?;
-    let digest = digest::digest(&document);
     let mut found = Findings::default();
-    let Some(raw) = read::read(document, &mut found) else { return Err(found.errors) };
+    let document = match json::parse(json) {
+        Ok(document) => document,
+        Err(fault) => {
+            found.error(&read::locate(&fault), format!("not sound JSON: {}", fault.message));
+            return Err(found.errors);
+        }
+    };
+    let digest = digest::digest(&document);
+    let Some(raw) = read::read(&document, &mut found) else { return Err(found.errors) };
     let (guard, warnings) = judge(&raw, digest, found)?;
     Ok(Compiled { guard, warnings })
 }

@@ -70,10 +70,6 @@ impl Place {
     pub(crate) fn index(&self, at: usize) -> Self {
         Self(format!("{}[{at}]", self.0))
     }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 // === impl Findings ===

@@ -1,6 +1,6 @@
 //! From the user's document to a [`Guard`], or to everything that is wrong with it.
 //!
-//! `strict` reads JSON, `read` turns it into the mirror in `raw`, `compile` and the files beside it judge the meaning.
+//! `read` turns the JSON into the mirror in `raw`, `compile` and the files beside it judge the meaning.
 //! Nothing unknown is accepted; nothing is half applied.
 
 mod compile;
@@ -13,7 +13,6 @@ pub mod raw;
 mod read;
 mod rules;
 mod servers;
-mod strict;
 pub mod units;
 mod url;
 mod who;

@@ -3,36 +3,44 @@
 //! Texts with a form of their own (sizes, patterns, URLs) stay texts here: `compile` judges them, so that several
 //! mistakes are reported at once.
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
-use std::fmt;
+use super::error::{Findings, Place};
+use super::read::{Shape, mapping, unexpected};
+use serde_json::Value;
 
 /// The gateway's policy: which MCP servers it protects, whose tokens it accepts, who may do what.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Config"))]
-#[serde(deny_unknown_fields, expecting = "a mapping")]
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Config")
+)]
 pub struct RawConfig {
     /// The revision of this format. Only 1 exists.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1)))]
     pub version: u32,
     /// Whether Envoy holds request headers back until the body is decided (`allow_on_headers_stop_iteration`, plain
     /// Envoy only). Where it does not, a buffer filter must stand behind this one.
-    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(default))]
     pub hold_headers: bool,
     /// How many bytes of unfinished events all streams of one worker may hold together, at most 512MiB; a stream that
     /// would go over is ended. Default 256MiB.
     pub held_bytes: Option<RawSize>,
     /// Authorization servers whose access tokens are accepted.
-    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(default))]
     pub issuers: Vec<RawIssuer>,
     /// The protected MCP servers. The longest matching path wins.
     pub servers: Vec<RawServer>,
 }
 
+mapping!(RawConfig, "a mapping", [version, servers], [hold_headers, held_bytes, issuers]);
+
 /// An authorization server.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Issuer"))]
-#[serde(deny_unknown_fields, expecting = "a mapping")]
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Issuer")
+)]
 pub struct RawIssuer {
     /// Its identifier, an absolute URL, compared with the claim `iss` byte for byte.
     pub issuer: String,
@@ -52,10 +60,11 @@ pub struct RawIssuer {
     pub claims: Option<RawClaims>,
 }
 
+mapping!(RawIssuer, "a mapping", [issuer, algorithms, jwks], [validate, clock_skew, token_type, claims]);
+
 /// A JWKS endpoint, reached through a cluster of Envoy.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Jwks"))]
-#[serde(deny_unknown_fields, expecting = "a mapping")]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields, rename = "Jwks"))]
 pub struct RawJwks {
     /// The name of the cluster in Envoy's configuration.
     pub cluster: String,
@@ -71,10 +80,15 @@ pub struct RawJwks {
     pub max_stale: Option<String>,
 }
 
+mapping!(RawJwks, "a mapping", [cluster, path], [authority, timeout, refresh, max_stale]);
+
 /// The `validate` call, reached through a cluster of Envoy.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Validate"))]
-#[serde(deny_unknown_fields, expecting = "a mapping")]
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Validate")
+)]
 pub struct RawValidate {
     /// The name of the cluster in Envoy's configuration.
     pub cluster: String,
@@ -88,10 +102,15 @@ pub struct RawValidate {
     pub remember: Option<String>,
 }
 
+mapping!(RawValidate, "a mapping", [cluster, path], [authority, timeout, remember]);
+
 /// Names of claims.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Claims"))]
-#[serde(deny_unknown_fields, expecting = "a mapping")]
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Claims")
+)]
 pub struct RawClaims {
     /// The OAuth client. Default `client_id`.
     pub client: Option<String>,
@@ -105,25 +124,29 @@ pub struct RawClaims {
     pub organization: Option<String>,
 }
 
+mapping!(RawClaims, "a mapping", [], [client, scopes, groups, roles, organization]);
+
 /// A protected MCP server. What no rule allows is denied.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Server"))]
-#[serde(deny_unknown_fields, expecting = "a mapping")]
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Server")
+)]
 pub struct RawServer {
     /// Unique; letters, digits, `_`, `-`, `.`. Appears in metrics and audit records.
     pub name: String,
     /// The public absolute URL of the MCP endpoint, without trailing slash: the audience that tokens must have.
     pub url: String,
     /// Which requests are for it. Default: the host and the path of `url`.
-    #[serde(rename = "match")]
-    pub place: Option<RawMatch>,
+    pub r#match: Option<RawMatch>,
     /// The issuers that it accepts, as spelt above. Default: all.
     pub issuers: Option<Vec<String>>,
     /// Browser origins that may call it, such as `https://app.example.com`. Default: none.
-    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(default))]
     pub origins: Vec<String>,
     /// Scopes named in the metadata and in the challenge to a request without a credential.
-    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(default))]
     pub scopes: Vec<String>,
     /// Revisions of MCP that it accepts, such as `2025-11-25`. Default: all that the gateway knows.
     pub versions: Option<Vec<String>>,
@@ -132,14 +155,20 @@ pub struct RawServer {
     /// Sizes, rates and numbers.
     pub limits: Option<RawLimits>,
     /// Who may do what; deny wins, order does not matter for the verdict.
-    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(default))]
     pub rules: Vec<RawRule>,
 }
 
+mapping!(
+    RawServer,
+    "a mapping",
+    [name, url],
+    [r#match, issuers, origins, scopes, versions, sessions, limits, rules]
+);
+
 /// Which requests are for a server.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Match"))]
-#[serde(deny_unknown_fields, expecting = "a mapping")]
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields, rename = "Match"))]
 pub struct RawMatch {
     /// Host names, each with a port or without, or `*` for every host. Default: the host of `url`, any port.
     pub hosts: Option<Vec<String>>,
@@ -150,20 +179,30 @@ pub struct RawMatch {
     pub routes: Option<Vec<String>>,
 }
 
+mapping!(RawMatch, "a mapping", [], [hosts, path, routes]);
+
 /// Sessions (revisions before 2026-07-28) and tasks of a server.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Sessions"))]
-#[serde(deny_unknown_fields, expecting = "a mapping such as {unknown: refuse}")]
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Sessions")
+)]
 pub struct RawSessions {
     /// A session or task that nobody is known to own: `refuse` answers as if there were none, for sessions 404, whereupon
     /// clients begin a new one; `adopt` gives it to the first principal that names it. Default `refuse`.
     pub unknown: Option<String>,
 }
 
+mapping!(RawSessions, "a mapping such as {unknown: refuse}", [], [unknown]);
+
 /// Sizes, rates and numbers of a server.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Limits"))]
-#[serde(deny_unknown_fields, expecting = "a mapping")]
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Limits")
+)]
 pub struct RawLimits {
     /// The largest request body, at most 64MiB. Default 1MiB.
     pub request_bytes: Option<RawSize>,
@@ -174,21 +213,22 @@ pub struct RawLimits {
     /// After authorization, per principal. Default: none.
     pub principal: Option<RawRate>,
     /// After authorization, per principal, for calls of some tools. Every entry that matches applies.
-    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(default))]
     pub tools: Vec<RawToolLimit>,
     /// How many streams one principal may have open at once: GET streams, and requests until their answers have ended,
     /// because any answer may become a stream. Default 100, at most 100000.
     pub streams: Option<u32>,
 }
 
+mapping!(RawLimits, "a mapping", [], [request_bytes, response_bytes, flood, principal, tools, streams]);
+
 /// A size: a number of bytes, or a text such as `64KiB` or `1MiB`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawSize(pub String);
 
 /// A token bucket.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Rate"))]
-#[serde(deny_unknown_fields, expecting = "a mapping such as {rate: 600/m, burst: 100}")]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields, rename = "Rate"))]
 pub struct RawRate {
     /// So many per `s`, `m`, `h` or `d`: `600/m`.
     pub rate: String,
@@ -196,10 +236,15 @@ pub struct RawRate {
     pub burst: Option<u32>,
 }
 
+mapping!(RawRate, "a mapping such as {rate: 600/m, burst: 100}", [rate], [burst]);
+
 /// A token bucket for some tools.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ToolLimit"))]
-#[serde(deny_unknown_fields, expecting = "a mapping such as {names: [\"run_*\"], rate: 10/m, burst: 5}")]
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "ToolLimit")
+)]
 pub struct RawToolLimit {
     /// Patterns of tool names that share the bucket.
     pub names: Vec<String>,
@@ -209,10 +254,16 @@ pub struct RawToolLimit {
     pub burst: Option<u32>,
 }
 
+mapping!(
+    RawToolLimit,
+    "a mapping such as {names: [\"run_*\"], rate: 10/m, burst: 5}",
+    [names, rate],
+    [burst]
+);
+
 /// One rule: `id` and either `allow` or `deny`.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Rule"))]
-#[serde(deny_unknown_fields, expecting = "a mapping with `id` and either `allow` or `deny`")]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields, rename = "Rule"))]
 pub struct RawRule {
     /// Unique on its server; letters, digits, `_`, `-`, `.`. Appears in audit records.
     pub id: String,
@@ -222,10 +273,11 @@ pub struct RawRule {
     pub deny: Option<RawDeny>,
 }
 
+mapping!(RawRule, "a mapping with `id` and either `allow` or `deny`", [id], [allow, deny]);
+
 /// What a rule permits. Names are patterns: exact, `*` at the end, or `*` as a whole segment.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Allow"))]
-#[serde(deny_unknown_fields, expecting = "a mapping such as {who: any, tools: [\"*\"]}")]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields, rename = "Allow"))]
 pub struct RawAllow {
     /// Whom it means. `anonymous` needs no credential, so it means everybody.
     pub who: RawWho,
@@ -240,14 +292,20 @@ pub struct RawAllow {
     /// Task ids. Default: every task for a rule that names tools and no methods; `[]` for none.
     pub tasks: Option<Vec<String>>,
     /// Keep out of lists what only more scopes would permit.
-    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(default))]
     pub hide: bool,
 }
 
+mapping!(
+    RawAllow,
+    "a mapping such as {who: any, tools: [\"*\"]}",
+    [who],
+    [methods, tools, prompts, resources, tasks, hide]
+);
+
 /// What a rule refuses. Names are patterns: exact, `*` at the end, or `*` as a whole segment.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Deny"))]
-#[serde(deny_unknown_fields, expecting = "a mapping such as {who: any, tools: [drop_everything]}")]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields, rename = "Deny"))]
 pub struct RawDeny {
     /// Whom it means. `any` means everybody here, without a credential too; `anonymous` only those without one.
     pub who: RawWho,
@@ -263,6 +321,13 @@ pub struct RawDeny {
     pub tasks: Option<Vec<String>>,
 }
 
+mapping!(
+    RawDeny,
+    "a mapping such as {who: any, tools: [drop_everything]}",
+    [who],
+    [methods, tools, prompts, resources, tasks]
+);
+
 /// Whom a rule means.
 #[derive(Clone, Debug)]
 pub enum RawWho {
@@ -273,9 +338,12 @@ pub enum RawWho {
 }
 
 /// Attributes that a principal must have: one value of each key given, but all of `scopes`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Attributes"))]
-#[serde(deny_unknown_fields, expecting = "a mapping")]
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Attributes")
+)]
 pub struct RawAttributes {
     /// OAuth client ids.
     pub clients: Option<Vec<String>>,
@@ -291,47 +359,37 @@ pub struct RawAttributes {
     pub issuers: Option<Vec<String>>,
 }
 
+mapping!(RawAttributes, "a mapping", [], [clients, subjects, groups, roles, scopes, issuers]);
+
 // === impl RawSize ===
 
-impl<'de> Deserialize<'de> for RawSize {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct SizeVisitor;
-        impl Visitor<'_> for SizeVisitor {
-            type Value = RawSize;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of bytes or a size such as 1MiB")
-            }
-            fn visit_u64<E: Error>(self, v: u64) -> Result<RawSize, E> {
-                Ok(RawSize(v.to_string()))
-            }
-            fn visit_str<E: Error>(self, v: &str) -> Result<RawSize, E> {
-                Ok(RawSize(v.to_owned()))
+impl Shape for RawSize {
+    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
+        match value {
+            Value::Number(bytes) if bytes.is_u64() => Some(Self(bytes.to_string())),
+            Value::String(size) => Some(Self(size.clone())),
+            other => {
+                unexpected(other, "a number of bytes or a size such as 1MiB", at, found);
+                None
             }
         }
-        deserializer.deserialize_any(SizeVisitor)
     }
 }
 
 // === impl RawWho ===
 
-impl<'de> Deserialize<'de> for RawWho {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct WhoVisitor;
-        impl<'de> Visitor<'de> for WhoVisitor {
-            type Value = RawWho;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "`any`, `anonymous`, or a mapping of clients, subjects, groups, roles, scopes, issuers (never both)",
-                )
-            }
-            fn visit_str<E: Error>(self, v: &str) -> Result<RawWho, E> {
-                Ok(RawWho::Word(v.to_owned()))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<RawWho, A::Error> {
-                RawAttributes::deserialize(MapAccessDeserializer::new(members)).map(RawWho::Having)
+impl Shape for RawWho {
+    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
+        const EXPECTED: &str = "`any`, `anonymous`, or a mapping of clients, subjects, groups, roles, scopes, issuers \
+            (never both)";
+        match value {
+            Value::String(word) => Some(Self::Word(word.clone())),
+            Value::Object(_) => RawAttributes::read(value, at, found).map(Self::Having),
+            other => {
+                unexpected(other, EXPECTED, at, found);
+                None
             }
         }
-        deserializer.deserialize_any(WhoVisitor)
     }
 }
 

@@ -1,188 +1,165 @@
 //! Does the document have the shape of a configuration? Every key and type judged, with all faults at once.
 
 use super::error::{Findings, Place, nearest};
-use super::raw::{RawConfig, RawIssuer, RawRule, RawServer};
-use serde::de::DeserializeOwned;
+use crate::json::{Fault, Step};
 use serde_json::{Map, Value};
-use serde_path_to_error::{Path, Segment};
 
-/// Where only a mapping is right. A derived reader would take a list for one, field by field.
-const MAPPINGS: &[&str] = &[
-    "",
-    "issuers[]",
-    "issuers[].jwks",
-    "issuers[].claims",
-    "servers[]",
-    "servers[].match",
-    "servers[].sessions",
-    "servers[].limits",
-    "servers[].limits.flood",
-    "servers[].limits.principal",
-    "servers[].limits.tools[]",
-    "servers[].rules[]",
-    "servers[].rules[].allow",
-    "servers[].rules[].deny",
-];
-
-/// So many faults are reported of one issuer, server or rule.
-const MOST_FAULTS: usize = 20;
-
-/// Reads the mirror. `None` when it cannot be told what the document means; the findings then say why.
-pub(crate) fn read(mut document: Value, found: &mut Findings) -> Option<RawConfig> {
-    refuse_slips(&document, &Place::default(), "", found);
-    if !found.errors.is_empty() {
-        return None;
-    }
-    let issuers = take_list(&mut document, "issuers");
-    let servers = take_list(&mut document, "servers");
-    let root = Place::default();
-    let mut config: Option<RawConfig> = read_one(document, &root, found);
-    let issuers: Vec<RawIssuer> = read_list(issuers, &root.key("issuers"), found);
-    let servers: Vec<RawServer> = servers
-        .into_iter()
-        .enumerate()
-        .filter_map(|(at, mut server)| {
-            let place = root.key("servers").index(at);
-            let rules = take_list(&mut server, "rules");
-            let mut server: Option<RawServer> = read_one(server, &place, found);
-            let rules: Vec<RawRule> = read_list(rules, &place.key("rules"), found);
-            if let Some(server) = &mut server {
-                server.rules = rules;
-            }
-            server
-        })
-        .collect();
-    if let Some(config) = &mut config {
-        (config.issuers, config.servers) = (issuers, servers);
-    }
-    config.filter(|_| found.errors.is_empty())
+/// What has a shape in the document.
+pub(crate) trait Shape: Sized {
+    /// Reads it. `None` when `value` is something else; the findings then say what, and where.
+    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self>;
 }
 
-/// Takes the list at `key` out, leaving an empty one; what is no list stays, to be refused there.
-fn take_list(from: &mut Value, key: &str) -> Vec<Value> {
-    match from.get_mut(key) {
-        Some(Value::Array(list)) => std::mem::take(list),
-        _ => Vec::new(),
-    }
+/// The members of a mapping while it is read, key by key in the order of those that are known.
+pub(crate) struct Members<'v> {
+    map: &'v Map<String, Value>,
+    at: &'v Place,
+    known: std::slice::Iter<'static, &'static str>,
 }
 
-fn read_list<T: DeserializeOwned>(values: Vec<Value>, place: &Place, found: &mut Findings) -> Vec<T> {
-    values.into_iter().enumerate().filter_map(|(at, v)| read_one(v, &place.index(at), found)).collect()
-}
-
-/// Reads one piece. After a fault the key at fault is left out and reading goes on, so that the next is found too.
-fn read_one<T: DeserializeOwned>(mut value: Value, place: &Place, found: &mut Findings) -> Option<T> {
-    let mut left_out: Vec<String> = Vec::new();
-    for _ in 0..MOST_FAULTS {
-        let error = match serde_path_to_error::deserialize::<_, T>(&value) {
-            Ok(read) => return Some(read).filter(|_| left_out.is_empty()),
-            Err(error) => error,
-        };
-        let text = error.inner().to_string();
-        let mut path = segments(error.path());
-        if let Some(key) = quoted(&text, "unknown field `") {
-            if !matches!(path.last(), Some(Segment::Map { key: last }) if last == key) {
-                path.push(Segment::Map { key: key.to_owned() });
+/// Gives a struct the shape of a mapping: what a document may hold in its place, the keys that must be there, those that
+/// may; no others are known.
+macro_rules! mapping {
+    ($name:ident, $expected:literal, [$($required:ident),*], [$($optional:ident),*]) => {
+        impl $crate::config::read::Shape for $name {
+            fn read(
+                value: &serde_json::Value,
+                at: &$crate::config::error::Place,
+                found: &mut $crate::config::error::Findings,
+            ) -> Option<Self> {
+                const KNOWN: &[&str] = &[$(stringify!($required),)* $(stringify!($optional)),*];
+                let mut members = $crate::config::read::Members::of(value, at, $expected, KNOWN, found)?;
+                $(let $required = members.required(found);)*
+                $(let $optional = members.optional(found);)*
+                Some(Self { $($required: $required?,)* $($optional),* })
             }
-            let known: Vec<&str> = text.split('`').skip(3).step_by(2).collect();
-            let message = format!("unknown key `{key}`; known here: {}", known.join(", "));
-            found.suggest(&locate(place, &path), message, nearest(key, known));
-        } else if let Some(key) = quoted(&text, "missing field `") {
-            let missing = locate(place, &path);
-            if !left_out.contains(&missing.key(key).as_str().to_owned()) {
-                found.error(&missing, format!("the key `{key}` is missing"));
-            }
-            return None;
-        } else {
-            found.error(&locate(place, &path), in_plain_words(&text));
         }
-        left_out.push(locate(place, &path).as_str().to_owned());
-        if !remove(&mut value, &path) {
-            return None;
-        }
-    }
-    None
+    };
+}
+pub(crate) use mapping;
+
+/// Reads the whole document. `None` when it cannot be told what it means; the findings then say why.
+pub(crate) fn read<T: Shape>(document: &Value, found: &mut Findings) -> Option<T> {
+    T::read(document, &Place::default(), found).filter(|_| found.errors.is_empty())
 }
 
-fn segments(path: &Path) -> Vec<Segment> {
-    path.iter().cloned().collect()
-}
-
-/// The word between `intro` and the next backtick.
-fn quoted<'a>(text: &'a str, intro: &str) -> Option<&'a str> {
-    text.strip_prefix(intro)?.split('`').next()
-}
-
-/// serde's words in those of the document.
-fn in_plain_words(text: &str) -> String {
-    let text = text
-        .replace("invalid type: ", "found ")
-        .replace("invalid value: ", "found ")
-        .replace("a sequence", "a list")
-        .replace("sequence", "a list")
-        .replace("found map", "found a mapping")
-        .replace("found string ", "found the text ")
-        .replace("expected a string", "expected a text")
-        .replace("u32", "a whole number from 0 to 4294967295")
-        .replace("a boolean", "true or false");
-    match text.split_once(", expected ") {
-        Some((found, expected)) => format!("expected {expected}, {found}"),
-        None => text,
-    }
-}
-
-fn locate(place: &Place, path: &[Segment]) -> Place {
-    path.iter().fold(place.clone(), |at, segment| match segment {
-        Segment::Seq { index } => at.index(*index),
-        Segment::Map { key } | Segment::Enum { variant: key } => at.key(key),
-        Segment::Unknown => at,
+/// The place of a fault that the JSON parser found.
+pub(crate) fn locate(fault: &Fault) -> Place {
+    fault.path.iter().fold(Place::default(), |at, step| match step {
+        Step::Member(key) => at.key(key),
+        Step::Item(index) => at.index(*index),
     })
 }
 
-/// Leaves out what `path` names; `false` when that would move its neighbours or leave nothing.
-fn remove(value: &mut Value, path: &[Segment]) -> bool {
-    let mut at = value;
-    let Some((last_map, _)) = path.iter().enumerate().rev().find(|(_, s)| matches!(s, Segment::Map { .. }))
-    else {
-        return false;
+/// Reports that `value` is not what is `expected`.
+pub(crate) fn unexpected(value: &Value, expected: &str, at: &Place, found: &mut Findings) {
+    let what = match value {
+        // A slip of indentation, mostly.
+        Value::Null => return found.error(at, "has no value: give one, or leave the key out"),
+        Value::Bool(b) => format!("boolean `{b}`"),
+        Value::Number(n) if n.is_f64() => format!("floating point `{n}`"),
+        Value::Number(n) => format!("integer `{n}`"),
+        Value::String(s) => format!("the text {s:?}"),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a mapping".to_owned(),
     };
-    for segment in path.iter().take(last_map) {
-        let next = match segment {
-            Segment::Seq { index } => at.get_mut(*index),
-            Segment::Map { key } => at.get_mut(key.as_str()),
-            Segment::Enum { .. } | Segment::Unknown => None,
+    found.error(at, format!("expected {expected}, found {what}"));
+}
+
+// === impl Shape ===
+
+impl Shape for String {
+    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
+        let text = value.as_str().map(str::to_owned);
+        if text.is_none() {
+            unexpected(value, "a text", at, found);
+        }
+        text
+    }
+}
+
+impl Shape for bool {
+    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
+        if !value.is_boolean() {
+            unexpected(value, "true or false", at, found);
+        }
+        value.as_bool()
+    }
+}
+
+impl Shape for u32 {
+    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
+        let number = value.as_u64().and_then(|n| n.try_into().ok());
+        if number.is_none() {
+            unexpected(value, "a whole number from 0 to 4294967295", at, found);
+        }
+        number
+    }
+}
+
+impl<T: Shape> Shape for Option<T> {
+    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
+        T::read(value, at, found).map(Some)
+    }
+}
+
+impl<T: Shape> Shape for Vec<T> {
+    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
+        let Value::Array(items) = value else {
+            unexpected(value, "a list", at, found);
+            return None;
         };
-        let Some(next) = next else { return false };
-        at = next;
-    }
-    match (path.get(last_map), at) {
-        (Some(Segment::Map { key }), Value::Object(members)) => take(members, key),
-        _ => false,
+        let read: Vec<Option<T>> =
+            items.iter().enumerate().map(|(index, item)| T::read(item, &at.index(index), found)).collect();
+        read.into_iter().collect()
     }
 }
 
-fn take(members: &mut Map<String, Value>, key: &str) -> bool {
-    members.remove(key).is_some()
+// === impl Members ===
+
+impl<'v> Members<'v> {
+    /// The members of `value`, all of them `known`. `None` if it is no mapping; an unknown key is a finding only.
+    pub(crate) fn of(
+        value: &'v Value,
+        at: &'v Place,
+        expected: &str,
+        known: &'static [&'static str],
+        found: &mut Findings,
+    ) -> Option<Self> {
+        let Value::Object(map) = value else {
+            unexpected(value, expected, at, found);
+            return None;
+        };
+        let names: Vec<&str> = known.iter().map(|key| plain(key)).collect();
+        for key in map.keys().filter(|key| !names.contains(&key.as_str())) {
+            let message = format!("unknown key `{key}`; known here: {}", names.join(", "));
+            found.suggest(&at.key(key), message, nearest(key, names.iter().copied()));
+        }
+        Some(Self { map, at, known: known.iter() })
+    }
+
+    fn next(&mut self) -> (&'static str, Option<&'v Value>) {
+        let key = self.known.next().map_or("", |key| plain(key));
+        (key, self.map.get(key))
+    }
+
+    pub(crate) fn required<T: Shape>(&mut self, found: &mut Findings) -> Option<T> {
+        let (key, value) = self.next();
+        let Some(value) = value else {
+            found.error(self.at, format!("the key `{key}` is missing"));
+            return None;
+        };
+        T::read(value, &self.at.key(key), found)
+    }
+
+    /// The default if it is absent, and if it cannot be read.
+    pub(crate) fn optional<T: Shape + Default>(&mut self, found: &mut Findings) -> T {
+        let (key, value) = self.next();
+        value.and_then(|value| T::read(value, &self.at.key(key), found)).unwrap_or_default()
+    }
 }
 
-/// Refuses a key without a value (a slip of indentation, mostly) and lists where only mappings are right.
-fn refuse_slips(value: &Value, place: &Place, shape: &str, found: &mut Findings) {
-    match value {
-        Value::Null => found.error(place, "has no value: give one, or leave the key out"),
-        Value::Array(_) if MAPPINGS.contains(&shape) => {
-            found.error(place, "expected a mapping, found a list")
-        }
-        Value::Array(items) => {
-            for (at, item) in items.iter().enumerate() {
-                refuse_slips(item, &place.index(at), &format!("{shape}[]"), found);
-            }
-        }
-        Value::Object(members) => {
-            for (key, member) in members {
-                let below = if shape.is_empty() { key.clone() } else { format!("{shape}.{key}") };
-                refuse_slips(member, &place.key(key), &below, found);
-            }
-        }
-        _ => {}
-    }
+/// The name of a field in the document: Rust's mark of a keyword is not part of it.
+fn plain(field: &'static str) -> &'static str {
+    field.trim_start_matches("r#")
 }

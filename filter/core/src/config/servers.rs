@@ -62,7 +62,7 @@ fn compile_one(
     let versions = versions(raw.versions.as_deref(), &place.key("versions"), found);
     let limits = limits::compile(raw.limits.as_ref(), &place.key("limits"), found);
     let url = url?;
-    let home = home(raw.place.as_ref(), &url, &place.key("match"), found);
+    let home = home(raw.r#match.as_ref(), &url, &place.key("match"), found);
     let metadata_path = format!("{METADATA_ROOT}{}", url.path);
     Some(Server {
         name: raw.name.clone(),

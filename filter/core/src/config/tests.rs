@@ -1,6 +1,7 @@
 //! Cases are data: a document that is sound, one change to it, and everything that must be said about the result.
 
 use super::*;
+use crate::json;
 use crate::server::Unknown;
 use serde_json::{Value, json};
 
@@ -89,7 +90,7 @@ fn the_digest_is_of_the_meaning_not_of_the_spacing() {
     assert_eq!(a.len(), 64);
     assert_ne!(compiled(&changed("/servers/0/name", json!("other"))).unwrap().guard.digest, a);
     let (one, other) = (br#"{"version":2,"a":1}"#, br#"{"a":1,"version":2}"#);
-    let parse = |b: &[u8]| digest::digest(&strict::parse(b).unwrap());
+    let parse = |b: &[u8]| digest::digest(&json::parse(b).unwrap());
     assert_eq!(parse(one), parse(other));
 }
 
@@ -117,7 +118,8 @@ fn several_mistakes_are_reported_at_once() {
     document["servers"][0]["rules"][1]["allow"]["hide"] = json!("yes");
     document["issuers"][0]["jwks"]["cluster"] = json!(7);
     let said = compiled(&document).unwrap_err();
-    let places: Vec<_> = said.iter().map(|s| s.split(':').next().unwrap()).collect();
+    let mut places: Vec<_> = said.iter().map(|s| s.split(':').next().unwrap()).collect();
+    places.sort_unstable();
     assert_eq!(
         places,
         [
@@ -156,7 +158,7 @@ fn json_that_two_readers_could_read_differently_is_refused() {
     for (text, said) in [
         (
             r#"{"version":1,"version":1}"#,
-            "not sound JSON: the key `version` stands twice at line 1 column 25",
+            "not sound JSON: the key `version` stands twice at line 1 column 22",
         ),
         (r#"{"version":1} x"#, "not sound JSON: trailing characters at line 1 column 15"),
         ("", "not sound JSON: EOF while parsing a value at line 1 column 0"),

@@ -1,11 +1,11 @@
 //! Which keys does an issuer publish? A JWK set (RFC 7517 section 5), taken apart by us and imported once.
 
+use crate::json;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::issuer::Algorithm;
-use super::json;
 use super::key::{KeyMark, PublicKey};
 
 /// The usable signature keys of one issuer.

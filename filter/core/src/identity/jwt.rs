@@ -9,11 +9,11 @@ use super::claims::{self, Members};
 use super::credential::MAX_TOKEN_BYTES;
 use super::host_signature::HostSignatures;
 use super::issuer::{Algorithm, Issuer, TokenType};
-use super::json;
-use super::key::{Claimed, KeyMark, PublicKey};
+use super::key::{KeyMark, PublicKey};
 use super::key_ring::{KeyRing, Lookup};
 use super::principal::Identity;
 use crate::denial::Denial;
+use crate::json;
 use crate::time::Timestamp;
 
 /// The longest header, in base64url characters.
@@ -68,6 +68,8 @@ struct Parts<'t> {
     header: &'t str,
     payload: &'t str,
     signature: &'t str,
+    /// Header and payload with the dot between them.
+    signed: &'t [u8],
 }
 
 /// What we read of the header. `jku`, `x5u`, `x5c` and `x5t` are never read: keys come from the ring alone.
@@ -104,7 +106,7 @@ pub fn verify_with(
     let parts = Parts::split(token)?;
     let header = Header::parse(parts.header)?;
     let payload = decode(parts.payload, "payload is not unpadded base64url")?;
-    decode(parts.signature, "signature is not unpadded base64url")?;
+    let signature = decode(parts.signature, "signature is not unpadded base64url")?;
     let members = json::object(&payload)
         .map_err(|()| Fault::Invalid("payload is not a JSON object with unique members"))?;
 
@@ -113,7 +115,7 @@ pub fn verify_with(
     let identity = claims::validate(&members, issuer, expected.audience, now).map_err(Fault::Invalid)?;
 
     let key = find_key(ring, index, &header, now)?;
-    if !key.signed(token, &Claimed { issuer, audience: expected.audience, now }, host) {
+    if !key.signed(parts.signed, &signature, host) {
         return Err(Fault::Invalid("signature"));
     }
     let until = identity.expires;
@@ -150,15 +152,13 @@ impl<'t> Parts<'t> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Fault::Invalid("token too long"));
         }
-        let mut parts = token.split('.');
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(header), Some(payload), Some(signature), None)
-                if !header.is_empty() && !payload.is_empty() && !signature.is_empty() =>
-            {
-                Ok(Self { header, payload, signature })
-            }
-            _ => Err(Fault::Invalid("not a signed JWT of three parts")),
-        }
+        let split = || {
+            let (signed, signature) = token.rsplit_once('.')?;
+            let (header, payload) = signed.split_once('.')?;
+            let whole = ![header, payload, signature].contains(&"") && !payload.contains('.');
+            whole.then_some(Self { header, payload, signature, signed: signed.as_bytes() })
+        };
+        split().ok_or(Fault::Invalid("not a signed JWT of three parts"))
     }
 }
 

@@ -1,24 +1,16 @@
 //! Did the issuer sign this? One public key, typed by its algorithm when it is imported, so that a token cannot choose
 //! how it is checked (RFC 8725 section 3.1).
 
-use std::collections::HashSet;
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jwt_simple::algorithms::{
-    ECDSAP256PublicKeyLike, ES256PublicKey, Ed25519PublicKey, EdDSAPublicKeyLike, PS256PublicKey,
-    RS256PublicKey, RSAPublicKeyLike,
-};
-use jwt_simple::claims::{JWTClaims, NoCustomClaims};
-use jwt_simple::common::VerificationOptions;
-use jwt_simple::prelude::{Duration, UnixTimeStamp};
+use p256::ecdsa;
+use rsa::RsaPublicKey;
+use rsa::pkcs8::EncodePublicKey as _;
+use rsa::{pkcs1v15, pss};
 use sha2::{Digest, Sha256};
 
-use super::credential::MAX_TOKEN_BYTES;
 use super::host_signature::HostSignatures;
-use super::issuer::{Algorithm, Issuer};
-use crate::time::Timestamp;
+use super::issuer::Algorithm;
 
 /// A public key that can check one algorithm only.
 #[derive(Clone)]
@@ -33,46 +25,54 @@ pub struct PublicKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyMark([u8; 16]);
 
-/// What a token claims to be, as our own validator has already found it: the library looks at all of it again.
-pub(super) struct Claimed<'a> {
-    pub(super) issuer: &'a Issuer,
-    pub(super) audience: &'a str,
-    pub(super) now: Timestamp,
-}
-
 #[derive(Clone)]
 enum Typed {
-    Rs256(RS256PublicKey),
-    Ps256(PS256PublicKey),
-    Es256(ES256PublicKey),
-    EdDsa(Ed25519PublicKey),
+    Rs256(pkcs1v15::VerifyingKey<Sha256>),
+    Ps256(pss::VerifyingKey<Sha256>),
+    Es256(ecdsa::VerifyingKey),
+    EdDsa(ed25519_compact::PublicKey),
 }
+
+/// `SubjectPublicKeyInfo` of a point on P-256, up to the point itself (RFC 5480 section 2).
+const P256_SPKI: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
 
 // === impl PublicKey ===
 
 impl PublicKey {
-    /// An RSA key for one of the two RSA algorithms. `None` unless the modulus has 2048 to 4096 bits and the exponent is
-    /// 65537, which the library checks.
+    /// An RSA key for one of the two RSA algorithms. `None` unless the modulus is odd and has 2048 to 4096 bits, and the
+    /// exponent is 65537: smaller keys are weak, larger ones cost too much, and no issuer has other exponents.
     pub(super) fn rsa(algorithm: Algorithm, kid: Option<&str>, n: &[u8], e: &[u8]) -> Option<Self> {
+        let [modulus, exponent] = [n, e].map(rsa::BigUint::from_bytes_be);
+        let odd = n.last().is_some_and(|last| last & 1 == 1);
+        if !odd || !(2048..=4096).contains(&modulus.bits()) || exponent != rsa::BigUint::from(65_537_u32) {
+            return None;
+        }
+        let key = RsaPublicKey::new(modulus, exponent).ok()?;
+        let spki = key.to_public_key_der().ok()?.into_vec();
         let typed = match algorithm {
-            Algorithm::Rs256 => Typed::Rs256(RS256PublicKey::from_components(n, e).ok()?),
-            Algorithm::Ps256 => Typed::Ps256(PS256PublicKey::from_components(n, e).ok()?),
+            Algorithm::Rs256 => Typed::Rs256(pkcs1v15::VerifyingKey::new(key)),
+            Algorithm::Ps256 => Typed::Ps256(pss::VerifyingKey::new(key)),
             Algorithm::Es256 | Algorithm::EdDsa => return None,
         };
-        Some(Self { spki: typed.spki_der(), typed, mark: KeyMark::of(algorithm, kid, &[n, e]) })
+        Some(Self { spki: Some(spki), typed, mark: KeyMark::of(algorithm, kid, &[n, e]) })
     }
 
     /// A point on P-256, 32 bytes each. `None` if it is not on the curve.
     pub(super) fn p256(kid: Option<&str>, x: &[u8; 32], y: &[u8; 32]) -> Option<Self> {
         let point = [&[4][..], x, y].concat();
-        let typed = Typed::Es256(ES256PublicKey::from_bytes(&point).ok()?);
-        Some(Self { spki: typed.spki_der(), typed, mark: KeyMark::of(Algorithm::Es256, kid, &[x, y]) })
+        let typed = Typed::Es256(ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?);
+        let spki = [&P256_SPKI[..], &point].concat();
+        Some(Self { spki: Some(spki), typed, mark: KeyMark::of(Algorithm::Es256, kid, &[x, y]) })
     }
 
-    /// An Ed25519 key. `None` for points of small order.
+    /// An Ed25519 key. `None` for points of small order, and for what is no point.
     pub(super) fn ed25519(kid: Option<&str>, x: &[u8; 32]) -> Option<Self> {
-        let typed = Typed::EdDsa(Ed25519PublicKey::from_bytes(x).ok()?);
-        Some(Self { spki: typed.spki_der(), typed, mark: KeyMark::of(Algorithm::EdDsa, kid, &[x]) })
+        let key = ed25519_compact::PublicKey::new(*x);
+        key.validate().ok()?;
+        Some(Self { spki: None, typed: Typed::EdDsa(key), mark: KeyMark::of(Algorithm::EdDsa, kid, &[x]) })
     }
 
     /// The only algorithm that it checks.
@@ -96,29 +96,12 @@ impl PublicKey {
         self.spki.as_deref()
     }
 
-    /// Whether this key signed `token`, by the host's word where it may be asked.
-    pub(super) fn signed(&self, token: &str, claimed: &Claimed<'_>, host: &HostSignatures) -> bool {
-        self.signed_by_host(token, host).unwrap_or_else(|| self.signed_by_us(token, claimed))
-    }
-
-    fn signed_by_host(&self, token: &str, host: &HostSignatures) -> Option<bool> {
-        let (text, signature) = token.rsplit_once('.')?;
-        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        host.verify(self.algorithm(), self.spki.as_ref()?, &signature, text.as_bytes())
-    }
-
-    /// The library has no check of a bare signature, so it parses the token once more;
-    /// that costs microseconds beside the signature, and every option is set, so that none of its lenient defaults
-    /// (15 minutes of drift, any issuer, any audience) can matter.
-    fn signed_by_us(&self, token: &str, claimed: &Claimed<'_>) -> bool {
-        let options = Some(claimed.options());
-        let verified: Result<JWTClaims<NoCustomClaims>, _> = match &self.typed {
-            Typed::Rs256(key) => key.verify_token(token, options),
-            Typed::Ps256(key) => key.verify_token(token, options),
-            Typed::Es256(key) => key.verify_token(token, options),
-            Typed::EdDsa(key) => key.verify_token(token, options),
-        };
-        verified.is_ok()
+    /// Whether `signature` over `text` is of this key (JWS, RFC 7515 section 5.2), by the host's word where it may be
+    /// asked.
+    pub(super) fn signed(&self, text: &[u8], signature: &[u8], host: &HostSignatures) -> bool {
+        let by_host =
+            self.spki.as_ref().and_then(|spki| host.verify(self.algorithm(), spki, signature, text));
+        by_host.unwrap_or_else(|| self.typed.signed(text, signature))
     }
 }
 
@@ -131,12 +114,18 @@ impl fmt::Debug for PublicKey {
 // === impl Typed ===
 
 impl Typed {
-    fn spki_der(&self) -> Option<Vec<u8>> {
+    /// RFC 7518 sections 3.3 to 3.5 and RFC 8037 section 3.1; PSS with a salt as long as the hash.
+    fn signed(&self, text: &[u8], signature: &[u8]) -> bool {
         match self {
-            Self::Rs256(key) => key.to_der().ok(),
-            Self::Ps256(key) => key.to_der().ok(),
-            Self::Es256(key) => key.to_der().ok(),
-            Self::EdDsa(_) => None,
+            Self::Rs256(key) => pkcs1v15::Signature::try_from(signature)
+                .is_ok_and(|s| rsa::signature::Verifier::verify(key, text, &s).is_ok()),
+            Self::Ps256(key) => pss::Signature::try_from(signature)
+                .is_ok_and(|s| rsa::signature::Verifier::verify(key, text, &s).is_ok()),
+            Self::Es256(key) => ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|s| ecdsa::signature::Verifier::verify(key, text, &s).is_ok()),
+            Self::EdDsa(key) => {
+                ed25519_compact::Signature::from_slice(signature).is_ok_and(|s| key.verify(text, &s).is_ok())
+            }
         }
     }
 }
@@ -158,29 +147,5 @@ impl KeyMark {
         let mut mark = [0; 16];
         mark.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
         Self(mark)
-    }
-}
-
-// === impl Claimed ===
-
-impl Claimed<'_> {
-    fn options(&self) -> VerificationOptions {
-        VerificationOptions {
-            reject_before: None,
-            accept_future: false,
-            required_subject: None,
-            required_key_id: None,
-            required_signature_type: None,
-            required_content_type: None,
-            required_nonce: None,
-            allowed_issuers: Some(HashSet::from([self.issuer.issuer.clone()])),
-            allowed_audiences: Some(HashSet::from([self.audience.to_owned()])),
-            // A second more than ours: the library knows whole seconds only, and must not undercut our validator.
-            time_tolerance: Some(Duration::from_secs(self.issuer.skew.min(Issuer::MAX_SKEW).as_secs() + 1)),
-            max_validity: None,
-            max_token_length: Some(MAX_TOKEN_BYTES),
-            max_header_length: Some(super::jwt::MAX_HEADER_CHARS),
-            artificial_time: Some(UnixTimeStamp::from_secs(self.now.as_secs())),
-        }
     }
 }

@@ -93,6 +93,11 @@ impl KeyRing {
         self.0.get(issuer)?.keys.as_ref().map(|(_, fetched)| now.since(*fetched))
     }
 
+    /// When the keys held of an issuer were fetched; `None` if there are none that may be used.
+    pub fn keys_since(&self, issuer: usize, now: Timestamp) -> Option<Timestamp> {
+        self.0.get(issuer)?.fresh(now).map(|(_, fetched)| fetched)
+    }
+
     /// Whether a fetch may be started because a token needs it: the last one, good or bad, ended longer ago than the
     /// floor. Where it may not and the answer was [`Lookup::NoKeys`] or [`Lookup::Outdated`], the part is unavailable.
     pub fn may_fetch(&self, issuer: usize, now: Timestamp) -> bool {

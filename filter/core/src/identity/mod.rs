@@ -4,7 +4,6 @@ pub mod claims;
 pub mod credential;
 pub mod host_signature;
 pub mod issuer;
-mod json;
 pub mod jwks;
 pub mod jwt;
 pub mod key;

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::claims;
 use super::credential::Credential;
 use super::issuer::Issuer;
-use super::json;
 use super::jwt::Fault;
 use super::principal::Identity;
+use crate::json;
 use crate::time::Timestamp;
 
 /// What is asked about one token. Its `Debug` does not show the token.
