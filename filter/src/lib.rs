@@ -8,6 +8,7 @@ mod head;
 mod host;
 mod http;
 mod metrics;
+mod roll;
 mod root;
 mod shared;
 mod sidecar;

@@ -9,8 +9,8 @@ use std::iter::once;
 use wicketgate_core::bindings::owner::{Binding, Kind};
 use wicketgate_core::bindings::table::{self, Finding};
 use wicketgate_core::exchange::step::{Consult, Take};
-use wicketgate_core::limits::lease;
 use wicketgate_core::limits::store::{self, Outcome};
+use wicketgate_core::limits::{lease, roll};
 use wicketgate_core::time::Timestamp;
 
 use crate::host::{self, Fault, Level};
@@ -23,6 +23,7 @@ const TRIES: usize = 256;
 pub(crate) fn prepare() -> Result<(), Fault> {
     create(store::all_keys(), &store::empty_set())?;
     create(lease::all_keys(), &lease::empty_set())?;
+    create(roll::all_keys(), &roll::free())?;
     for kind in [Kind::Session, Kind::Task] {
         create(table::all_keys(kind), &table::empty_set())?;
     }

@@ -152,6 +152,23 @@ pub enum Effect {
     CountRemoved(u64),
 }
 
+/// A request that the host answered before any of it came to us, as the host tells of it at its end.
+#[derive(Clone, Debug, Default)]
+pub struct Unseen {
+    /// The HTTP verb; empty where not even that was read.
+    pub method: String,
+    /// The request target; empty likewise.
+    pub path: String,
+    /// The peer's address.
+    pub source: Option<String>,
+    /// `x-request-id`.
+    pub request_id: Option<String>,
+    /// The status that the host gave; 0 where the client left before.
+    pub status: u16,
+    /// Why, in the host's own words (Envoy's response code details).
+    pub details: Option<String>,
+}
+
 /// How the response body is to be fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseMode {
