@@ -318,7 +318,10 @@ impl HttpContext for Http {
         if let Some(open) = &self.open {
             open.active.metrics.request();
         }
-        let action = match head::request() {
+        let head = head::request();
+        #[cfg(feature = "drill")]
+        let head = head.inspect(crate::drill::trap_if_asked);
+        let action = match head {
             Ok(head) => self.feed(Event::RequestHead { head, end }, 0),
             Err(_) => self.fail("the request headers could not be read"),
         };

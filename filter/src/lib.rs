@@ -4,6 +4,8 @@
 
 mod audit;
 mod deadlines;
+#[cfg(feature = "drill")]
+mod drill;
 mod head;
 mod host;
 mod http;

@@ -31,5 +31,6 @@ mod smuggling;
 mod stage;
 mod streams;
 mod targets;
+mod trap;
 mod unheld_headers;
 mod waiting;
