@@ -6,6 +6,7 @@
     reason = "reading a member of a JSON value gives null where there is none"
 )]
 
+mod accounting;
 mod answers;
 mod audit;
 mod bound_sessions;
