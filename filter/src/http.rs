@@ -112,7 +112,10 @@ impl Http {
                 Control::Pass => return Action::Continue,
                 Control::Reply(reply) => return self.answer(&reply),
                 Control::Reset => return self.cut(),
-                Control::Take(takes) => Event::Taken(self.take(&takes)),
+                Control::Take(takes) => {
+                    let (outcome, at) = self.take(&takes);
+                    Event::Taken(outcome, at)
+                }
                 Control::Consult(consult) => {
                     Event::Consulted(now().and_then(|now| shared::consult(&consult, now)))
                 }
@@ -125,12 +128,13 @@ impl Http {
         }
     }
 
-    fn take(&self, takes: &[Take]) -> Option<store::Outcome> {
-        let outcome = shared::take(takes, now()?);
+    fn take(&self, takes: &[Take]) -> (Option<store::Outcome>, usize) {
+        let Some(now) = now() else { return (None, 0) };
+        let (outcome, at) = shared::take(takes, now);
         if outcome == Some(store::Outcome::Full) {
             self.table_full(Table::Buckets);
         }
-        outcome
+        (outcome, at)
     }
 
     fn lease(&mut self, wanted: &Lease) -> Option<lease::Outcome> {

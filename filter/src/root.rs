@@ -162,6 +162,9 @@ impl RootContext for Root {
         let (Some(active), Some(now)) = (&self.active, now()) else { return };
         self.fetching.fetch_due(active, now);
         self.set_tick_period(TICK);
+        if shared::agree_on_salt().is_err() {
+            host::log(Level::Error, "shared data cannot be read: nothing is admitted");
+        }
         streams::renew(now);
         active.answer_roll_call(now);
         // Last, because the host looks at other contexts meanwhile.

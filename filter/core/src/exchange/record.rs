@@ -188,7 +188,7 @@ impl Exchange {
         &mut self,
         verdict: &'static str,
         reason: &'static str,
-        detail: Option<&'static str>,
+        detail: Option<&str>,
         world: &World<'_>,
     ) {
         let effects = self.facts.decide(verdict, reason, detail, world.guard, world.now);

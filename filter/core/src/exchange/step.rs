@@ -31,9 +31,9 @@ pub enum Event<'a> {
     KeysFetched,
     /// The body of the answer to a [`Effect::Validate`] with status 200; `None` for anything else.
     Validated(Option<&'a [u8]>),
-    /// What the first bucket of [`Control::Take`] said that did not admit, or the last one; `None` when the store could
-    /// not be read or written.
-    Taken(Option<Outcome>),
+    /// What the first bucket of [`Control::Take`] said that did not admit, or the last one, and which it was; `None` when the
+    /// store could not be read or written.
+    Taken(Option<Outcome>, usize),
     /// Whose it is that [`Control::Consult`] asked for; `None` when the store could not be read or written.
     Consulted(Option<Finding>),
     /// What became of [`Control::Lease`]; `None` when the store could not be read or written.
