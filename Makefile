@@ -124,7 +124,8 @@ setup:
 	tests/node/install.sh
 	"$$python" tests/conformance/obtain.py suite >/dev/null
 	"$$python" tests/conformance/obtain.py everything-server >/dev/null
-	# Only one test needs it, and says so itself where it cannot be had.
+	# Only one test each needs them, and says so itself where they cannot be had.
+	$(OBTAIN)/promtool.sh >/dev/null || true
 	$(OBTAIN)/chromium.sh >/dev/null || true
 
 .PHONY: e2e

@@ -21,6 +21,7 @@ mod hostile;
 mod http2;
 mod labels;
 mod limits;
+mod metrics;
 mod opaque_tokens;
 mod open_streams;
 mod path;
