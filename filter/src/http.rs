@@ -81,13 +81,19 @@ impl Http {
 
     /// From the moment that it is known when this exchange must end, the root context knows it too.
     fn watch(&mut self) {
-        let deadline = self.open.as_ref().and_then(|open| open.exchange.deadline(&open.active.guard));
-        if self.replied || deadline == self.watched.as_ref().map(deadlines::Watched::deadline) {
+        let Some(open) = self.open.as_ref().filter(|_| !self.replied) else { return };
+        let deadline = open.exchange.deadline(&open.active.guard);
+        let footing = open.exchange.footing();
+        let watched = self.watched.as_ref();
+        if deadline == watched.map(deadlines::Watched::deadline)
+            && footing.is_some() == watched.is_some_and(deadlines::Watched::rests)
+        {
             return;
         }
+        let rest = footing.map(|footing| (&open.active, footing));
         // First the old one goes, because there is one for each context.
         self.watched = None;
-        self.watched = deadline.map(|deadline| deadlines::watch(self.context, deadline));
+        self.watched = deadline.map(|deadline| deadlines::watch(self.context, deadline, rest));
     }
 
     fn act(&mut self, event: Event<'_>, size: usize) -> Action {
@@ -187,6 +193,9 @@ impl Http {
                 }
                 Effect::Validate(question) => {
                     self.callout = Some(Callout::Token(sidecar::ask(&open.active, &question)));
+                }
+                Effect::GiveBack(take) => {
+                    let _ = now().map(|now| shared::give_back(&take, now));
                 }
                 Effect::Forget(binding) => shared::forget(&binding),
                 Effect::RecordDecision(line) => {
@@ -378,8 +387,8 @@ impl HttpContext for Http {
 
     fn on_log(&mut self) {
         self.stream = None;
-        if self.watched.take().is_some_and(|watched| watched.was_closed())
-            && let Some(step) = self.on(Event::Expired)
+        if let Some(ending) = self.watched.take().and_then(|watched| watched.ending())
+            && let Some(step) = self.on(ending)
         {
             let _ = self.perform(step.effects, 0);
         }

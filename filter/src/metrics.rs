@@ -13,8 +13,15 @@ use wicketgate_core::time::Timestamp;
 use crate::host::{self, Fault, Metric};
 
 /// Reasons that are not denials.
-const OTHER: [&str; 6] =
-    ["allowed", "public_document", "client_gone", "answered_by_host", "token_expired", "body_never_came"];
+const OTHER: [&str; 6] = [
+    "allowed",
+    "public_document",
+    "client_gone",
+    "answered_by_host",
+    "token_expired",
+    "credential_withdrawn",
+    "body_never_came",
+];
 
 /// A table of fixed size in shared data.
 #[derive(Clone, Copy)]

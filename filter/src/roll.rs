@@ -25,6 +25,8 @@ struct Book {
     /// This VM. Random, because nothing else tells it from one that died.
     holder: Holder,
     seat: Option<u16>,
+    /// Its key.
+    key: String,
     /// The end of its term, as last written.
     until: Timestamp,
     load: Load,
@@ -36,6 +38,7 @@ thread_local! {
     static BOOK: RefCell<Book> = RefCell::new(Book {
         holder: Holder(RandomState::new().build_hasher().finish()),
         seat: None,
+        key: String::new(),
         until: Timestamp::default(),
         load: Load::default(),
         roots: 0,
@@ -154,7 +157,7 @@ impl Book {
         } else {
             self.still_own(seat, now)
         };
-        let written = cas.is_some_and(|cas| host::set_shared(&roll::seat_key(seat), &bytes, cas) == Ok(true));
+        let written = cas.is_some_and(|cas| host::set_shared(&self.key, &bytes, cas) == Ok(true));
         if written {
             self.until = until;
         } else {
@@ -181,7 +184,7 @@ impl Book {
             if let Seat::Lapsed(row) = found {
                 mourn(&row, metrics);
             }
-            (self.seat, self.until) = (Some(seat), until);
+            (self.seat, self.key, self.until) = (Some(seat), roll::seat_key(seat), until);
             return;
         }
         metrics.table_full(crate::metrics::Table::Vms);

@@ -129,6 +129,9 @@ impl Context for Root {
     ) {
         let (Some(active), Some(now)) = (&self.active, now()) else { return };
         self.fetching.answered(active, token_id, num_headers, body_size, now);
+        if let Some((context, asked)) = self.fetching.take_question(token_id) {
+            deadlines::answered(context, asked.read(num_headers, body_size).as_deref(), now);
+        }
     }
 }
 
@@ -161,6 +164,7 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let (Some(active), Some(now)) = (&self.active, now()) else { return };
         self.fetching.fetch_due(active, now);
+        self.fetching.ask_due(now);
         self.set_tick_period(TICK);
         if shared::agree_on_salt().is_err() {
             host::log(Level::Error, "shared data cannot be read: nothing is admitted");

@@ -11,6 +11,7 @@ use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::validation::Question;
 use wicketgate_core::time::Timestamp;
 
+use crate::deadlines;
 use crate::host::{self, Buffer, Level, Map};
 use crate::root::Active;
 
@@ -18,6 +19,8 @@ use crate::root::Active;
 const MAX_DOCUMENT: usize = 256 << 10;
 /// Callouts for keys that exchanges of one VM may have under way together; more would only ask the same again.
 const MAX_UNDER_WAY: u32 = 8;
+/// The same while there are no keys at all, so that everybody waits.
+const MAX_FIRST: u32 = 64;
 /// Callouts about tokens that one VM may have under way together; more would only wait behind each other.
 const MAX_QUESTIONS: u32 = 64;
 /// The largest answer about a token that is read, bytes.
@@ -49,11 +52,15 @@ struct Destination<'a> {
 #[derive(Default)]
 pub(crate) struct Fetching {
     under_way: BTreeMap<u32, usize>,
+    /// Questions about the tokens of streams, with the stream's context.
+    questions: BTreeMap<u32, (u32, Asked)>,
 }
 
 /// Asks for the keys of one issuer on behalf of an exchange. A refusal is remembered like a fetch that failed.
 pub(crate) fn fetch(active: &Rc<Active>, issuer: usize, now: Option<Timestamp>) -> Result<Fetch, NotSent> {
-    if active.fetches.get() >= MAX_UNDER_WAY {
+    let none =
+        active.memory.try_borrow().is_ok_and(|m| now.is_some_and(|now| m.keys.keys(issuer, now).is_none()));
+    if active.fetches.get() >= if none { MAX_FIRST } else { MAX_UNDER_WAY } {
         return Err(NotSent);
     }
     if dispatch(&active.guard, issuer).is_some() {
@@ -68,13 +75,17 @@ pub(crate) fn fetch(active: &Rc<Active>, issuer: usize, now: Option<Timestamp>) 
 
 /// Asks an issuer about a token.
 pub(crate) fn ask(active: &Rc<Active>, question: &Question) -> Result<Asked, NotSent> {
+    send_question(active, question).map(|(_, asked)| asked)
+}
+
+fn send_question(active: &Rc<Active>, question: &Question) -> Result<(u32, Asked), NotSent> {
     let source = active.guard.issuers.get(question.issuer).and_then(|issuer| issuer.validate.as_ref());
     let Some(source) = source.filter(|_| active.questions.get() < MAX_QUESTIONS) else { return Err(NotSent) };
     let to = Destination { cluster: &source.cluster, authority: &source.authority, path: &source.path };
-    send(&to, Some(&question.body()), source.timeout).ok_or(NotSent)?;
+    let token = send(&to, Some(&question.body()), source.timeout).ok_or(NotSent)?;
     active.questions.set(active.questions.get() + 1);
     active.metrics.question();
-    Ok(Asked { active: Rc::clone(active) })
+    Ok((token, Asked { active: Rc::clone(active) }))
 }
 
 fn dispatch(guard: &Guard, issuer: usize) -> Option<u32> {
@@ -157,6 +168,23 @@ impl Fetching {
                 memory.keys.failed(issuer, now);
             }
         }
+    }
+
+    /// Asks about the tokens of streams that rest on an issuer's word.
+    pub(crate) fn ask_due(&mut self, now: Timestamp) {
+        let questions = &mut self.questions;
+        deadlines::ask_due(now, |active, context, question| match send_question(active, question) {
+            Ok((token, asked)) => {
+                questions.insert(token, (context, asked));
+                true
+            }
+            Err(NotSent) => false,
+        });
+    }
+
+    /// The question that a callout of the root context has asked.
+    pub(crate) fn take_question(&mut self, token: u32) -> Option<(u32, Asked)> {
+        self.questions.remove(&token)
     }
 
     /// The answer to a callout of the root context.

@@ -29,12 +29,12 @@ use std::time::Duration;
 
 use crate::denial::Denial;
 use crate::guard::Guard;
-use crate::head::{RequestHead, ResponseHead, passing};
+use crate::head::{Headers, RequestHead, ResponseHead, passing};
 use crate::identity::credential::{self, Credential};
 use crate::identity::memory::Memory;
 use crate::identity::origin;
 use crate::identity::principal::Principal;
-use crate::limits::held::Held;
+use crate::limits::held::{Held, Share};
 use crate::limits::size;
 use crate::limits::tag::Tag;
 use crate::mcp::jsonrpc::{self, Message};
@@ -91,8 +91,8 @@ enum Phase {
     Guarding(Box<Waiting>),
     /// The same for who it is that asks.
     Pacing(Box<Waiting>),
-    /// Whether this address may have the issuer (its index) asked about one more token.
-    Asking(Box<Waiting>, usize),
+    /// Whether this address may have one more token looked at that is not remembered.
+    Asking(Box<Waiting>),
     /// The rules allow it; what else must hold is being asked.
     Admitting(Box<Admission>),
     /// The request is on its way; the answer is awaited or passing.
@@ -106,8 +106,14 @@ enum Phase {
 /// What is known between the head and the verdict.
 #[derive(Debug)]
 struct Waiting {
-    head: RequestHead,
+    /// What the body must agree with.
+    mirrors: Headers,
     credential: Option<Credential>,
+    /// What is given back if the credential proves good.
+    took: Option<Take>,
+    /// What all this takes of the VM's memory until the body has come.
+    #[expect(dead_code, reason = "given back when it is dropped")]
+    share: Share,
     principal: Option<Principal>,
     keys_asked: bool,
     issuer_asked: bool,
@@ -141,14 +147,13 @@ impl Exchange {
                 Err(Denial::TooLarge(self.limits(world.guard).map_or(0, |l| l.request_bytes)))
             }
             (Phase::Waiting(waiting), Event::KeysFetched) if waiting.principal.is_none() => {
-                self.authenticate(waiting, world)
+                self.prove(waiting, world)
             }
             (Phase::Waiting(waiting), Event::Validated(answer)) if waiting.issuer_asked => {
                 self.answered_by_issuer(waiting, answer, world)
             }
-            (Phase::Asking(waiting, issuer), Event::Taken(outcome, _)) => {
-                bucket_admits(outcome, "questions to the issuer")
-                    .and_then(|()| self.ask_issuer(waiting, issuer, world))
+            (Phase::Asking(waiting), Event::Taken(outcome, _)) => {
+                bucket_admits(outcome, "unknown tokens of a source").and_then(|()| self.prove(waiting, world))
             }
             (Phase::Guarding(waiting), Event::Taken(outcome, _)) => {
                 bucket_admits(outcome, "flood of a source").and_then(|()| self.authenticate(waiting, world))
@@ -168,6 +173,7 @@ impl Exchange {
             }
             (Phase::Waiting(waiting), Event::BodyBegins) => Ok(self.body_begins(waiting)),
             (Phase::Waiting(_) | Phase::Forwarded(_), Event::Expired) => Ok(self.expire(world)),
+            (Phase::Forwarded(_), Event::Withdrawn) => Ok(self.withdraw(world)),
             (Phase::Binding(handing), Event::Consulted(finding)) => self.handed_out(*handing, finding, world),
             // Our own answer on its way out, or what was under way when it was given.
             (Phase::Replied, Event::ResponseHead { .. } | Event::ResponseBody { .. }) => Ok(Control::Pass),
@@ -222,9 +228,15 @@ impl Exchange {
         let credential = credential::present(&head)?;
         let rate = server.limits.flood;
         let flood = Take { tag: Tag::source(&server.name, head.source.as_deref(), rate), rate };
+        let mirrors = head.headers.beginning("mcp-");
+        let mut share = world.held.share();
+        let size = mirrors.size() + credential.as_ref().map_or(0, |c| c.token().len());
+        share.set(size).map_err(|_| Denial::Unavailable("room for waiting requests"))?;
         let waiting = Waiting {
-            head,
+            mirrors,
             credential,
+            took: None,
+            share,
             principal: None,
             keys_asked: false,
             issuer_asked: false,
@@ -300,7 +312,7 @@ impl Exchange {
             return Err(denial);
         }
         self.spoken_here(&message, server)?;
-        headers::agree(&waiting.head, self.facts.revision, &message)?;
+        headers::agree(&waiting.mirrors, self.facts.revision, &message)?;
         waiting.asked = Asked::Known(message.operation);
         self.proceed(waiting, world)
     }

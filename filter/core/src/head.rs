@@ -79,6 +79,19 @@ impl Headers {
         Ok(Some(text.trim_matches([' ', '\t'])))
     }
 
+    /// Those whose names begin so (lower case).
+    #[must_use]
+    pub fn beginning(mut self, prefix: &str) -> Self {
+        self.0.retain(|(name, _)| name.get(..prefix.len()).is_some_and(|n| n.eq_ignore_ascii_case(prefix)));
+        self.0.shrink_to_fit();
+        self
+    }
+
+    /// The bytes of all names and values.
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     /// Name and value of every header, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.iter().map(|(n, v)| (n.as_str(), v.as_slice()))

@@ -11,6 +11,8 @@ mod world;
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use wicketgate_core::exchange::step::Event;
 use world::{Driven, Gate, ISSUER, RESOURCE, call};
@@ -108,6 +110,38 @@ fn a_flood_of_made_up_tokens_asks_no_more_than_its_address_may() {
         limited += usize::from(driven.status() == Some(429));
     }
     assert_eq!((asked, limited), (50, 100));
+}
+
+#[test]
+fn good_tokens_cost_an_address_nothing() {
+    let mut gate = gate();
+    for n in 0..90 {
+        gate.forget_keys();
+        let keys = gate.keys();
+        gate.memory.replace_keys(0, keys, gate.now);
+        let signed = gate.post(&json!({"sub": format!("s{n}")}), &call("search_x"));
+        assert!(signed.upstream.is_some(), "{n}: {:?}", signed.decisions);
+        let answer = active(&gate);
+        assert!(answered(&mut gate, Some(&answer)).upstream.is_some(), "{n}");
+    }
+}
+
+#[test]
+fn a_flood_of_forged_signatures_is_not_checked_for_ever() {
+    let mut gate = gate();
+    let good = gate.token(&json!({}));
+    let (text, _) = good.rsplit_once('.').unwrap();
+    let mut seen = std::collections::BTreeMap::new();
+    for n in 0..100_u8 {
+        let forged = URL_SAFE_NO_PAD.encode([n.max(1); 64]);
+        let bearer = format!("Bearer {text}.{forged}");
+        let driven = gate.post_raw(&[("authorization", &bearer)], call("search_x").to_string().as_bytes());
+        *seen.entry(driven.status().unwrap()).or_insert(0) += 1;
+        if driven.status() == Some(429) {
+            assert_eq!(driven.decisions[0]["detail"], "unknown tokens of a source");
+        }
+    }
+    assert_eq!(seen, [(401, 51), (429, 49)].into(), "one of them twice, which costs nothing more");
 }
 
 #[test]

@@ -167,3 +167,19 @@ fn an_end_that_comes_after_the_end_changes_nothing() {
     refused.finish(&mut gate);
     assert_eq!(refused.completions[0]["reason"], "not_allowed");
 }
+
+#[test]
+fn a_stream_whose_credential_is_withdrawn_is_cut_and_says_why() {
+    let mut gate = gate(9);
+    let mut driven = get(&mut gate, &json!({}));
+    assert!(driven.exchange.footing().is_some(), "a GET may be silent for hours before it begins");
+    stream(&mut driven, &mut gate);
+    driven.feed(&mut gate, Event::Withdrawn);
+    driven.finish(&mut gate);
+    assert_eq!((driven.resets, driven.replies.len()), (1, 0));
+    assert_eq!(driven.completions[0]["reason"], "credential_withdrawn");
+    let mut whole = gate.post(&json!({}), &call("search_x"));
+    let head = response(200, &[("content-type", "application/json")]);
+    whole.feed(&mut gate, Event::ResponseHead { head, end: false });
+    assert!(whole.exchange.footing().is_none(), "an answer that is whole soon");
+}

@@ -3,14 +3,14 @@
 //! The issuer is a stand-in that answers by the internal API's `validate` contract: the sidecar issues JWTs alone.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::json;
 use wicketgate_e2e::world::World;
 
-use super::recorder::{Recorder, Script, Seen, json_answer};
+use super::recorder::{Recorder, Script, Seen, event_stream, json_answer};
 use super::scene::{RULES, call};
-use super::stage::{self, exchange, request};
+use super::stage::{self, eventually, exchange, request};
 
 /// Before an echoing upstream, with an issuer that answers by `script`.
 async fn world(name: &str, upstream: &Recorder, issuer: &Recorder) -> World {
@@ -22,7 +22,7 @@ async fn world(name: &str, upstream: &Recorder, issuer: &Recorder) -> World {
     );
     let policy = stage::policy("{request_bytes: 64KiB}", RULES).replace(
         "    clock_skew: 1s\n",
-        "    clock_skew: 1s\n    validate: {cluster: issuer, path: /v1/validate}\n",
+        "    clock_skew: 1s\n    validate: {cluster: issuer, path: /v1/validate, remember: 2s}\n",
     );
     stage::world(name, |plan| {
         plan.upstream = Some(upstream.upstream.clone());
@@ -117,5 +117,46 @@ async fn a_flood_of_made_up_tokens_reaches_the_issuer_within_bounds() {
         "{asked} questions, {refused} refusals, {most} at most"
     );
     assert!(upstream.take().is_empty());
+    world.discard().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_lasts_as_long_as_the_issuer_vouches_for_its_token() {
+    let upstream = Recorder::start(|_| Script::Hang(event_stream(": open\n\n"))).await;
+    let (asked, revoked) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let issuer = Recorder::start({
+        let (asked, revoked) = (Arc::clone(&asked), Arc::clone(&revoked));
+        move |seen| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            if revoked.load(Ordering::SeqCst) {
+                return answer(&json!({"active": false}));
+            }
+            let resource = seen.json()["resource"].as_str().unwrap_or_default().to_owned();
+            word(resource.strip_suffix("/mcp").unwrap_or_default(), seen)
+        }
+    })
+    .await;
+    let world = world("opaque-stream", &upstream, &issuer).await;
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", stage::port(&world))).await.unwrap();
+    let get = request(&world, "GET /mcp", Some("good-token"), &[], b"");
+    tokio::io::AsyncWriteExt::write_all(&mut stream, &get).await.unwrap();
+    eventually("the issuer is asked again and again", stage::DEADLINE, || async {
+        let count = asked.load(Ordering::SeqCst);
+        if count >= 3 { Ok(()) } else { Err(format!("{count} times")) }
+    })
+    .await;
+    assert_eq!(upstream.hung_up(), 0, "it goes on while it is vouched for");
+    revoked.store(true, Ordering::SeqCst);
+    let mut all = Vec::new();
+    let ended =
+        tokio::time::timeout(stage::DEADLINE, tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut all))
+            .await;
+    assert!(ended.is_ok(), "still open: {}", String::from_utf8_lossy(&all));
+    eventually("the completion says why", stage::DEADLINE, || async {
+        let lines = world.records("audit.jsonl").unwrap_or_default();
+        let said = lines.iter().any(|line| line.contains("\"credential_withdrawn\""));
+        if said { Ok(()) } else { Err(format!("{lines:?}")) }
+    })
+    .await;
     world.discard().await;
 }

@@ -58,6 +58,7 @@ fn compile_one(
             "the rules ask for credentials, but no issuer is there to accept them from",
         );
     }
+    judge_questions(&indexes, issuers, &place.key("issuers"), found);
     judge_scopes(&raw.scopes, &place.key("scopes"), found);
     let versions = versions(raw.versions.as_deref(), &place.key("versions"), found);
     let limits = limits::compile(raw.limits.as_ref(), &place.key("limits"), found);
@@ -79,6 +80,23 @@ fn compile_one(
         limits,
         rules,
     })
+}
+
+/// An opaque token does not say whose it is; asking one issuer after the other would show it to strangers.
+fn judge_questions(accepted: &[usize], issuers: &[RawIssuer], place: &Place, found: &mut Findings) {
+    let asked: Vec<&str> = accepted
+        .iter()
+        .filter_map(|at| issuers.get(*at))
+        .filter(|issuer| issuer.validate.is_some())
+        .map(|issuer| issuer.issuer.as_str())
+        .collect();
+    if asked.len() > 1 {
+        let message = format!(
+            "{} all have `validate`, but an opaque token does not say whom to ask: accept one of them on this server",
+            asked.join(" and ")
+        );
+        found.error(place, message);
+    }
 }
 
 fn unknown(raw: Option<&RawSessions>, place: &Place, found: &mut Findings) -> Unknown {

@@ -192,6 +192,19 @@ fn json_that_two_readers_could_read_differently_is_refused() {
 }
 
 #[test]
+fn only_one_issuer_of_a_server_is_asked_about_opaque_tokens() {
+    let mut document = sound();
+    for at in [0, 1] {
+        document["issuers"][at]["validate"] = json!({"cluster": "c", "path": "/v"});
+    }
+    assert!(compiled(&document).is_ok(), "the server accepts one of them");
+    document["servers"][0].as_object_mut().unwrap().remove("issuers");
+    let said = compiled(&document).unwrap_err();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with("servers[0].issuers: http://127.0.0.1:8080 and https://tenant.example/ all"));
+}
+
+#[test]
 fn two_servers_must_not_claim_one_request() {
     let mut document = sound();
     let mut second = document["servers"][0].clone();

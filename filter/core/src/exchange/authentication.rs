@@ -6,8 +6,8 @@ use super::step::{Control, Effect, Take};
 use super::{Exchange, Phase, Waiting, World};
 use crate::denial::Denial;
 use crate::guard::Guard;
-use crate::identity::jwt::{Expected, Fault};
-use crate::identity::memory::Known;
+use crate::identity::footing::Footing;
+use crate::identity::jwt::{Expected, Fault, Verified};
 use crate::identity::principal::Principal;
 use crate::identity::validation::Question;
 use crate::limits::rate::Rate;
@@ -15,9 +15,9 @@ use crate::limits::tag::Tag;
 use crate::policy::rule::Rule;
 use crate::server::Server;
 
-/// Questions to issuers on behalf of one address. Good tokens are remembered and need few; a flood of made-up ones must
-/// not become a flood at the issuer.
-const QUESTIONS: Rate = Rate { burst: 50, tokens: 10, per: Duration::from_secs(1) };
+/// What one address may have looked at that is not remembered: signatures to check, questions to issuers. Good tokens give
+/// theirs back; a flood of made-up ones must not become work here, nor a flood at the issuer.
+const UNKNOWN_TOKENS: Rate = Rate { burst: 50, tokens: 10, per: Duration::from_secs(1) };
 
 // === impl Exchange ===
 
@@ -31,18 +31,36 @@ impl Exchange {
         let Some(credential) = &waiting.credential else {
             // Whether anonymous may do anything is for the rules to say; where none means them, no body is read.
             let admitted = server.rules.rules().iter().any(Rule::admits_anonymous);
-            return if admitted {
-                self.identified(waiting, Principal::Anonymous, world)
-            } else {
-                Err(Denial::MissingCredential)
-            };
-        };
-        let expected = expected(world.guard, server);
-        match world.memory.identify(self.server_index(), credential, &expected, world.now) {
-            Ok((identity, known)) => {
-                self.effects.push(Effect::CountToken { remembered: known == Known::Remembered });
-                self.identified(waiting, Principal::Authenticated(Box::new(identity)), world)
+            if !admitted {
+                return Err(Denial::MissingCredential);
             }
+            self.facts.principal = Some(Principal::Anonymous);
+            waiting.principal = Some(Principal::Anonymous);
+            return self.proceed(waiting, world);
+        };
+        if let Some(verified) = world.memory.recall(self.server_index(), credential, world.now)? {
+            let verified = verified.clone();
+            self.effects.push(Effect::CountToken { remembered: true });
+            return self.identified(waiting, verified, world);
+        }
+        let take =
+            Take { tag: Tag::validation(self.facts.source.as_deref(), UNKNOWN_TOKENS), rate: UNKNOWN_TOKENS };
+        waiting.took = Some(take.clone());
+        self.phase = Phase::Asking(waiting);
+        Ok(Control::Take(vec![take]))
+    }
+
+    /// The bucket of tokens that are not remembered has admitted one.
+    pub(super) fn prove(
+        &mut self,
+        mut waiting: Box<Waiting>,
+        world: &mut World<'_>,
+    ) -> Result<Control, Denial> {
+        let server = self.server(world.guard)?;
+        let credential = waiting.credential.as_ref().ok_or(Denial::MissingCredential)?;
+        let expected = expected(world.guard, server);
+        match world.memory.verify(self.server_index(), credential, &expected, world.now) {
+            Ok(verified) => self.proved(waiting, verified, world),
             Err(Fault::NeedKeys { issuer })
                 if !waiting.keys_asked && world.memory.keys.may_fetch(issuer, world.now) =>
             {
@@ -52,27 +70,14 @@ impl Exchange {
                 Ok(Control::Hold)
             }
             Err(Fault::NeedValidation { issuer }) => {
-                let tag = Tag::validation(waiting.head.source.as_deref(), QUESTIONS);
-                self.phase = Phase::Asking(waiting, issuer);
-                Ok(Control::Take(vec![Take { tag, rate: QUESTIONS }]))
+                let question = Question::new(issuer, credential.clone(), server.resource.clone());
+                self.effects.push(Effect::Validate(question));
+                waiting.issuer_asked = true;
+                self.phase = Phase::Waiting(waiting);
+                Ok(Control::Hold)
             }
             Err(fault) => Err(fault.into()),
         }
-    }
-
-    /// The bucket of questions has admitted one.
-    pub(super) fn ask_issuer(
-        &mut self,
-        mut waiting: Box<Waiting>,
-        issuer: usize,
-        world: &World<'_>,
-    ) -> Result<Control, Denial> {
-        let resource = self.server(world.guard)?.resource.clone();
-        let credential = waiting.credential.clone().ok_or(Denial::MissingCredential)?;
-        self.effects.push(Effect::Validate(Question::new(issuer, credential, resource)));
-        waiting.issuer_asked = true;
-        self.phase = Phase::Waiting(waiting);
-        Ok(Control::Hold)
     }
 
     pub(super) fn answered_by_issuer(
@@ -85,28 +90,36 @@ impl Exchange {
         let server = self.server(world.guard)?;
         let credential = waiting.credential.as_ref().ok_or(Denial::MissingCredential)?;
         let expected = expected(world.guard, server);
-        let identity =
+        let verified =
             world.memory.validated(self.server_index(), credential, &expected, answer, world.now)?;
-        self.effects.push(Effect::CountToken { remembered: false });
-        self.identified(waiting, Principal::Authenticated(Box::new(identity)), world)
+        self.proved(waiting, verified, world)
     }
 
+    fn proved(
+        &mut self,
+        mut waiting: Box<Waiting>,
+        verified: Verified,
+        world: &mut World<'_>,
+    ) -> Result<Control, Denial> {
+        self.effects.extend(waiting.took.take().map(Effect::GiveBack));
+        self.effects.push(Effect::CountToken { remembered: false });
+        self.identified(waiting, verified, world)
+    }
+
+    /// Somebody known pays for each request, allowed or not; who is not has paid by his address.
     fn identified(
         &mut self,
         mut waiting: Box<Waiting>,
-        principal: Principal,
+        verified: Verified,
         world: &mut World<'_>,
     ) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
         let rate = server.limits.flood;
-        // Somebody without a name has paid by his address already.
-        let known = principal.identity().is_some();
-        let tag = Tag::caller(&server.name, &principal, waiting.head.source.as_deref(), rate);
+        self.facts.footing = Footing::of(&verified, waiting.credential.take(), &server.resource);
+        let principal = Principal::Authenticated(Box::new(verified.identity));
+        let tag = Tag::caller(&server.name, &principal, None, rate);
         self.facts.principal = Some(principal.clone());
         waiting.principal = Some(principal);
-        if !known {
-            return self.proceed(waiting, world);
-        }
         self.phase = Phase::Pacing(waiting);
         Ok(Control::Take(vec![Take { tag, rate }]))
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::step::{Control, ResponseMode};
 use super::{Asked, Exchange, Phase, Waiting, World};
 use crate::guard::Guard;
+use crate::identity::footing::Footing;
 use crate::mcp::operation::Operation;
 use crate::time::Timestamp;
 
@@ -34,6 +35,11 @@ impl Exchange {
         }
     }
 
+    /// What must go on holding while it streams.
+    pub fn footing(&self) -> Option<&Footing> {
+        self.facts.footing.as_ref().filter(|_| self.is_streaming())
+    }
+
     /// Whether its answer is an event stream, or is that of a GET, which may be silent for hours before it begins.
     pub fn is_streaming(&self) -> bool {
         let Phase::Forwarded(answering) = &self.phase else { return false };
@@ -45,6 +51,12 @@ impl Exchange {
         waiting.body_began = true;
         self.phase = Phase::Waiting(waiting);
         Control::Hold
+    }
+
+    /// The credential is not good any more, so nothing more may be streamed for it.
+    pub(super) fn withdraw(&mut self, world: &World<'_>) -> Control {
+        self.decided("allow", "credential_withdrawn", None, world);
+        Control::Reset
     }
 
     /// Its time has come: nothing may be streamed past the end of the token, nobody waits for a body that never begins.

@@ -8,6 +8,7 @@ use crate::audit::{self, Completion, Decision, What, Who};
 use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::head::RequestHead;
+use crate::identity::footing::Footing;
 use crate::identity::principal::Principal;
 use crate::mcp::jsonrpc::{Message, MessageKind, RequestId};
 use crate::mcp::operation::Operation;
@@ -27,6 +28,8 @@ pub(super) struct Facts {
     /// Index of the server in the configuration.
     pub(super) server: Option<usize>,
     pub(super) principal: Option<Principal>,
+    /// What the principal rests on while a stream lasts.
+    pub(super) footing: Option<Footing>,
     pub(super) operation: Option<Operation>,
     pub(super) id: Option<RequestId>,
     pub(super) unanswered: bool,
@@ -57,6 +60,7 @@ impl Facts {
             request_id: None,
             server: None,
             principal: None,
+            footing: None,
             operation: None,
             id: None,
             unanswered: false,

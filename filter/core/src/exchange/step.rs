@@ -40,6 +40,8 @@ pub enum Event<'a> {
     Leased(Option<lease::Outcome>),
     /// The time that [`super::Exchange::deadline`] names has come.
     Expired,
+    /// What [`super::Exchange::footing`] names does not hold any more.
+    Withdrawn,
     /// The response's headers; `end` when no body follows.
     ResponseHead {
         /// As the host gave them.
@@ -135,6 +137,8 @@ pub enum Effect {
     FetchKeys(usize),
     /// Ask an issuer about a token, then feed [`Event::Validated`].
     Validate(validation::Question),
+    /// Give back a token that was taken for what cost nothing after all; where that fails one too few is left.
+    GiveBack(Take),
     /// Forget that something is somebody's: it has ended. Where that fails it stays his.
     Forget(Binding),
     /// One decision record, as one line of JSON.

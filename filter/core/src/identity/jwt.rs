@@ -63,6 +63,9 @@ pub enum Fault {
     },
 }
 
+/// That of a token which no key of its issuer signed.
+pub(super) const FORGED: Fault = Fault::Invalid("signature");
+
 /// The three parts as they stand, none of them empty.
 struct Parts<'t> {
     header: &'t str,
@@ -116,7 +119,7 @@ pub fn verify_with(
 
     let key = find_key(ring, index, &header, now)?;
     if !key.signed(parts.signed, &signature, host) {
-        return Err(Fault::Invalid("signature"));
+        return Err(FORGED);
     }
     let until = identity.expires;
     Ok(Verified { identity, issuer: index, key: Some(key.mark()), until })

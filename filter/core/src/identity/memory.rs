@@ -1,14 +1,11 @@
 //! What does this VM remember of issuers and tokens? Keys and verified tokens, always changed together.
 
-use std::time::Duration;
-
 use super::credential::Credential;
 use super::host_signature::HostSignatures;
 use super::issuer::Issuer;
 use super::jwks::KeySet;
 use super::jwt::{self, Expected, Fault, Verified};
 use super::key_ring::KeyRing;
-use super::principal::Identity;
 use super::refused_tokens::RefusedTokens;
 use super::token_cache::{Digested, TokenCache};
 use super::validation;
@@ -26,15 +23,6 @@ pub struct Memory {
     pub host: HostSignatures,
     tokens: TokenCache,
     refused: RefusedTokens,
-}
-
-/// How a token came to be accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    /// It was verified before and has not expired.
-    Remembered,
-    /// It was verified now.
-    Verified,
 }
 
 // === impl Memory ===
@@ -64,37 +52,50 @@ impl Memory {
         new
     }
 
-    /// Who presents this credential to a server: remembered, or verified now and remembered.
+    /// What is remembered of this credential at a server: what it proves, or that it was refused a moment ago.
     ///
     /// `server` is the server's index: what is verified for one is not for another.
     ///
     /// # Errors
-    /// As [`jwt::verify_with`].
-    pub fn identify(
+    /// [`Fault::Invalid`].
+    pub fn recall(
+        &mut self,
+        server: usize,
+        credential: &Credential,
+        now: Timestamp,
+    ) -> Result<Option<&Verified>, Fault> {
+        let digest = Digested::of(server, credential.token());
+        if self.refused.holds(&digest, now) {
+            return Err(Fault::Invalid("refused a moment ago"));
+        }
+        Ok(self.tokens.get(&digest, now))
+    }
+
+    /// What the credential proves: verified now, and remembered. A forged one is remembered too.
+    ///
+    /// # Errors
+    /// As [`jwt::verify_with`], and [`Fault::NeedValidation`].
+    pub fn verify(
         &mut self,
         server: usize,
         credential: &Credential,
         expected: &Expected<'_>,
         now: Timestamp,
-    ) -> Result<(Identity, Known), Fault> {
-        let digest = Digested::of(server, credential.token());
-        if let Some(identity) = self.tokens.get(&digest, now) {
-            return Ok((identity.clone(), Known::Remembered));
-        }
+    ) -> Result<Verified, Fault> {
         if validation::is_opaque(credential.token())
             && let Some(issuer) = expected.asked_about_opaque()
         {
-            let refused = self.refused.holds(&digest, now);
-            return Err(if refused {
-                Fault::Invalid("not active")
-            } else {
-                Fault::NeedValidation { issuer }
-            });
+            return Err(Fault::NeedValidation { issuer });
         }
-        let verified = jwt::verify_with(credential.token(), expected, &self.keys, &self.host, now)?;
-        let identity = verified.identity.clone();
-        self.tokens.insert(digest, verified, now);
-        Ok((identity, Known::Verified))
+        let verified = jwt::verify_with(credential.token(), expected, &self.keys, &self.host, now);
+        let digest = Digested::of(server, credential.token());
+        match &verified {
+            Ok(verified) => self.tokens.insert(digest, verified.clone(), now),
+            // What is wrong in other ways may come right: a key may be published, a time may come.
+            Err(jwt::FORGED) => self.refused.insert(digest, now),
+            Err(_) => {}
+        }
+        verified
     }
 
     /// The same for a token about which its issuer was asked; `answer` is what came, `None` if nothing came.
@@ -108,25 +109,18 @@ impl Memory {
         expected: &Expected<'_>,
         answer: Option<&[u8]>,
         now: Timestamp,
-    ) -> Result<Identity, Fault> {
+    ) -> Result<Verified, Fault> {
         let index = expected.asked_about_opaque().ok_or(Fault::Unanswered)?;
         let issuer = expected.issuers.get(index).ok_or(Fault::Unanswered)?;
-        let remember = issuer.validate.as_ref().map_or(Duration::ZERO, |source| source.remember);
+        let verified = validation::read(answer, issuer, expected.audience, now)
+            .map(|(identity, until)| Verified { identity, issuer: index, key: None, until });
         let digest = Digested::of(server, credential.token());
-        match validation::read(answer.ok_or(Fault::Unanswered)?, issuer, expected.audience, now) {
-            Ok(identity) => {
-                let until = identity.expires.min(now.plus(remember));
-                let verified = Verified { identity: identity.clone(), issuer: index, key: None, until };
-                self.tokens.insert(digest, verified, now);
-                Ok(identity)
-            }
-            Err(fault) => {
-                if matches!(fault, Fault::Invalid(_)) {
-                    self.refused.insert(digest, now);
-                }
-                Err(fault)
-            }
+        match &verified {
+            Ok(verified) => self.tokens.insert(digest, verified.clone(), now),
+            Err(Fault::Invalid(_)) => self.refused.insert(digest, now),
+            Err(_) => {}
         }
+        verified
     }
 
     /// New keys of one issuer; tokens signed by a key that is gone are forgotten.

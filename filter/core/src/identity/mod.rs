@@ -2,6 +2,7 @@
 
 pub mod claims;
 pub mod credential;
+pub mod footing;
 pub mod host_signature;
 pub mod issuer;
 pub mod jwks;

@@ -46,8 +46,8 @@ impl TokenCache {
         Self { index: HashMap::new(), entries: Vec::new(), hand: 0, capacity: capacity.max(1) }
     }
 
-    /// The identity of a token that was verified and has not expired at `now`.
-    pub fn get(&mut self, digest: &Digested, now: Timestamp) -> Option<&Identity> {
+    /// What a token proves that was verified and has not expired at `now`.
+    pub fn get(&mut self, digest: &Digested, now: Timestamp) -> Option<&Verified> {
         let slot = *self.index.get(digest)?;
         if self.entries.get(slot)?.verified.until <= now {
             self.remove(slot);
@@ -55,7 +55,7 @@ impl TokenCache {
         }
         let entry = self.entries.get_mut(slot)?;
         entry.used = true;
-        Some(&entry.verified.identity)
+        Some(&entry.verified)
     }
 
     /// Remembers a token that [`verify`](super::jwt::verify) has just accepted. One past `exp` or with a huge identity is not

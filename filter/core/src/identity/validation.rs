@@ -35,24 +35,29 @@ impl Question {
         Self { issuer, credential, resource }
     }
 
+    /// For what it is to be good.
+    pub(super) fn resource(&self) -> &str {
+        &self.resource
+    }
+
     /// The body of the request. It holds the token: for the callout only.
     pub fn body(&self) -> Vec<u8> {
         json!({"token": self.credential.token(), "resource": self.resource}).to_string().into_bytes()
     }
 }
 
-/// The identity that the answer describes.
+/// The identity that the answer describes, and until when it is believed.
 ///
 /// # Errors
 /// [`Fault::Invalid`] for a token that is not alive or not meant for `audience`; [`Fault::Unanswered`] for anything that is
 /// not an answer.
 pub(super) fn read(
-    answer: &[u8],
+    answer: Option<&[u8]>,
     issuer: &Issuer,
     audience: &str,
     now: Timestamp,
-) -> Result<Identity, Fault> {
-    let members = json::object(answer).map_err(|()| Fault::Unanswered)?;
+) -> Result<(Identity, Timestamp), Fault> {
+    let members = json::object(answer.ok_or(Fault::Unanswered)?).map_err(|()| Fault::Unanswered)?;
     match members.get("active").and_then(serde_json::Value::as_bool) {
         Some(true) => {}
         Some(false) => return Err(Fault::Invalid("not active")),
@@ -61,7 +66,10 @@ pub(super) fn read(
     if members.get("iss").and_then(|iss| iss.as_str()) != Some(issuer.issuer.as_str()) {
         return Err(Fault::Invalid("iss is not the issuer that was asked"));
     }
-    claims::validate(&members, issuer, audience, now).map_err(Fault::Invalid)
+    let identity = claims::validate(&members, issuer, audience, now).map_err(Fault::Invalid)?;
+    let remember = issuer.validate.as_ref().map(|source| source.remember).unwrap_or_default();
+    let until = identity.expires.min(now.plus(remember));
+    Ok((identity, until))
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub fn unrepeated(headers: &Headers) -> Result<(), Denial> {
 ///
 /// # Errors
 /// `HeaderMismatch` with the header's name; `InvalidRequest` for an answer posted in the modern era, which has none.
-pub fn agree(head: &RequestHead, revision: Option<Revision>, message: &Message) -> Result<(), Denial> {
+pub fn agree(mirrors: &Headers, revision: Option<Revision>, message: &Message) -> Result<(), Denial> {
     let modern = revision.is_some_and(|r| r.era() == Era::Modern);
     if modern && message.kind == MessageKind::Response {
         return Err(Denial::InvalidRequest("an answer, in a revision without requests to answer"));
@@ -67,12 +67,12 @@ pub fn agree(head: &RequestHead, revision: Option<Revision>, message: &Message) 
     if message.meta_version.is_some() && message.meta_version.as_deref() != revision.map(Revision::as_str) {
         return Err(Denial::HeaderMismatch(VERSION));
     }
-    match one(&head.headers, METHOD)? {
+    match one(mirrors, METHOD)? {
         Some(text) if text == message.operation.method => {}
         None if !modern => {}
         _ => return Err(Denial::HeaderMismatch(METHOD)),
     }
-    name_agrees(&head.headers, modern, message)
+    name_agrees(mirrors, modern, message)
 }
 
 /// A POST holds plain JSON: `application/json`, with no parameter but `charset=utf-8`, uncompressed.

@@ -267,6 +267,12 @@ impl Driven {
                 if let Effect::Forget(binding) = &effect {
                     gate.change(&table::set_key(binding, SALT), |set| (table::forget(set, binding), ()));
                 }
+                if let Effect::GiveBack(take) = &effect {
+                    let now = gate.now;
+                    gate.change(&store::set_key(take.tag, SALT), |set| {
+                        (store::give_back(set, take.tag, take.rate, 1, now), ())
+                    });
+                }
                 self.perform(effect, &mut out);
             }
             match step.control {
@@ -335,7 +341,7 @@ impl Driven {
             Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
             Effect::Count(reason) => self.counts.push(reason),
             Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
-            Effect::CountRemoved(_) | Effect::Forget(_) => {}
+            Effect::CountRemoved(_) | Effect::Forget(_) | Effect::GiveBack(_) => {}
         }
     }
 

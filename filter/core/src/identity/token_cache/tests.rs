@@ -43,7 +43,7 @@ fn a_token_is_known_for_its_server_until_it_expires() {
     let mut cache = TokenCache::new(10);
     let digest = Digested::of(0, "token");
     cache.insert(digest, verified("alice", 0, key, 10), at(0));
-    assert_eq!(cache.get(&digest, at(9)).map(|i| i.subject.as_str()), Some("alice"));
+    assert_eq!(cache.get(&digest, at(9)).map(|v| v.identity.subject.as_str()), Some("alice"));
     assert_eq!(cache.get(&Digested::of(1, "token"), at(0)), None);
     assert_eq!(cache.get(&Digested::of(0, "token2"), at(0)), None);
     assert!(cache.get(&digest, Timestamp::from_nanos(at(10).as_nanos() - 1)).is_some());
@@ -126,7 +126,7 @@ proptest! {
                 }
             } else if let Some(identity) = cache.get(&digest, at(now)) {
                 let (subject, expires) = &model[&token];
-                prop_assert!(&identity.subject == subject && *expires > now);
+                prop_assert!(&identity.identity.subject == subject && *expires > now);
             }
             prop_assert!(cache.len() <= capacity.max(1) && cache.index.len() == cache.entries.len());
         }

@@ -16,7 +16,7 @@ fn head(pairs: &[(&str, &str)]) -> RequestHead {
 }
 
 fn verdict(revision: Option<Revision>, body: &str, pairs: &[(&str, &str)]) -> Result<(), Denial> {
-    agree(&head(pairs), revision, &read(body.as_bytes(), revision).unwrap())
+    agree(&head(pairs).headers, revision, &read(body.as_bytes(), revision).unwrap())
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! What does an identity rest on while a stream lasts, besides time? A token that is good when a stream begins may be
+//! revoked, or its key withdrawn, hours before it would expire.
+
+use std::time::Duration;
+
+use super::credential::Credential;
+use super::issuer::Issuer;
+use super::jwt::{Fault, Verified};
+use super::key::KeyMark;
+use super::memory::Memory;
+use super::validation::{self, Question};
+use crate::time::Timestamp;
+
+/// What must go on holding.
+#[derive(Clone, Debug)]
+pub enum Footing {
+    /// The issuer (its index) still publishes the key that signed.
+    Key(usize, KeyMark),
+    /// The issuer still vouches for the token.
+    Word(Word),
+}
+
+/// An issuer's word, which is believed for a while.
+#[derive(Clone, Debug)]
+pub struct Word {
+    question: Question,
+    until: Timestamp,
+    next: Timestamp,
+}
+
+/// How it stands now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It holds.
+    Firm,
+    /// The issuer must be asked; until it answers, it holds.
+    Ask,
+    /// It does not hold any more: what rests on it must end.
+    Gone,
+}
+
+// === impl Footing ===
+
+impl Footing {
+    /// How long a word counts on after its time, while nobody answers: a restart of the issuer ends no stream.
+    pub const PATIENCE: Duration = Duration::from_secs(30);
+    /// How long an answer may take before the issuer is asked again.
+    const AGAIN: Duration = Duration::from_secs(5);
+
+    /// That of a token that was accepted for `resource`. `None` without the token where the issuer would have to be asked.
+    pub fn of(verified: &Verified, credential: Option<Credential>, resource: &str) -> Option<Self> {
+        match verified.key {
+            Some(mark) => Some(Self::Key(verified.issuer, mark)),
+            None => credential.map(|credential| {
+                let question = Question::new(verified.issuer, credential, resource.to_owned());
+                Self::Word(Word { question, until: verified.until, next: verified.until })
+            }),
+        }
+    }
+
+    /// How it stands, as far as this VM knows. Keys that could not be refreshed for so long that they are stale are gone.
+    pub fn stands(&self, memory: &Memory, now: Timestamp) -> Standing {
+        match self {
+            Self::Key(issuer, mark) => match memory.keys.keys(*issuer, now) {
+                Some(keys) if keys.has(*mark) => Standing::Firm,
+                _ => Standing::Gone,
+            },
+            Self::Word(word) if now < word.until => Standing::Firm,
+            Self::Word(word) if word.until.plus(Self::PATIENCE) <= now => Standing::Gone,
+            Self::Word(word) if now < word.next => Standing::Firm,
+            Self::Word(_) => Standing::Ask,
+        }
+    }
+
+    /// What to ask; it is on its way from `now`.
+    pub fn ask(&mut self, now: Timestamp) -> Option<Question> {
+        let Self::Word(word) = self else { return None };
+        word.next = now.plus(Self::AGAIN);
+        Some(word.question.clone())
+    }
+
+    /// What the issuer says now; `None` if nothing came.
+    pub fn answered(&mut self, answer: Option<&[u8]>, issuers: &[Issuer], now: Timestamp) -> Standing {
+        let Self::Word(word) = self else { return Standing::Firm };
+        let Some(issuer) = issuers.get(word.question.issuer) else { return Standing::Gone };
+        match validation::read(answer, issuer, word.question.resource(), now) {
+            Ok((_, until)) => {
+                (word.until, word.next) = (until, until);
+                Standing::Firm
+            }
+            Err(Fault::Invalid(_)) => Standing::Gone,
+            // Another is asked for when the time for this one is over.
+            Err(_) => Standing::Firm,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
