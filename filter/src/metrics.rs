@@ -13,7 +13,7 @@ use wicketgate_core::time::Timestamp;
 use crate::host::{self, Fault, Metric};
 
 /// Reasons that are not denials.
-const OTHER: [&str; 6] = [
+const OTHER: [&str; 7] = [
     "allowed",
     "public_document",
     "client_gone",
