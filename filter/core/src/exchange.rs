@@ -259,7 +259,7 @@ impl Exchange {
     /// What the head alone tells of the operation, and whether the rest of it is in order.
     fn asked_by_head(&mut self, head: &RequestHead, end: bool, server: &Server) -> Result<Asked, Denial> {
         headers::unrepeated(&head.headers)?;
-        let revision = headers::revision_of(head, &server.versions);
+        let revision = headers::revision_of(head, &server.versions, server.newer);
         let modern = matches!(revision, Ok(Some(r)) if r.era() == Era::Modern);
         if !modern {
             self.facts.session = session::id_of(&head.headers)?.map(str::to_owned);

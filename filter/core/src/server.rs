@@ -4,7 +4,7 @@ use crate::identity::origin::Origin;
 use crate::limits::rate::Rate;
 use crate::limits::tag::Per;
 use crate::mcp::operation::{Operation, Target};
-use crate::mcp::versions::Revision;
+use crate::mcp::versions::{Newer, Revision};
 use crate::policy::pattern::Pattern;
 use crate::policy::rule_set::RuleSet;
 
@@ -31,6 +31,8 @@ pub struct Server {
     pub issuers: Vec<usize>,
     /// Protocol revisions that it accepts, oldest first; never empty.
     pub versions: Vec<Revision>,
+    /// What becomes of newer ones than the gateway knows.
+    pub newer: Newer,
     /// What becomes of sessions and tasks that nobody is known to own.
     pub unknown: Unknown,
     /// How much and how often.

@@ -111,6 +111,47 @@ fn a_server_of_the_modern_era_alone_takes_no_legacy_request() {
 }
 
 #[test]
+fn a_newer_revision_is_inspected_where_the_server_says_so() {
+    let meta = |version: &str| json!({"io.modelcontextprotocol/protocolVersion": version});
+    let ask_in = |newer: Option<&str>, tool: &str, said: &str| {
+        let mut configuration = with_limits(&json!({}));
+        if let Some(newer) = newer {
+            configuration["servers"][0]["newer_versions"] = json!(newer);
+        }
+        let mut message = call(tool);
+        message["params"]["_meta"] = meta(said);
+        let fields = [
+            JSON,
+            ANY,
+            ("mcp-protocol-version", "2027-01-31"),
+            ("mcp-method", "tools/call"),
+            ("mcp-name", tool),
+        ];
+        let driven = ask(&mut Gate::new(&configuration), "POST", &fields, Some(&message.to_string()));
+        (driven.upstream.is_some(), driven.decisions[0]["reason"].as_str().unwrap().to_owned())
+    };
+    let refused = |reason: &str| (false, reason.to_owned());
+    assert_eq!(ask_in(None, "search_x", "2027-01-31"), refused("unsupported_version"));
+    assert_eq!(ask_in(Some("refuse"), "search_x", "2027-01-31"), refused("unsupported_version"));
+    assert_eq!(ask_in(Some("inspect"), "search_x", "2027-01-31"), (true, "allowed".to_owned()));
+    assert_eq!(ask_in(Some("inspect"), "drop", "2027-01-31"), refused("not_allowed"));
+    assert_eq!(ask_in(Some("inspect"), "search_x", "2026-07-28"), refused("header_mismatch"));
+}
+
+#[test]
+fn a_notification_has_no_id() {
+    let mut gate = gate();
+    let mut message =
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
+    let sent = ask(&mut gate, "POST", &[JSON, ANY], Some(&message.to_string()));
+    assert!(sent.upstream.is_some());
+    message["id"] = json!(1);
+    let driven = ask(&mut gate, "POST", &[JSON, ANY], Some(&message.to_string()));
+    assert_eq!(refusal(&driven), (Some(400), "invalid_request"));
+    assert_eq!(driven.reply_json()["id"], 1);
+}
+
+#[test]
 fn a_principal_has_a_bucket_of_its_own() {
     let mut gate = Gate::new(&with_limits(&json!({"principal": {"rate": "1/m", "burst": 2}})));
     let mut calls = |subject: &str| gate.post(&json!({"sub": subject}), &call("search_x")).upstream.is_some();

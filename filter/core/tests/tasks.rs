@@ -159,3 +159,23 @@ fn what_cannot_be_bound_is_not_handed_out() {
     let unknown = task_request(&mut gate, &json!({}), "tasks/get", "t1");
     assert_eq!((unknown.status(), unknown.upstream.is_some()), (Some(503), false), "nobody says whose it is");
 }
+
+#[test]
+fn what_a_client_says_of_a_task_is_of_its_own_or_of_nobodys() {
+    for sessions in [json!({}), json!({"unknown": "adopt"})] {
+        let mut gate = gate(&sessions);
+        create(&mut gate, &json!({}), "hers", JSON);
+        let mut says = |claims: &Value, id: &str| {
+            let params = json!({"taskId": id, "status": "completed"});
+            let message = json!({"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": params});
+            let driven = gate.post(claims, &message);
+            driven.upstream.is_some()
+        };
+        assert!(says(&json!({}), "hers") && !says(&bob(), "hers"));
+        assert!(says(&bob(), "a task of the client's own"), "the server asked for it");
+        assert!(says(&json!({}), "a task of the client's own"), "saying so made it nobody's");
+    }
+    let mut gate = gate(&json!({}));
+    let cancel = json!({"jsonrpc": "2.0", "method": "tasks/cancel", "params": {"taskId": "unknown"}});
+    assert!(gate.post(&bob(), &cancel).upstream.is_none(), "without an id it is still a request by rules");
+}

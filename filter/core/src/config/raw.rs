@@ -150,6 +150,9 @@ pub struct RawServer {
     pub scopes: Vec<String>,
     /// Revisions of MCP that it accepts, such as `2025-11-25`. Default: all that the gateway knows.
     pub versions: Option<Vec<String>>,
+    /// Revisions of MCP that are newer than all that the gateway knows: `refuse` answers -32022, so that clients speak an
+    /// older one; `inspect` reads them as 2026-07-28, which `versions` must hold. Default `refuse`.
+    pub newer_versions: Option<String>,
     /// What becomes of sessions and tasks that this gateway does not know.
     pub sessions: Option<RawSessions>,
     /// Sizes, rates and numbers.
@@ -163,7 +166,7 @@ mapping!(
     RawServer,
     "a mapping",
     [name, url],
-    [r#match, issuers, origins, scopes, versions, sessions, limits, rules]
+    [r#match, issuers, origins, scopes, versions, newer_versions, sessions, limits, rules]
 );
 
 /// Which requests are for a server.

@@ -7,7 +7,7 @@ use super::who::is_scope;
 use super::{limits, rules};
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::identity::origin::Origin;
-use crate::mcp::versions::Revision;
+use crate::mcp::versions::{Newer, Revision};
 use crate::server::{self, Authority, Host, Server, Unknown};
 use serde_json::json;
 
@@ -75,6 +75,7 @@ fn compile_one(
         scopes: raw.scopes.clone(),
         origins: origins(&raw.origins, &place.key("origins"), found),
         issuers: indexes,
+        newer: newer(raw.newer_versions.as_deref(), &versions, &place.key("newer_versions"), found),
         versions,
         unknown: unknown(raw.sessions.as_ref(), &place.key("sessions"), found),
         limits,
@@ -266,6 +267,24 @@ fn versions(chosen: Option<&[String]>, place: &Place, found: &mut Findings) -> V
     compiled.sort();
     compiled.dedup();
     compiled
+}
+
+fn newer(raw: Option<&str>, versions: &[Revision], place: &Place, found: &mut Findings) -> Newer {
+    let newest = Revision::NEWEST.as_str();
+    match raw {
+        None | Some("refuse") => return Newer::Refuse,
+        Some("inspect") if versions.contains(&Revision::NEWEST) => return Newer::Inspect,
+        // Without any, that was said already.
+        Some("inspect") if versions.is_empty() => {}
+        Some("inspect") => {
+            found.error(place, format!("they would be read as {newest}, which `versions` does not hold"));
+        }
+        Some(other) => {
+            let message = format!("`{other}` is neither `refuse` nor `inspect`");
+            found.suggest(place, message, nearest(other, ["refuse", "inspect"]));
+        }
+    }
+    Newer::Refuse
 }
 
 /// RFC 9728 section 2. Scopes and issuers are left out where there are none.

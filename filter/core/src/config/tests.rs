@@ -28,7 +28,7 @@ fn sound() -> Value {
             "origins": ["https://app.example.com"],
             "scopes": ["mcp:read"],
             "versions": ["2026-07-28", "2025-11-25"],
-            "sessions": {"unknown": "adopt"},
+            "newer_versions": "inspect", "sessions": {"unknown": "adopt"},
             "limits": {"streams": 8, "request_bytes": "1MiB", "response_bytes": 4096, "flood": {"rate": "50/s", "burst": 60},
                        "principal": {"rate": "600/m"}, "client": {"rate": "1000/h"},
                        "organization": {"rate": "90/s"}, "server": {"rate": "10/d"},

@@ -54,10 +54,9 @@ impl Exchange {
         for target in &operation.targets {
             if let Target::Task(id) = target {
                 let binding = bound(Kind::Task, server, id, who, source);
-                asks.push_back(Ask::Task(
-                    Consult { binding, question: question(server.unknown) },
-                    id.clone(),
-                ));
+                let question =
+                    if self.is_notification() { Question::Check } else { question(server.unknown) };
+                asks.push_back(Ask::Task(Consult { binding, question }, id.clone()));
             }
         }
         if self.may_stream(operation) {
@@ -80,6 +79,8 @@ impl Exchange {
     ) -> Result<Control, Denial> {
         match (admission.asks.pop_front(), event) {
             (Some(Ask::Session(_)), Event::Consulted(finding)) => own_session(*finding)?,
+            // What a client says of a task may be of one of its own, which no server handed out.
+            (Some(Ask::Task(..)), Event::Consulted(Some(Finding::Unknown))) if self.is_notification() => {}
             (Some(Ask::Task(_, id)), Event::Consulted(finding)) => own_task(*finding, id)?,
             (Some(Ask::Stream(lease)), Event::Leased(outcome)) => {
                 outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(lease.most)?;
@@ -101,6 +102,10 @@ impl Exchange {
         };
         self.phase = Phase::Admitting(admission);
         Ok(control)
+    }
+
+    fn is_notification(&self) -> bool {
+        self.facts.operation.as_ref().is_some_and(|o| o.method.starts_with("notifications/"))
     }
 
     /// Whether the answer may be an event stream: that of GET, and that of every request that has an answer. What it will

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::jsonrpc::{Message, MessageKind};
 use super::method::Method;
-use super::versions::{Era, Revision};
+use super::versions::{Era, Newer, Revision};
 use crate::denial::Denial;
 use crate::head::{Headers, RequestHead};
 
@@ -29,10 +29,16 @@ const AT_MOST_ONCE: [&str; 7] =
 ///
 /// # Errors
 /// `UnsupportedVersion` for any revision that is not in `allowed`; `HeaderMismatch` if the header is repeated or unreadable.
-pub fn revision_of(head: &RequestHead, allowed: &[Revision]) -> Result<Option<Revision>, Denial> {
+/// Where `newer` ones are inspected, they are read as the newest, which must be allowed too.
+pub fn revision_of(
+    head: &RequestHead,
+    allowed: &[Revision],
+    newer: Newer,
+) -> Result<Option<Revision>, Denial> {
     let Some(text) = one(&head.headers, VERSION)? else { return Ok(None) };
     match Revision::parse(text) {
         Some(revision) if allowed.contains(&revision) => Ok(Some(revision)),
+        None if newer.inspects(text) && allowed.contains(&Revision::NEWEST) => Ok(Some(Revision::NEWEST)),
         _ => Err(Denial::UnsupportedVersion(text.to_owned())),
     }
 }
@@ -64,7 +70,7 @@ pub fn agree(mirrors: &Headers, revision: Option<Revision>, message: &Message) -
     if modern && message.kind == MessageKind::Response {
         return Err(Denial::InvalidRequest("an answer, in a revision without requests to answer"));
     }
-    if message.meta_version.is_some() && message.meta_version.as_deref() != revision.map(Revision::as_str) {
+    if message.meta_version.is_some() && message.meta_version.as_deref() != one(mirrors, VERSION)? {
         return Err(Denial::HeaderMismatch(VERSION));
     }
     match one(mirrors, METHOD)? {

@@ -158,6 +158,10 @@ fn call(
         // Rules and records take these for a verb or an answer, which the upstream would not.
         return Err(Denial::InvalidRequest("a method by a name of the gateway's own"));
     }
+    if id.is_some() && name.starts_with("notifications/") {
+        // Rules take it for a notification; an upstream may take it for a request.
+        return Err(Denial::InvalidRequest("a notification with an id"));
+    }
     let params = parts.sound_params()?;
     let method = Method::find(name);
     let targets = match method {

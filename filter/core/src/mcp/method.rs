@@ -84,7 +84,7 @@ pub const METHODS: &[Method] = &[
     Method { sender: Sender::Both, ..always("notifications/cancelled", Place::Nothing) },
     Method { sender: Sender::Both, ..always("notifications/progress", Place::Nothing) },
     legacy("notifications/roots/list_changed", Place::Nothing),
-    Method { since: TASKS, sender: Sender::Both, ..legacy("notifications/tasks/status", Place::Nothing) },
+    Method { since: TASKS, sender: Sender::Both, ..legacy("notifications/tasks/status", Place::Task) },
 ];
 
 // === impl Method ===

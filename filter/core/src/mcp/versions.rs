@@ -22,6 +22,25 @@ pub enum Era {
     Modern,
 }
 
+/// What becomes of revisions that are newer than all known ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Newer {
+    /// They are refused: what they mean is not known.
+    #[default]
+    Refuse,
+    /// They are read as the newest known one.
+    Inspect,
+}
+
+// === impl Newer ===
+
+impl Newer {
+    /// Whether the revision of this date is to be read as the newest.
+    pub fn inspects(self, date: &str) -> bool {
+        self == Self::Inspect && Revision::is_newer(date)
+    }
+}
+
 // === impl Revision ===
 
 impl Revision {
@@ -41,6 +60,19 @@ impl Revision {
     /// The revision of that exact date.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|r| r.as_str() == text)
+    }
+
+    /// The newest of all.
+    pub const NEWEST: Self = Self::R20260728;
+
+    /// Whether `text` is the date of a revision that is newer than all known ones.
+    fn is_newer(text: &str) -> bool {
+        let dated = text.len() == 10
+            && text.bytes().enumerate().all(|(at, b)| match at {
+                4 | 7 => b == b'-',
+                _ => b.is_ascii_digit(),
+            });
+        dated && text > Self::NEWEST.as_str()
     }
 
     /// The era it belongs to.

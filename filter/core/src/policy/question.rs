@@ -31,7 +31,8 @@ impl<'a> Question<'a> {
     pub(crate) fn all(operation: &'a Operation) -> Option<Vec<Self>> {
         let method = operation.method.as_str();
         let class = class_of(method);
-        if !operation.targets.is_empty() {
+        // A notification may name a task; whose it is, is asked where that is known.
+        if !operation.targets.is_empty() && class != Class::Housekeeping {
             let fits = operation.targets.iter().all(|t| class.kinds().contains(&Kind::of(t)));
             return if fits { operation.targets.iter().map(|t| Self::of(method, t)).collect() } else { None };
         }

@@ -65,7 +65,7 @@ fn a_legacy_request_need_not_mirror_but_must_not_differ() {
 
 #[test]
 fn the_declared_version_equals_the_header_and_may_be_missed_by_the_server() {
-    let pairs = [("mcp-method", "tools/list")];
+    let pairs = [("mcp-method", "tools/list"), ("mcp-protocol-version", "2026-07-28")];
     assert_eq!(verdict(Some(R20260728), DECLARED, &pairs), Ok(()));
     assert_eq!(verdict(Some(R20260728), LIST, &pairs), Ok(()), "the server answers -32602 itself");
     let other = DECLARED.replace("2026-07-28", "v999.0.0");
@@ -94,7 +94,7 @@ fn the_sentinel_is_exact() {
 #[test]
 fn a_version_is_one_that_the_server_allows() {
     let allowed = [R20251125, R20260728];
-    let of = |pairs: &[(&str, &str)]| revision_of(&head(pairs), &allowed);
+    let of = |pairs: &[(&str, &str)]| revision_of(&head(pairs), &allowed, Newer::Refuse);
     assert_eq!(of(&[]), Ok(None));
     assert_eq!(of(&[("mcp-protocol-version", " 2026-07-28 ")]), Ok(Some(R20260728)));
     for unknown in ["2025-06-18", "2026-07-28x", "", "v999.0.0"] {
@@ -103,6 +103,22 @@ fn a_version_is_one_that_the_server_allows() {
     }
     let twice = [("mcp-protocol-version", "2026-07-28"), ("MCP-Protocol-Version", "2026-07-28")];
     assert_eq!(of(&twice), Err(Denial::HeaderMismatch(VERSION)));
+}
+
+#[test]
+fn a_newer_version_is_refused_or_read_as_the_newest() {
+    let of = |newer, allowed: &[Revision], text| {
+        revision_of(&head(&[("mcp-protocol-version", text)]), allowed, newer)
+    };
+    let all = Revision::ALL;
+    assert_eq!(of(Newer::Inspect, &all, "2027-01-31"), Ok(Some(R20260728)));
+    for text in ["2026-07-27", "2024-11-05", "2027-1-31", "2027-01-31x", "9999", "DRAFT-2027"] {
+        assert_eq!(of(Newer::Inspect, &all, text), Err(Denial::UnsupportedVersion(text.into())));
+    }
+    for (newer, allowed) in [(Newer::Refuse, &all[..]), (Newer::Inspect, &[R20251125])] {
+        let refused = Err(Denial::UnsupportedVersion("2027-01-31".into()));
+        assert_eq!(of(newer, allowed, "2027-01-31"), refused);
+    }
 }
 
 #[test]
