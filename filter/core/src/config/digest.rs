@@ -29,16 +29,16 @@ fn write_canonical(out: &mut String, value: &Value) {
             out.push(']');
         }
         Value::Object(members) => {
-            let mut sorted: Vec<_> = members.iter().collect();
-            sorted.sort_by_key(|(key, _)| *key);
+            let mut sorted: Vec<&str> = members.keys().map(String::as_str).collect();
+            sorted.sort_unstable();
             out.push('{');
-            for (at, (key, member)) in sorted.into_iter().enumerate() {
+            for (at, key) in sorted.into_iter().enumerate() {
                 if at > 0 {
                     out.push(',');
                 }
-                out.push_str(&Value::String(key.clone()).to_string());
+                out.push_str(&Value::from(key).to_string());
                 out.push(':');
-                write_canonical(out, member);
+                write_canonical(out, members.get(key).unwrap_or(&Value::Null));
             }
             out.push('}');
         }

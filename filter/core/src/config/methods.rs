@@ -62,11 +62,8 @@ pub(crate) fn judge_names(methods: &[Pattern], place: &Place, found: &mut Findin
 
 /// What the methods that `pattern` matches act on.
 fn kinds_of(pattern: &Pattern) -> Vec<Kind> {
-    let mut kinds: Vec<Kind> =
-        known().filter(|m| pattern.matches(m)).flat_map(|m| class_of(m).kinds()).copied().collect();
-    kinds.sort();
-    kinds.dedup();
-    kinds
+    let acts = |kind: &Kind| known().any(|m| pattern.matches(m) && class_of(m).kinds().contains(kind));
+    Kind::ALL.into_iter().filter(acts).collect()
 }
 
 /// A known method that was probably meant by an unknown one. Extensions may have any other name.

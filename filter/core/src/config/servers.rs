@@ -264,9 +264,7 @@ fn versions(chosen: Option<&[String]>, place: &Place, found: &mut Findings) -> V
             }
         }
     }
-    compiled.sort();
-    compiled.dedup();
-    compiled
+    Revision::ALL.into_iter().filter(|revision| compiled.contains(revision)).collect()
 }
 
 fn newer(raw: Option<&str>, versions: &[Revision], place: &Place, found: &mut Findings) -> Newer {

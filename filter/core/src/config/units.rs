@@ -15,7 +15,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         "MiB" => 1 << 20,
         "GiB" => 1 << 30,
         "K" | "KB" | "kB" | "M" | "MB" | "G" | "GB" => {
-            let first = unit.get(..1).unwrap_or_default().to_uppercase();
+            let first = unit.get(..1).unwrap_or_default().to_ascii_uppercase();
             return Err(format!("the unit `{unit}` is ambiguous: write {number}{first}iB"));
         }
         _ => return Err(format!("`{text}` is not {WANTED}")),

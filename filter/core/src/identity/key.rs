@@ -3,9 +3,8 @@
 
 use std::fmt;
 
-use p256::ecdsa;
+use p256::ecdsa::{self, signature::hazmat::PrehashVerifier as _};
 use rsa::RsaPublicKey;
-use rsa::pkcs8::EncodePublicKey as _;
 use rsa::{pkcs1v15, pss};
 use sha2::{Digest, Sha256};
 
@@ -39,6 +38,34 @@ const P256_SPKI: [u8; 26] = [
     0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
+/// `SubjectPublicKeyInfo` of an RSA key (RFC 8017 appendix A.1.1, RFC 3279 section 2.3.1): the algorithm, then two numbers.
+fn rsa_spki(n: &[u8], e: &[u8]) -> Vec<u8> {
+    const ALGORITHM: [u8; 15] =
+        [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+    // A number with its highest bit set has a zero in front, which says that it is positive.
+    let number = |bytes: &[u8]| {
+        let leading = bytes.iter().take_while(|b| **b == 0).count();
+        let digits = bytes.get(leading..).unwrap_or_default();
+        let sign: &[u8] = if digits.first().is_some_and(|b| *b >= 0x80) { &[0] } else { &[] };
+        der(0x02, &[sign, digits])
+    };
+    let numbers = der(0x30, &[&number(n), &number(e)]);
+    der(0x30, &[&ALGORITHM, &der(0x03, &[&[0], &numbers])])
+}
+
+/// One DER value: tag, length (at most two bytes of it, enough for any key that we take), contents.
+fn der(tag: u8, contents: &[&[u8]]) -> Vec<u8> {
+    let length = contents.iter().map(|part| part.len()).sum::<usize>();
+    let [.., high, low] = length.to_be_bytes();
+    let mut out = match (high, low) {
+        (0, 0..=0x7f) => vec![tag, low],
+        (0, _) => vec![tag, 0x81, low],
+        _ => vec![tag, 0x82, high, low],
+    };
+    out.extend(contents.concat());
+    out
+}
+
 // === impl PublicKey ===
 
 impl PublicKey {
@@ -51,7 +78,7 @@ impl PublicKey {
             return None;
         }
         let key = RsaPublicKey::new(modulus, exponent).ok()?;
-        let spki = key.to_public_key_der().ok()?.into_vec();
+        let spki = rsa_spki(n, e);
         let typed = match algorithm {
             Algorithm::Rs256 => Typed::Rs256(pkcs1v15::VerifyingKey::new(key)),
             Algorithm::Ps256 => Typed::Ps256(pss::VerifyingKey::new(key)),
@@ -122,7 +149,7 @@ impl Typed {
             Self::Ps256(key) => pss::Signature::try_from(signature)
                 .is_ok_and(|s| rsa::signature::Verifier::verify(key, text, &s).is_ok()),
             Self::Es256(key) => ecdsa::Signature::from_slice(signature)
-                .is_ok_and(|s| ecdsa::signature::Verifier::verify(key, text, &s).is_ok()),
+                .is_ok_and(|s| key.verify_prehash(&Sha256::digest(text), &s).is_ok()),
             Self::EdDsa(key) => {
                 ed25519_compact::Signature::from_slice(signature).is_ok_and(|s| key.verify(text, &s).is_ok())
             }
@@ -147,5 +174,52 @@ impl KeyMark {
         let mut mark = [0; 16];
         mark.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
         Self(mark)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rsa::BigUint;
+    use rsa::pkcs8::EncodePublicKey as _;
+
+    use super::*;
+
+    #[test]
+    fn the_der_of_keys_is_that_of_the_library() {
+        for bits in [2048_usize, 3072, 4096] {
+            let mut n = vec![0xc1; bits / 8];
+            n[bits / 8 - 1] = 0x0d;
+            let e = [1, 0, 1];
+            let key = RsaPublicKey::new(BigUint::from_bytes_be(&n), BigUint::from(65_537_u32)).unwrap();
+            let expected = key.to_public_key_der().unwrap();
+            assert_eq!(rsa_spki(&n, &e), expected.as_bytes(), "{bits}");
+            assert_eq!(rsa_spki(&[&[0, 0], &n[..]].concat(), &e), expected.as_bytes(), "zeros in front");
+        }
+        let mut low = vec![0x41; 256];
+        low[255] = 1;
+        let key = RsaPublicKey::new(BigUint::from_bytes_be(&low), BigUint::from(65_537_u32)).unwrap();
+        assert_eq!(rsa_spki(&low, &[1, 0, 1]), key.to_public_key_der().unwrap().as_bytes());
+        let signing = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
+        let point = signing.verifying_key().to_sec1_point(false);
+        let (x, y) = (point.x().unwrap(), point.y().unwrap());
+        let ours = PublicKey::p256(None, &(*x).into(), &(*y).into()).unwrap();
+        let theirs = p256::pkcs8::EncodePublicKey::to_public_key_der(signing.verifying_key()).unwrap();
+        assert_eq!(ours.spki_der(), Some(theirs.as_bytes()));
+    }
+
+    #[test]
+    fn weak_and_strange_rsa_keys_are_none() {
+        let of = |n: &[u8], e: &[u8]| PublicKey::rsa(Algorithm::Rs256, None, n, e).is_some();
+        let odd = |bytes: usize| {
+            let mut n = vec![0xc1; bytes];
+            n[bytes - 1] = 0x0d;
+            n
+        };
+        assert!(of(&odd(256), &[1, 0, 1]) && of(&odd(512), &[0, 1, 0, 1]));
+        assert!(!of(&odd(255), &[1, 0, 1]) && !of(&odd(513), &[1, 0, 1]), "too small, too large");
+        assert!(!of(&odd(256), &[3]) && !of(&odd(256), &[]) && !of(&[], &[1, 0, 1]));
+        let mut even = odd(256);
+        even[255] = 0x0c;
+        assert!(!of(&even, &[1, 0, 1]));
     }
 }

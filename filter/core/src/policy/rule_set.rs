@@ -53,7 +53,7 @@ impl RuleSet {
     pub fn new(rules: Vec<Rule>) -> Self {
         let mut scopes: Vec<String> =
             rules.iter().filter(|r| r.effect != Effect::Deny).flat_map(|r| r.who.scopes()).cloned().collect();
-        scopes.sort();
+        scopes.sort_unstable();
         scopes.dedup();
         Self { rules, scopes }
     }
@@ -143,7 +143,7 @@ impl RuleSet {
     /// A client that asks for exactly these scopes loses none of those that matter here.
     fn step_up(&self, granted: &[String], mut needed: Vec<String>) -> Vec<String> {
         needed.extend(granted.iter().filter(|s| self.scopes.contains(s)).cloned());
-        needed.sort();
+        needed.sort_unstable();
         needed.dedup();
         needed
     }

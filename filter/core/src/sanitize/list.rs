@@ -262,7 +262,7 @@ fn readable(value: &Value<'_>) -> Option<String> {
 }
 
 fn apply(body: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
-    edits.sort_by_key(|edit| edit.range.start);
+    edits.sort_unstable_by_key(|edit| edit.range.start);
     let mut out = Vec::with_capacity(body.len() + 32);
     let mut at = 0;
     for Edit { range, with } in edits {
