@@ -140,7 +140,8 @@ impl Soak {
     async fn all_is_well(&mut self, token: &str) {
         self.world.require_alive().unwrap();
         let failures = vm_failures(&self.world).await;
-        assert!(failures.values().all(|count| *count == 0), "seed {}: {failures:?}", self.seed);
+        let told = failures.contains_key("wasm.wicketgate.vm_reload");
+        assert!(told && failures.values().all(|count| *count == 0), "seed {}: {failures:?}", self.seed);
         let bytes = stage::request(
             &self.world,
             "POST /mcp",
