@@ -33,21 +33,29 @@ const USAGE: &str = "say: load [SCALE [PART]], or cost [ROUNDS [CASE]]";
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut summary = Summary::default();
     summary.told("load of the machine before", process::machine_load());
-    match words.as_slice() {
-        ["load"] => load(1.0, "", &mut summary).await,
-        ["load", scale] => load(scale.parse().expect(USAGE), "", &mut summary).await,
-        ["load", scale, part] => load(scale.parse().expect(USAGE), part, &mut summary).await,
-        ["cost"] => cost::run(7, "", &mut summary).await,
-        ["cost", rounds] => cost::run(rounds.parse().expect(USAGE), "", &mut summary).await,
-        ["cost", rounds, only] => cost::run(rounds.parse().expect(USAGE), only, &mut summary).await,
-        _ => panic!("{USAGE}"),
+    tokio::select! {
+        () = work(&mut summary) => {}
+        // What was started is stopped when it is dropped, which no signal would see to.
+        _ = tokio::signal::ctrl_c() => return ExitCode::FAILURE,
     }
     summary.told("load of the machine after", process::machine_load());
     if summary.end() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn work(summary: &mut Summary) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["load"] => load(1.0, "", summary).await,
+        ["load", scale] => load(scale.parse().expect(USAGE), "", summary).await,
+        ["load", scale, part] => load(scale.parse().expect(USAGE), part, summary).await,
+        ["cost"] => cost::run(7, "", summary).await,
+        ["cost", rounds] => cost::run(rounds.parse().expect(USAGE), "", summary).await,
+        ["cost", rounds, only] => cost::run(rounds.parse().expect(USAGE), only, summary).await,
+        _ => panic!("{USAGE}"),
+    }
 }
 
 /// The parts whose names hold `part`, each at this share of its full size.
