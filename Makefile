@@ -30,6 +30,8 @@ WASM_OPT := --enable-bulk-memory --enable-bulk-memory-opt --enable-sign-ext --en
 OBTAIN := tests/obtain
 # Most of them wait for something most of the time.
 E2E := $(CARGO) test $(NATIVE) --test e2e -- --test-threads 4
+# What drives and measures is optimized too: it shares the machine with what is measured.
+LOAD := $(CARGO) test --quiet --release $(NATIVE) --test load --
 # Tests that choose their host mode themselves.
 OF_ONE_MODE := --skip gateway::bypass --skip gateway::hold_body --skip gateway::unheld_headers --skip gateway::waiting
 ENVOYS ?= 1.37 1.38 1.39 1.40
@@ -174,9 +176,32 @@ coverage: ## Line coverage of core and sidecar by their own tests: a table, and 
 	"$$tool" llvm-cov report
 
 .PHONY: bench
-bench: ## Micro-benches of the core (criterion); figures mean something on a quiet machine only
-	$(call stage,benches)
-	@$(CARGO) bench --quiet -p wicketgate-core --bench '*'
+bench: filter native-release ## What a call costs: Envoy's CPU with the filter and without, then micro-benches of the core
+#~ ROUNDS=7           how often each is measured; figures mean something on a quiet machine only
+	$(call stage,a call through Envoy)
+	@$(LOAD) cost $(or $(ROUNDS),7)
+	printf '\n\033[1m== %s\033[0m\n' "the core" >&2
+	$(CARGO) bench --quiet -p wicketgate-core --bench '*'
+
+.PHONY: load
+load: filter native-release ## Do bounds hold under load? Buckets, streams, a million principals, bad tokens (half an hour)
+#~ SCALE=1            share of the full size
+#~ PART=buckets       only this one: buckets, streams, principals, bad tokens
+	$(call stage,load)
+	@$(LOAD) load $(or $(SCALE),1) $(if $(PART),"$(PART)")
+
+.PHONY: load-smoke
+load-smoke: filter native
+	$(call stage,load (a hundredth of it))
+	@$(CARGO) test --quiet $(NATIVE) --test load -- load 0.01
+
+.PHONY: soak
+soak: setup filter native ## Ten minutes of mutated requests: Envoy lives, no VM fails, nothing passes that may not
+#~ SECONDS=600        how long; make ci has four seconds of it among the end-to-end tests
+#~ SEED=NUMBER        the same bytes as in the run that printed it
+	$(call stage,soak)
+	@SOAK_SECONDS=$(or $(SECONDS),600) SEED=$(SEED) \
+	  $(CARGO) test --quiet $(NATIVE) --test e2e -- --ignored --nocapture the_gateway_bears_it_for_long
 
 .PHONY: fuzz
 fuzz: ## Fuzz the core (libFuzzer, stable toolchain, a C++ compiler): every target for a while
@@ -200,7 +225,7 @@ lint: ## Formatting, clippy (native and WebAssembly), shell scripts, reference c
 	@$(CARGO) fmt --all --check
 	$(call stage,clippy)
 	@$(OBTAIN)/wasm-target.sh >/dev/null
-	$(CARGO) clippy --quiet $(NATIVE) --all-targets --test e2e -- -D warnings
+	$(CARGO) clippy --quiet $(NATIVE) --all-targets --test e2e --test load -- -D warnings
 	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter -- -D warnings
 	$(call stage,shell scripts)
 	@for script in $(OBTAIN)/*.sh filter/core/fuzz/run.sh .ci/run; do bash -n "$$script"; done
@@ -211,7 +236,7 @@ fmt: ## Format the code
 	@$(CARGO) fmt --all
 
 .PHONY: ci
-ci: lint test fuzz-smoke build ## What CI runs: lint, test, a short fuzz, build
+ci: lint test load-smoke fuzz-smoke build ## What CI runs: lint, test, a short load, a short fuzz, build
 
 .PHONY: clean
 clean: ## Remove what was built, and the default state directory (what was fetched stays in .cache)

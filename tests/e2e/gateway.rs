@@ -30,6 +30,7 @@ mod recorder;
 mod scene;
 mod sessions;
 mod smuggling;
+mod soak;
 mod stage;
 mod streams;
 mod targets;

@@ -44,6 +44,7 @@ fn the_reference_is_valid_with_other_settings() {
         upstream: Upstream::parse("http://localhost:18082/other").unwrap(),
         auth_public: "127.0.0.1:18083".parse().unwrap(),
         auth_internal: "[::1]:18084".parse().unwrap(),
+        workers: None,
     };
     let reference = fs::read_to_string(layout::root().join("envoy/envoy.yaml")).unwrap();
     fs::write(state.join("envoy.yaml"), render(&reference, &settings).unwrap()).unwrap();

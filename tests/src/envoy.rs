@@ -27,6 +27,8 @@ pub struct EnvoySettings {
     pub auth_public: SocketAddr,
     /// The sidecar's internal listener.
     pub auth_internal: SocketAddr,
+    /// How many workers it has; `None` for one per core.
+    pub workers: Option<u32>,
 }
 
 /// Text of the reference configuration, and what stands there instead.
@@ -39,6 +41,7 @@ pub struct Envoy {
     pub service: Service,
     binary: PathBuf,
     admin: String,
+    workers: Option<u32>,
 }
 
 /// The file that Envoy takes the filter's configuration from, in a state directory.
@@ -123,7 +126,13 @@ impl Envoy {
         let configuration = settings.state.join("envoy.yaml");
         files::write_private(&configuration, &render(&reference, settings)?)?;
         let admin = format!("http://127.0.0.1:{}", settings.admin_port);
-        Ok(Self { service: spawn(binary, &settings.state)?, binary: binary.to_owned(), admin })
+        let workers = settings.workers;
+        Ok(Self {
+            service: spawn(binary, &settings.state, workers)?,
+            binary: binary.to_owned(),
+            admin,
+            workers,
+        })
     }
 
     /// Starts it once more, after it was stopped, with the configuration that it had.
@@ -131,8 +140,8 @@ impl Envoy {
     /// # Errors
     /// It cannot be started.
     pub fn again(&self, state: &Path) -> Result<Self> {
-        let service = spawn(&self.binary, state)?;
-        Ok(Self { service, binary: self.binary.clone(), admin: self.admin.clone() })
+        let service = spawn(&self.binary, state, self.workers)?;
+        Ok(Self { service, binary: self.binary.clone(), admin: self.admin.clone(), workers: self.workers })
     }
 
     /// The admin listener, as URL without a slash at its end.
@@ -165,7 +174,7 @@ impl Envoy {
     }
 }
 
-fn spawn(binary: &Path, state: &Path) -> Result<Service> {
+fn spawn(binary: &Path, state: &Path, workers: Option<u32>) -> Result<Service> {
     let mut command = Command::new(binary);
     command
         .arg("--config-path")
@@ -177,6 +186,9 @@ fn spawn(binary: &Path, state: &Path) -> Result<Service> {
         .args(["--log-level", "warning"])
         // Streams that are open when we stop are cut, as the last thing.
         .args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"]);
+    if let Some(workers) = workers {
+        command.args(["--concurrency", &workers.to_string()]);
+    }
     Service::spawn("envoy", command, &state.join("envoy.log"))
 }
 
@@ -200,6 +212,7 @@ mod tests {
             upstream: Upstream::parse("http://localhost:8080/api/mcp").unwrap(),
             auth_public: "127.0.0.1:9001".parse().unwrap(),
             auth_internal: "127.0.0.1:3001".parse().unwrap(),
+            workers: None,
         }
     }
 

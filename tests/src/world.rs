@@ -104,6 +104,7 @@ impl World {
             upstream: upstream.clone(),
             auth_public: sidecar.listeners.public,
             auth_internal: sidecar.listeners.internal,
+            workers: plan.workers,
         };
         let mut envoy = Envoy::start(&envoy_binary, &settings, &plan.changes())?;
         wait_for("Envoy with the filter", Some(&mut envoy.service), || gateway_answers(&http, &origin))

@@ -146,7 +146,9 @@ impl Exchange {
             (Phase::Waiting(_), Event::RequestTooLarge) => {
                 Err(Denial::TooLarge(self.limits(world.guard).map_or(0, |l| l.request_bytes)))
             }
-            (Phase::Waiting(waiting), Event::KeysFetched) if waiting.principal.is_none() => {
+            (Phase::Waiting(waiting), Event::KeysFetched)
+                if waiting.keys_asked && waiting.principal.is_none() =>
+            {
                 self.prove(waiting, world)
             }
             (Phase::Waiting(waiting), Event::Validated(answer)) if waiting.issuer_asked => {

@@ -155,6 +155,7 @@ fn an_answer_that_nobody_waits_for_denies() {
     let mut waits = ask(&mut gate);
     waits.feed(&mut gate, Event::KeysFetched);
     assert!(waits.upstream.is_none(), "keys are not what it waits for");
+    assert_eq!((waits.questions.len(), waits.status()), (1, Some(500)), "nor are they a reason to ask again");
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(super) async fn envoy([commands, obtain]: [Block; 2]) {
         upstream: world.upstream.clone(),
         auth_public: world.sidecar.listeners.public,
         auth_internal: world.sidecar.listeners.internal,
+        workers: None,
     };
     let reference = files::read(&layout::root().join("envoy/envoy.yaml")).unwrap();
     let configuration = world.state.join("envoy-by-hand.yaml");

@@ -25,8 +25,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use wicketgate_e2e::world::{HostMode, World};
 
-use self::message::{MARK, Message, Shared};
+pub(super) use self::message::Message;
+use self::message::{MARK, Shared};
 use self::send::Came;
+pub(super) use self::send::plain;
 use self::table::{Asked, Case, Gets, Place, Technique};
 use super::recorder::{Recorder, Seen};
 use super::stage;
@@ -54,6 +56,25 @@ struct Arena {
     asked: Asked,
 }
 
+/// What is allowed here.
+pub(super) fn policy() -> String {
+    let limits = "{request_bytes: 64KiB, flood: {rate: 100000/s, burst: 100000}}";
+    // Sessions and tasks are whoever's names them first: others prove whose they are.
+    let more = "scopes: [mcp:read]\n    origins: [\"https://app.example\"]\n    sessions: {unknown: adopt}\n";
+    stage::policy(limits, RULES).replace("scopes: [mcp:read]\n", more)
+}
+
+/// Everything in the table, spelled out: what may pass, and what may not.
+pub(super) fn every_message(token: &str, host: &str) -> [Vec<Message>; 2] {
+    let asked = table::asked();
+    let trials = trials(&asked, HostMode::Hold).into_iter().filter(|trial| trial.place.http == 1);
+    let (may, may_not): (Vec<_>, Vec<_>) = trials.partition(|trial| trial.gets == Gets::Passes);
+    let shared = Shared { token, host };
+    [may, may_not].map(|trials| {
+        trials.iter().map(|trial| Message::of(&trial.case, &trial.place, &asked, shared, "0")).collect()
+    })
+}
+
 /// Everything in the table, for one mode.
 fn trials(asked: &Asked, mode: HostMode) -> Vec<Trial> {
     let mut trials = Vec::new();
@@ -79,11 +100,7 @@ impl Arena {
         let world = stage::world("bypass", |plan| {
             plan.upstream = Some(upstream);
             plan.host_mode = mode;
-            let limits = "{request_bytes: 64KiB, flood: {rate: 100000/s, burst: 100000}}";
-            // Sessions and tasks are whoever's names them first: others prove whose they are.
-            let more = "scopes: [mcp:read]\n    origins: [\"https://app.example\"]\n    sessions: {unknown: adopt}\n";
-            let policy = stage::policy(limits, RULES).replace("scopes: [mcp:read]\n", more);
-            plan.set_policy(&policy).unwrap();
+            plan.set_policy(&policy()).unwrap();
         })
         .await;
         let token = stage::log_in(&world, Some("mcp:read")).await.tokens.access_token;

@@ -29,6 +29,8 @@ pub struct Plan {
     pub users: Vec<User>,
     /// How requests are held.
     pub host_mode: HostMode,
+    /// How many workers Envoy has; `None` for one per core.
+    pub workers: Option<u32>,
     /// What differs from `envoy/envoy.yaml` besides.
     pub envoy_changes: Vec<Change>,
     /// The filter; `None` is the one that is shipped.
@@ -51,6 +53,7 @@ impl Plan {
             auth_settings: String::new(),
             users: Vec::new(),
             host_mode: HostMode::Hold,
+            workers: None,
             envoy_changes: Vec::new(),
             module: None,
         }

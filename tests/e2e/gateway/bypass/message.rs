@@ -11,14 +11,14 @@ pub(super) const MARK: &str = "x-case";
 
 /// A request, not yet in a version of HTTP.
 #[derive(Clone, Debug)]
-pub(super) struct Message {
-    pub(super) verb: Vec<u8>,
-    pub(super) path: Vec<u8>,
-    pub(super) host: Vec<u8>,
-    pub(super) fields: Vec<(String, Vec<u8>)>,
-    pub(super) body: Vec<u8>,
-    pub(super) chunks: Option<usize>,
-    pub(super) trailers: Vec<(String, Vec<u8>)>,
+pub(in crate::gateway) struct Message {
+    pub(in crate::gateway) verb: Vec<u8>,
+    pub(in crate::gateway) path: Vec<u8>,
+    pub(in crate::gateway) host: Vec<u8>,
+    pub(in crate::gateway) fields: Vec<(String, Vec<u8>)>,
+    pub(in crate::gateway) body: Vec<u8>,
+    pub(in crate::gateway) chunks: Option<usize>,
+    pub(in crate::gateway) trailers: Vec<(String, Vec<u8>)>,
 }
 
 /// What all requests of a run share.

@@ -24,7 +24,8 @@ pub(super) async fn plainly(world: &World, message: &Message) -> Came {
     Came { status: answer.status, request_id: answer.field("x-request-id").map(str::to_owned) }
 }
 
-fn plain(message: &Message) -> Vec<u8> {
+/// Its bytes in HTTP/1.1, on a connection that ends with it.
+pub(in crate::gateway) fn plain(message: &Message) -> Vec<u8> {
     let line = [message.verb.as_slice(), b" ", &message.path, b" HTTP/1.1\r\n"].concat();
     let mut bytes =
         [line, b"Connection: close\r\nHost: ".to_vec(), message.host.clone(), b"\r\n".to_vec()].concat();

@@ -1,0 +1,291 @@
+//! A host for the core, as Envoy with the adapter is one: it keeps what stores keep, does what steps say, and demands after
+//! every event what must hold whatever came before. Shared by the targets that run whole exchanges.
+#![allow(dead_code, reason = "each target uses its own part")]
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+use wicketgate_core::bindings::table;
+use wicketgate_core::config::compile;
+use wicketgate_core::exchange::step::{Consult, Control, Effect, Event, Lease, Owners, Take};
+use wicketgate_core::exchange::{Exchange, World};
+use wicketgate_core::guard::Guard;
+use wicketgate_core::identity::memory::Memory;
+use wicketgate_core::limits::held::Held;
+use wicketgate_core::limits::lease::{self, Holder};
+use wicketgate_core::limits::store::{self, Outcome};
+use wicketgate_core::limits::tag::Tag;
+use wicketgate_core::salt::Salt;
+use wicketgate_core::time::Timestamp;
+
+/// What all streams may hold together here: little, so that it is reached.
+pub const HELD: u64 = 96;
+pub const NOW: u64 = 1_900_000_000;
+pub const ISSUER: &str = "https://a.example";
+pub const RESOURCE: &str = "https://b.example/mcp";
+
+/// One VM, and what it shares with others.
+pub struct Vm<'g> {
+    pub guard: &'g Guard,
+    pub memory: RefCell<Memory>,
+    pub held: Held,
+    pub now: Timestamp,
+    pub shared: RefCell<BTreeMap<String, Vec<u8>>>,
+    pub streams: BTreeMap<Tag, u32>,
+    /// Whether the stores can be read and written.
+    pub broken: bool,
+}
+
+/// One exchange, and what came of it so far.
+pub struct Driven {
+    pub exchange: Exchange,
+    /// What the host holds of the request's body.
+    pub body: Vec<u8>,
+    pub forwarded: Option<Vec<u8>>,
+    pub replied: Option<u16>,
+    pub reset: bool,
+    pub decisions: Vec<Value>,
+    pub completions: Vec<Value>,
+    pub leases: Vec<Tag>,
+    pub removed: Vec<String>,
+    pub removed_from_answer: Vec<&'static str>,
+    /// Whether its session has ended with it.
+    pub forgot: bool,
+    /// What was asked of an issuer and is not answered.
+    pub asked: Option<Asked>,
+    pub downstream: Vec<u8>,
+}
+
+const SALT: Salt = Salt::new([5; 16]);
+
+/// A callout under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    Keys(usize),
+    Token,
+}
+
+pub fn guard(document: &Value) -> Guard {
+    compile(document.to_string().as_bytes()).expect("sound").guard
+}
+
+// === impl Vm ===
+
+impl<'g> Vm<'g> {
+    pub fn new(guard: &'g Guard) -> Self {
+        Self {
+            guard,
+            memory: RefCell::new(Memory::new(&guard.issuers)),
+            held: Held::new(HELD),
+            now: Timestamp::from_secs(NOW),
+            shared: RefCell::default(),
+            streams: BTreeMap::new(),
+            broken: false,
+        }
+    }
+
+    fn change<T>(&self, key: &str, next: impl FnOnce(Option<&[u8]>) -> (Option<Vec<u8>>, T)) -> Option<T> {
+        let mut shared = self.shared.borrow_mut();
+        let (bytes, outcome) = next(shared.get(key).map(Vec::as_slice));
+        shared.extend(bytes.map(|bytes| (key.to_owned(), bytes)));
+        (!self.broken).then_some(outcome)
+    }
+
+    fn take(&self, takes: &[Take]) -> (Option<Outcome>, usize) {
+        let one = |take: &Take| {
+            self.change(&store::set_key(take.tag, SALT), |set| {
+                let taken = store::take(set, take.tag, take.rate, 1, self.now);
+                (taken.bytes, taken.outcome)
+            })
+        };
+        let mut outcome = None;
+        for (at, take) in takes.iter().enumerate() {
+            outcome = one(take);
+            if !matches!(outcome, Some(Outcome::Admitted { .. })) {
+                return (outcome, at);
+            }
+        }
+        (outcome, 0)
+    }
+
+    fn lease(&mut self, wanted: &Lease) -> Option<lease::Outcome> {
+        let held = self.streams.get(&wanted.tag).copied().unwrap_or_default();
+        let outcome = self.change(&lease::set_key(wanted.tag, SALT), |set| {
+            let got = lease::acquire(set, wanted.tag, Holder(1), held, wanted.most, self.now);
+            (got.bytes, got.outcome)
+        });
+        if outcome == Some(lease::Outcome::Admitted) {
+            assert!(held < wanted.most, "more streams than there may be");
+            self.streams.insert(wanted.tag, held + 1);
+        }
+        outcome
+    }
+
+    fn release(&mut self, tag: Tag) {
+        let left = self.streams.get(&tag).copied().expect("it counts") - 1;
+        self.streams.insert(tag, left);
+        self.change(&lease::set_key(tag, SALT), |set| (lease::hold(set, tag, Holder(1), left, self.now), ()));
+    }
+
+    fn consult(&self, consult: &Consult) -> Option<table::Finding> {
+        self.change(&table::set_key(&consult.binding, SALT), |set| {
+            let found = table::ask(set, &consult.binding, consult.question, self.now);
+            (found.bytes, found.finding)
+        })
+    }
+}
+
+// === impl Driven ===
+
+impl Driven {
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            exchange: Exchange::new(now),
+            body: Vec::new(),
+            forwarded: None,
+            replied: None,
+            reset: false,
+            decisions: Vec::new(),
+            completions: Vec::new(),
+            leases: Vec::new(),
+            removed: Vec::new(),
+            removed_from_answer: Vec::new(),
+            forgot: false,
+            asked: None,
+            downstream: Vec::new(),
+        }
+    }
+
+    /// Whether we have answered or cut it.
+    pub fn is_over(&self) -> bool {
+        self.replied.is_some() || self.reset
+    }
+
+    /// Feeds an event and does what follows; whether this half goes on.
+    pub fn feed(&mut self, vm: &mut Vm<'_>, event: Event<'_>) -> bool {
+        let chunk = match &event {
+            Event::ResponseBody { bytes, .. } => bytes.to_vec(),
+            _ => Vec::new(),
+        };
+        let mut next = Some(event);
+        while let Some(event) = next.take() {
+            let over = self.is_over();
+            let step = self.step(vm, event);
+            assert!(vm.held.bytes() <= HELD, "more is held than may be");
+            let mut out = chunk.clone();
+            for effect in step.effects {
+                self.perform(vm, effect, over, &mut out);
+            }
+            assert!(self.decisions.len() <= 1, "{:?}", self.decisions);
+            match step.control {
+                Control::Take(takes) => {
+                    let (outcome, at) = vm.take(&takes);
+                    next = Some(Event::Taken(outcome, at));
+                }
+                Control::Consult(consult) => next = Some(Event::Consulted(vm.consult(&consult))),
+                Control::Lease(wanted) => {
+                    let outcome = vm.lease(&wanted);
+                    self.leases.extend((outcome == Some(lease::Outcome::Admitted)).then_some(wanted.tag));
+                    next = Some(Event::Leased(outcome));
+                }
+                Control::Forward(_) => {
+                    assert!(!self.is_over() && self.forwarded.is_none(), "forwarded after an ending");
+                    assert_eq!(self.decisions[0]["verdict"], "allow");
+                    self.forwarded = Some(self.body.clone());
+                    return true;
+                }
+                Control::Reply(reply) => {
+                    assert!(!self.is_over(), "a second ending");
+                    self.replied = Some(reply.status);
+                }
+                Control::Reset => self.reset = true,
+                Control::Pass => {
+                    if !over {
+                        self.downstream.extend(out);
+                    }
+                    return true;
+                }
+                Control::Hold => {}
+            }
+        }
+        false
+    }
+
+    fn step(&mut self, vm: &Vm<'_>, event: Event<'_>) -> wicketgate_core::exchange::step::Step {
+        let ask = |consult: &Consult| vm.consult(consult);
+        let mut world = World {
+            guard: vm.guard,
+            memory: &mut vm.memory.borrow_mut(),
+            held: &vm.held,
+            owners: Owners(&ask),
+            now: vm.now,
+        };
+        self.exchange.on(event, &mut world)
+    }
+
+    fn perform(&mut self, vm: &Vm<'_>, effect: Effect, over: bool, out: &mut Vec<u8>) {
+        let counted =
+            matches!(effect, Effect::Count(_) | Effect::RecordDecision(_) | Effect::RecordCompletion(_));
+        assert!(!over || counted, "{effect:?} after the ending");
+        match effect {
+            Effect::RemoveRequestHeader(name) => self.removed.push(name),
+            Effect::RemoveResponseHeader(name) => self.removed_from_answer.push(name),
+            Effect::ReplaceResponseBody(bytes) => *out = bytes,
+            Effect::FetchKeys(issuer) => self.ask(Asked::Keys(issuer)),
+            Effect::Validate(_) => self.ask(Asked::Token),
+            Effect::Forget(binding) => {
+                self.forgot = true;
+                vm.change(&table::set_key(&binding, SALT), |set| (table::forget(set, &binding), ()));
+            }
+            Effect::RecordDecision(line) => self.decisions.push(record(&line)),
+            Effect::RecordCompletion(line) => self.completions.push(record(&line)),
+            Effect::GiveBack(take) => {
+                vm.change(&store::set_key(take.tag, SALT), |set| {
+                    (store::give_back(set, take.tag, take.rate, 1, vm.now), ())
+                });
+            }
+            Effect::Count(_) | Effect::CountToken { .. } | Effect::CountRemoved(_) => {}
+        }
+    }
+
+    /// The adapter has room for one.
+    fn ask(&mut self, asked: Asked) {
+        assert_eq!(self.asked.replace(asked), None, "two callouts of one exchange");
+    }
+
+    /// The end, however it came.
+    pub fn finish(mut self, vm: &mut Vm<'_>) {
+        for tag in std::mem::take(&mut self.leases) {
+            vm.release(tag);
+        }
+        let over = self.is_over();
+        for effect in self.exchange.finish(vm.guard, vm.now, Duration::ZERO) {
+            self.perform(vm, effect, over, &mut Vec::new());
+        }
+        assert_eq!((self.decisions.len(), self.completions.len()), (1, 1), "invariant 2");
+    }
+}
+
+fn record(line: &str) -> Value {
+    assert!(!line.contains('\n'), "one line: {line}");
+    serde_json::from_str(line).expect("a record is JSON")
+}
+
+/// Nothing is left of exchanges that are over.
+pub fn all_is_given_back(vm: &Vm<'_>) {
+    assert_eq!(vm.held.bytes(), 0, "held bytes");
+    assert!(vm.streams.values().all(|count| *count == 0), "streams that count");
+}
+
+/// Names that stand more than once, whatever their letters' case.
+pub fn repeated<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    let (mut once, mut twice) = (BTreeSet::new(), BTreeSet::new());
+    for name in names.map(str::to_ascii_lowercase) {
+        if !once.insert(name.clone()) {
+            twice.insert(name);
+        }
+    }
+    twice
+}
