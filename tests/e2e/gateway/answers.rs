@@ -217,3 +217,68 @@ async fn no_list_comes_as_the_answer_to_something_else() {
     }
     scene.world.discard().await;
 }
+
+/// What is long or endless for nobody's good: a template, templates of many expressions, tasks, and the list of anything.
+fn bulky(seen: &Seen) -> Script {
+    let message = seen.json();
+    let list = |element: Value, count: usize, name: &str| {
+        let (element, id) = (element.to_string(), &message["id"]);
+        let list = vec![element; count].join(",");
+        json_answer(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"{name}":[{list}]}}}}"#))
+    };
+    let template =
+        |text: String| json!({"uriTemplate": format!("notes://{text}"), "name": "drop_everything"});
+    Script::Answer(match message["params"]["cursor"].as_str() {
+        Some("a long template") => list(template("{a}b".repeat(15 << 18)), 1, "resourceTemplates"),
+        Some("long templates") => {
+            list(template(format!("{{a}}{}", "b".repeat(2000))), 1500, "resourceTemplates")
+        }
+        Some("templates of many expressions") => {
+            list(template("{a}b".repeat(2000)), 1500, "resourceTemplates")
+        }
+        Some("a long name") => list(json!({"name": "drop_everything".repeat(1 << 20)}), 1, "tools"),
+        Some("endless tools") => list(json!({"name": "drop_everything"}), 500_000, "tools"),
+        Some("endless tasks") => list(json!({"taskId": "drop_everything"}), 500_000, "tasks"),
+        _ => json_answer(&result(seen)),
+    })
+}
+
+/// No answer, and no request, keeps a worker busy or makes it run out of memory, which would end everybody's streams.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_long_or_endless_stops_nobody() {
+    let deep = "folder/".repeat(20);
+    let rules = RULES.replace("\"notes://*\"", &format!("\"notes://{deep}*/{deep}end\", \"notes://*\""));
+    let policy = stage::policy("{request_bytes: 64KiB}", &rules);
+    let change = |plan: &mut Plan| plan.set_policy(&policy).unwrap();
+    let scene = Scene::before(Recorder::start(bulky).await, "answers-bulky", change).await;
+    let ask = |method: &str, params: Value| {
+        scene.post(&json!({"jsonrpc": "2.0", "id": 9, "method": method, "params": params}).to_string(), &[])
+    };
+    for (method, cursor, status) in [
+        ("resources/templates/list", "a long template", 200),
+        ("resources/templates/list", "long templates", 200),
+        ("resources/templates/list", "templates of many expressions", 200),
+        ("tools/list", "a long name", 200),
+        ("tools/list", "endless tools", 502),
+        ("tasks/list", "endless tasks", 502),
+    ] {
+        let answer = exchange(&scene.world, &ask(method, json!({"cursor": cursor}))).await;
+        let shown = format!("{answer:?}");
+        let start: String = shown.chars().take(300).collect();
+        if scene.world.host_mode == HostMode::Hold || status == 200 {
+            assert_eq!(answer.status, status, "{cursor}: {start}");
+        }
+        // Long templates are what they are allowed to be, and may all be read.
+        assert!(cursor == "long templates" || !shown.contains(HIDDEN), "{cursor}: {start}");
+    }
+    let reference = json!({"type": "ref/resource", "uri": format!("notes://{}", "{a}".repeat(2700))});
+    let completion = json!({"ref": reference, "argument": {"name": "a", "value": "b"}});
+    scene.recorder.take();
+    scene.refused("a completion", &ask("completion/complete", completion), 200, json!(-32002)).await;
+    let stats =
+        scene.world.http.get(&format!("{}/stats?filter=vm_reload", scene.world.envoy.admin()), &[]).await;
+    let stats = stats.unwrap().text();
+    assert!(stats.contains("vm_reload") && stats.lines().all(|line| line.ends_with(": 0")), "{stats}");
+    scene.passes("another request", &scene.post(&super::scene::call("get_note"), &[])).await;
+    scene.world.discard().await;
+}

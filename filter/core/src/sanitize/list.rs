@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use crate::denial::Denial;
+use crate::mcp::jsonrpc::MAX_TARGET_BYTES;
 use crate::mcp::operation::Target;
 use crate::mcp::strict::{Fault, Kind, Rigour, Scanner, Value};
 use crate::mcp::versions::{Era, Revision};
@@ -60,6 +61,11 @@ struct Cuts {
     last_end: usize,
 }
 
+/// The most list entries of one answer or event. Each is judged by every rule, while all streams of the worker wait.
+pub const MAX_ENTRIES: u32 = 10_000;
+/// The most tasks that one answer or event may hand out. Each is written down for all workers.
+pub const MAX_CREATED: usize = 1000;
+
 const LISTS: &[&str] = &[
     "tools",
     "prompts",
@@ -85,6 +91,10 @@ impl Report {
             unreadable: self.unreadable.saturating_add(other.unreadable),
         }
     }
+
+    fn entries(self) -> u32 {
+        self.kept.saturating_add(self.removed).saturating_add(self.unreadable)
+    }
 }
 
 /// Filters the lists in `body`: a JSON-RPC message, or an array of them.
@@ -96,7 +106,7 @@ impl Report {
 ///
 /// # Errors
 /// `UnsafeResponse`: not JSON, or repeated keys (or such that differ in letter case only) where lists and names stand, so
-/// that a client might see another list than the one filtered here.
+/// that a client might see another list than the one filtered here; more than [`MAX_ENTRIES`] or [`MAX_CREATED`].
 pub fn filter_list(
     body: &[u8],
     revision: Option<Revision>,
@@ -165,6 +175,9 @@ impl Filter<'_, '_> {
             Ok(())
         })?;
         self.created.extend(handle.filter(|_| hands_out));
+        if self.created.len() > MAX_CREATED {
+            return Err(Fault::Refused("too many tasks"));
+        }
         if self.report.lists == lists_before {
             return Ok(());
         }
@@ -206,6 +219,9 @@ impl Filter<'_, '_> {
                 }
             };
             self.edits.extend(cuts.element(&span, kept));
+            if self.report.entries() > MAX_ENTRIES {
+                return Err(Fault::Refused("too many list entries"));
+            }
             Ok(())
         })?;
         self.edits.extend(cuts.end());
@@ -253,10 +269,12 @@ fn element(scanner: &mut Scanner<'_>, key: &str) -> Result<(Range<usize>, Option
     Ok((span, name))
 }
 
-/// A text that every reader reads alike.
+/// A text that every reader reads alike, and no longer than a request could name.
 fn readable(value: &Value<'_>) -> Option<String> {
     match value.kind {
-        Kind::Text(text) if !text.is_lone() => Some(text.decode().into_owned()),
+        Kind::Text(text) if !text.is_lone() => {
+            Some(text.decode().into_owned()).filter(|name| name.len() <= MAX_TARGET_BYTES)
+        }
         _ => None,
     }
 }
