@@ -159,8 +159,8 @@ impl Filter<'_, '_> {
                 "prompts" if array => self.list(scanner, "name", Target::Prompt)?,
                 "resources" if array => self.list(scanner, "uri", Target::Resource)?,
                 "resourceTemplates" if array => self.list(scanner, "uriTemplate", Target::Template)?,
-                // Later revisions list no tasks.
-                "tasks" if array && !self.modern => self.list(scanner, "taskId", Target::Task)?,
+                // Later revisions list none; a server that answers all the same shall not show everybody's.
+                "tasks" if array => self.list(scanner, "taskId", Target::Task)?,
                 "task" => self.created.extend(element(scanner, "taskId")?.1),
                 "taskId" => handle = readable(&scanner.value()?),
                 "resultType" => {

@@ -75,10 +75,14 @@ fn all_four_lists_are_known_by_their_shape() {
 }
 
 #[test]
-fn tasks_are_listed_before_2026_and_handed_out_in_two_shapes() {
+fn tasks_are_listed_and_handed_out_in_two_shapes() {
     let list = r#"{"result":{"tasks":[{"taskId":"x"},{"taskId":"a"},{"status":"working"}]}}"#;
-    assert_eq!(filtered(list, Some(Revision::R20251125)).0, r#"{"result":{"tasks":[{"taskId":"a"}]}}"#);
-    assert_eq!(filtered(list, Some(Revision::R20260728)).0, list, "there no such list exists");
+    for (revision, private) in
+        [(Revision::R20251125, ""), (Revision::R20260728, r#","cacheScope":"private""#)]
+    {
+        let own = format!(r#"{{"result":{{"tasks":[{{"taskId":"a"}}]{private}}}}}"#);
+        assert_eq!(filtered(list, Some(revision)).0, own);
+    }
     let created = |body: &str| filter_list(body.as_bytes(), None, &mut |_| true).unwrap().created;
     for (body, ids) in [
         (r#"{"result":{"task":{"taskId":"a","status":"working"}}}"#, &["a"][..]),
