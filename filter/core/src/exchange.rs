@@ -166,10 +166,10 @@ impl Exchange {
             (Phase::Replied, Event::ResponseHead { .. } | Event::ResponseBody { .. }) => Ok(Control::Pass),
             (Phase::Replied, _) => Ok(Control::Hold),
             // The host answers by itself (431, 413, 408): nothing went to the upstream.
-            (_, Event::ResponseHead { head, .. }) if head.status >= 400 => {
+            (_, Event::ResponseHead { head, .. }) if head.by_host && head.status >= 400 => {
                 Ok(self.answered_by_host(&head, world))
             }
-            // An upstream did, which saw the head of a request whose body is held: nobody has allowed that yet.
+            // An upstream did, error or not, which saw the head of a request whose body is held: nobody has allowed that yet.
             (_, Event::ResponseHead { .. }) => Err(Denial::UnsafeResponse("before the verdict")),
             _ => Err(Denial::Internal("event out of order")),
         };

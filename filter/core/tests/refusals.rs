@@ -11,6 +11,7 @@ mod world;
 
 use serde_json::{Value, json};
 use wicketgate_core::exchange::step::Event;
+use wicketgate_core::head::ResponseHead;
 use world::{Driven, Fields, Gate, call, configuration, request};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -121,12 +122,18 @@ fn a_principal_has_a_bucket_of_its_own() {
 #[test]
 fn an_answer_that_comes_before_the_verdict_is_withheld_and_errors_of_the_host_pass() {
     let mut gate = gate();
-    for (status, expected) in [(200, Some(502)), (302, Some(502)), (413, None)] {
+    for (status, by_host, expected) in [
+        (200, false, Some(502)),
+        (302, false, Some(502)),
+        (404, false, Some(502)),
+        (200, true, Some(502)),
+        (413, true, None),
+    ] {
         let bearer = format!("Bearer {}", gate.token(&json!({})));
         let mut driven = gate.begin();
         let head = request("POST", "/mcp", &[JSON, ANY, ("authorization", &bearer)]);
         driven.feed(&mut gate, Event::RequestHead { head, end: false });
-        let head = world::response(status, &[JSON]);
+        let head = ResponseHead { by_host, ..world::response(status, &[JSON]) };
         driven.feed(&mut gate, Event::ResponseHead { head, end: true });
         assert_eq!(driven.status(), expected, "{status}");
         assert_eq!(driven.decisions[0]["verdict"], "deny", "{status}");

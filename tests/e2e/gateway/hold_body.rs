@@ -1,6 +1,9 @@
 //! Where Envoy cannot hold headers back (`hold_headers: false`), is a denied request still unseen? With a buffer filter
 //! behind ours nothing of it is, without one its head is, its body never.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -192,8 +195,9 @@ async fn without_one_its_head_is_seen_and_never_its_body() {
 }
 
 /// A server that reads heads alone: by the time a body would be judged, its answer is there.
-async fn hasty(listener: TcpListener) {
+async fn hasty(listener: TcpListener, error: Arc<AtomicBool>) {
     while let Ok((mut stream, _)) = listener.accept().await {
+        let error = Arc::clone(&error);
         tokio::spawn(async move {
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") {
@@ -202,7 +206,11 @@ async fn hasty(listener: TcpListener) {
                 }
             }
             let list = format!(r#"{{"jsonrpc":"2.0","id":9,"result":{LISTED}}}"#);
-            let _ = stream.write_all(&json_answer(&list)).await;
+            let mut answer = String::from_utf8(json_answer(&list)).unwrap();
+            if error.load(Ordering::SeqCst) {
+                answer = answer.replacen("200 OK", "404 Not Found\r\nmcp-session-id: theirs", 1);
+            }
+            let _ = stream.write_all(answer.as_bytes()).await;
             let _ = stream.read_buf(&mut head).await;
         });
     }
@@ -212,7 +220,8 @@ async fn hasty(listener: TcpListener) {
 async fn an_answer_that_comes_before_the_verdict_is_withheld() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    tokio::spawn(hasty(listener));
+    let error = Arc::new(AtomicBool::new(false));
+    tokio::spawn(hasty(listener, Arc::clone(&error)));
     let world = stage::world("hold-hasty", |plan| {
         plan.upstream = Some(Upstream { host: "127.0.0.1".into(), port, path: "/mcp".into() });
         hold_bodies(plan, HostMode::Bare);
@@ -221,10 +230,14 @@ async fn an_answer_that_comes_before_the_verdict_is_withheld() {
     let token = stage::log_in(&world, Some("mcp:read")).await.tokens.access_token;
     let body = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/list"}).to_string();
     let bytes = request(&world, "POST /mcp", Some(&token), &[], body.as_bytes());
-    // All but the last byte: nothing has been decided.
-    let answer = exchange(&world, &bytes[..bytes.len() - 1]).await;
-    assert_eq!((answer.status, answer.code()), (502, json!(-32603)), "{answer:?}");
-    let records = stage::records(&world, answer.field("x-request-id").unwrap()).await;
-    assert_eq!((records.len(), &records[0]["verdict"]), (2, &json!("deny")), "{records:?}");
+    for hasty_error in [false, true] {
+        error.store(hasty_error, Ordering::SeqCst);
+        // All but the last byte: nothing has been decided.
+        let answer = exchange(&world, &bytes[..bytes.len() - 1]).await;
+        assert_eq!((answer.status, answer.code()), (502, json!(-32603)), "{answer:?}");
+        assert!(answer.field("mcp-session-id").is_none() && answer.json()["result"].is_null(), "{answer:?}");
+        let records = stage::records(&world, answer.field("x-request-id").unwrap()).await;
+        assert_eq!((records.len(), &records[0]["verdict"]), (2, &json!("deny")), "{records:?}");
+    }
     world.discard().await;
 }
