@@ -126,7 +126,8 @@ impl Exchange {
         let utf8 = media.is_none_or(is_utf8);
         let media = media.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         let plain = head.headers.one("content-encoding").is_ok_and(|e| e.is_none_or(|e| e == "identity"));
-        let inspected = answering.lists != Lists::Never && !end && (200..300).contains(&head.status);
+        // Of whatever status: clients read the result in an error's body, too.
+        let inspected = answering.lists != Lists::Never && !end;
         match media.as_str() {
             "text/event-stream" | "application/json" if inspected && !plain => {
                 return Err(Denial::UnsafeResponse("content-encoding"));
@@ -145,7 +146,7 @@ impl Exchange {
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
                 return Ok(Control::Hold);
             }
-            _ if inspected && answering.lists == Lists::Asked => {
+            _ if inspected && answering.lists == Lists::Asked && (200..300).contains(&head.status) => {
                 return Err(Denial::UnsafeResponse("content-type of a list"));
             }
             _ => self.declared_within(head, answering.limit)?,

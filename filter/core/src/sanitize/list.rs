@@ -106,7 +106,8 @@ impl Report {
 ///
 /// # Errors
 /// `UnsafeResponse`: not JSON, or repeated keys (or such that differ in letter case only) where lists and names stand, so
-/// that a client might see another list than the one filtered here; more than [`MAX_ENTRIES`] or [`MAX_CREATED`].
+/// that a client might see another list than the one filtered here; an array in an array; more than [`MAX_ENTRIES`] or
+/// [`MAX_CREATED`].
 pub fn filter_list(
     body: &[u8],
     revision: Option<Revision>,
@@ -139,6 +140,10 @@ impl Filter<'_, '_> {
     }
 
     fn message(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+        if scanner.at_array() {
+            // No message, but some reader may unpack it.
+            return Err(Fault::Refused("an array in an array"));
+        }
         if !scanner.at_object() {
             return scanner.skip();
         }

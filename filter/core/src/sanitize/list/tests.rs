@@ -184,6 +184,7 @@ fn an_answer_that_readers_may_understand_differently_is_refused() {
     {
         refused(body);
     }
+    assert_eq!(refused(r#"[[{"result":{"tools":[{"name":"x"}]}}]]"#), "an array in an array");
     // Two readers may make two keys of it, or one that is known.
     assert_eq!(refused(r#"{"result":{"tools":[],"tools\ud800":[]}}"#), "a lone surrogate in a key");
 }
