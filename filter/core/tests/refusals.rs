@@ -120,6 +120,23 @@ fn a_principal_has_a_bucket_of_its_own() {
 }
 
 #[test]
+fn discovery_is_neither_limited_nor_counted() {
+    let limits = json!({"principal": {"rate": "1/d", "burst": 1}, "streams": 1});
+    let mut gate = Gate::new(&with_limits(&limits));
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
+    let discover = json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta}});
+    let fields = [JSON, ANY, MODERN, ("mcp-method", "server/discover")];
+    let call = call("search_x").to_string();
+    for (method, fields, body, passes) in [
+        ("a call", &fields[..2], &call, true),
+        ("another", &fields[..2], &call, false),
+        ("discovery", &fields, &discover.to_string(), true),
+    ] {
+        assert_eq!(ask(&mut gate, "POST", fields, Some(body)).upstream.is_some(), passes, "{method}");
+    }
+}
+
+#[test]
 fn an_answer_that_comes_before_the_verdict_is_withheld_and_errors_of_the_host_pass() {
     let mut gate = gate();
     for (status, by_host, expected) in [

@@ -103,7 +103,8 @@ impl Exchange {
     /// Whether the answer may be an event stream: that of GET, and that of every request that has an answer. What it will
     /// be is known too late to refuse it, so each counts from now to its end.
     fn may_stream(&self, operation: &Operation) -> bool {
-        !self.facts.unanswered && operation.method != Operation::END_SESSION
+        let brief = [Operation::END_SESSION, Operation::DISCOVER].contains(&operation.method.as_str());
+        !self.facts.unanswered && !brief
     }
 
     /// That what the server calls so is this exchange's principal's, or is to be.
@@ -154,7 +155,9 @@ fn question(unknown: Unknown) -> Question {
 /// The buckets that an allowed operation spends from.
 fn takes(server: &Server, who: &Principal, source: Option<&str>, operation: &Operation) -> Vec<Take> {
     let mut takes = Vec::new();
-    if let Some(rate) = server.limits.principal {
+    // A limit would turn a modern client into a legacy one.
+    let limited = operation.method != Operation::DISCOVER;
+    if let Some(rate) = server.limits.principal.filter(|_| limited) {
         takes.push(Take { tag: Tag::principal(&server.name, who, source, rate), rate });
     }
     for (index, limit) in server.limits.tools.iter().enumerate() {
