@@ -248,6 +248,12 @@ impl Exchange {
             // There are none any more; an upstream that speaks both eras shall not find one.
             self.effects.push(Effect::RemoveRequestHeader(session::HEADER.to_owned()));
         }
+        if head.headers.has(headers::LAST_EVENT) && (modern || head.method != "GET") {
+            self.effects.push(Effect::RemoveRequestHeader(headers::LAST_EVENT.to_owned()));
+        } else if head.headers.has(headers::LAST_EVENT) && self.facts.session.is_none() {
+            // Whose the events were that an upstream would replay, nobody knows.
+            return Err(Denial::InvalidRequest("a stream to resume, without a session"));
+        }
         let bare = match head.method.as_str() {
             "POST" => None,
             "GET" if !modern => Some(Operation::STREAM),

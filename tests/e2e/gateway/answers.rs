@@ -160,10 +160,10 @@ fn cases() -> Vec<Case> {
     [labels(), frames(), documents(), streams()].concat()
 }
 
-/// The case whose number is the cursor, or the id of the last event, is the answer.
+/// The case whose number is the cursor, or stands in a field of its own, is the answer.
 fn script(seen: &Seen) -> Script {
     let cursor = seen.json()["params"]["cursor"].as_str().map(str::to_owned);
-    match cursor.as_deref().or(seen.field("last-event-id")) {
+    match cursor.as_deref().or(seen.field("x-case")) {
         Some(at) => cases().swap_remove(at.parse().unwrap()).2,
         None => Script::Answer(json_answer(&result(seen))),
     }
@@ -177,7 +177,7 @@ async fn no_answer_shows_what_may_not_be_seen() {
         let body = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/list", "params": {"cursor": cursor}});
         let post = scene.post(&body.to_string(), &[]);
         // The stream of a session may replay any answer.
-        let get = request(&scene.world, "GET /mcp", Some(&scene.token), &[("Last-Event-ID", &cursor)], b"");
+        let get = request(&scene.world, "GET /mcp", Some(&scene.token), &[("X-Case", &cursor)], b"");
         for bytes in [post, get] {
             let answer = exchange(&scene.world, &bytes).await;
             let shown = format!("{answer:?}").replace('\0', "");

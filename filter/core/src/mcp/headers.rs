@@ -23,6 +23,9 @@ const PARAM_PREFIX: &str = "mcp-param-";
 const AT_MOST_ONCE: [&str; 7] =
     [VERSION, METHOD, NAME, "Mcp-Session-Id", "Last-Event-ID", "Content-Type", "Content-Length"];
 
+/// What a stream is resumed after: GET alone knows it, in a session alone.
+pub const LAST_EVENT: &str = "last-event-id";
+
 /// Which revision does the head name? `None` without the header: `initialize`, and clients of 2025-03-26.
 ///
 /// A reply to a POST needs the request's id, so keep the denial until the body is read.
