@@ -239,6 +239,7 @@ impl Exchange {
 
     /// What the head alone tells of the operation, and whether the rest of it is in order.
     fn asked_by_head(&mut self, head: &RequestHead, end: bool, server: &Server) -> Result<Asked, Denial> {
+        headers::one_host(head)?;
         headers::unrepeated(&head.headers)?;
         let revision = headers::revision_of(head, &server.versions);
         let modern = matches!(revision, Ok(Some(r)) if r.era() == Era::Modern);

@@ -53,7 +53,9 @@ fn one_thing_amiss_in_a_head_is_enough() {
     let good = call("search_x").to_string();
     let mut gate = gate();
     assert!(ask(&mut gate, "POST", &[JSON, ANY], Some(&good)).upstream.is_some());
-    let cases: [(Fields<'_>, u16, &str); 9] = [
+    let same_host = [JSON, ANY, ("host", "Gate.example")];
+    assert!(ask(&mut gate, "POST", &same_host, Some(&good)).upstream.is_some());
+    let cases: [(Fields<'_>, u16, &str); 12] = [
         (&[JSON, ANY, ("origin", "https://evil.example")], 403, "origin_refused"),
         (&[("content-type", "text/plain"), ANY], 415, "unsupported_media_type"),
         (&[JSON, ANY, ("content-encoding", "gzip")], 415, "unsupported_media_type"),
@@ -62,6 +64,9 @@ fn one_thing_amiss_in_a_head_is_enough() {
         (&[JSON, ANY, ("content-length", "x")], 400, "invalid_request"),
         (&[JSON, ANY, ("last-event-id", "1"), ("last-event-id", "1")], 400, "header_mismatch"),
         (&[JSON, ANY, ("mcp-param-a", "1"), ("mcp-param-a", "2")], 400, "header_mismatch"),
+        (&[JSON, ANY, ("mcp-new", "1"), ("mcp-new", "1")], 400, "header_mismatch"),
+        (&[JSON, ANY, ("host", "evil.example")], 400, "header_mismatch"),
+        (&[JSON, ANY, ("host", "gate.example"), ("host", "gate.example")], 400, "header_mismatch"),
         (&[JSON, ANY, ("mcp-session-id", "a b")], 400, "invalid_request"),
     ];
     for (fields, status, reason) in cases {
