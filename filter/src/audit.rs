@@ -5,7 +5,7 @@
 
 use crate::host::{self, Level};
 
-/// Sets the decision record.
+/// Sets the decision record. From now on it is there, whatever becomes of the VM.
 pub(crate) fn decision(line: &str) {
     set("wicketgate_decision", line);
 }

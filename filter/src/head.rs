@@ -1,6 +1,7 @@
 //! From the host's header maps to the core's heads.
 
-use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
+use wicketgate_core::exchange::step::Unseen;
+use wicketgate_core::head::{Headers, RequestHead, ResponseHead, passing};
 
 use crate::host::{self, Fault, Map};
 
@@ -20,6 +21,20 @@ pub(crate) fn request() -> Result<RequestHead, Fault> {
     })
 }
 
+/// What Envoy knows at the end of a request that it answered by itself, before any of it came here.
+pub(crate) fn unseen() -> Unseen {
+    let number = |bytes: Vec<u8>| bytes.try_into().ok().map(i64::from_le_bytes);
+    let status = host::property(&["response", "code"]).and_then(number);
+    Unseen {
+        method: text(&["request", "method"]).unwrap_or_default(),
+        path: text(&["request", "path"]).unwrap_or_default(),
+        source: text(&["source", "address"]).map(without_port),
+        request_id: text(&["request", "id"]),
+        status: status.and_then(|status| u16::try_from(status).ok()).unwrap_or_default(),
+        details: text(&["response", "code_details"]),
+    }
+}
+
 /// Reads the response's headers.
 pub(crate) fn response() -> Result<ResponseHead, Fault> {
     let (pseudo, headers) = split(host::headers(Map::Response)?);
@@ -28,6 +43,15 @@ pub(crate) fn response() -> Result<ResponseHead, Fault> {
         by_host: text(&["response", "code_details"]).is_some_and(|details| details != "via_upstream"),
         headers: Headers::new(headers),
     })
+}
+
+/// What the client may not send on as a header, it may not as a trailer.
+pub(crate) fn strip_trailers() -> Result<(), Fault> {
+    let mut names: Vec<_> = host::headers(Map::RequestTrailers)?.into_iter().map(|(name, _)| name).collect();
+    names.retain(|name| passing::is_removed_from_trailers(name));
+    names.sort_unstable();
+    names.dedup();
+    names.iter().try_for_each(|name| host::remove_header(Map::RequestTrailers, name))
 }
 
 type Pairs = Vec<(String, Vec<u8>)>;

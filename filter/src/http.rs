@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use wicketgate_core::exchange::step::{Control, Effect, Event, Lease, Owners, ResponseMode, Step};
+use wicketgate_core::exchange::step::{Control, Effect, Event, Lease, Owners, ResponseMode, Step, Take};
 use wicketgate_core::exchange::{Exchange, World};
-use wicketgate_core::head::passing;
-use wicketgate_core::limits::lease::Outcome;
+use wicketgate_core::limits::{lease, store};
 use wicketgate_core::reply::Reply;
 use wicketgate_core::server::Limits;
 
-use crate::host::{self, Buffer, Fault, Half, Level, Map};
+use crate::host::{self, Buffer, Half, Level, Map};
+use crate::metrics::Table;
 use crate::root::{Active, now};
-use crate::{audit, deadlines, head, shared, sidecar, streams};
+use crate::{audit, deadlines, head, roll, shared, sidecar, streams};
 
 /// One HTTP exchange.
 pub(crate) struct Http {
@@ -31,6 +31,8 @@ pub(crate) struct Http {
     stream: Option<streams::Stream>,
     /// That the root context ends it when its time has come.
     watched: Option<deadlines::Watched>,
+    /// That it is known to be lost if this VM dies.
+    under_way: Option<roll::UnderWay>,
 }
 
 /// A callout that is under way, or that the host would not even send.
@@ -49,6 +51,7 @@ struct Open {
 impl Http {
     pub(crate) fn new(active: Option<Rc<Active>>, context: u32) -> Self {
         let open = active.zip(now()).map(|(active, now)| Open { active, exchange: Exchange::new(now) });
+        let under_way = open.is_some().then(roll::begin);
         Self {
             open,
             context,
@@ -58,6 +61,7 @@ impl Http {
             callout: None,
             stream: None,
             watched: None,
+            under_way,
         }
     }
 
@@ -69,6 +73,9 @@ impl Http {
             self.worked = self.worked.saturating_add(ended.since(began));
         }
         self.watch();
+        if let Some((open, under_way)) = self.open.as_ref().zip(self.under_way.as_mut()) {
+            under_way.streaming(open.exchange.is_streaming());
+        }
         action
     }
 
@@ -105,7 +112,10 @@ impl Http {
                 Control::Pass => return Action::Continue,
                 Control::Reply(reply) => return self.answer(&reply),
                 Control::Reset => return self.cut(),
-                Control::Take(takes) => Event::Taken(now().and_then(|now| shared::take(&takes, now))),
+                Control::Take(takes) => {
+                    let (outcome, at) = self.take(&takes);
+                    Event::Taken(outcome, at)
+                }
                 Control::Consult(consult) => {
                     Event::Consulted(now().and_then(|now| shared::consult(&consult, now)))
                 }
@@ -118,10 +128,28 @@ impl Http {
         }
     }
 
-    fn lease(&mut self, wanted: &Lease) -> Option<Outcome> {
+    fn take(&self, takes: &[Take]) -> (Option<store::Outcome>, usize) {
+        let Some(now) = now() else { return (None, 0) };
+        let (outcome, at) = shared::take(takes, now);
+        if outcome == Some(store::Outcome::Full) {
+            self.table_full(Table::Buckets);
+        }
+        (outcome, at)
+    }
+
+    fn lease(&mut self, wanted: &Lease) -> Option<lease::Outcome> {
         let (outcome, stream) = streams::open(wanted, now()?);
         self.stream = stream;
+        if outcome == Some(lease::Outcome::Full) {
+            self.table_full(Table::Streams);
+        }
         outcome
+    }
+
+    fn table_full(&self, table: Table) {
+        if let Some(open) = &self.open {
+            open.active.metrics.table_full(table);
+        }
     }
 
     fn on(&mut self, event: Event<'_>) -> Option<Step> {
@@ -161,7 +189,12 @@ impl Http {
                     self.callout = Some(Callout::Token(sidecar::ask(&open.active, &question)));
                 }
                 Effect::Forget(binding) => shared::forget(&binding),
-                Effect::RecordDecision(line) => audit::decision(&line),
+                Effect::RecordDecision(line) => {
+                    audit::decision(&line);
+                    if let Some(under_way) = &mut self.under_way {
+                        under_way.decided();
+                    }
+                }
                 Effect::RecordCompletion(line) => audit::completion(&line),
                 Effect::Count(reason) => open.active.metrics.decision(reason),
                 Effect::CountToken { remembered } => open.active.metrics.token(remembered),
@@ -192,8 +225,12 @@ impl Http {
     }
 
     /// The one place where a failure of the host becomes an action: it denies.
-    fn fail(&mut self, what: &str) -> Action {
+    fn fail(&mut self, what: &'static str) -> Action {
         host::log(Level::Error, &format!("denied, because {what}"));
+        if let Some((open, at)) = self.open.as_mut().zip(now()) {
+            let effects = open.exchange.give_up(what, &open.active.guard, at);
+            let _ = self.perform(effects, 0);
+        }
         if self.replied {
             return self.cut();
         }
@@ -285,7 +322,10 @@ impl HttpContext for Http {
         if let Some(open) = &self.open {
             open.active.metrics.request();
         }
-        let action = match head::request() {
+        let head = head::request();
+        #[cfg(feature = "drill")]
+        let head = head.inspect(crate::drill::trap_if_asked);
+        let action = match head {
             Ok(head) => self.feed(Event::RequestHead { head, end }, 0),
             Err(_) => self.fail("the request headers could not be read"),
         };
@@ -309,7 +349,7 @@ impl HttpContext for Http {
         if self.replied {
             return Action::Pause;
         }
-        if strip_trailers().is_err() {
+        if head::strip_trailers().is_err() {
             return self.fail("the request trailers could not be read or changed");
         }
         if self.body_fed { Action::Continue } else { self.whole_body(usize::MAX >> 1) }
@@ -344,18 +384,15 @@ impl HttpContext for Http {
             let _ = self.perform(step.effects, 0);
         }
         let Some((open, at)) = self.open.as_mut().zip(now()) else { return };
-        let effects = open.exchange.finish(&open.active.guard, at, self.worked);
+        let mut effects = Vec::new();
+        if open.exchange.is_unseen() {
+            open.active.metrics.request();
+            effects.extend(open.exchange.unseen(head::unseen(), &open.active.guard, at));
+        }
+        effects.extend(open.exchange.finish(&open.active.guard, at, self.worked));
         open.active.metrics.worked(self.worked);
         // Only records and counts come from there; a reply from here would end the whole process.
         let _ = self.perform(effects, 0);
+        self.under_way = None;
     }
-}
-
-/// What the client may not send on as a header, it may not as a trailer.
-fn strip_trailers() -> Result<(), Fault> {
-    let mut names: Vec<_> = host::headers(Map::RequestTrailers)?.into_iter().map(|(name, _)| name).collect();
-    names.retain(|name| passing::is_removed_from_trailers(name));
-    names.sort_unstable();
-    names.dedup();
-    names.iter().try_for_each(|name| host::remove_header(Map::RequestTrailers, name))
 }

@@ -4,10 +4,13 @@
 
 mod audit;
 mod deadlines;
+#[cfg(feature = "drill")]
+mod drill;
 mod head;
 mod host;
 mod http;
 mod metrics;
+mod roll;
 mod root;
 mod shared;
 mod sidecar;

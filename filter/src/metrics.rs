@@ -1,15 +1,31 @@
 //! What is counted? A fixed set, defined at configure: names from traffic never become metrics.
+//!
+//! What stands behind the last dot of some names becomes a label by the `stats_tags` of `envoy/envoy.yaml`. Counters are
+//! Envoy's and outlive a VM; gauges are set from what the live VMs say ([`crate::roll`]), so a dead one leaves nothing in them.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use wicketgate_core::denial::Denial;
+use wicketgate_core::guard::Guard;
+use wicketgate_core::limits::roll::{IssuerTag, Totals};
+use wicketgate_core::time::Timestamp;
 
 use crate::host::{self, Fault, Metric};
 
 /// Reasons that are not denials.
 const OTHER: [&str; 6] =
     ["allowed", "public_document", "client_gone", "answered_by_host", "token_expired", "body_never_came"];
+
+/// A table of fixed size in shared data.
+#[derive(Clone, Copy)]
+pub(crate) enum Table {
+    /// Token buckets.
+    Buckets,
+    /// Counts of open streams.
+    Streams,
+    /// Rows of live VMs.
+    Vms,
+}
 
 /// Ids of every metric of ours.
 pub(crate) struct Metrics {
@@ -21,41 +37,79 @@ pub(crate) struct Metrics {
     tokens_remembered: u32,
     tokens_verified: u32,
     work: u32,
-    held: u32,
-    /// What this VM has added to the gauge of held bytes.
-    held_before: Cell<u64>,
     key_fetches: u32,
     key_fetch_failures: u32,
-    keys_age: u32,
+    issuers: Vec<IssuerMetrics>,
     host_signatures: u32,
+    full: [u32; 3],
+    exchanges: u32,
+    streams: u32,
+    held: u32,
+    held_fullest: u32,
+    held_limit: u32,
+    vms: u32,
+    vms_lost: u32,
+    decisions_lost: u32,
+    completions_lost: u32,
+}
+
+/// The gauges of one issuer's keys.
+struct IssuerMetrics {
+    tag: IssuerTag,
+    age: u32,
+    missing: u32,
 }
 
 // === impl Metrics ===
 
 impl Metrics {
     /// Defines all, or finds those that an earlier configuration defined.
-    pub(crate) fn define(before: Option<&Self>) -> Result<Self, Fault> {
+    pub(crate) fn define(guard: &Guard) -> Result<Self, Fault> {
         let counter = |name: &str| host::define(Metric::Counter, name);
+        let gauge = |name: &str| host::define(Metric::Gauge, name);
         let mut decisions = Vec::new();
         for reason in Denial::REASONS.into_iter().chain(OTHER) {
-            decisions.push((reason, counter(&format!("wicketgate.decisions.{reason}"))?));
+            decisions.push((reason, counter(&format!("wicketgate.decisions_total.{reason}"))?));
         }
+        let issuers = guard.issuers.iter().map(|issuer| IssuerMetrics::define(&issuer.issuer));
+        let full = |table: &str| counter(&format!("wicketgate.tables_full_total.{table}"));
         Ok(Self {
-            requests: counter("wicketgate.requests")?,
+            requests: counter("wicketgate.requests_total")?,
             decisions,
-            removed: counter("wicketgate.list_entries_removed")?,
-            questions: counter("wicketgate.validations")?,
-            questions_failed: counter("wicketgate.validation_failures")?,
-            tokens_remembered: counter("wicketgate.tokens.remembered")?,
-            tokens_verified: counter("wicketgate.tokens.verified")?,
+            removed: counter("wicketgate.list_entries_removed_total")?,
+            questions: counter("wicketgate.validations_total")?,
+            questions_failed: counter("wicketgate.validation_failures_total")?,
+            tokens_remembered: counter("wicketgate.tokens_total.remembered")?,
+            tokens_verified: counter("wicketgate.tokens_total.verified")?,
             work: host::define(Metric::Histogram, "wicketgate.work_us")?,
-            held: host::define(Metric::Gauge, "wicketgate.held_bytes")?,
-            held_before: Cell::new(before.map_or(0, |b| b.held_before.get())),
-            key_fetches: counter("wicketgate.jwks_fetches")?,
-            key_fetch_failures: counter("wicketgate.jwks_fetch_failures")?,
-            keys_age: host::define(Metric::Gauge, "wicketgate.jwks_age_seconds")?,
-            host_signatures: host::define(Metric::Gauge, "wicketgate.host_signature_algorithms")?,
+            key_fetches: counter("wicketgate.jwks_fetches_total")?,
+            key_fetch_failures: counter("wicketgate.jwks_fetch_failures_total")?,
+            issuers: issuers.collect::<Result<_, _>>()?,
+            host_signatures: gauge("wicketgate.host_signature_algorithms")?,
+            full: [full("buckets")?, full("streams")?, full("vms")?],
+            exchanges: gauge("wicketgate.exchanges_open")?,
+            streams: gauge("wicketgate.streams_open")?,
+            held: gauge("wicketgate.held_bytes")?,
+            held_fullest: gauge("wicketgate.held_bytes_fullest")?,
+            held_limit: gauge("wicketgate.held_bytes_limit")?,
+            vms: gauge("wicketgate.vms")?,
+            vms_lost: counter("wicketgate.vms_lost_total")?,
+            decisions_lost: counter("wicketgate.records_lost_total.decision")?,
+            completions_lost: counter("wicketgate.records_lost_total.completion")?,
         })
+    }
+
+    /// What is known at configure. `before` is what this VM ran until now: a gauge cannot be taken away, so those of issuers
+    /// that are not configured any more become zero.
+    pub(crate) fn configured(&self, before: Option<&Self>, guard: &Guard, host_signatures: u8) {
+        host::record(self.host_signatures, u64::from(host_signatures));
+        host::record(self.held_limit, guard.held_bytes);
+        for old in before.map_or(&[][..], |before| &before.issuers) {
+            if !self.issuers.iter().any(|issuer| issuer.tag == old.tag) {
+                host::record(old.age, 0);
+                host::record(old.missing, 0);
+            }
+        }
     }
 
     pub(crate) fn request(&self) {
@@ -90,22 +144,52 @@ impl Metrics {
         host::record(self.work, u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// This VM holds so many bytes; the gauge is the sum over all VMs.
-    pub(crate) fn held(&self, bytes: u64) {
-        let before = self.held_before.replace(bytes);
-        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        host::add(self.held, signed(bytes) - signed(before));
-    }
-
     pub(crate) fn key_fetch(&self, good: bool) {
         host::add(if good { self.key_fetches } else { self.key_fetch_failures }, 1);
     }
 
-    pub(crate) fn keys_age(&self, seconds: u64) {
-        host::record(self.keys_age, seconds);
+    /// Something was refused, or a VM goes uncounted, because a table has no room.
+    pub(crate) fn table_full(&self, table: Table) {
+        let [buckets, streams, vms] = self.full;
+        let id = match table {
+            Table::Buckets => buckets,
+            Table::Streams => streams,
+            Table::Vms => vms,
+        };
+        host::add(id, 1);
     }
 
-    pub(crate) fn host_signatures(&self, algorithms: u8) {
-        host::record(self.host_signatures, u64::from(algorithms));
+    /// A VM has died with so many exchanges under way, without a decision record and with one.
+    pub(crate) fn lost(&self, undecided: u32, decided: u32) {
+        host::add(self.vms_lost, 1);
+        host::add(self.decisions_lost, i64::from(undecided));
+        host::add(self.completions_lost, i64::from(undecided) + i64::from(decided));
+    }
+
+    /// What all live VMs have.
+    pub(crate) fn totals(&self, totals: &Totals, now: Timestamp) {
+        host::record(self.vms, totals.vms);
+        host::record(self.exchanges, totals.exchanges);
+        host::record(self.streams, totals.streams);
+        host::record(self.held, totals.held);
+        host::record(self.held_fullest, totals.fullest);
+        for issuer in &self.issuers {
+            let (oldest, missing) = totals.keys.get(&issuer.tag).copied().unwrap_or_default();
+            host::record(issuer.age, oldest.map_or(0, |oldest| now.since(oldest).as_secs()));
+            host::record(issuer.missing, missing);
+        }
+    }
+}
+
+// === impl IssuerMetrics ===
+
+impl IssuerMetrics {
+    fn define(issuer: &str) -> Result<Self, Fault> {
+        let gauge = |name: &str| host::define(Metric::Gauge, &format!("wicketgate.{name}.{issuer}"));
+        Ok(Self {
+            tag: IssuerTag::of(issuer),
+            age: gauge("jwks_age_seconds")?,
+            missing: gauge("jwks_missing")?,
+        })
     }
 }

@@ -11,12 +11,13 @@ use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::host_signature::HostSignatures;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
+use wicketgate_core::limits::roll::IssuerTag;
 use wicketgate_core::time::Timestamp;
 
 use crate::host::{self, Buffer, Level};
 use crate::http::Http;
 use crate::metrics::Metrics;
-use crate::{deadlines, shared, sidecar, signature, streams};
+use crate::{deadlines, roll, shared, sidecar, signature, streams};
 
 /// Soon after configure the keys of every issuer are fetched; then due dates are looked at once a second.
 const TICK: Duration = Duration::from_millis(1000);
@@ -57,10 +58,30 @@ pub(crate) fn now() -> Option<Timestamp> {
     host::now().ok().map(Timestamp::from_nanos)
 }
 
+// === impl Active ===
+
+impl Active {
+    /// Says what this VM has, unless a later configuration does.
+    fn answer_roll_call(self: &Rc<Self>, now: Timestamp) {
+        if !LAST.with_borrow(|last| last.as_ref().is_some_and(|last| Rc::ptr_eq(last, self))) {
+            return;
+        }
+        let Ok(memory) = self.memory.try_borrow() else { return };
+        let keys = self
+            .guard
+            .issuers
+            .iter()
+            .enumerate()
+            .map(|(index, issuer)| (IssuerTag::of(&issuer.issuer), memory.keys.keys_since(index, now)));
+        roll::call(self.held.bytes(), keys.collect(), &self.metrics, now);
+    }
+}
+
 // === impl Root ===
 
 impl Root {
     pub(crate) fn new(id: u32) -> Self {
+        roll::root_begins();
         Self { id, active: None, fetching: sidecar::Fetching::default() }
     }
 
@@ -72,8 +93,7 @@ impl Root {
         for warning in &compiled.warnings {
             host::log(Level::Warn, &format!("configuration: {warning}"));
         }
-        let metrics = LAST
-            .with_borrow(|last| Metrics::define(last.as_ref().map(|old| &old.metrics)))
+        let metrics = Metrics::define(&compiled.guard)
             .map_err(|f| format!("metrics cannot be defined (host status {})", f.0))?;
         shared::prepare().map_err(|f| format!("shared data cannot be used (host status {})", f.0))?;
         let guard = compiled.guard;
@@ -85,7 +105,9 @@ impl Root {
             None => (Memory::new(&guard.issuers), Held::new(guard.held_bytes)),
         });
         memory.host = HostSignatures::tried(signature::ask);
-        metrics.host_signatures(memory.host.count());
+        LAST.with_borrow(|last| {
+            metrics.configured(last.as_ref().map(|old| &old.metrics), &guard, memory.host.count());
+        });
         Ok(Active {
             guard,
             memory: RefCell::new(memory),
@@ -139,9 +161,12 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let (Some(active), Some(now)) = (&self.active, now()) else { return };
         self.fetching.fetch_due(active, now);
-        active.metrics.held(active.held.bytes());
         self.set_tick_period(TICK);
+        if shared::agree_on_salt().is_err() {
+            host::log(Level::Error, "shared data cannot be read: nothing is admitted");
+        }
         streams::renew(now);
+        active.answer_roll_call(now);
         // Last, because the host looks at other contexts meanwhile.
         deadlines::close_due(self.id, now);
     }
@@ -152,5 +177,11 @@ impl RootContext for Root {
 
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        roll::root_ends();
     }
 }

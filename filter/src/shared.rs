@@ -4,13 +4,16 @@
 //! Which slot, what bytes and who is evicted is the core's (`limits::store`, `limits::lease`, `bindings::table`); here is
 //! only the loop around the host.
 
+use std::cell::Cell;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::iter::once;
 
 use wicketgate_core::bindings::owner::{Binding, Kind};
 use wicketgate_core::bindings::table::{self, Finding};
 use wicketgate_core::exchange::step::{Consult, Take};
-use wicketgate_core::limits::lease;
 use wicketgate_core::limits::store::{self, Outcome};
+use wicketgate_core::limits::{lease, roll};
+use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 
 use crate::host::{self, Fault, Level};
@@ -18,11 +21,18 @@ use crate::host::{self, Fault, Level};
 /// Each try loses only to another worker that succeeded, so a handful is rare and this many is a broken host.
 const TRIES: usize = 256;
 
+thread_local! {
+    static SALT: Cell<Option<Salt>> = const { Cell::new(None) };
+}
+
 /// Creates every set of slots that does not exist: creation cannot be compared-and-swapped, so it is done at configure,
 /// before traffic.
 pub(crate) fn prepare() -> Result<(), Fault> {
+    // Too short to be one: none is drawn yet.
+    create(once(Salt::KEY.to_owned()), &[0])?;
     create(store::all_keys(), &store::empty_set())?;
     create(lease::all_keys(), &lease::empty_set())?;
+    create(roll::all_keys(), &roll::free())?;
     for kind in [Kind::Session, Kind::Task] {
         create(table::all_keys(kind), &table::empty_set())?;
     }
@@ -43,26 +53,58 @@ fn create(mut keys: impl DoubleEndedIterator<Item = String>, empty: &[u8]) -> Re
     Ok(())
 }
 
-/// One token from each bucket, or from none; `None` when the host fails.
-pub(crate) fn take(takes: &[Take], now: Timestamp) -> Option<Outcome> {
+/// The number that chooses sets, the same for all VMs of this Envoy: the first that needs one draws it. Read at each tick
+/// again, should another VM have drawn at the same moment.
+pub(crate) fn salt() -> Result<Salt, Fault> {
+    SALT.get().map_or_else(agree_on_salt, Ok)
+}
+
+/// Reads it from the store, drawing it if it is not there.
+pub(crate) fn agree_on_salt() -> Result<Salt, Fault> {
+    let drawn = change(Salt::KEY, |bytes| match bytes.and_then(Salt::read) {
+        Some(salt) => (None, salt),
+        None => {
+            let salt = Salt::new(random());
+            (Some(salt.bytes().to_vec()), salt)
+        }
+    });
+    SALT.set(drawn.as_ref().ok().copied());
+    drawn
+}
+
+/// Random bytes: the standard library asks the host for the keys of its hashes.
+fn random() -> [u8; 16] {
+    let draw = || RandomState::new().build_hasher().finish().to_be_bytes();
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(draw().into_iter().chain(draw())).for_each(|(to, from)| *to = from);
+    bytes
+}
+
+/// One token from each bucket, or from none, and the last bucket that was asked; `None` when the host fails.
+pub(crate) fn take(takes: &[Take], now: Timestamp) -> (Option<Outcome>, usize) {
     let mut outcome = None;
     for (index, bucket) in takes.iter().enumerate() {
         outcome = take_one(bucket, now).ok();
         if !matches!(outcome, Some(Outcome::Admitted { .. })) {
+            // Lost only if the store broke meanwhile: then one token too few is left, never one too many.
             for earlier in takes.iter().take(index) {
-                // Lost only if the store broke meanwhile: then one token too few is left, never one too many.
-                let _ = change(&store::set_key(earlier.tag), |set| {
-                    (store::give_back(set, earlier.tag, earlier.rate, 1, now), ())
-                });
+                let _ = give_back(earlier, now);
             }
-            break;
+            return (outcome, index);
         }
     }
-    outcome
+    (outcome, takes.len().saturating_sub(1))
+}
+
+/// A token that was taken for what did not happen.
+pub(crate) fn give_back(bucket: &Take, now: Timestamp) -> Result<(), Fault> {
+    change(&store::set_key(bucket.tag, salt()?), |set| {
+        (store::give_back(set, bucket.tag, bucket.rate, 1, now), ())
+    })
 }
 
 fn take_one(bucket: &Take, now: Timestamp) -> Result<Outcome, Fault> {
-    change(&store::set_key(bucket.tag), |set| {
+    change(&store::set_key(bucket.tag, salt()?), |set| {
         let taken = store::take(set, bucket.tag, bucket.rate, 1, now);
         (taken.bytes, taken.outcome)
     })
@@ -71,7 +113,7 @@ fn take_one(bucket: &Take, now: Timestamp) -> Result<Outcome, Fault> {
 /// Whose it is; `None` when the host fails.
 pub(crate) fn consult(consult: &Consult, now: Timestamp) -> Option<Finding> {
     let Consult { binding, question } = consult;
-    let found = change(&table::set_key(binding), |set| {
+    let found = change(&table::set_key(binding, salt().ok()?), |set| {
         let found = table::ask(set, binding, *question, now);
         (found.bytes, found.finding)
     });
@@ -80,7 +122,8 @@ pub(crate) fn consult(consult: &Consult, now: Timestamp) -> Option<Finding> {
 
 /// Forgets whose it is. Where the host fails it stays with its owner, whom that harms no more than anybody.
 pub(crate) fn forget(binding: &Binding) {
-    let forgotten = change(&table::set_key(binding), |set| (table::forget(set, binding), ()));
+    let forgotten = salt()
+        .and_then(|salt| change(&table::set_key(binding, salt), |set| (table::forget(set, binding), ())));
     if forgotten.is_err() {
         host::log(Level::Warn, "what has ended could not be forgotten");
     }

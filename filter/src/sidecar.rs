@@ -157,7 +157,6 @@ impl Fetching {
                 memory.keys.failed(issuer, now);
             }
         }
-        self.report_age(active, now);
     }
 
     /// The answer to a callout of the root context.
@@ -172,12 +171,6 @@ impl Fetching {
         if let Some(issuer) = self.under_way.remove(&token) {
             store(active, issuer, headers, body, now);
         }
-    }
-
-    fn report_age(&self, active: &Active, now: Timestamp) {
-        let Ok(memory) = active.memory.try_borrow() else { return };
-        let ages = (0..active.guard.issuers.len()).filter_map(|issuer| memory.keys.age(issuer, now));
-        active.metrics.keys_age(ages.max().unwrap_or_default().as_secs());
     }
 }
 

@@ -38,9 +38,11 @@ pub(crate) fn open(wanted: &Lease, now: Timestamp) -> (Option<Outcome>, Option<S
     BOOK.with(|book| {
         let Ok(mut book) = book.try_borrow_mut() else { return (None, None) };
         let (holder, held) = (book.holder, book.held.get(&tag).copied().unwrap_or_default());
-        let outcome = shared::change(&lease::set_key(tag), |set| {
-            let acquired = lease::acquire(set, tag, holder, held, most, now);
-            (acquired.bytes, acquired.outcome)
+        let outcome = shared::salt().and_then(|salt| {
+            shared::change(&lease::set_key(tag, salt), |set| {
+                let acquired = lease::acquire(set, tag, holder, held, most, now);
+                (acquired.bytes, acquired.outcome)
+            })
         });
         let outcome = outcome.ok();
         let stream = (outcome == Some(Outcome::Admitted)).then(|| {
@@ -68,7 +70,9 @@ pub(crate) fn renew(now: Timestamp) {
 
 /// Where the host fails the old row stands until its term is over or the next renewal.
 fn say(tag: Tag, holder: Holder, held: u32, now: Timestamp) {
-    let _ = shared::change(&lease::set_key(tag), |set| (lease::hold(set, tag, holder, held, now), ()));
+    let _ = shared::salt().and_then(|salt| {
+        shared::change(&lease::set_key(tag, salt), |set| (lease::hold(set, tag, holder, held, now), ()))
+    });
 }
 
 impl Drop for Stream {

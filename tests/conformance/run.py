@@ -27,7 +27,7 @@ from token_proxy import TokenProxy
 
 HERE = Path(__file__).resolve().parent
 REVISIONS = ["2025-11-25", "2026-07-28"]
-COUNTER = "wasmcustom.wicketgate.requests"
+COUNTER = "wasmcustom.wicketgate.requests_total"
 
 
 class Failure(Exception):

@@ -6,6 +6,7 @@
     reason = "reading a member of a JSON value gives null where there is none"
 )]
 
+mod accounting;
 mod answers;
 mod audit;
 mod bound_sessions;
@@ -20,6 +21,7 @@ mod hostile;
 mod http2;
 mod labels;
 mod limits;
+mod metrics;
 mod opaque_tokens;
 mod open_streams;
 mod path;
@@ -31,5 +33,6 @@ mod smuggling;
 mod stage;
 mod streams;
 mod targets;
+mod trap;
 mod unheld_headers;
 mod waiting;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail that way")]
 
+mod alerts;
 mod clients;
 mod documents;
 mod gateway;

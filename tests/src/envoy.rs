@@ -231,7 +231,7 @@ mod tests {
         ] {
             assert_eq!(rendered.matches(expected).count(), 1, "{expected}");
         }
-        assert_eq!(rendered.matches("path: \"/tmp/a state/audit.jsonl\"").count(), 2);
+        assert_eq!(rendered.matches("path: \"/tmp/a state/audit.jsonl\"").count(), 4);
         assert!(!rendered.contains("9901") && !rendered.contains(" .run/"), "{rendered}");
     }
 }

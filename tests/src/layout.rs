@@ -43,6 +43,19 @@ pub fn filter_module() -> Result<PathBuf> {
     }
 }
 
+/// The filter that traps when a request asks for it, as `make e2e` leaves it. For tests of what becomes of the others.
+///
+/// # Errors
+/// It was not built.
+pub fn drill_module() -> Result<PathBuf> {
+    let module = root().join("target/wicketgate-drill.wasm");
+    if module.is_file() {
+        Ok(module)
+    } else {
+        Err(Failure::new("target/wicketgate-drill.wasm is missing: run `make e2e` (or `make drill`)."))
+    }
+}
+
 /// Runs `tests/obtain/NAME.sh` and returns the path that it prints. Its progress goes to our stderr.
 ///
 /// # Errors

@@ -30,8 +30,8 @@ pub fn write_everything(state: &Path) -> Result<PathBuf> {
 ///
 /// # Errors
 /// The compiler refuses it, in its own words, or cannot run.
-pub async fn render(policy: &Path, state: &Path, public_url: &str) -> Result<()> {
-    let output = command(policy, state, public_url)?
+pub async fn render(policy: &Path, module: &Path, state: &Path, public_url: &str) -> Result<()> {
+    let output = command(policy, module, state, public_url)?
         .output()
         .await
         .map_err(|error| Failure::new(format!("cannot run wicketgate: {error}")))?;
@@ -46,13 +46,13 @@ pub async fn render(policy: &Path, state: &Path, public_url: &str) -> Result<()>
 ///
 /// # Errors
 /// The compiler cannot run.
-pub fn watch(policy: &Path, state: &Path, public_url: &str) -> Result<Service> {
-    let mut command = command(policy, state, public_url)?;
+pub fn watch(policy: &Path, module: &Path, state: &Path, public_url: &str) -> Result<Service> {
+    let mut command = command(policy, module, state, public_url)?;
     command.arg("--watch");
     Service::spawn("render", command, &state.join("render.log"))
 }
 
-fn command(policy: &Path, state: &Path, public_url: &str) -> Result<Command> {
+fn command(policy: &Path, module: &Path, state: &Path, public_url: &str) -> Result<Command> {
     let mut command = Command::new(layout::binary("wicketgate")?);
     command
         .arg("render")
@@ -61,7 +61,7 @@ fn command(policy: &Path, state: &Path, public_url: &str) -> Result<Command> {
         .arg("--out")
         .arg(envoy::filter_configuration(state))
         .arg("--wasm")
-        .arg(layout::filter_module()?)
+        .arg(module)
         .env("WICKETGATE_URL", public_url);
     Ok(command)
 }

@@ -65,7 +65,8 @@ impl World {
     /// # Errors
     /// One sentence; what was started until then is stopped.
     pub async fn start(plan: Plan, tell: impl Fn(&str)) -> Result<Self> {
-        let (envoy_binary, _) = (layout::obtain("envoy")?, layout::filter_module()?);
+        let envoy_binary = layout::obtain("envoy")?;
+        let module = plan.module.clone().map_or_else(layout::filter_module, Ok)?;
         files::create_directory(&plan.state)?;
         let state = plan
             .state
@@ -93,7 +94,7 @@ impl World {
 
         tell("policy");
         plan.adapt_policy()?;
-        policy::render(&plan.policy, &state, &origin).await?;
+        policy::render(&plan.policy, &module, &state, &origin).await?;
 
         tell("Envoy with the filter");
         let settings = EnvoySettings {
@@ -108,7 +109,7 @@ impl World {
         wait_for("Envoy with the filter", Some(&mut envoy.service), || gateway_answers(&http, &origin))
             .await?;
 
-        let render_service = policy::watch(&plan.policy, &state, &origin)?;
+        let render_service = policy::watch(&plan.policy, &module, &state, &origin)?;
         let (policy, host_mode) = (plan.policy, plan.host_mode);
         let mut world = Self {
             origin,

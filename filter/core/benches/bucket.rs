@@ -9,12 +9,13 @@ use wicketgate_core::identity::principal::Principal;
 use wicketgate_core::limits::rate::Rate;
 use wicketgate_core::limits::store::{Outcome, WAYS, set_key, take};
 use wicketgate_core::limits::tag::Tag;
+use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 
 const RATE: Rate = Rate { burst: u32::MAX, tokens: 1_000_000, per: Duration::from_secs(1) };
 
 fn tag(source: usize) -> Tag {
-    Tag::principal("sample", &Principal::Anonymous, Some(&source.to_string()), RATE)
+    Tag::caller("sample", &Principal::Anonymous, Some(&source.to_string()), RATE)
 }
 
 fn bench(c: &mut Criterion) {
@@ -24,7 +25,7 @@ fn bench(c: &mut Criterion) {
         full = take(full.as_deref(), tag(n), RATE, 1, now).bytes;
     }
     let full = full.unwrap();
-    c.bench_function("tag and key", |b| b.iter(|| set_key(tag(black_box(7)))));
+    c.bench_function("tag and key", |b| b.iter(|| set_key(tag(black_box(7)), Salt::new([1; 16]))));
     c.bench_function("take from an empty set", |b| b.iter(|| take(None, black_box(tag(0)), RATE, 1, now)));
     let last = tag(WAYS - 1);
     assert!(matches!(take(Some(&full), last, RATE, 1, now).outcome, Outcome::Admitted { .. }));

@@ -38,8 +38,8 @@ pub struct Decision<'a> {
     pub verdict: &'static str,
     /// The slug of the denial ([`crate::denial::Denial::reason`]); `allowed` otherwise.
     pub reason: &'static str,
-    /// Fixed words that say more.
-    pub detail: Option<&'static str>,
+    /// Fixed words that say more: ours, or those of the host where it answered before us.
+    pub detail: Option<&'a str>,
     /// The id of the rule that decided.
     pub rule: Option<&'a str>,
     /// The first 16 digits of the configuration's SHA-256.

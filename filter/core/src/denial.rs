@@ -39,8 +39,8 @@ pub enum Denial {
     UnknownSession(&'static str),
     /// The request is larger than allowed: 413. The limit in bytes.
     TooLarge(u64),
-    /// Too many requests: 429, with the time after which one more is admitted.
-    RateLimited(Duration),
+    /// Too many requests: 429, with the time after which one more is admitted. Which limit goes to the audit only.
+    RateLimited(Duration, String),
     /// As many streams of the principal are open as there may be: 429. Holds that number.
     TooManyStreams(u32),
     /// The upstream's answer may not pass: 502.
@@ -87,7 +87,7 @@ impl Denial {
             Self::UnknownMethod(_) => "unknown_method",
             Self::UnknownSession(_) => "unknown_session",
             Self::TooLarge(_) => "too_large",
-            Self::RateLimited(_) => "rate_limited",
+            Self::RateLimited(..) => "rate_limited",
             Self::TooManyStreams(_) => "too_many_streams",
             Self::UnsafeResponse(_) => "unsafe_response",
             Self::Unavailable(_) => "unavailable",
@@ -121,9 +121,10 @@ impl Denial {
         "internal",
     ];
 
-    /// More detail for the audit record: our own fixed words, never input.
-    pub fn detail(&self) -> Option<&'static str> {
+    /// More detail for the audit record: our own words and those of the configuration, never input.
+    pub fn detail(&self) -> Option<&str> {
         match self {
+            Self::RateLimited(_, limit) => Some(limit),
             Self::InvalidCredential(what)
             | Self::ParseError(what)
             | Self::InvalidRequest(what)

@@ -3,7 +3,8 @@
 //! ```text
 //! request head   arrive        which server? Origin? which revision? declared size? which credential?
 //!                flood guard   one token of the source's bucket, before anything costs more
-//!                authenticate  cached or verified token -> Principal        (may wait for keys, or for the issuer)
+//!                authenticate  cached or verified token -> Principal        (may wait for keys, or for the issuer);
+//!                              one token of the principal's bucket
 //! request body   read          strict JSON -> one message; header and body agree
 //!                decide        rules -> Permit or Denial                     (needs principal and message)
 //!                admit         whose session? how many streams? one token of each bucket    (exchange/admission.rs)
@@ -88,6 +89,8 @@ enum Phase {
     Waiting(Box<Waiting>),
     /// The flood guard is being asked.
     Guarding(Box<Waiting>),
+    /// The same for who it is that asks.
+    Pacing(Box<Waiting>),
     /// Whether this address may have the issuer (its index) asked about one more token.
     Asking(Box<Waiting>, usize),
     /// The rules allow it; what else must hold is being asked.
@@ -143,15 +146,19 @@ impl Exchange {
             (Phase::Waiting(waiting), Event::Validated(answer)) if waiting.issuer_asked => {
                 self.answered_by_issuer(waiting, answer, world)
             }
-            (Phase::Asking(waiting, issuer), Event::Taken(outcome)) => {
-                bucket_admits(outcome).and_then(|()| self.ask_issuer(waiting, issuer, world))
+            (Phase::Asking(waiting, issuer), Event::Taken(outcome, _)) => {
+                bucket_admits(outcome, "questions to the issuer")
+                    .and_then(|()| self.ask_issuer(waiting, issuer, world))
             }
-            (Phase::Guarding(waiting), Event::Taken(outcome)) => {
-                bucket_admits(outcome).and_then(|()| self.authenticate(waiting, world))
+            (Phase::Guarding(waiting), Event::Taken(outcome, _)) => {
+                bucket_admits(outcome, "flood of a source").and_then(|()| self.authenticate(waiting, world))
+            }
+            (Phase::Pacing(waiting), Event::Taken(outcome, _)) => {
+                bucket_admits(outcome, "flood of a principal").and_then(|()| self.proceed(waiting, world))
             }
             (
                 Phase::Admitting(admission),
-                event @ (Event::Taken(_) | Event::Consulted(_) | Event::Leased(_)),
+                event @ (Event::Taken(..) | Event::Consulted(_) | Event::Leased(_)),
             ) => self.answered(admission, &event, world),
             (Phase::Forwarded(answering), Event::ResponseHead { head, end }) => {
                 self.answer_begins(answering, head, end, world)

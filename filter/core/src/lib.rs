@@ -28,6 +28,7 @@ pub mod mcp;
 pub mod policy;
 pub mod reply;
 mod rows;
+pub mod salt;
 pub mod sanitize;
 pub mod server;
 pub mod time;

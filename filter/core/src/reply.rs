@@ -78,7 +78,7 @@ impl Reply {
             headers.push(("www-authenticate", challenge));
         }
         match denial {
-            Denial::RateLimited(after) => {
+            Denial::RateLimited(after, _) => {
                 let secs = after.as_secs() + u64::from(after.subsec_nanos() > 0);
                 headers.push(("retry-after", secs.max(1).to_string()));
                 headers.push(("ratelimit", format!("\"wicketgate\";r=0;t={}", secs.max(1))));
@@ -103,7 +103,7 @@ fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
         Denial::NotAcceptable => 406,
         Denial::TooLarge(_) => 413,
         Denial::UnsupportedMediaType => 415,
-        Denial::RateLimited(_) | Denial::TooManyStreams(_) => 429,
+        Denial::RateLimited(..) | Denial::TooManyStreams(_) => 429,
         Denial::ParseError(_)
         | Denial::InvalidRequest(_)
         | Denial::InvalidParams(_)
@@ -192,7 +192,7 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
             message: "Insufficient scope".into(),
             data: Some(json!({ "required_scopes": scopes })),
         },
-        Denial::RateLimited(after) => RpcError {
+        Denial::RateLimited(after, _) => RpcError {
             code: -31029,
             message: "Too many requests".into(),
             data: Some(json!({ "retry_after_ms": u64::try_from(after.as_millis()).unwrap_or(u64::MAX) })),

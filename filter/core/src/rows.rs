@@ -20,12 +20,6 @@ pub(crate) fn name(kind: &[u8], fields: &[&[u8]]) -> [u8; 16] {
     half
 }
 
-/// Which of so many sets holds the rows of a name.
-pub(crate) fn set_of(name: [u8; 16], sets: u16) -> u16 {
-    let [first, second, ..] = name;
-    u16::from_be_bytes([first, second]) % sets
-}
-
 /// The bytes of these rows.
 pub(crate) fn seal<const N: usize>(version: u8, rows: impl ExactSizeIterator<Item = [u8; N]>) -> Vec<u8> {
     let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);

@@ -2,6 +2,8 @@
 
 use crate::identity::origin::Origin;
 use crate::limits::rate::Rate;
+use crate::limits::tag::Per;
+use crate::mcp::operation::{Operation, Target};
 use crate::mcp::versions::Revision;
 use crate::policy::pattern::Pattern;
 use crate::policy::rule_set::RuleSet;
@@ -80,23 +82,36 @@ pub struct Limits {
     pub request_bytes: u64,
     /// The largest JSON answer, or SSE event, in bytes.
     pub response_bytes: u64,
-    /// Per source address, before anything is parsed; generous.
+    /// Per source address before anything is parsed, and per principal before anything is judged; generous.
     pub flood: Rate,
-    /// Per principal and server, after authorization.
-    pub principal: Option<Rate>,
-    /// Per principal and limit, for calls of tools that match; all that match apply.
-    pub tools: Vec<ToolLimit>,
+    /// For what the rules allow; all that cover a request apply.
+    pub rates: Vec<Limit>,
     /// Per principal, GET streams and requests without a whole answer, at any moment.
     pub streams: u32,
 }
 
-/// A bucket for some tools.
+/// A bucket for allowed requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToolLimit {
-    /// The tools that share it.
-    pub names: Vec<Pattern>,
+pub struct Limit {
+    /// What audit records call it: `tools per principal: run_*`.
+    pub name: String,
+    /// Who shares it.
+    pub per: Per,
+    /// What spends from it.
+    pub covers: Covers,
     /// Its shape.
     pub rate: Rate,
+}
+
+/// What spends from a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Covers {
+    /// Every allowed request.
+    Everything,
+    /// Requests with these methods.
+    Methods(Vec<Pattern>),
+    /// Calls of these tools.
+    Tools(Vec<Pattern>),
 }
 
 // === impl Place ===
@@ -131,12 +146,20 @@ impl Host {
     }
 }
 
-// === impl ToolLimit ===
+// === impl Covers ===
 
-impl ToolLimit {
-    /// Whether a call of the tool `name` spends from it.
-    pub fn applies_to(&self, name: &str) -> bool {
-        self.names.iter().any(|p| p.matches(name))
+impl Covers {
+    /// Whether an operation spends from it.
+    pub fn holds(&self, operation: &Operation) -> bool {
+        let any = |names: &[Pattern], name: &str| names.iter().any(|p| p.matches(name));
+        match self {
+            Self::Everything => true,
+            Self::Methods(names) => any(names, &operation.method),
+            Self::Tools(names) => {
+                let called = |target: &Target| matches!(target, Target::Tool(name) if any(names, name));
+                operation.method == "tools/call" && operation.targets.iter().any(called)
+            }
+        }
     }
 }
 

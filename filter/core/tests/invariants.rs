@@ -97,7 +97,7 @@ fn feed(driven: &mut world::Driven, gate: &mut Gate, event: &Fed, bearer: &str) 
         Fed::TooLarge => driven.feed(gate, Event::RequestTooLarge),
         Fed::BodyBegins => driven.feed(gate, Event::BodyBegins),
         Fed::Keys => driven.feed(gate, Event::KeysFetched),
-        Fed::Taken(which) => driven.feed(gate, Event::Taken(OUTCOMES[*which])),
+        Fed::Taken(which) => driven.feed(gate, Event::Taken(OUTCOMES[*which], 0)),
         Fed::Consulted(which) => driven.feed(gate, Event::Consulted(FINDINGS[*which])),
         Fed::Leased(which) => driven.feed(gate, Event::Leased(LEASES[*which])),
         Fed::Expired => driven.feed(gate, Event::Expired),

@@ -142,6 +142,69 @@ fn discovery_is_neither_limited_nor_counted() {
 }
 
 #[test]
+fn each_limit_counts_what_it_says() {
+    let two = json!({"rate": "1/d", "burst": 2});
+    let named = |names: &[&str], per: &str| json!([{"names": names, "rate": "1/d", "burst": 2, "per": per}]);
+    let of = |sub: &str, client: &str, org: &str| json!({"sub": sub, "client_id": client, "org": org});
+    let (alice, bob) = (of("alice", "cli", "acme"), of("bob", "cli", "acme"));
+    let (carol, dave) = (of("carol", "web", "acme"), of("dave", "web", "other"));
+    let cases = [
+        (json!({"client": two}), "client", [true, true, false, true]),
+        (json!({"organization": two}), "organization", [true, true, false, false]),
+        (json!({"server": two}), "server", [true, true, false, false]),
+        (
+            json!({"methods": named(&["tools/*"], "client")}),
+            "methods per client: tools/*",
+            [true, true, false, true],
+        ),
+        (
+            json!({"tools": named(&["search_*"], "server")}),
+            "tools per server: search_*",
+            [true, true, false, false],
+        ),
+        (json!({"methods": named(&["ping"], "server")}), "", [true; 4]),
+        (json!({"tools": named(&["run_*"], "server")}), "", [true; 4]),
+    ];
+    for (limits, name, expected) in cases {
+        let mut gate = Gate::new(&with_limits(&limits));
+        let answers = [&alice, &bob, &alice, &carol].map(|who| gate.post(who, &call("search_x")));
+        assert_eq!(answers.each_ref().map(|a| a.upstream.is_some()), expected, "{limits}");
+        for refused in answers.iter().filter(|a| a.upstream.is_none()) {
+            assert_eq!(refusal(refused), (Some(429), "rate_limited"));
+            assert_eq!(refused.decisions[0]["detail"], name);
+        }
+        let elsewhere = gate.post(&dave, &call("search_x")).upstream.is_some();
+        assert_eq!(elsewhere, !name.contains("server"), "{limits}");
+    }
+}
+
+#[test]
+fn a_principal_floods_from_no_number_of_addresses() {
+    let mut gate = Gate::new(&with_limits(&json!({"flood": {"rate": "1/d", "burst": 3}})));
+    let mut asked = |subject: &str, address: &str, tool: &str| {
+        let bearer = format!("Bearer {}", gate.token(&json!({"sub": subject})));
+        let mut driven = gate.begin();
+        let mut head = request("POST", "/mcp", &[JSON, ANY, ("authorization", &bearer)]);
+        head.source = Some(address.to_owned());
+        driven.feed(&mut gate, Event::RequestHead { head, end: false });
+        if driven.replies.is_empty() {
+            driven.feed(&mut gate, Event::RequestBody(call(tool).to_string().as_bytes()));
+        }
+        let record = driven.decisions[0].clone();
+        (driven.upstream.is_some(), record["detail"].as_str().unwrap_or_default().to_owned())
+    };
+    for n in 1..=3 {
+        assert!(!asked("mallory", &format!("10.0.0.{n}"), "not_allowed").0, "denied calls count too");
+    }
+    assert_eq!(asked("mallory", "10.0.0.4", "search_x"), (false, "flood of a principal".to_owned()));
+    assert!(asked("alice", "10.0.0.4", "search_x").0);
+    for _ in 0..2 {
+        let _ = asked("bob", "10.0.0.4", "search_x");
+    }
+    assert_eq!(asked("carol", "10.0.0.4", "search_x"), (false, "flood of a source".to_owned()));
+}
+
+#[test]
 fn an_answer_that_comes_before_the_verdict_is_withheld_and_errors_of_the_host_pass() {
     let mut gate = gate();
     for (status, by_host, expected) in [

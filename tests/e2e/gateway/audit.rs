@@ -177,10 +177,10 @@ async fn counters_agree(world: &World, records: &[Value]) {
     for record in records.iter().filter(|record| record["record"] == "decision") {
         *reasons.entry(record["reason"].as_str().unwrap()).or_default() += 1;
     }
-    let counted = world.envoy.stat("wasmcustom.wicketgate.requests").await.unwrap();
+    let counted = world.envoy.stat("wasmcustom.wicketgate.requests_total").await.unwrap();
     assert_eq!(counted, Some(reasons.values().sum()), "{reasons:?}");
     for (reason, times) in reasons {
-        let name = format!("wasmcustom.wicketgate.decisions.{reason}");
+        let name = format!("wasmcustom.wicketgate.decisions_total.{reason}");
         assert_eq!(world.envoy.stat(&name).await.unwrap(), Some(times), "{reason}");
     }
     let lines = world.records("access.log").unwrap();

@@ -71,7 +71,7 @@ async fn streams_end_with_their_token_and_say_why() {
         assert!(record["time_ms"].as_u64().unwrap() >= (expires + 1) * 1000, "{record} before {expires}");
         assert_eq!(record["verdict"], "allow", "{record}");
     }
-    let counted = world.envoy.stat("wasmcustom.wicketgate.decisions.token_expired").await.unwrap();
+    let counted = world.envoy.stat("wasmcustom.wicketgate.decisions_total.token_expired").await.unwrap();
     assert_eq!(counted, Some(6));
     eventually("the server hears of it", stage::DEADLINE, || async {
         let left = recorder.hung_up();

@@ -80,6 +80,18 @@ impl Open {
         }
     }
 
+    /// The whole body, and the request is over.
+    pub(super) fn finish(&mut self, body: &str) {
+        let _ = self.body.send_data(Bytes::copy_from_slice(body.as_bytes()), true);
+    }
+
+    /// The status of the answer and its body, which may go on for long; the request stays as it is.
+    pub(super) async fn begin(&mut self) -> Result<(u16, RecvStream), h2::Error> {
+        let answer =
+            timeout(stage::DEADLINE, &mut self.answer).await.unwrap_or_else(|_| panic!("no answer"))?;
+        Ok((answer.status().as_u16(), answer.into_body()))
+    }
+
     /// Ends the request and reads the answer.
     pub(super) async fn end(mut self, trailers: bool) -> Result<Framed, h2::Error> {
         if trailers {

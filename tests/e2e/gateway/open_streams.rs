@@ -27,7 +27,7 @@ fn script(seen: &Seen) -> Script {
 }
 
 /// Sends it on a connection of its own and reads the head of the answer.
-async fn open(world: &World, bytes: &[u8]) -> (u16, TcpStream, String) {
+pub(super) async fn open(world: &World, bytes: &[u8]) -> (u16, TcpStream, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", stage::port(world))).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();

@@ -31,6 +31,8 @@ pub(super) enum Script {
     Drip(Vec<u8>),
     /// With these bytes once this is true, and the connection goes on.
     Once(Arc<AtomicBool>, Vec<u8>),
+    /// With the first bytes, with the second once this is true, and the connection goes on.
+    Parts(Vec<u8>, Arc<AtomicBool>, Vec<u8>),
 }
 
 /// What has happened so far.
@@ -149,7 +151,12 @@ async fn serve(mut stream: TcpStream, record: &Mutex<Record>, script: &(impl Fn(
     while let Some(seen) = read_request(&mut stream, &mut rest, record).await {
         let answer = script(&seen);
         record.lock().unwrap().requests.push(seen);
-        if let Script::Once(open, _) = &answer {
+        if let Script::Parts(first, _, _) = &answer
+            && stream.write_all(first).await.is_err()
+        {
+            return;
+        }
+        if let Script::Once(open, _) | Script::Parts(_, open, _) = &answer {
             while !open.load(Ordering::SeqCst) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
@@ -158,7 +165,8 @@ async fn serve(mut stream: TcpStream, record: &Mutex<Record>, script: &(impl Fn(
         | Script::Hang(bytes)
         | Script::Break(bytes)
         | Script::Drip(bytes)
-        | Script::Once(_, bytes)) = &answer;
+        | Script::Once(_, bytes)
+        | Script::Parts(_, _, bytes)) = &answer;
         let pieces = if matches!(answer, Script::Drip(_)) { 1 } else { bytes.len().max(1) };
         for piece in bytes.chunks(pieces) {
             if stream.write_all(piece).await.is_err() {

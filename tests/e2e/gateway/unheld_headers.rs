@@ -42,7 +42,7 @@ async fn a_host_without_the_flag_lets_nothing_through_and_says_so() {
     .await;
     assert_eq!(read_all(&scene, &post).await, "");
     assert!(scene.recorder.take().is_empty(), "the upstream saw nothing");
-    let counted = || scene.world.envoy.stat("wasmcustom.wicketgate.decisions.body_never_came");
+    let counted = || scene.world.envoy.stat("wasmcustom.wicketgate.decisions_total.body_never_came");
     eventually("it is counted", DEADLINE, || async {
         let count = counted().await.unwrap();
         if count.is_some_and(|n| n >= 2) { Ok(()) } else { Err(format!("{count:?}")) }

@@ -31,6 +31,8 @@ pub struct Plan {
     pub host_mode: HostMode,
     /// What differs from `envoy/envoy.yaml` besides.
     pub envoy_changes: Vec<Change>,
+    /// The filter; `None` is the one that is shipped.
+    pub module: Option<PathBuf>,
 }
 
 // === impl Plan ===
@@ -50,6 +52,7 @@ impl Plan {
             users: Vec::new(),
             host_mode: HostMode::Hold,
             envoy_changes: Vec::new(),
+            module: None,
         }
     }
 

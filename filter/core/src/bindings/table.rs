@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::owner::{Binding, Handle, Kind, Owner};
 use crate::rows;
+use crate::salt::Salt;
 use crate::time::Timestamp;
 
 /// The number of sets of one kind. With [`WAYS`] bindings each, 65536 fit, in under 3 MiB.
@@ -68,8 +69,8 @@ struct Row {
 }
 
 /// The key of the set that holds `binding`.
-pub fn set_key(binding: &Binding) -> String {
-    key(binding.kind, rows::set_of(binding.handle.0, SETS))
+pub fn set_key(binding: &Binding, salt: Salt) -> String {
+    key(binding.kind, salt.set_of(binding.handle.0, SETS))
 }
 
 /// The keys of all sets of a kind. The adapter creates at start those that are absent, with [`empty_set`]: a swap protects

@@ -1,13 +1,22 @@
 //! How much and how often? Limits, judged; zero is refused, because nothing would ever pass.
 
-use super::error::{Findings, Place};
-use super::raw::{RawLimits, RawRate, RawSize, RawToolLimit};
+use super::error::{Findings, Place, nearest};
+use super::methods;
+use super::raw::{RawLimits, RawNamedLimit, RawRate, RawSize};
 use super::rules::patterns;
 use super::units::{parse_rate, parse_size};
 use crate::limits::rate::Rate;
-use crate::server::{Limits, ToolLimit};
+use crate::limits::tag::Per;
+use crate::server::{Covers, Limit, Limits};
 use std::time::Duration;
 
+/// Who may share a bucket, as the document spells it.
+const PER: [(&str, Per); 4] = [
+    ("principal", Per::Principal),
+    ("client", Per::Client),
+    ("organization", Per::Organization),
+    ("server", Per::Server),
+];
 const MIB: u64 = 1 << 20;
 /// A VM of Envoy has 1 GiB for everything.
 const MOST_BYTES: u64 = 64 * MIB;
@@ -31,13 +40,7 @@ pub(crate) fn compile(raw: Option<&RawLimits>, place: &Place, found: &mut Findin
             .map_or(Rate { burst: 200, tokens: 100, per: Duration::from_secs(1) }, |r| {
                 bucket(r, &place.key("flood"), found)
             }),
-        principal: raw.principal.as_ref().map(|r| bucket(r, &place.key("principal"), found)),
-        tools: raw
-            .tools
-            .iter()
-            .enumerate()
-            .map(|(at, limit)| tool_limit(limit, &place.key("tools").index(at), found))
-            .collect(),
+        rates: rates(raw, place, found),
         streams: streams(raw.streams, &place.key("streams"), found),
     }
 }
@@ -76,9 +79,47 @@ fn bucket(raw: &RawRate, place: &Place, found: &mut Findings) -> Rate {
     rate(&raw.rate, raw.burst, place, found)
 }
 
-fn tool_limit(raw: &RawToolLimit, place: &Place, found: &mut Findings) -> ToolLimit {
+/// Buckets for allowed requests: those for everything first.
+fn rates(raw: &RawLimits, place: &Place, found: &mut Findings) -> Vec<Limit> {
+    let whole = [&raw.principal, &raw.client, &raw.organization, &raw.server];
+    let mut limits = Vec::new();
+    for ((word, per), raw) in PER.iter().zip(whole) {
+        limits.extend(raw.as_ref().map(|raw| Limit {
+            name: (*word).to_owned(),
+            per: *per,
+            covers: Covers::Everything,
+            rate: bucket(raw, &place.key(word), found),
+        }));
+    }
+    for (key, raw) in [("methods", &raw.methods), ("tools", &raw.tools)] {
+        for (at, raw) in raw.iter().enumerate() {
+            limits.push(named(key, raw, &place.key(key).index(at), found));
+        }
+    }
+    limits
+}
+
+fn named(key: &str, raw: &RawNamedLimit, place: &Place, found: &mut Findings) -> Limit {
     let names = patterns(Some(&raw.names), &place.key("names"), found);
-    ToolLimit { names, rate: rate(&raw.rate, raw.burst, place, found) }
+    let (word, per) = per(raw.per.as_deref(), &place.key("per"), found);
+    let name = format!("{key} per {word}: {}", raw.names.join(", "));
+    let covers = if key == "tools" {
+        Covers::Tools(names)
+    } else {
+        methods::judge_names(&names, &place.key("names"), found);
+        Covers::Methods(names)
+    };
+    Limit { name, per, covers, rate: rate(&raw.rate, raw.burst, place, found) }
+}
+
+fn per(given: Option<&str>, place: &Place, found: &mut Findings) -> (&'static str, Per) {
+    let Some(given) = given else { return PER[0] };
+    PER.iter().find(|(word, _)| *word == given).copied().unwrap_or_else(|| {
+        let words = PER.map(|(word, _)| word);
+        let message = format!("`{given}` is none of {}", words.join(", "));
+        found.suggest(place, message, nearest(given, words));
+        PER[0]
+    })
 }
 
 fn rate(text: &str, burst: Option<u32>, place: &Place, found: &mut Findings) -> Rate {

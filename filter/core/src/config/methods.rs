@@ -47,6 +47,19 @@ pub(crate) fn judge(methods: &[Pattern], targets: &Targets, side: Side, place: &
     }
 }
 
+/// Judges names of methods that stand alone.
+pub(crate) fn judge_names(methods: &[Pattern], place: &Place, found: &mut Findings) {
+    for (at, method) in methods.iter().enumerate() {
+        let text = method.to_text();
+        if let Some(slip) = misspelt(&text) {
+            found.suggest(&place.index(at), format!("`{text}` is no method of MCP"), Some(slip));
+        } else if class_of(&text) == Class::FromServer {
+            let message = format!("`{text}` is sent by servers to clients: no request can be one");
+            found.error(&place.index(at), message);
+        }
+    }
+}
+
 /// What the methods that `pattern` matches act on.
 fn kinds_of(pattern: &Pattern) -> Vec<Kind> {
     let mut kinds: Vec<Kind> =

@@ -208,19 +208,34 @@ pub struct RawLimits {
     pub request_bytes: Option<RawSize>,
     /// The largest JSON answer, or event of a stream, at most 64MiB. Default 16MiB.
     pub response_bytes: Option<RawSize>,
-    /// Before anything is parsed, per principal and per source address. Default 100/s, burst 200.
+    /// Before anything is parsed, per source address (of IPv6 the /64 network), and before anything is judged, per
+    /// principal. Default 100/s, burst 200.
     pub flood: Option<RawRate>,
-    /// After authorization, per principal. Default: none.
+    /// For allowed requests of one principal (issuer and subject). Default: none.
     pub principal: Option<RawRate>,
-    /// After authorization, per principal, for calls of some tools. Every entry that matches applies.
+    /// For allowed requests of one OAuth client, all its principals together. Default: none.
+    pub client: Option<RawRate>,
+    /// For allowed requests of one organization, all its principals together. Default: none.
+    pub organization: Option<RawRate>,
+    /// For all allowed requests to the server. Default: none.
+    pub server: Option<RawRate>,
+    /// For allowed requests with some methods. Every entry that matches applies.
     #[cfg_attr(feature = "schema", schemars(default))]
-    pub tools: Vec<RawToolLimit>,
+    pub methods: Vec<RawNamedLimit>,
+    /// For allowed calls of some tools. Every entry that matches applies.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub tools: Vec<RawNamedLimit>,
     /// How many streams one principal may have open at once: GET streams, and requests until their answers have ended,
     /// because any answer may become a stream. Default 100, at most 100000.
     pub streams: Option<u32>,
 }
 
-mapping!(RawLimits, "a mapping", [], [request_bytes, response_bytes, flood, principal, tools, streams]);
+mapping!(
+    RawLimits,
+    "a mapping",
+    [],
+    [request_bytes, response_bytes, flood, principal, client, organization, server, methods, tools, streams]
+);
 
 /// A size: a number of bytes, or a text such as `64KiB` or `1MiB`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -238,27 +253,29 @@ pub struct RawRate {
 
 mapping!(RawRate, "a mapping such as {rate: 600/m, burst: 100}", [rate], [burst]);
 
-/// A token bucket for some tools.
+/// A token bucket for requests that name something.
 #[derive(Clone, Debug)]
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema),
-    schemars(deny_unknown_fields, rename = "ToolLimit")
+    schemars(deny_unknown_fields, rename = "NamedLimit")
 )]
-pub struct RawToolLimit {
-    /// Patterns of tool names that share the bucket.
+pub struct RawNamedLimit {
+    /// Patterns of names that share the bucket: methods, or tools.
     pub names: Vec<String>,
     /// So many per `s`, `m`, `h` or `d`: `10/m`.
     pub rate: String,
     /// How many at once. Default: the number in `rate`.
     pub burst: Option<u32>,
+    /// Who shares it: `principal`, `client`, `organization`, or `server` for everybody. Default `principal`.
+    pub per: Option<String>,
 }
 
 mapping!(
-    RawToolLimit,
+    RawNamedLimit,
     "a mapping such as {names: [\"run_*\"], rate: 10/m, burst: 5}",
     [names, rate],
-    [burst]
+    [burst, per]
 );
 
 /// One rule: `id` and either `allow` or `deny`.

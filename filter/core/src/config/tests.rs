@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::json;
+use crate::mcp::operation::{Operation, Target};
 use crate::server::Unknown;
 use serde_json::{Value, json};
 
@@ -29,7 +30,10 @@ fn sound() -> Value {
             "versions": ["2026-07-28", "2025-11-25"],
             "sessions": {"unknown": "adopt"},
             "limits": {"streams": 8, "request_bytes": "1MiB", "response_bytes": 4096, "flood": {"rate": "50/s", "burst": 60},
-                       "principal": {"rate": "600/m"}, "tools": [{"names": ["run_*"], "rate": "10/m", "burst": 5}]},
+                       "principal": {"rate": "600/m"}, "client": {"rate": "1000/h"},
+                       "organization": {"rate": "90/s"}, "server": {"rate": "10/d"},
+                       "methods": [{"names": ["tools/*", "ping"], "rate": "7/s"}],
+                       "tools": [{"names": ["run_*"], "rate": "10/m", "burst": 5, "per": "server"}]},
             "rules": [
                 {"id": "readers", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["search_*", "get_note"],
                                             "prompts": ["*"], "resources": ["notes://*"]}},
@@ -73,8 +77,23 @@ fn the_sound_document_becomes_what_it_says() {
                "scopes_supported": ["mcp:read"], "bearer_methods_supported": ["header"], "resource_name": "sample"})
     );
     assert_eq!(server.limits.response_bytes, 4096);
-    assert_eq!(server.limits.principal.map(|r| (r.burst, r.tokens)), Some((600, 600)));
-    assert!(server.limits.tools[0].applies_to("run_x"));
+    let names: Vec<_> = server.limits.rates.iter().map(|l| (l.name.as_str(), l.rate.burst)).collect();
+    assert_eq!(
+        names,
+        [
+            ("principal", 600),
+            ("client", 1000),
+            ("organization", 90),
+            ("server", 10),
+            ("methods per principal: tools/*, ping", 7),
+            ("tools per server: run_*", 5)
+        ]
+    );
+    let call =
+        |tool: &str| Operation { method: "tools/call".into(), targets: vec![Target::Tool(tool.into())] };
+    let covers = |op: &Operation| server.limits.rates.iter().filter(|l| l.covers.holds(op)).count();
+    assert_eq!((covers(&call("run_x")), covers(&call("x")), covers(&Operation::bare("ping"))), (6, 5, 5));
+    assert_eq!(covers(&Operation::bare("prompts/list")), 4);
     assert_eq!(server.versions.len(), 2);
     assert_eq!((server.unknown, server.limits.streams), (Unknown::Adopt, 8));
     assert_eq!(server.rules.rules()[0].targets.tasks.len(), 1, "naming tools admits to their tasks");

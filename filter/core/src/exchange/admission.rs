@@ -13,7 +13,7 @@ use crate::limits::store::Outcome;
 use crate::limits::tag::Tag;
 use crate::mcp::operation::{Operation, Target};
 use crate::policy::permit::Permit;
-use crate::server::{Server, Unknown};
+use crate::server::{Limit, Server, Unknown};
 
 /// An allowed request on its way through what must still be asked.
 #[derive(Debug)]
@@ -29,7 +29,8 @@ enum Ask {
     Session(Consult),
     Task(Consult, String),
     Stream(Lease),
-    Buckets(Vec<Take>),
+    /// The buckets, and the limits that they are of.
+    Buckets(Vec<Take>, Vec<String>),
 }
 
 // === impl Exchange ===
@@ -63,9 +64,9 @@ impl Exchange {
             let tag = Tag::streams(&server.name, who, source);
             asks.push_back(Ask::Stream(Lease { tag, most: server.limits.streams }));
         }
-        let takes = takes(server, who, source, operation);
+        let (takes, limits) = takes(server, who, source, operation);
         if !takes.is_empty() {
-            asks.push_back(Ask::Buckets(takes));
+            asks.push_back(Ask::Buckets(takes, limits));
         }
         self.ask(Box::new(Admission { permit, asks }), world)
     }
@@ -83,7 +84,9 @@ impl Exchange {
             (Some(Ask::Stream(lease)), Event::Leased(outcome)) => {
                 outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(lease.most)?;
             }
-            (Some(Ask::Buckets(_)), Event::Taken(outcome)) => bucket_admits(*outcome)?,
+            (Some(Ask::Buckets(_, limits)), Event::Taken(outcome, at)) => {
+                bucket_admits(*outcome, limits.get(*at).map_or("", String::as_str))?;
+            }
             _ => return Err(Denial::Internal("an answer to another question")),
         }
         self.ask(admission, world)
@@ -93,7 +96,7 @@ impl Exchange {
         let control = match admission.asks.front() {
             Some(Ask::Session(consult) | Ask::Task(consult, _)) => Control::Consult(*consult),
             Some(Ask::Stream(lease)) => Control::Lease(*lease),
-            Some(Ask::Buckets(takes)) => Control::Take(takes.clone()),
+            Some(Ask::Buckets(takes, _)) => Control::Take(takes.clone()),
             None => return self.forward(admission.permit, world),
         };
         self.phase = Phase::Admitting(admission);
@@ -114,9 +117,9 @@ impl Exchange {
     }
 }
 
-/// What a bucket said.
-pub(super) fn bucket_admits(outcome: Option<Outcome>) -> Result<(), Denial> {
-    outcome.ok_or(Denial::Unavailable("rate limit store"))?.admitted().map(drop)
+/// What the bucket of a limit said.
+pub(super) fn bucket_admits(outcome: Option<Outcome>, limit: &str) -> Result<(), Denial> {
+    outcome.ok_or(Denial::Unavailable("rate limit store"))?.admitted(limit).map(drop)
 }
 
 /// Only the caller's own session passes; another's reads like one that never was.
@@ -152,22 +155,19 @@ fn question(unknown: Unknown) -> Question {
     }
 }
 
-/// The buckets that an allowed operation spends from.
-fn takes(server: &Server, who: &Principal, source: Option<&str>, operation: &Operation) -> Vec<Take> {
-    let mut takes = Vec::new();
-    // A limit would turn a modern client into a legacy one.
+/// The buckets that an allowed operation spends from, with the names of their limits.
+fn takes(
+    server: &Server,
+    who: &Principal,
+    source: Option<&str>,
+    operation: &Operation,
+) -> (Vec<Take>, Vec<String>) {
+    // A refusal would turn a modern client into a legacy one.
     let limited = operation.method != Operation::DISCOVER;
-    if let Some(rate) = server.limits.principal.filter(|_| limited) {
-        takes.push(Take { tag: Tag::principal(&server.name, who, source, rate), rate });
-    }
-    for (index, limit) in server.limits.tools.iter().enumerate() {
-        let spends = |target: &Target| matches!(target, Target::Tool(name) if limit.applies_to(name));
-        if operation.method == "tools/call" && operation.targets.iter().any(spends) {
-            takes.push(Take {
-                tag: Tag::tool(&server.name, index, who, source, limit.rate),
-                rate: limit.rate,
-            });
-        }
-    }
-    takes
+    let spends = server.limits.rates.iter().filter(|limit| limited && limit.covers.holds(operation));
+    let take = |limit: &Limit| {
+        let tag = Tag::limit(&server.name, &limit.name, limit.per, who, source, limit.rate);
+        (Take { tag, rate: limit.rate }, limit.name.clone())
+    };
+    spends.map(take).unzip()
 }

@@ -97,9 +97,18 @@ impl Exchange {
         principal: Principal,
         world: &mut World<'_>,
     ) -> Result<Control, Denial> {
+        let server = self.server(world.guard)?;
+        let rate = server.limits.flood;
+        // Somebody without a name has paid by his address already.
+        let known = principal.identity().is_some();
+        let tag = Tag::caller(&server.name, &principal, waiting.head.source.as_deref(), rate);
         self.facts.principal = Some(principal.clone());
         waiting.principal = Some(principal);
-        self.proceed(waiting, world)
+        if !known {
+            return self.proceed(waiting, world);
+        }
+        self.phase = Phase::Pacing(waiting);
+        Ok(Control::Take(vec![Take { tag, rate }]))
     }
 
     fn server_index(&self) -> usize {

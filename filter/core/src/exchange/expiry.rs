@@ -22,9 +22,8 @@ impl Exchange {
             Phase::Waiting(waiting) if guard.hold_headers && waiting.expects_body() => {
                 Some(self.facts.began().plus(BODY_BEGINS))
             }
-            Phase::Forwarded(answering) => {
-                let get = self.facts.operation.as_ref().is_some_and(|o| o.method == Operation::STREAM);
-                if !get && answering.mode() != ResponseMode::Stream {
+            Phase::Forwarded(_) => {
+                if !self.is_streaming() {
                     return None;
                 }
                 let identity = self.facts.principal.as_ref()?.identity()?;
@@ -33,6 +32,13 @@ impl Exchange {
             }
             _ => None,
         }
+    }
+
+    /// Whether its answer is an event stream, or is that of a GET, which may be silent for hours before it begins.
+    pub fn is_streaming(&self) -> bool {
+        let Phase::Forwarded(answering) = &self.phase else { return false };
+        let get = self.facts.operation.as_ref().is_some_and(|o| o.method == Operation::STREAM);
+        get || answering.mode() == ResponseMode::Stream
     }
 
     pub(super) fn body_begins(&mut self, mut waiting: Box<Waiting>) -> Control {

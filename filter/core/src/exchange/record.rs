@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::step::{Control, Effect};
+use super::step::{Control, Effect, Unseen};
 use super::{Exchange, Phase, World};
 use crate::audit::{self, Completion, Decision, What, Who};
 use crate::denial::Denial;
@@ -110,12 +110,7 @@ impl Facts {
         }
     }
 
-    fn decision<'a>(
-        &'a self,
-        guard: &'a Guard,
-        detail: Option<&'static str>,
-        now: Timestamp,
-    ) -> Decision<'a> {
+    fn decision<'a>(&'a self, guard: &'a Guard, detail: Option<&'a str>, now: Timestamp) -> Decision<'a> {
         let server = self.server.and_then(|index| guard.servers.get(index));
         Decision {
             record: "decision",
@@ -136,6 +131,25 @@ impl Facts {
             request_bytes: self.request_bytes,
             took_us: u64::try_from(now.since(self.began).as_micros()).unwrap_or(u64::MAX),
         }
+    }
+
+    /// Counts a verdict, and records it where it is the first; later ones only change the final reason.
+    fn decide(
+        &mut self,
+        verdict: &'static str,
+        reason: &'static str,
+        detail: Option<&str>,
+        guard: &Guard,
+        now: Timestamp,
+    ) -> Vec<Effect> {
+        self.reason = reason;
+        let mut effects = vec![Effect::Count(reason)];
+        if self.verdict.is_none() {
+            self.verdict = Some(verdict);
+            let line = audit::line(&self.decision(guard, detail, now));
+            effects.extend(line.map(Effect::RecordDecision));
+        }
+        effects
     }
 
     /// See [`Exchange::finish`].
@@ -174,17 +188,45 @@ impl Exchange {
         &mut self,
         verdict: &'static str,
         reason: &'static str,
-        detail: Option<&'static str>,
+        detail: Option<&str>,
         world: &World<'_>,
     ) {
-        self.facts.reason = reason;
-        self.effects.push(Effect::Count(reason));
-        if self.facts.verdict.is_some() {
-            return;
+        let effects = self.facts.decide(verdict, reason, detail, world.guard, world.now);
+        self.effects.extend(effects);
+    }
+
+    /// Whether no header of it ever came to us.
+    pub fn is_unseen(&self) -> bool {
+        matches!(self.phase, Phase::Fresh)
+    }
+
+    /// At the end of a request of which no header ever came to us: what the host tells of it. Nothing where one came.
+    pub fn unseen(&mut self, told: Unseen, guard: &Guard, now: Timestamp) -> Vec<Effect> {
+        if !self.is_unseen() {
+            return Vec::new();
         }
-        self.facts.verdict = Some(verdict);
-        let line = audit::line(&self.facts.decision(world.guard, detail, world.now));
-        self.effects.extend(line.map(Effect::RecordDecision));
+        let facts = &mut self.facts;
+        facts.verb = told.method;
+        facts.path = audit::path_of(&told.path);
+        facts.source = told.source;
+        facts.request_id = told.request_id;
+        facts.status = told.status;
+        if told.status == 0 {
+            return Vec::new();
+        }
+        let details = told.details.as_deref().map(audit::path_of);
+        facts.decide("deny", "answered_by_host", details.as_deref(), guard, now)
+    }
+
+    /// The host has failed: whatever was under way, this exchange is denied, with status 500 where an answer can still be
+    /// given.
+    pub fn give_up(&mut self, what: &'static str, guard: &Guard, now: Timestamp) -> Vec<Effect> {
+        self.phase = Phase::Replied;
+        self.effects.clear();
+        if self.facts.status == 0 {
+            self.facts.status = 500;
+        }
+        self.facts.decide("deny", Denial::Internal(what).reason(), Some(what), guard, now)
     }
 
     /// The one way out for every denial: recorded, counted, answered. Where an answer cannot be given any more,

@@ -31,9 +31,9 @@ pub enum Event<'a> {
     KeysFetched,
     /// The body of the answer to a [`Effect::Validate`] with status 200; `None` for anything else.
     Validated(Option<&'a [u8]>),
-    /// What the first bucket of [`Control::Take`] said that did not admit, or the last one; `None` when the store could
-    /// not be read or written.
-    Taken(Option<Outcome>),
+    /// What the first bucket of [`Control::Take`] said that did not admit, or the last one, and which it was; `None` when the
+    /// store could not be read or written.
+    Taken(Option<Outcome>, usize),
     /// Whose it is that [`Control::Consult`] asked for; `None` when the store could not be read or written.
     Consulted(Option<Finding>),
     /// What became of [`Control::Lease`]; `None` when the store could not be read or written.
@@ -150,6 +150,23 @@ pub enum Effect {
     },
     /// Count list entries that were removed.
     CountRemoved(u64),
+}
+
+/// A request that the host answered before any of it came to us, as the host tells of it at its end.
+#[derive(Clone, Debug, Default)]
+pub struct Unseen {
+    /// The HTTP verb; empty where not even that was read.
+    pub method: String,
+    /// The request target; empty likewise.
+    pub path: String,
+    /// The peer's address.
+    pub source: Option<String>,
+    /// `x-request-id`.
+    pub request_id: Option<String>,
+    /// The status that the host gave; 0 where the client left before.
+    pub status: u16,
+    /// Why, in the host's own words (Envoy's response code details).
+    pub details: Option<String>,
 }
 
 /// How the response body is to be fed.

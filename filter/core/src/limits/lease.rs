@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::tag::Tag;
 use crate::denial::Denial;
 use crate::rows;
+use crate::salt::Salt;
 use crate::time::Timestamp;
 
 /// The number of sets.
@@ -61,8 +62,8 @@ struct Row {
 }
 
 /// The key of the set that holds the rows of `tag`.
-pub fn set_key(tag: Tag) -> String {
-    key(rows::set_of(tag.0, SETS))
+pub fn set_key(tag: Tag, salt: Salt) -> String {
+    key(salt.set_of(tag.0, SETS))
 }
 
 /// The keys of all sets. The adapter creates at start those that are absent, with [`empty_set`]: a swap protects updates,

@@ -1,8 +1,9 @@
-//! May they now: sizes, token buckets, what is held back, how many streams at once.
+//! May they now: sizes, token buckets, what is held back, how many streams at once; and what all VMs have under way.
 
 pub mod held;
 pub mod lease;
 pub mod rate;
+pub mod roll;
 pub mod size;
 pub mod store;
 pub mod tag;

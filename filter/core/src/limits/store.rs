@@ -12,18 +12,24 @@ use super::rate::Rate;
 use super::tag::Tag;
 use super::token_bucket::Bucket;
 use crate::denial::Denial;
-use crate::rows::{self, check_sum};
+use crate::rows::check_sum;
+use crate::salt::Salt;
 use crate::time::Timestamp;
 
-/// The number of sets. With [`WAYS`] entries each, 32768 buckets that are not full fit, in about 10 MiB.
+/// The number of sets for principals. With [`WAYS`] entries each, 65536 buckets that are not full would fit if they were
+/// spread evenly, in under 3 MiB; half as many fit in practice.
 pub const SETS: u16 = 4096;
 
+/// The number of sets for strangers: buckets that somebody without a credential can begin. They are apart, so that no
+/// number of strangers takes a principal's room.
+pub const STRANGERS_SETS: u16 = 1024;
+
 /// The most buckets of one set.
-pub const WAYS: usize = 8;
+pub const WAYS: usize = 16;
 
 /// What a set's bytes begin with, and part of its key: a module with another layout uses other keys, because old and new
 /// modules share the store during a rollout.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const ENTRY_BYTES: usize = 36;
 
 /// What became of a request for tokens.
@@ -39,7 +45,8 @@ pub enum Outcome {
         /// How long to wait; [`Duration::MAX`] for a cost above the burst.
         retry_after: Duration,
     },
-    /// No room for one more bucket: all of the set are in use. Denied, because forgetting one would grant it tokens.
+    /// No room for one more principal's bucket: all of the set are in use. Denied, because forgetting one would grant it
+    /// tokens. Among strangers the fullest is forgotten instead: it gains least, and no crowd shuts out a newcomer.
     Full,
     /// The bytes are not a set of ours. Denied.
     Corrupt,
@@ -57,14 +64,15 @@ pub struct Taken {
 struct Set(Vec<(Tag, Bucket)>);
 
 /// The key of the set that holds `tag`.
-pub fn set_key(tag: Tag) -> String {
-    key(rows::set_of(tag.0, SETS))
+pub fn set_key(tag: Tag, salt: Salt) -> String {
+    let strangers = tag.is_strangers();
+    key(strangers, salt.set_of(tag.0, if strangers { STRANGERS_SETS } else { SETS }))
 }
 
 /// The keys of all sets. The adapter creates at start those that are absent, with [`empty_set`]: a swap protects updates,
 /// not creation.
 pub fn all_keys() -> impl DoubleEndedIterator<Item = String> {
-    (0..SETS).map(key)
+    (0..STRANGERS_SETS).map(|set| key(true, set)).chain((0..SETS).map(|set| key(false, set)))
 }
 
 /// The bytes of a set without buckets.
@@ -97,14 +105,14 @@ pub fn give_back(set: Option<&[u8]>, tag: Tag, rate: Rate, cost: u32, now: Times
 // === impl Outcome ===
 
 impl Outcome {
-    /// The tokens left.
+    /// The tokens left of the bucket of `limit`.
     ///
     /// # Errors
     /// [`Denial::RateLimited`], [`Denial::Unavailable`] when there is no room, [`Denial::Internal`] for corrupt bytes.
-    pub fn admitted(self) -> Result<u32, Denial> {
+    pub fn admitted(self, limit: &str) -> Result<u32, Denial> {
         match self {
             Self::Admitted { remaining } => Ok(remaining),
-            Self::Refused { retry_after } => Err(Denial::RateLimited(retry_after)),
+            Self::Refused { retry_after } => Err(Denial::RateLimited(retry_after, limit.to_owned())),
             Self::Full => Err(Denial::Unavailable("room for rate limits")),
             Self::Corrupt => Err(Denial::Internal("rate limit store")),
         }
@@ -125,13 +133,19 @@ impl Set {
             Some((_, old)) => *old = bucket,
             None => {
                 self.0.retain(|(_, b)| !b.is_forgettable(now));
-                if self.0.len() >= WAYS {
+                if self.0.len() >= WAYS && !(tag.is_strangers() && self.forget_fullest()) {
                     return Outcome::Full;
                 }
                 self.0.push((tag, bucket));
             }
         }
         Outcome::Admitted { remaining }
+    }
+
+    /// Whether there was one to forget.
+    fn forget_fullest(&mut self) -> bool {
+        let fullest = self.0.iter().enumerate().min_by_key(|(_, (_, bucket))| bucket.full).map(|(at, _)| at);
+        fullest.map(|at| self.0.swap_remove(at)).is_some()
     }
 
     /// Follows a clock that was set back; whether any bucket had to.
@@ -196,8 +210,9 @@ fn decode_entry(entry: &[u8; ENTRY_BYTES]) -> Option<(Tag, Bucket)> {
     Some((Tag(*tag), bucket))
 }
 
-fn key(set: u16) -> String {
-    format!("wicketgate.limits.v{VERSION}.{set:03x}")
+fn key(strangers: bool, set: u16) -> String {
+    let whose = if strangers { ".strangers" } else { "" };
+    format!("wicketgate.limits.v{VERSION}{whose}.{set:03x}")
 }
 
 #[cfg(test)]

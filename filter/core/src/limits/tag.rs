@@ -1,6 +1,7 @@
 //! Whose bucket is it? A name of fixed length for every combination that has a bucket of its own.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::rate::Rate;
@@ -8,7 +9,7 @@ use crate::identity::principal::Principal;
 use crate::rows;
 
 /// Names one bucket: the first 128 bits of SHA-256 over what it is for and the shape of its rate, so that a changed rate
-/// starts a new bucket. Nothing of the principal can be read from it.
+/// starts a new bucket. Nothing of the principal can be read from it. Its last bit is set for strangers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub(super) [u8; 16]);
 
@@ -16,10 +17,23 @@ pub struct Tag(pub(super) [u8; 16]);
 #[derive(Clone, Copy)]
 enum Kind {
     Source = 1,
-    Principal = 2,
-    Tool = 3,
+    Caller = 2,
+    Limit = 3,
     Validation = 4,
     Streams = 5,
+}
+
+/// Who shares a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    /// Issuer and subject. The anonymous count by address.
+    Principal,
+    /// All principals of an OAuth client at an issuer; those without one are together.
+    Client,
+    /// All principals of an organization at an issuer; those without one are together.
+    Organization,
+    /// Everybody.
+    Server,
 }
 
 // === impl Tag ===
@@ -27,42 +41,101 @@ enum Kind {
 impl Tag {
     /// All requests of one address to one server; `None` where the host names no address (then they share one bucket).
     pub fn source(server: &str, source: Option<&str>, rate: Rate) -> Self {
+        let neighbours = source.map(neighbours);
         let mut fields = vec![server.as_bytes()];
-        fields.extend(source.map(str::as_bytes));
-        Self::of(Kind::Source, 0, &fields, rate)
+        fields.extend(neighbours.as_deref().map(str::as_bytes));
+        Self::of(Kind::Source, true, &fields, rate)
     }
 
     /// Questions to an issuer about tokens that one address presents.
     pub fn validation(source: Option<&str>, rate: Rate) -> Self {
-        let fields: Vec<&[u8]> = source.map(str::as_bytes).into_iter().collect();
-        Self::of(Kind::Validation, 0, &fields, rate)
+        let neighbours = source.map(neighbours);
+        let fields: Vec<&[u8]> = neighbours.as_deref().map(str::as_bytes).into_iter().collect();
+        Self::of(Kind::Validation, true, &fields, rate)
     }
 
-    /// All requests of one principal to one server. Anonymous ones count by address.
-    pub fn principal(server: &str, who: &Principal, source: Option<&str>, rate: Rate) -> Self {
-        Self::of(Kind::Principal, 0, &fields(server, who, source), rate)
+    /// All requests of one principal to one server, allowed or not.
+    pub fn caller(server: &str, who: &Principal, source: Option<&str>, rate: Rate) -> Self {
+        Self::shared(Kind::Caller, &[server], Per::Principal, who, source, rate)
     }
 
-    /// Calls of one principal under the `limit`-th tool limit of a server.
-    pub fn tool(server: &str, limit: usize, who: &Principal, source: Option<&str>, rate: Rate) -> Self {
-        Self::of(Kind::Tool, limit, &fields(server, who, source), rate)
+    /// What falls under the limit of this name on a server.
+    pub fn limit(
+        server: &str,
+        name: &str,
+        per: Per,
+        who: &Principal,
+        source: Option<&str>,
+        rate: Rate,
+    ) -> Self {
+        Self::shared(Kind::Limit, &[server, name], per, who, source, rate)
     }
 
     /// The streams of one principal from one server, however many there may be.
     pub fn streams(server: &str, who: &Principal, source: Option<&str>) -> Self {
         let none = Rate { burst: 0, tokens: 0, per: Duration::ZERO };
-        Self::of(Kind::Streams, 0, &fields(server, who, source), none)
+        Self::shared(Kind::Streams, &[server], Per::Principal, who, source, none)
     }
 
-    fn of(kind: Kind, limit: usize, fields: &[&[u8]], rate: Rate) -> Self {
+    /// Whether anybody can begin such a bucket, without a credential.
+    pub const fn is_strangers(self) -> bool {
+        self.0[15] & 1 == 1
+    }
+
+    fn shared(
+        kind: Kind,
+        what: &[&str],
+        per: Per,
+        who: &Principal,
+        source: Option<&str>,
+        rate: Rate,
+    ) -> Self {
+        let neighbours = source.map(neighbours);
+        let mut fields: Vec<&[u8]> = what.iter().map(|w| w.as_bytes()).collect();
+        match (per, who.identity()) {
+            (Per::Server, _) => fields.push(b"server"),
+            // A subject alone names nobody, and neither does a client.
+            (_, Some(identity)) => {
+                let (word, whose) = match per {
+                    Per::Client => (&b"client"[..], identity.client.as_deref()),
+                    Per::Organization => (&b"organization"[..], identity.organization.as_deref()),
+                    Per::Principal | Per::Server => (&b"identity"[..], Some(identity.subject.as_str())),
+                };
+                fields.extend([word, identity.issuer.as_bytes()]);
+                fields.extend(whose.map(str::as_bytes));
+            }
+            (_, None) => {
+                fields.push(b"anonymous");
+                fields.extend(neighbours.as_deref().map(str::as_bytes));
+            }
+        }
+        Self::of(kind, per != Per::Server && who.identity().is_none(), &fields, rate)
+    }
+
+    fn of(kind: Kind, strangers: bool, fields: &[&[u8]], rate: Rate) -> Self {
         let shape = [
             &[kind as u8][..],
-            &(limit as u64).to_be_bytes(),
             &rate.burst.to_be_bytes(),
             &rate.tokens.to_be_bytes(),
             &rate.per.as_nanos().to_be_bytes(),
         ];
-        Self(rows::name(&shape.concat(), fields))
+        let mut name = rows::name(&shape.concat(), fields);
+        let [.., last] = &mut name;
+        *last = (*last & !1) | u8::from(strangers);
+        Self(name)
+    }
+}
+
+/// Who can change his address at will shares a bucket with the addresses that he can have: of IPv6 the /64 network that a
+/// site is given, of IPv4 the address, however it is written.
+fn neighbours(source: &str) -> String {
+    match source.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Err(_) => source.to_owned(),
     }
 }
 
@@ -72,27 +145,12 @@ impl fmt::Debug for Tag {
     }
 }
 
-/// Server, then who: issuer and subject (a subject alone names nobody), or the address of somebody unknown.
-fn fields<'a>(server: &'a str, who: &'a Principal, source: Option<&'a str>) -> Vec<&'a [u8]> {
-    let mut fields = vec![server.as_bytes()];
-    match who.identity() {
-        Some(identity) => {
-            fields.extend([b"identity", identity.issuer.as_bytes(), identity.subject.as_bytes()])
-        }
-        None => {
-            fields.push(b"anonymous");
-            fields.extend(source.map(str::as_bytes));
-        }
-    }
-    fields
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
     use std::time::Duration;
 
-    use super::Tag;
+    use super::{Per, Tag};
     use crate::identity::principal::{Identity, Principal};
     use crate::limits::rate::Rate;
     use crate::time::Timestamp;
@@ -115,19 +173,25 @@ mod tests {
     fn every_combination_has_a_bucket_of_its_own() {
         let rate = Rate { burst: 5, tokens: 10, per: Duration::from_secs(60) };
         let alice = someone("https://a", "alice");
+        let of = |who: &Principal, source| Tag::caller("s", who, source, rate);
+        let limit = |name, per, who: &Principal| Tag::limit("s", name, per, who, None, rate);
         let tags = [
-            Tag::principal("s", &alice, None, rate),
-            Tag::principal("t", &alice, None, rate),
-            Tag::principal("s", &someone("https://b", "alice"), None, rate),
-            Tag::principal("s", &someone("https://aa", "lice"), None, rate),
-            Tag::principal("s", &Principal::Anonymous, None, rate),
-            Tag::principal("s", &Principal::Anonymous, Some("10.0.0.1"), rate),
-            Tag::principal("s", &Principal::Anonymous, Some("10.0.0.2"), rate),
-            Tag::principal("s", &alice, None, Rate { burst: 6, ..rate }),
-            Tag::principal("s", &alice, None, Rate { tokens: 11, ..rate }),
-            Tag::principal("s", &alice, None, Rate { per: Duration::from_secs(61), ..rate }),
-            Tag::tool("s", 0, &alice, None, rate),
-            Tag::tool("s", 1, &alice, None, rate),
+            of(&alice, None),
+            Tag::caller("t", &alice, None, rate),
+            of(&someone("https://b", "alice"), None),
+            of(&someone("https://aa", "lice"), None),
+            of(&Principal::Anonymous, None),
+            of(&Principal::Anonymous, Some("10.0.0.1")),
+            of(&Principal::Anonymous, Some("10.0.0.2")),
+            Tag::caller("s", &alice, None, Rate { burst: 6, ..rate }),
+            Tag::caller("s", &alice, None, Rate { tokens: 11, ..rate }),
+            Tag::caller("s", &alice, None, Rate { per: Duration::from_secs(61), ..rate }),
+            limit("a", Per::Principal, &alice),
+            limit("b", Per::Principal, &alice),
+            limit("a", Per::Client, &alice),
+            limit("a", Per::Organization, &alice),
+            limit("a", Per::Server, &alice),
+            limit("a", Per::Client, &Principal::Anonymous),
             Tag::streams("s", &alice, None),
             Tag::streams("s", &Principal::Anonymous, Some("10.0.0.1")),
             Tag::source("s", None, rate),
@@ -136,7 +200,47 @@ mod tests {
         ];
         assert_eq!(tags.iter().collect::<HashSet<_>>().len(), tags.len());
         // An address does not split the bucket of somebody known.
-        assert_eq!(tags[0], Tag::principal("s", &someone("https://a", "alice"), Some("10.0.0.9"), rate));
+        assert_eq!(tags[0], of(&someone("https://a", "alice"), Some("10.0.0.9")));
         assert!(!format!("{:?}", tags[0]).contains("alice"));
+    }
+
+    #[test]
+    fn who_shares_a_limit_has_one_bucket() {
+        let rate = Rate { burst: 5, tokens: 10, per: Duration::from_secs(60) };
+        let member = |issuer, subject, client: &str, organization: &str| {
+            let mut who = someone(issuer, subject);
+            if let Principal::Authenticated(identity) = &mut who {
+                identity.client = Some(client.to_owned());
+                identity.organization = Some(organization.to_owned());
+            }
+            who
+        };
+        let (one, two) =
+            (member("https://a", "one", "cli", "acme"), member("https://a", "two", "cli", "acme"));
+        let elsewhere = member("https://b", "one", "cli", "acme");
+        for (per, shared, apart) in [
+            (Per::Principal, false, true),
+            (Per::Client, true, true),
+            (Per::Organization, true, true),
+            (Per::Server, true, false),
+        ] {
+            let of = |who| Tag::limit("s", "a", per, who, None, rate);
+            assert_eq!(of(&one) == of(&two), shared, "{per:?}");
+            assert_eq!(of(&one) != of(&elsewhere), apart, "{per:?}");
+            assert!(!of(&one).is_strangers());
+        }
+        assert!(Tag::limit("s", "a", Per::Client, &Principal::Anonymous, None, rate).is_strangers());
+        assert!(!Tag::limit("s", "a", Per::Server, &Principal::Anonymous, None, rate).is_strangers());
+    }
+
+    #[test]
+    fn a_network_of_addresses_that_one_site_has_is_one_source() {
+        let rate = Rate { burst: 5, tokens: 10, per: Duration::from_secs(60) };
+        let of = |source| Tag::source("s", Some(source), rate);
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
+        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+        assert!(of("10.0.0.1").is_strangers() && Tag::validation(None, rate).is_strangers());
     }
 }

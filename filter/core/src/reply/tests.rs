@@ -85,7 +85,7 @@ fn a_notification_gets_an_error_status_and_no_id() {
 
 #[test]
 fn a_rate_limit_says_when_to_come_back_rounded_up() {
-    let reply = Reply::refuse(&Denial::RateLimited(Duration::from_millis(1200)), &asked());
+    let reply = Reply::refuse(&Denial::RateLimited(Duration::from_millis(1200), "flood".into()), &asked());
     assert_eq!((reply.status, header(&reply, "retry-after")), (429, Some("2")));
     assert_eq!(header(&reply, "ratelimit"), Some("\"wicketgate\";r=0;t=2"));
     assert_eq!(json_of(&reply)["id"], 7);

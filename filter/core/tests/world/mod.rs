@@ -27,6 +27,7 @@ use wicketgate_core::limits::held::Held;
 use wicketgate_core::limits::lease::{self, Holder};
 use wicketgate_core::limits::store::{self, Outcome};
 use wicketgate_core::limits::tag::Tag;
+use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 
 pub use messages::{call, list, request, response};
@@ -34,6 +35,7 @@ pub use messages::{call, list, request, response};
 pub const NOW: u64 = 1_900_000_000;
 pub const ISSUER: &str = "https://auth.example";
 const VM: Holder = Holder(1);
+const SALT: Salt = Salt::new([5; 16]);
 pub const RESOURCE: &str = "https://gate.example/mcp";
 
 /// The configuration of one server with these rules.
@@ -192,30 +194,30 @@ impl Gate {
     }
 
     /// What the adapter does for `Control::Take`: from each bucket or from none.
-    fn take(&mut self, takes: &[Take]) -> Option<Outcome> {
+    fn take(&mut self, takes: &[Take]) -> (Option<Outcome>, usize) {
         let mut outcome = None;
         let now = self.now;
         for (index, take) in takes.iter().enumerate() {
-            outcome = self.change(&store::set_key(take.tag), |set| {
+            outcome = self.change(&store::set_key(take.tag, SALT), |set| {
                 let taken = store::take(set, take.tag, take.rate, 1, now);
                 (taken.bytes, taken.outcome)
             });
             if !matches!(outcome, Some(Outcome::Admitted { .. })) {
                 for earlier in &takes[..index] {
-                    self.change(&store::set_key(earlier.tag), |set| {
+                    self.change(&store::set_key(earlier.tag, SALT), |set| {
                         (store::give_back(set, earlier.tag, earlier.rate, 1, now), ())
                     });
                 }
-                break;
+                return (outcome, index);
             }
         }
-        outcome
+        (outcome, takes.len() - 1)
     }
 
     /// What the adapter does for `Control::Lease`.
     fn lease(&mut self, wanted: &Lease) -> Option<lease::Outcome> {
         let (held, now) = (self.streams.get(&wanted.tag).copied().unwrap_or_default(), self.now);
-        let outcome = self.change(&lease::set_key(wanted.tag), |set| {
+        let outcome = self.change(&lease::set_key(wanted.tag, SALT), |set| {
             let acquired = lease::acquire(set, wanted.tag, VM, held, wanted.most, now);
             (acquired.bytes, acquired.outcome)
         });
@@ -230,7 +232,7 @@ impl Gate {
         let left = self.streams.get(&tag).copied().unwrap_or_default() - 1;
         self.streams.insert(tag, left);
         let now = self.now;
-        self.change(&lease::set_key(tag), |set| (lease::hold(set, tag, VM, left, now), ()));
+        self.change(&lease::set_key(tag, SALT), |set| (lease::hold(set, tag, VM, left, now), ()));
     }
 
     /// The loop around the host, without anybody else.
@@ -263,18 +265,18 @@ impl Driven {
             let mut out = chunk.clone();
             for effect in step.effects {
                 if let Effect::Forget(binding) = &effect {
-                    gate.change(&table::set_key(binding), |set| (table::forget(set, binding), ()));
+                    gate.change(&table::set_key(binding, SALT), |set| (table::forget(set, binding), ()));
                 }
                 self.perform(effect, &mut out);
             }
             match step.control {
                 Control::Take(takes) => {
-                    let outcome = gate.take(&takes);
-                    step = self.on(gate, Event::Taken(outcome.filter(|_| !gate.buckets_fail)));
+                    let (outcome, at) = gate.take(&takes);
+                    step = self.on(gate, Event::Taken(outcome.filter(|_| !gate.buckets_fail), at));
                 }
                 Control::Consult(consult) => {
                     let now = gate.now;
-                    let finding = gate.change(&table::set_key(&consult.binding), |set| {
+                    let finding = gate.change(&table::set_key(&consult.binding, SALT), |set| {
                         let found = table::ask(set, &consult.binding, consult.question, now);
                         (found.bytes, found.finding)
                     });
@@ -302,7 +304,7 @@ impl Driven {
         let shared = RefCell::new(std::mem::take(&mut gate.shared));
         let (now, fails) = (gate.now, gate.store_fails);
         let ask = |consult: &Consult| {
-            let (key, mut shared) = (table::set_key(&consult.binding), shared.borrow_mut());
+            let (key, mut shared) = (table::set_key(&consult.binding, SALT), shared.borrow_mut());
             let found =
                 table::ask(shared.get(&key).map(Vec::as_slice), &consult.binding, consult.question, now);
             shared.extend(found.bytes.map(|bytes| (key, bytes)));

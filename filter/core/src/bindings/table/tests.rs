@@ -48,7 +48,7 @@ fn keys_are_of_a_fixed_number_and_carry_kind_and_layout() {
     assert!(keys.contains("wicketgate.tasks.v1.fff"));
     for n in 0..=255 {
         let binding = Binding { handle: Handle([n; 16]), ..binding(0, 0) };
-        let key = set_key(&binding);
+        let key = set_key(&binding, Salt::new([1; 16]));
         assert!(key.starts_with("wicketgate.sessions.v1.") && keys.contains(&key), "{key}");
     }
 }

@@ -3,10 +3,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Outcome, SETS, Tag, WAYS, all_keys, empty_set, give_back, set_key, take};
+use super::{Outcome, SETS, STRANGERS_SETS, Tag, WAYS, all_keys, empty_set, give_back, set_key, take};
 use crate::denial::Denial;
 use crate::limits::rate::Rate;
 use crate::limits::token_bucket::tests::{rates, within_bound};
+use crate::salt::Salt;
 use crate::time::Timestamp;
 
 const START: u64 = 1_790_000_000_000_000_000;
@@ -15,7 +16,7 @@ const MINUTE: Rate = Rate { burst: 2, tokens: 2, per: Duration::from_secs(60) };
 /// Tags that share a set.
 fn tag(n: u8) -> Tag {
     let mut bytes = [0; 16];
-    bytes[15] = n;
+    bytes[14] = n;
     Tag(bytes)
 }
 
@@ -44,11 +45,27 @@ fn admitted(outcome: Outcome) -> bool {
 #[test]
 fn keys_are_of_a_fixed_number_and_carry_the_layout() {
     let keys: HashSet<String> = all_keys().collect();
-    assert_eq!(keys.len(), usize::from(SETS));
-    assert!(keys.iter().all(|k| k.starts_with("wicketgate.limits.v1.")));
-    assert_eq!(set_key(tag(1)), "wicketgate.limits.v1.000");
-    assert_eq!(set_key(Tag([0xff; 16])), "wicketgate.limits.v1.fff");
-    assert!((0..=255).all(|n| keys.contains(&set_key(Tag([n; 16])))));
+    assert_eq!(keys.len(), usize::from(SETS) + usize::from(STRANGERS_SETS));
+    assert!(keys.iter().all(|k| k.starts_with("wicketgate.limits.v2.")));
+    for n in 0..=255 {
+        let key = set_key(Tag([n; 16]), Salt::new([1; 16]));
+        assert!(keys.contains(&key) && key.contains("strangers") == (n % 2 == 1), "{key}");
+    }
+}
+
+#[test]
+fn a_crowd_of_strangers_shuts_out_no_newcomer_and_only_the_fullest_is_forgotten() {
+    let mut set = OneSet(Some(empty_set()));
+    let stranger = |n| {
+        let Tag(mut bytes) = tag(n);
+        bytes[15] |= 1;
+        Tag(bytes)
+    };
+    assert_eq!(set.take(stranger(0), MINUTE, 2, secs(0)), Outcome::Admitted { remaining: 0 });
+    for n in 1..=200 {
+        assert!(admitted(set.take(stranger(n), MINUTE, 1, secs(0))), "{n}");
+    }
+    assert!(!admitted(set.take(stranger(0), MINUTE, 1, secs(0))), "the emptiest was kept");
 }
 
 #[test]
@@ -117,10 +134,13 @@ fn bytes_that_are_not_ours_deny() {
 #[test]
 fn every_outcome_but_one_denies_in_its_own_way() {
     let wait = Duration::from_secs(3);
-    assert_eq!(Outcome::Admitted { remaining: 4 }.admitted(), Ok(4));
-    assert_eq!(Outcome::Refused { retry_after: wait }.admitted(), Err(Denial::RateLimited(wait)));
-    assert!(matches!(Outcome::Full.admitted(), Err(Denial::Unavailable(_))));
-    assert!(matches!(Outcome::Corrupt.admitted(), Err(Denial::Internal(_))));
+    assert_eq!(Outcome::Admitted { remaining: 4 }.admitted("a"), Ok(4));
+    assert_eq!(
+        Outcome::Refused { retry_after: wait }.admitted("a"),
+        Err(Denial::RateLimited(wait, "a".into()))
+    );
+    assert!(matches!(Outcome::Full.admitted("a"), Err(Denial::Unavailable(_))));
+    assert!(matches!(Outcome::Corrupt.admitted("a"), Err(Denial::Internal(_))));
 }
 
 proptest! {

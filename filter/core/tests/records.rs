@@ -1,0 +1,87 @@
+//! Is every request written down once, also where the host answers in our place or fails us?
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail that way"
+)]
+
+mod world;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wicketgate_core::exchange::Exchange;
+use wicketgate_core::exchange::step::{Effect, Unseen};
+use world::Gate;
+
+fn unseen() -> Unseen {
+    Unseen {
+        method: "GET".into(),
+        path: "/mcp?token=secret".into(),
+        source: Some("127.0.0.1".into()),
+        request_id: Some("r1".into()),
+        status: 431,
+        details: Some("http1.headers_too_large".into()),
+    }
+}
+
+fn lines(effects: &[Effect]) -> Vec<Value> {
+    let line = |effect: &Effect| match effect {
+        Effect::RecordDecision(line) | Effect::RecordCompletion(line) => serde_json::from_str(line).ok(),
+        _ => None,
+    };
+    effects.iter().filter_map(line).collect()
+}
+
+#[test]
+fn a_request_that_the_host_answered_before_us_is_written_down_as_the_host_tells_it() {
+    let gate = Gate::with_rules(&json!([]));
+    let mut exchange = Exchange::new(gate.now);
+    let mut effects = exchange.unseen(unseen(), &gate.guard, gate.now);
+    effects.extend(exchange.finish(&gate.guard, gate.now, Duration::ZERO));
+    let [decision, completion] = lines(&effects).try_into().unwrap();
+    assert_eq!(
+        (&decision["record"], &decision["verdict"], &decision["reason"], &decision["detail"]),
+        (&json!("decision"), &json!("deny"), &json!("answered_by_host"), &json!("http1.headers_too_large"))
+    );
+    assert_eq!((&decision["path"], &decision["request_id"]), (&json!("/mcp"), &json!("r1")), "no query");
+    assert_eq!((&completion["status"], &completion["request_id"]), (&json!(431), &json!("r1")));
+    assert_eq!(effects.iter().filter(|e| matches!(e, Effect::Count("answered_by_host"))).count(), 1);
+}
+
+#[test]
+fn who_leaves_before_the_host_answers_is_gone() {
+    let gate = Gate::with_rules(&json!([]));
+    let mut exchange = Exchange::new(gate.now);
+    let mut effects = exchange.unseen(Unseen { status: 0, ..unseen() }, &gate.guard, gate.now);
+    effects.extend(exchange.finish(&gate.guard, gate.now, Duration::ZERO));
+    let [decision, _] = lines(&effects).try_into().unwrap();
+    assert_eq!((&decision["reason"], &decision["verb"]), (&json!("client_gone"), &json!("GET")));
+}
+
+#[test]
+fn what_the_host_tells_changes_nothing_once_a_header_came() {
+    let mut gate = Gate::with_rules(&json!([]));
+    let mut driven = gate.post(&json!({}), &json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}));
+    assert!(!driven.exchange.is_unseen());
+    assert!(driven.exchange.unseen(unseen(), &gate.guard, gate.now).is_empty());
+    driven.finish(&mut gate);
+    assert_eq!((driven.decisions.len(), driven.completions.len()), (1, 1));
+    assert_ne!(driven.completions[0]["status"], 431);
+}
+
+#[test]
+fn a_host_that_fails_denies_and_is_written_down() {
+    let gate = Gate::with_rules(&json!([]));
+    let mut exchange = Exchange::new(gate.now);
+    let mut effects = exchange.give_up("the request headers could not be read", &gate.guard, gate.now);
+    effects.extend(exchange.finish(&gate.guard, gate.now, Duration::ZERO));
+    let [decision, completion] = lines(&effects).try_into().unwrap();
+    assert_eq!(
+        (&decision["verdict"], &decision["reason"], &decision["detail"]),
+        (&json!("deny"), &json!("internal"), &json!("the request headers could not be read"))
+    );
+    assert_eq!((&completion["reason"], &completion["status"]), (&json!("internal"), &json!(500)));
+}
