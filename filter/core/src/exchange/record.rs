@@ -84,10 +84,10 @@ impl Facts {
     }
 
     pub(super) fn arrived(&mut self, head: &RequestHead) {
-        self.verb.clone_from(&head.method);
-        self.path = audit::path_of(&head.path);
+        self.verb = audit::word_of(&head.method);
+        self.path = audit::uri_of(&head.path);
         self.source.clone_from(&head.source);
-        self.request_id.clone_from(&head.request_id);
+        self.request_id = head.request_id.as_deref().map(audit::word_of);
     }
 
     pub(super) fn read(&mut self, message: &Message) {
@@ -206,15 +206,15 @@ impl Exchange {
             return Vec::new();
         }
         let facts = &mut self.facts;
-        facts.verb = told.method;
-        facts.path = audit::path_of(&told.path);
+        facts.verb = audit::word_of(&told.method);
+        facts.path = audit::uri_of(&told.path);
         facts.source = told.source;
-        facts.request_id = told.request_id;
+        facts.request_id = told.request_id.as_deref().map(audit::word_of);
         facts.status = told.status;
         if told.status == 0 {
             return Vec::new();
         }
-        let details = told.details.as_deref().map(audit::path_of);
+        let details = told.details.as_deref().map(audit::word_of);
         facts.decide("deny", "answered_by_host", details.as_deref(), guard, now)
     }
 
