@@ -101,6 +101,8 @@ enum Phase {
     Binding(Box<Handing>),
     /// Our own answer was given; it now passes through our response callbacks.
     Replied,
+    /// It was ended in the middle of an answer. Nothing more passes, should the host not have heeded that.
+    Cut,
 }
 
 /// What is known between the head and the verdict.
@@ -172,6 +174,10 @@ impl Exchange {
             // Our own answer on its way out, or what was under way when it was given.
             (Phase::Replied, Event::ResponseHead { .. } | Event::ResponseBody { .. }) => Ok(Control::Pass),
             (Phase::Replied, _) => Ok(Control::Hold),
+            (Phase::Cut, _) => {
+                self.phase = Phase::Cut;
+                Ok(Control::Hold)
+            }
             // The host answers by itself (431, 413, 408): nothing went to the upstream.
             (_, Event::ResponseHead { head, .. }) if head.by_host && head.status >= 400 => {
                 Ok(self.answered_by_host(&head, world))
@@ -181,6 +187,9 @@ impl Exchange {
             _ => Err(Denial::Internal("event out of order")),
         };
         let control = result.unwrap_or_else(|denial| self.refuse(&denial, world));
+        if matches!(control, Control::Reset) {
+            self.phase = Phase::Cut;
+        }
         Step { control, effects: std::mem::take(&mut self.effects) }
     }
 

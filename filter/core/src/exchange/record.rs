@@ -221,9 +221,10 @@ impl Exchange {
     /// The host has failed: whatever was under way, this exchange is denied, with status 500 where an answer can still be
     /// given.
     pub fn give_up(&mut self, what: &'static str, guard: &Guard, now: Timestamp) -> Vec<Effect> {
-        self.phase = Phase::Replied;
         self.effects.clear();
+        self.phase = Phase::Cut;
         if self.facts.status == 0 {
+            self.phase = Phase::Replied;
             self.facts.status = 500;
         }
         self.facts.decide("deny", Denial::Internal(what).reason(), Some(what), guard, now)
