@@ -226,6 +226,27 @@ fn an_answer_that_comes_before_the_verdict_is_withheld_and_errors_of_the_host_pa
 }
 
 #[test]
+fn what_turns_out_unsafe_becomes_an_error_where_its_head_is_gone() {
+    let mut gate = gate();
+    let list = world::list("tools/list");
+    for (hold_headers, status) in [(true, Some(502)), (false, None)] {
+        gate.guard.hold_headers = hold_headers;
+        let mut driven = gate.post(&json!({}), &list);
+        driven.respond(&mut gate, 201, &[JSON], br#"{"result":{"tools":[{"name":"hidden"}"#);
+        driven.finish(&mut gate);
+        assert_eq!((driven.status(), driven.resets), (status, 0));
+        let body = if hold_headers { &driven.replies[0].2 } else { &driven.downstream };
+        let body: Value = serde_json::from_slice(body).unwrap();
+        assert_eq!((&body["error"]["code"], &body["id"]), (&json!(-32603), &json!(1)));
+        let (status, reason) = (&driven.completions[0]["status"], &driven.completions[0]["reason"]);
+        assert_eq!(
+            (status, reason),
+            (&json!(if hold_headers { 502 } else { 201 }), &json!("unsafe_response"))
+        );
+    }
+}
+
+#[test]
 fn keys_that_could_just_not_be_had_are_not_fetched_again_at_once() {
     let mut gate = gate();
     gate.forget_keys();

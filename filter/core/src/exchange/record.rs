@@ -247,4 +247,12 @@ impl Exchange {
         self.facts.status = reply.status;
         Control::Reply(reply)
     }
+
+    /// The same for an answer of which the head is gone, with this status, and the body whole: that becomes the error.
+    pub(super) fn refuse_in_body(&mut self, denial: &Denial, status: u16, world: &World<'_>) -> Control {
+        let Control::Reply(reply) = self.refuse(denial, world) else { return Control::Reset };
+        self.facts.status = status;
+        self.effects.push(Effect::ReplaceResponseBody(reply.body));
+        Control::Pass
+    }
 }

@@ -91,7 +91,12 @@ impl Exchange {
     ) -> Result<Control, Denial> {
         let control = match event {
             Event::ResponseBody { bytes, size, end } => {
-                self.answer_body(&mut answering, bytes, size, end, world)?
+                match (self.answer_body(&mut answering, bytes, size, end, world), &answering.shape) {
+                    (Err(denial), Shape::Whole(status)) if !world.guard.hold_headers => {
+                        return Ok(self.refuse_in_body(&denial, *status, world));
+                    }
+                    (done, _) => done?,
+                }
             }
             _ => return Err(Denial::UnsafeResponse("too large")),
         };
