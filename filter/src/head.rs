@@ -40,6 +40,7 @@ pub(crate) fn response() -> Result<ResponseHead, Fault> {
     let (pseudo, headers) = split(host::headers(Map::Response)?);
     Ok(ResponseHead {
         status: value(&pseudo, ":status").parse().unwrap_or(0),
+        by_host: text(&["response", "code_details"]).is_some_and(|details| details != "via_upstream"),
         headers: Headers::new(headers),
     })
 }

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::identity::principal::Principal;
-use crate::mcp::operation::Operation;
+use crate::mcp::operation::{Operation, Target};
 use crate::time::Timestamp;
 
 /// Names and URIs are the client's own words: longer ones are cut, so that a record has a bounded size.
@@ -81,7 +81,7 @@ pub struct What {
 pub struct Named {
     /// `tool`, `prompt`, `resource`, `template` or `task`.
     pub kind: &'static str,
-    /// Its name or URI, cut after 256 bytes; the query of a URI is left out, as it may hold secrets.
+    /// Its name, cut after 256 bytes, or its URI without user name, query and fragment, which may hold secrets.
     pub name: String,
 }
 
@@ -134,9 +134,12 @@ impl<'a> From<&'a Principal> for Who<'a> {
 
 impl From<&Operation> for What {
     fn from(operation: &Operation) -> Self {
-        let targets =
-            operation.targets.iter().take(16).map(|t| Named { kind: t.kind(), name: cut(t.name()) });
-        Self { method: cut(&operation.method), targets: targets.collect() }
+        let targets = operation.targets.iter().take(16).map(|target| {
+            let is_uri = matches!(target, Target::Resource(_) | Target::Template(_));
+            let name = if is_uri { uri_of(target.name()) } else { word_of(target.name()) };
+            Named { kind: target.kind(), name }
+        });
+        Self { method: word_of(&operation.method), targets: targets.collect() }
     }
 }
 
@@ -145,29 +148,45 @@ pub(crate) fn millis(time: Timestamp) -> u64 {
     time.as_nanos() / 1_000_000
 }
 
-/// The path of a request target without query and fragment, cut.
-pub(crate) fn path_of(target: &str) -> String {
-    cut(target)
-}
-
 /// One JSON object on one line. Cannot fail for these types; if it did, the caller treats it as an internal error.
 pub(crate) fn line<T: Serialize>(record: &T) -> Option<String> {
     serde_json::to_string(record).ok()
 }
 
-fn cut(text: &str) -> String {
-    let text = text.split(['?', '#']).next().unwrap_or_default();
-    let mut end = text.len().min(MAX_NAME);
-    while !text.is_char_boundary(end) {
+/// A word that the client or the host chose (a tool, a method, a verb, an id), cut. What has the shape of a token
+/// (`eyJ….….…`, RFC 7519) is not written down, whatever it was taken for.
+pub(crate) fn word_of(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("eyJ") {
+        let (before, from) = rest.split_at(at);
+        let of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let (run, after) = from.split_at(from.find(|c| !of_token(c)).unwrap_or(from.len()));
+        out.push_str(before);
+        out.push_str(if run.matches('.').count() < 2 { run } else { "***" });
+        rest = after;
+    }
+    out.push_str(rest);
+    let mut end = out.len().min(MAX_NAME);
+    while !out.is_char_boundary(end) {
         end -= 1;
     }
-    text.get(..end).unwrap_or_default().to_owned()
+    out.truncate(end);
+    out
+}
+
+/// A URI or the path of one without user name, query and fragment, any of which may hold secrets; else as [`word_of`].
+pub(crate) fn uri_of(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = text.split_once("://") else { return word_of(text) };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    word_of(&format!("{scheme}://{host}{path}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::operation::Target;
 
     #[test]
     fn a_record_names_targets_without_their_query_and_bounded() {
@@ -178,6 +197,26 @@ mod tests {
         let text = line(&What::from(&operation)).unwrap();
         assert!(!text.contains("secret"), "{text}");
         assert!(text.len() < 400, "{}", text.len());
+    }
+
+    #[test]
+    fn a_uri_loses_what_may_be_secret_and_a_name_nothing() {
+        for (uri, written) in [
+            ("git+ssh://user:pass@host/a@b", "git+ssh://host/a@b"),
+            ("x://a@b@host?user@c", "x://host"),
+            ("mailto:user@host#x", "mailto:user@host"),
+            ("/mcp/eyJhbGciOi.eyJzdWIi.c2ln/x?y", "/mcp/***/x"),
+            ("x:eyJ.eyJ/eyJ..eyJ", "x:eyJ.eyJ/***"),
+        ] {
+            assert_eq!(uri_of(uri), written, "{uri}");
+        }
+        let named = |target: Target| {
+            What::from(&Operation { method: "m?#".into(), targets: vec![target] }).targets.remove(0).name
+        };
+        assert_eq!(named(Target::Tool("drop#x?y".into())), "drop#x?y");
+        assert_eq!(named(Target::Tool("eyJhbGciOi.eyJzdWIi.c2ln".into())), "***");
+        assert_eq!(named(Target::Template("x://u@h/{a}{?b}".into())), "x://h/{a}{");
+        assert_eq!(word_of(&"ä".repeat(300)).len(), MAX_NAME);
     }
 
     #[test]

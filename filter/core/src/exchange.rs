@@ -101,6 +101,8 @@ enum Phase {
     Binding(Box<Handing>),
     /// Our own answer was given; it now passes through our response callbacks.
     Replied,
+    /// It was ended in the middle of an answer. Nothing more passes, should the host not have heeded that.
+    Cut,
 }
 
 /// What is known between the head and the verdict.
@@ -180,15 +182,22 @@ impl Exchange {
             // Our own answer on its way out, or what was under way when it was given.
             (Phase::Replied, Event::ResponseHead { .. } | Event::ResponseBody { .. }) => Ok(Control::Pass),
             (Phase::Replied, _) => Ok(Control::Hold),
+            (Phase::Cut, _) => {
+                self.phase = Phase::Cut;
+                Ok(Control::Hold)
+            }
             // The host answers by itself (431, 413, 408): nothing went to the upstream.
-            (_, Event::ResponseHead { head, .. }) if head.status >= 400 => {
+            (_, Event::ResponseHead { head, .. }) if head.by_host && head.status >= 400 => {
                 Ok(self.answered_by_host(&head, world))
             }
-            // An upstream did, which saw the head of a request whose body is held: nobody has allowed that yet.
+            // An upstream did, error or not, which saw the head of a request whose body is held: nobody has allowed that yet.
             (_, Event::ResponseHead { .. }) => Err(Denial::UnsafeResponse("before the verdict")),
             _ => Err(Denial::Internal("event out of order")),
         };
         let control = result.unwrap_or_else(|denial| self.refuse(&denial, world));
+        if matches!(control, Control::Reset) {
+            self.phase = Phase::Cut;
+        }
         Step { control, effects: std::mem::take(&mut self.effects) }
     }
 
@@ -260,6 +269,7 @@ impl Exchange {
 
     /// What the head alone tells of the operation, and whether the rest of it is in order.
     fn asked_by_head(&mut self, head: &RequestHead, end: bool, server: &Server) -> Result<Asked, Denial> {
+        headers::one_host(head)?;
         headers::unrepeated(&head.headers)?;
         let revision = headers::revision_of(head, &server.versions, server.newer);
         let modern = matches!(revision, Ok(Some(r)) if r.era() == Era::Modern);
@@ -268,6 +278,12 @@ impl Exchange {
         } else if head.headers.has(session::HEADER) {
             // There are none any more; an upstream that speaks both eras shall not find one.
             self.effects.push(Effect::RemoveRequestHeader(session::HEADER.to_owned()));
+        }
+        if head.headers.has(headers::LAST_EVENT) && (modern || head.method != "GET") {
+            self.effects.push(Effect::RemoveRequestHeader(headers::LAST_EVENT.to_owned()));
+        } else if head.headers.has(headers::LAST_EVENT) && self.facts.session.is_none() {
+            // Whose the events were that an upstream would replay, nobody knows.
+            return Err(Denial::InvalidRequest("a stream to resume, without a session"));
         }
         let bare = match head.method.as_str() {
             "POST" => None,

@@ -30,6 +30,8 @@ pub struct RequestHead {
 pub struct ResponseHead {
     /// `:status`; 0 if absent or unreadable.
     pub status: u16,
+    /// Whether Envoy is known to have made it itself (`response.code_details`): no upstream has.
+    pub by_host: bool,
     /// All headers, pseudo headers excluded.
     pub headers: Headers,
 }

@@ -332,9 +332,18 @@ fn a_list_is_cut_whatever_it_answers_where_requests_share_a_session() {
     let mut gate = Gate::with_rules(&rules());
     let list = br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"drop_all"},{"name":"search_x"}]}}"#;
     let cut = br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search_x"}]}}"#;
-    let mut mixed = gate.post(&json!({}), &call("search_x"));
-    mixed.respond(&mut gate, 200, &[("content-type", "application/json")], list);
-    assert_eq!(mixed.downstream, cut);
+    for status in [200, 202, 404, 500] {
+        let mut mixed = gate.post(&json!({}), &call("search_x"));
+        mixed.respond(&mut gate, status, &[("content-type", "application/json")], list);
+        assert_eq!(mixed.downstream, cut, "{status}");
+        let mut streamed = gate.post(&json!({}), &call("search_x"));
+        let event = [b"data: ", list.as_slice(), b"\n\n"].concat();
+        streamed.respond(&mut gate, status, &[("content-type", "text/event-stream")], &event);
+        assert_eq!(streamed.downstream, [b"data: ", cut.as_slice(), b"\n\n"].concat(), "{status}");
+    }
+    let mut missing = gate.post(&json!({}), &world::list("tools/list"));
+    missing.respond(&mut gate, 404, &[("content-type", "text/plain")], b"Not Found");
+    assert_eq!(missing.downstream, b"Not Found", "an error need not look like a list");
     let mut other = gate.post(&json!({}), &call("search_x"));
     other.respond(&mut gate, 202, &[("content-type", "text/plain")], b"Accepted");
     assert_eq!(other.downstream, b"Accepted", "only what was asked for as a list must look like one");

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wicketgate_core::exchange::Exchange;
-use wicketgate_core::exchange::step::{Effect, Unseen};
-use world::Gate;
+use wicketgate_core::exchange::step::{Effect, Event, Unseen};
+use wicketgate_core::head::RequestHead;
+use world::{Gate, request};
 
 fn unseen() -> Unseen {
     Unseen {
@@ -84,4 +85,23 @@ fn a_host_that_fails_denies_and_is_written_down() {
         (&json!("deny"), &json!("internal"), &json!("the request headers could not be read"))
     );
     assert_eq!((&completion["reason"], &completion["status"]), (&json!("internal"), &json!(500)));
+}
+
+#[test]
+fn a_record_is_bounded_whatever_a_head_says() {
+    let mut gate = Gate::with_rules(&json!([]));
+    let long = "x".repeat(60_000);
+    let mut driven = gate.begin();
+    let head = request(&long, &format!("/{long}"), &[]);
+    let head = RequestHead { request_id: Some(long.clone()), ..head };
+    driven.feed(&mut gate, Event::RequestHead { head, end: true });
+    driven.finish(&mut gate);
+    for record in [&driven.decisions[0], &driven.completions[0]] {
+        assert!(record.to_string().len() < 2000, "{record}");
+    }
+    let mut exchange = Exchange::new(gate.now);
+    let told = Unseen { method: long.clone(), path: long.clone(), request_id: Some(long), ..unseen() };
+    for line in lines(&exchange.unseen(told, &gate.guard, gate.now)) {
+        assert!(line.to_string().len() < 2000, "{line}");
+    }
 }

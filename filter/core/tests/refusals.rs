@@ -11,6 +11,7 @@ mod world;
 
 use serde_json::{Value, json};
 use wicketgate_core::exchange::step::Event;
+use wicketgate_core::head::ResponseHead;
 use world::{Driven, Fields, Gate, call, configuration, request};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -52,7 +53,9 @@ fn one_thing_amiss_in_a_head_is_enough() {
     let good = call("search_x").to_string();
     let mut gate = gate();
     assert!(ask(&mut gate, "POST", &[JSON, ANY], Some(&good)).upstream.is_some());
-    let cases: [(Fields<'_>, u16, &str); 9] = [
+    let same_host = [JSON, ANY, ("host", "Gate.example")];
+    assert!(ask(&mut gate, "POST", &same_host, Some(&good)).upstream.is_some());
+    let cases: [(Fields<'_>, u16, &str); 12] = [
         (&[JSON, ANY, ("origin", "https://evil.example")], 403, "origin_refused"),
         (&[("content-type", "text/plain"), ANY], 415, "unsupported_media_type"),
         (&[JSON, ANY, ("content-encoding", "gzip")], 415, "unsupported_media_type"),
@@ -61,6 +64,9 @@ fn one_thing_amiss_in_a_head_is_enough() {
         (&[JSON, ANY, ("content-length", "x")], 400, "invalid_request"),
         (&[JSON, ANY, ("last-event-id", "1"), ("last-event-id", "1")], 400, "header_mismatch"),
         (&[JSON, ANY, ("mcp-param-a", "1"), ("mcp-param-a", "2")], 400, "header_mismatch"),
+        (&[JSON, ANY, ("mcp-new", "1"), ("mcp-new", "1")], 400, "header_mismatch"),
+        (&[JSON, ANY, ("host", "evil.example")], 400, "header_mismatch"),
+        (&[JSON, ANY, ("host", "gate.example"), ("host", "gate.example")], 400, "header_mismatch"),
         (&[JSON, ANY, ("mcp-session-id", "a b")], 400, "invalid_request"),
     ];
     for (fields, status, reason) in cases {
@@ -160,6 +166,23 @@ fn a_principal_has_a_bucket_of_its_own() {
 }
 
 #[test]
+fn discovery_is_neither_limited_nor_counted() {
+    let limits = json!({"principal": {"rate": "1/d", "burst": 1}, "streams": 1});
+    let mut gate = Gate::new(&with_limits(&limits));
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
+    let discover = json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta}});
+    let fields = [JSON, ANY, MODERN, ("mcp-method", "server/discover")];
+    let call = call("search_x").to_string();
+    for (method, fields, body, passes) in [
+        ("a call", &fields[..2], &call, true),
+        ("another", &fields[..2], &call, false),
+        ("discovery", &fields, &discover.to_string(), true),
+    ] {
+        assert_eq!(ask(&mut gate, "POST", fields, Some(body)).upstream.is_some(), passes, "{method}");
+    }
+}
+
+#[test]
 fn each_limit_counts_what_it_says() {
     let two = json!({"rate": "1/d", "burst": 2});
     let named = |names: &[&str], per: &str| json!([{"names": names, "rate": "1/d", "burst": 2, "per": per}]);
@@ -225,15 +248,42 @@ fn a_principal_floods_from_no_number_of_addresses() {
 #[test]
 fn an_answer_that_comes_before_the_verdict_is_withheld_and_errors_of_the_host_pass() {
     let mut gate = gate();
-    for (status, expected) in [(200, Some(502)), (302, Some(502)), (413, None)] {
+    for (status, by_host, expected) in [
+        (200, false, Some(502)),
+        (302, false, Some(502)),
+        (404, false, Some(502)),
+        (200, true, Some(502)),
+        (413, true, None),
+    ] {
         let bearer = format!("Bearer {}", gate.token(&json!({})));
         let mut driven = gate.begin();
         let head = request("POST", "/mcp", &[JSON, ANY, ("authorization", &bearer)]);
         driven.feed(&mut gate, Event::RequestHead { head, end: false });
-        let head = world::response(status, &[JSON]);
+        let head = ResponseHead { by_host, ..world::response(status, &[JSON]) };
         driven.feed(&mut gate, Event::ResponseHead { head, end: true });
         assert_eq!(driven.status(), expected, "{status}");
         assert_eq!(driven.decisions[0]["verdict"], "deny", "{status}");
+    }
+}
+
+#[test]
+fn what_turns_out_unsafe_becomes_an_error_where_its_head_is_gone() {
+    let mut gate = gate();
+    let list = world::list("tools/list");
+    for (hold_headers, status) in [(true, Some(502)), (false, None)] {
+        gate.guard.hold_headers = hold_headers;
+        let mut driven = gate.post(&json!({}), &list);
+        driven.respond(&mut gate, 201, &[JSON], br#"{"result":{"tools":[{"name":"hidden"}"#);
+        driven.finish(&mut gate);
+        assert_eq!((driven.status(), driven.resets), (status, 0));
+        let body = if hold_headers { &driven.replies[0].2 } else { &driven.downstream };
+        let body: Value = serde_json::from_slice(body).unwrap();
+        assert_eq!((&body["error"]["code"], &body["id"]), (&json!(-32603), &json!(1)));
+        let (status, reason) = (&driven.completions[0]["status"], &driven.completions[0]["reason"]);
+        assert_eq!(
+            (status, reason),
+            (&json!(if hold_headers { 502 } else { 201 }), &json!("unsafe_response"))
+        );
     }
 }
 

@@ -156,6 +156,31 @@ fn what_is_unknown_is_adopted_where_the_policy_says_so_once() {
 }
 
 #[test]
+fn a_stream_is_resumed_in_ones_own_session_alone() {
+    let mut gate = gate(&json!({}));
+    begin(&mut gate, &json!({}), "s1");
+    for (claims, session, status) in [
+        (json!({}), Some("s1"), None),
+        (json!({"sub": "bob"}), Some("s1"), Some(404)),
+        (json!({}), None, Some(400)),
+    ] {
+        let bearer = format!("Bearer {}", gate.token(&claims));
+        let mut headers =
+            vec![("authorization", bearer.as_str()), ("accept", "text/event-stream"), ("last-event-id", "7")];
+        headers.extend(session.map(|id| ("mcp-session-id", id)));
+        let mut driven = gate.begin();
+        driven.feed(&mut gate, Event::RequestHead { head: request("GET", "/mcp", &headers), end: true });
+        assert_eq!((driven.status(), driven.upstream.is_some()), (status, status.is_none()), "{session:?}");
+        assert!(!driven.removed_request_headers.contains(&"last-event-id".to_owned()));
+    }
+    let bearer = format!("Bearer {}", gate.token(&json!({})));
+    let headers = [("authorization", bearer.as_str()), ("last-event-id", "7")];
+    let posted = gate.post_raw(&headers, call("search_x").to_string().as_bytes());
+    assert!(posted.upstream.is_some());
+    assert!(posted.removed_request_headers.contains(&"last-event-id".to_owned()), "a POST resumes nothing");
+}
+
+#[test]
 fn anonymous_sessions_are_the_addresss() {
     let mut gate = gate(&json!({}));
     begin(&mut gate, &Value::Null, "s1");

@@ -117,6 +117,11 @@ fn an_expired_stream_is_cut_and_says_why() {
     driven.feed(&mut gate, Event::ResponseBody { bytes: b": a\n\n", size: 5, end: false });
     gate.now = gate.now.plus(Duration::from_secs(605));
     driven.feed(&mut gate, Event::Expired);
+    // Should the host not have closed it.
+    for _ in 0..2 {
+        driven.feed(&mut gate, Event::ResponseBody { bytes: b": b\n\n", size: 5, end: false });
+    }
+    assert_eq!(driven.downstream, b": a\n\n", "nothing more passes");
     driven.finish(&mut gate);
     assert_eq!((driven.resets, driven.replies.len()), (1, 0));
     assert_eq!((driven.decisions.len(), &driven.decisions[0]["reason"]), (1, &json!("allowed")));

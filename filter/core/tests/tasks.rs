@@ -140,6 +140,22 @@ fn lists_of_tasks_show_ones_own() {
     }
 }
 
+/// 2026-07-28 lists no tasks; an upstream that does not heed the revision answers all the same.
+#[test]
+fn a_list_of_tasks_shows_ones_own_in_whatever_revision_it_is_asked_for() {
+    let mut gate = gate(&json!({}));
+    create(&mut gate, &json!({}), "t1", JSON);
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"tasks":[{"taskId":"t1"},{"taskId":"t2"}]}}"#;
+    for (claims, own) in [(json!({}), true), (bob(), false)] {
+        for (headers, body) in [(JSON, answer.to_owned()), (EVENTS, format!("data: {answer}\n\n"))] {
+            let mut listed = modern(&mut gate, &claims, "tasks/list", json!({}), false);
+            listed.respond(&mut gate, 200, headers, body.as_bytes());
+            let out = String::from_utf8(listed.downstream).unwrap();
+            assert_eq!((out.contains("t1"), out.contains("t2")), (own, false), "{out}");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_bound_is_not_handed_out() {
     let mut gate = gate(&json!({}));

@@ -19,7 +19,7 @@ enum Fate {
     Cut,
     /// The client gets an error of ours.
     Withheld,
-    /// The same where heads are held; elsewhere this one is gone, and the answer ends before its first byte.
+    /// The same; where heads are not held this one is gone, and the error stands in its body.
     Unread,
     /// It has begun, and ends before the list.
     Broken,
@@ -81,10 +81,15 @@ fn frames() -> Vec<Case> {
         LIST.chars().map(|c| format!("1;x=\"{c}\"\r\n{c}\r\n")).collect::<String>().replace("\"\"\"", "y");
     let chunked = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     let partial = whole("206 Partial Content", "content-type: application/json\r\n", LIST.as_bytes());
+    let missing = whole("404 Not Found", "content-type: application/json\r\n", LIST.as_bytes());
+    let events = format!("data: {LIST}\n\n");
+    let failed = whole("500 Oops", "content-type: text/event-stream\r\n", events.as_bytes());
     let endless = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{LIST}");
     vec![
         ("early hints", Cut, Script::Answer([hints, &plain].concat())),
         ("partial content", Cut, Script::Answer(partial)),
+        ("not found", Cut, Script::Answer(missing)),
+        ("an error's events", Cut, Script::Answer(failed)),
         ("byte by byte", Cut, Script::Drip(plain)),
         (
             "chunks of one byte",
@@ -104,6 +109,7 @@ fn documents() -> Vec<Case> {
     let documents = [
         ("an answer to another request", Cut, other.clone()),
         ("a batch", Cut, format!("[{LIST},{other}]")),
+        ("an array in an array", Unread, format!("[[{LIST}]]")),
         ("an escaped member", Cut, LIST.replace("tools", "t\\u006fols")),
         ("an escaped name", Cut, LIST.replace("drop_", "drop\\u005f")),
         ("a name that is none", Cut, LIST.replace(r#""drop_everything""#, r#"["drop_everything"]"#)),
@@ -154,10 +160,10 @@ fn cases() -> Vec<Case> {
     [labels(), frames(), documents(), streams()].concat()
 }
 
-/// The case whose number is the cursor, or the id of the last event, is the answer.
+/// The case whose number is the cursor, or stands in a field of its own, is the answer.
 fn script(seen: &Seen) -> Script {
     let cursor = seen.json()["params"]["cursor"].as_str().map(str::to_owned);
-    match cursor.as_deref().or(seen.field("last-event-id")) {
+    match cursor.as_deref().or(seen.field("x-case")) {
         Some(at) => cases().swap_remove(at.parse().unwrap()).2,
         None => Script::Answer(json_answer(&result(seen))),
     }
@@ -171,7 +177,7 @@ async fn no_answer_shows_what_may_not_be_seen() {
         let body = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/list", "params": {"cursor": cursor}});
         let post = scene.post(&body.to_string(), &[]);
         // The stream of a session may replay any answer.
-        let get = request(&scene.world, "GET /mcp", Some(&scene.token), &[("Last-Event-ID", &cursor)], b"");
+        let get = request(&scene.world, "GET /mcp", Some(&scene.token), &[("X-Case", &cursor)], b"");
         for bytes in [post, get] {
             let answer = exchange(&scene.world, &bytes).await;
             let shown = format!("{answer:?}").replace('\0', "");
@@ -179,11 +185,11 @@ async fn no_answer_shows_what_may_not_be_seen() {
             let held = scene.world.host_mode == HostMode::Hold;
             match fate {
                 Fate::Unread if !held => {
-                    let body = answer.json();
-                    assert!(body.is_null() && !shown.contains("get_note"), "{what}: {shown}");
+                    assert_eq!((answer.status, answer.code()), (200, Value::from(-32603)), "{what}: {shown}");
+                    assert!(!shown.contains("get_note"), "{what}: {shown}");
                 }
                 Fate::Cut => {
-                    assert!(answer.status / 100 == 2 && shown.contains("get_note"), "{what}: {shown}");
+                    assert!(answer.status != 502 && shown.contains("get_note"), "{what}: {shown}");
                 }
                 Fate::Withheld | Fate::Unread => {
                     assert_eq!((answer.status, answer.code()), (502, Value::from(-32603)), "{what}: {shown}");
@@ -215,5 +221,70 @@ async fn no_list_comes_as_the_answer_to_something_else() {
         let shown = format!("{answer:?}");
         assert!(answer.status == 200 && shown.contains("get_note") && !shown.contains(HIDDEN), "{shown}");
     }
+    scene.world.discard().await;
+}
+
+/// What is long or endless for nobody's good: a template, templates of many expressions, tasks, and the list of anything.
+fn bulky(seen: &Seen) -> Script {
+    let message = seen.json();
+    let list = |element: Value, count: usize, name: &str| {
+        let (element, id) = (element.to_string(), &message["id"]);
+        let list = vec![element; count].join(",");
+        json_answer(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"{name}":[{list}]}}}}"#))
+    };
+    let template =
+        |text: String| json!({"uriTemplate": format!("notes://{text}"), "name": "drop_everything"});
+    Script::Answer(match message["params"]["cursor"].as_str() {
+        Some("a long template") => list(template("{a}b".repeat(15 << 18)), 1, "resourceTemplates"),
+        Some("long templates") => {
+            list(template(format!("{{a}}{}", "b".repeat(2000))), 1500, "resourceTemplates")
+        }
+        Some("templates of many expressions") => {
+            list(template("{a}b".repeat(2000)), 1500, "resourceTemplates")
+        }
+        Some("a long name") => list(json!({"name": "drop_everything".repeat(1 << 20)}), 1, "tools"),
+        Some("endless tools") => list(json!({"name": "drop_everything"}), 20_000, "tools"),
+        Some("endless tasks") => list(json!({"taskId": "drop_everything"}), 20_000, "tasks"),
+        _ => json_answer(&result(seen)),
+    })
+}
+
+/// No answer, and no request, keeps a worker busy or makes it run out of memory, which would end everybody's streams.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_long_or_endless_stops_nobody() {
+    let deep = "folder/".repeat(20);
+    let rules = RULES.replace("\"notes://*\"", &format!("\"notes://{deep}*/{deep}end\", \"notes://*\""));
+    let policy = stage::policy("{request_bytes: 64KiB}", &rules);
+    let change = |plan: &mut Plan| plan.set_policy(&policy).unwrap();
+    let scene = Scene::before(Recorder::start(bulky).await, "answers-bulky", change).await;
+    let ask = |method: &str, params: Value| {
+        scene.post(&json!({"jsonrpc": "2.0", "id": 9, "method": method, "params": params}).to_string(), &[])
+    };
+    for (method, cursor, status) in [
+        ("resources/templates/list", "a long template", 200),
+        ("resources/templates/list", "long templates", 200),
+        ("resources/templates/list", "templates of many expressions", 200),
+        ("tools/list", "a long name", 200),
+        ("tools/list", "endless tools", 502),
+        ("tasks/list", "endless tasks", 502),
+    ] {
+        let answer = exchange(&scene.world, &ask(method, json!({"cursor": cursor}))).await;
+        let shown = format!("{answer:?}");
+        let start: String = shown.chars().take(300).collect();
+        let held = scene.world.host_mode == HostMode::Hold;
+        assert_eq!(answer.status, if held { status } else { 200 }, "{cursor}: {start}");
+        assert_eq!(answer.code() == -32603, status == 502, "{cursor}: {start}");
+        // Long templates are what they are allowed to be, and may all be read.
+        assert!(cursor == "long templates" || !shown.contains(HIDDEN), "{cursor}: {start}");
+    }
+    let reference = json!({"type": "ref/resource", "uri": format!("notes://{}", "{a}".repeat(2700))});
+    let completion = json!({"ref": reference, "argument": {"name": "a", "value": "b"}});
+    scene.recorder.take();
+    scene.refused("a completion", &ask("completion/complete", completion), 200, json!(-32002)).await;
+    let stats =
+        scene.world.http.get(&format!("{}/stats?filter=vm_reload", scene.world.envoy.admin()), &[]).await;
+    let stats = stats.unwrap().text();
+    assert!(stats.contains("vm_reload") && stats.lines().all(|line| line.ends_with(": 0")), "{stats}");
+    scene.passes("another request", &scene.post(&super::scene::call("get_note"), &[])).await;
     scene.world.discard().await;
 }

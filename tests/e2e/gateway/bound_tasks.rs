@@ -36,9 +36,12 @@ async fn server() -> Recorder {
 }
 
 async fn send(world: &World, token: &str, method: &str, params: Value) -> Raw {
+    send_as(world, token, method, params, &[("MCP-Protocol-Version", LEGACY)]).await
+}
+
+async fn send_as(world: &World, token: &str, method: &str, params: Value, fields: &[(&str, &str)]) -> Raw {
     let message = json!({"jsonrpc": "2.0", "id": 5, "method": method, "params": params}).to_string();
-    let fields = [("MCP-Protocol-Version", LEGACY)];
-    exchange(world, &request(world, "POST /mcp", Some(token), &fields, message.as_bytes())).await
+    exchange(world, &request(world, "POST /mcp", Some(token), fields, message.as_bytes())).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,8 +83,12 @@ async fn anothers_task_does_not_exist() {
         }
         assert_eq!(recorder.take().len(), 2 * ASKED, "what is another's reaches nobody");
     }
-    for asker in [&alice, &bob] {
-        let answer = send(&world, asker, "tasks/list", json!({})).await;
+    // A server that does not heed the revision lists tasks in one that has no such list, too.
+    for (asker, fields) in [&alice, &bob].into_iter().flat_map(|asker| {
+        [vec![("MCP-Protocol-Version", LEGACY)], stage::mirrored("tasks/list", None)]
+            .map(|fields| (asker, fields))
+    }) {
+        let answer = send_as(&world, asker, "tasks/list", json!({}), &fields).await;
         let listed = answer.json()["result"]["tasks"]
             .as_array()
             .unwrap()

@@ -12,7 +12,7 @@ use super::stage::{self, eventually};
 
 /// GET streams say nothing at all, not even that they have begun, or one comment; calls begin to stream.
 fn script(seen: &Seen) -> Script {
-    if seen.field("last-event-id").is_some() {
+    if seen.field("x-silent").is_some() {
         return Script::Hang(Vec::new());
     }
     Script::Hang(event_stream(": open\n\n"))
@@ -32,7 +32,7 @@ async fn streams_end_with_their_token_and_say_why() {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
     let expires = serde_json::from_slice::<Value>(&payload).unwrap()["exp"].as_u64().unwrap();
 
-    let silent = [("Last-Event-ID", "1")];
+    let silent = [("X-Silent", "1")];
     let requests = [
         ("GET /mcp", &[][..], String::new()),
         ("GET /mcp", &silent, String::new()),

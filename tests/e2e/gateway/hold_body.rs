@@ -1,6 +1,9 @@
 //! Where Envoy cannot hold headers back (`hold_headers: false`), is a denied request still unseen? With a buffer filter
 //! behind ours nothing of it is, without one its head is, its body never.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -38,6 +41,9 @@ fn script(seen: &Seen) -> Script {
     match message["params"]["cursor"].as_str() {
         Some("trailers") => Script::Answer(chunked("application/json", &list, "x-after: yes\r\n")),
         Some("broken") => Script::Answer(json_answer(&list[..list.len() - 2])),
+        Some("broken, trailers") => {
+            Script::Answer(chunked("application/json", &list[..list.len() - 2], "x-after: yes\r\n"))
+        }
         Some("events") => {
             Script::Answer(chunked("text/event-stream", &format!("data: {list}\n\n"), "x-after: yes\r\n"))
         }
@@ -68,7 +74,7 @@ async fn with_a_buffer_filter_behind_nothing_of_a_denied_request_is_seen() {
     what_is_too_large_is_refused(&scene).await;
     assert_eq!(scene.recorder.connections(), connections, "nothing connected for a refused request");
     lists_are_cut(&scene).await;
-    an_unreadable_list_is_cut_off(&scene).await;
+    an_unreadable_list_becomes_an_error(&scene).await;
     streams_stream(&scene).await;
     scene.world.discard().await;
 }
@@ -118,16 +124,16 @@ async fn lists_are_cut(scene: &Scene) {
     }
 }
 
-/// The head is gone when the body turns out not to be a list that could be read: the answer breaks off, without a name.
-async fn an_unreadable_list_is_cut_off(scene: &Scene) {
-    let body = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/list", "params": {"cursor": "broken"}});
-    let mut stream = TcpStream::connect(("127.0.0.1", stage::port(&scene.world))).await.unwrap();
-    stream.write_all(&scene.post(&body.to_string(), &[])).await.unwrap();
-    let mut answer = Vec::new();
-    let ended = tokio::time::timeout(stage::DEADLINE, stream.read_to_end(&mut answer)).await;
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    assert!(ended.is_ok(), "it hangs after {answer:?}");
-    assert!(!answer.contains("name") && !answer.ends_with("0\r\n\r\n"), "{answer:?}");
+/// The head is gone when the body turns out not to be a list that could be read: an error stands in its place.
+async fn an_unreadable_list_becomes_an_error(scene: &Scene) {
+    for cursor in ["broken", "broken, trailers"] {
+        let body = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/list", "params": {"cursor": cursor}});
+        let answer = exchange(&scene.world, &scene.post(&body.to_string(), &[])).await;
+        assert_eq!((answer.status, answer.code()), (200, json!(-32603)), "{cursor}: {answer:?}");
+        assert!(answer.json()["id"] == 9 && !format!("{answer:?}").contains("name"), "{cursor}: {answer:?}");
+        let records = stage::records(&scene.world, answer.field("x-request-id").unwrap()).await;
+        assert_eq!(records[1]["reason"], "unsafe_response", "{cursor}: {records:?}");
+    }
 }
 
 /// The first event is here while the upstream still hangs.
@@ -159,6 +165,7 @@ async fn read_until(stream: &mut TcpStream, end: &str) -> String {
 async fn without_one_its_head_is_seen_and_never_its_body() {
     let scene = before("hold-bare", HostMode::Bare).await;
     lists_are_cut(&scene).await;
+    an_unreadable_list_becomes_an_error(&scene).await;
     scene.recorder.take();
     for (times, (body, status)) in [
         (call("drop_everything"), "HTTP/1.1 200"),
@@ -192,8 +199,9 @@ async fn without_one_its_head_is_seen_and_never_its_body() {
 }
 
 /// A server that reads heads alone: by the time a body would be judged, its answer is there.
-async fn hasty(listener: TcpListener) {
+async fn hasty(listener: TcpListener, error: Arc<AtomicBool>) {
     while let Ok((mut stream, _)) = listener.accept().await {
+        let error = Arc::clone(&error);
         tokio::spawn(async move {
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") {
@@ -202,7 +210,11 @@ async fn hasty(listener: TcpListener) {
                 }
             }
             let list = format!(r#"{{"jsonrpc":"2.0","id":9,"result":{LISTED}}}"#);
-            let _ = stream.write_all(&json_answer(&list)).await;
+            let mut answer = String::from_utf8(json_answer(&list)).unwrap();
+            if error.load(Ordering::SeqCst) {
+                answer = answer.replacen("200 OK", "404 Not Found\r\nmcp-session-id: theirs", 1);
+            }
+            let _ = stream.write_all(answer.as_bytes()).await;
             let _ = stream.read_buf(&mut head).await;
         });
     }
@@ -212,7 +224,8 @@ async fn hasty(listener: TcpListener) {
 async fn an_answer_that_comes_before_the_verdict_is_withheld() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    tokio::spawn(hasty(listener));
+    let error = Arc::new(AtomicBool::new(false));
+    tokio::spawn(hasty(listener, Arc::clone(&error)));
     let world = stage::world("hold-hasty", |plan| {
         plan.upstream = Some(Upstream { host: "127.0.0.1".into(), port, path: "/mcp".into() });
         hold_bodies(plan, HostMode::Bare);
@@ -221,10 +234,14 @@ async fn an_answer_that_comes_before_the_verdict_is_withheld() {
     let token = stage::log_in(&world, Some("mcp:read")).await.tokens.access_token;
     let body = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/list"}).to_string();
     let bytes = request(&world, "POST /mcp", Some(&token), &[], body.as_bytes());
-    // All but the last byte: nothing has been decided.
-    let answer = exchange(&world, &bytes[..bytes.len() - 1]).await;
-    assert_eq!((answer.status, answer.code()), (502, json!(-32603)), "{answer:?}");
-    let records = stage::records(&world, answer.field("x-request-id").unwrap()).await;
-    assert_eq!((records.len(), &records[0]["verdict"]), (2, &json!("deny")), "{records:?}");
+    for hasty_error in [false, true] {
+        error.store(hasty_error, Ordering::SeqCst);
+        // All but the last byte: nothing has been decided.
+        let answer = exchange(&world, &bytes[..bytes.len() - 1]).await;
+        assert_eq!((answer.status, answer.code()), (502, json!(-32603)), "{answer:?}");
+        assert!(answer.field("mcp-session-id").is_none() && answer.json()["result"].is_null(), "{answer:?}");
+        let records = stage::records(&world, answer.field("x-request-id").unwrap()).await;
+        assert_eq!((records.len(), &records[0]["verdict"]), (2, &json!("deny")), "{records:?}");
+    }
     world.discard().await;
 }

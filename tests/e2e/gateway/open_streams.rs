@@ -20,7 +20,7 @@ fn script(seen: &Seen) -> Script {
     if seen.json()["params"]["arguments"]["whole"] == true {
         return Script::Answer(json_answer(&result(seen)));
     }
-    if seen.field("last-event-id").is_some() {
+    if seen.field("x-ends").is_some() {
         return Script::Break(event_stream(": open\n\n"));
     }
     Script::Hang(event_stream(": open\n\n"))
@@ -107,7 +107,7 @@ async fn the_number_of_streams_is_exact_and_places_are_freed() {
     .await;
     drop(streams);
     // So does a server that ends one, and an answer that is whole: each would otherwise use up a place for good.
-    let ending = stage::request(&world, "GET /mcp", Some(&alice), &[("Last-Event-ID", "1")], b"");
+    let ending = stage::request(&world, "GET /mcp", Some(&alice), &[("X-Ends", "1")], b"");
     let whole = stage::tool_call(1, "get_note", &json!({"whole": true})).to_string();
     let whole = stage::request(&world, "POST /mcp", Some(&alice), &[], whole.as_bytes());
     for bytes in [ending, whole] {

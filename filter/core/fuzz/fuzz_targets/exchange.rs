@@ -272,7 +272,9 @@ impl Seen {
             3 => Event::RequestTooLarge,
             4 => Event::KeysFetched,
             5 => Event::Validated(Some(bytes)),
-            6 => Event::Taken(script.of(&[None, Some(store::Outcome::Full), Some(store::Outcome::Corrupt)]), 0),
+            6 => {
+                Event::Taken(script.of(&[None, Some(store::Outcome::Full), Some(store::Outcome::Corrupt)]), 0)
+            }
             7 => Event::Consulted(script.of(&[
                 None,
                 Some(Finding::Foreign),

@@ -111,7 +111,8 @@ impl Exchange {
     /// Whether the answer may be an event stream: that of GET, and that of every request that has an answer. What it will
     /// be is known too late to refuse it, so each counts from now to its end.
     fn may_stream(&self, operation: &Operation) -> bool {
-        !self.facts.unanswered && operation.method != Operation::END_SESSION
+        let brief = [Operation::END_SESSION, Operation::DISCOVER].contains(&operation.method.as_str());
+        !self.facts.unanswered && !brief
     }
 
     /// That what the server calls so is this exchange's principal's, or is to be.
@@ -166,7 +167,9 @@ fn takes(
     source: Option<&str>,
     operation: &Operation,
 ) -> (Vec<Take>, Vec<String>) {
-    let spends = server.limits.rates.iter().filter(|limit| limit.covers.holds(operation));
+    // A refusal would turn a modern client into a legacy one.
+    let limited = operation.method != Operation::DISCOVER;
+    let spends = server.limits.rates.iter().filter(|limit| limited && limit.covers.holds(operation));
     let take = |limit: &Limit| {
         let tag = Tag::limit(&server.name, &limit.name, limit.per, who, source, limit.rate);
         (Take { tag, rate: limit.rate }, limit.name.clone())

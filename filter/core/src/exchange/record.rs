@@ -88,10 +88,10 @@ impl Facts {
     }
 
     pub(super) fn arrived(&mut self, head: &RequestHead) {
-        self.verb.clone_from(&head.method);
-        self.path = audit::path_of(&head.path);
+        self.verb = audit::word_of(&head.method);
+        self.path = audit::uri_of(&head.path);
         self.source.clone_from(&head.source);
-        self.request_id.clone_from(&head.request_id);
+        self.request_id = head.request_id.as_deref().map(audit::word_of);
     }
 
     pub(super) fn read(&mut self, message: &Message) {
@@ -210,24 +210,25 @@ impl Exchange {
             return Vec::new();
         }
         let facts = &mut self.facts;
-        facts.verb = told.method;
-        facts.path = audit::path_of(&told.path);
+        facts.verb = audit::word_of(&told.method);
+        facts.path = audit::uri_of(&told.path);
         facts.source = told.source;
-        facts.request_id = told.request_id;
+        facts.request_id = told.request_id.as_deref().map(audit::word_of);
         facts.status = told.status;
         if told.status == 0 {
             return Vec::new();
         }
-        let details = told.details.as_deref().map(audit::path_of);
+        let details = told.details.as_deref().map(audit::word_of);
         facts.decide("deny", "answered_by_host", details.as_deref(), guard, now)
     }
 
     /// The host has failed: whatever was under way, this exchange is denied, with status 500 where an answer can still be
     /// given.
     pub fn give_up(&mut self, what: &'static str, guard: &Guard, now: Timestamp) -> Vec<Effect> {
-        self.phase = Phase::Replied;
         self.effects.clear();
+        self.phase = Phase::Cut;
         if self.facts.status == 0 {
+            self.phase = Phase::Replied;
             self.facts.status = 500;
         }
         self.facts.decide("deny", Denial::Internal(what).reason(), Some(what), guard, now)
@@ -249,5 +250,13 @@ impl Exchange {
         let reply = Reply::refuse(denial, &self.facts.asked(world.guard));
         self.facts.status = reply.status;
         Control::Reply(reply)
+    }
+
+    /// The same for an answer of which the head is gone, with this status, and the body whole: that becomes the error.
+    pub(super) fn refuse_in_body(&mut self, denial: &Denial, status: u16, world: &World<'_>) -> Control {
+        let Control::Reply(reply) = self.refuse(denial, world) else { return Control::Reset };
+        self.facts.status = status;
+        self.effects.push(Effect::ReplaceResponseBody(reply.body));
+        Control::Pass
     }
 }

@@ -91,7 +91,12 @@ impl Exchange {
     ) -> Result<Control, Denial> {
         let control = match event {
             Event::ResponseBody { bytes, size, end } => {
-                self.answer_body(&mut answering, bytes, size, end, world)?
+                match (self.answer_body(&mut answering, bytes, size, end, world), &answering.shape) {
+                    (Err(denial), Shape::Whole(status)) if !world.guard.hold_headers => {
+                        return Ok(self.refuse_in_body(&denial, *status, world));
+                    }
+                    (done, _) => done?,
+                }
             }
             _ => return Err(Denial::UnsafeResponse("too large")),
         };
@@ -126,7 +131,8 @@ impl Exchange {
         let utf8 = media.is_none_or(is_utf8);
         let media = media.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         let plain = head.headers.one("content-encoding").is_ok_and(|e| e.is_none_or(|e| e == "identity"));
-        let inspected = answering.lists != Lists::Never && !end && (200..300).contains(&head.status);
+        // Of whatever status: clients read the result in an error's body, too.
+        let inspected = answering.lists != Lists::Never && !end;
         match media.as_str() {
             "text/event-stream" | "application/json" if inspected && !plain => {
                 return Err(Denial::UnsafeResponse("content-encoding"));
@@ -145,7 +151,7 @@ impl Exchange {
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
                 return Ok(Control::Hold);
             }
-            _ if inspected && answering.lists == Lists::Asked => {
+            _ if inspected && answering.lists == Lists::Asked && (200..300).contains(&head.status) => {
                 return Err(Denial::UnsafeResponse("content-type of a list"));
             }
             _ => self.declared_within(head, answering.limit)?,

@@ -23,6 +23,19 @@ const ENVOYS_FACTS: [&str; 7] = [
     "x-envoy-peer-metadata-id",
 ];
 
+/// Orders to a framework: another verb, host or path than the ones that were judged.
+const ORDERS: [&str; 9] = [
+    "x-http-host-override",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-method",
+    "x-original-uri",
+    "x-original-url",
+    "x-override-url",
+    "x-rewrite-url",
+];
+
 /// An answer that comes compressed could not be read.
 const ENCODINGS: &str = "accept-encoding";
 
@@ -50,6 +63,7 @@ pub fn is_removed(name: &str) -> bool {
     let is = |other: &&str| other.eq_ignore_ascii_case(name);
     begins(name, OURS)
         || CREDENTIALS.iter().any(is)
+        || ORDERS.iter().any(is)
         || name.eq_ignore_ascii_case(ENCODINGS)
         || (begins(name, ENVOYS) && !ENVOYS_FACTS.iter().any(is))
 }
@@ -83,6 +97,8 @@ mod tests {
             "x-envoy-retry-on",
             "X-Envoy-Upstream-Rq-Timeout-Ms",
             "x-envoy-anything-new",
+            "X-HTTP-Method-Override",
+            "x-original-url",
         ] {
             assert!(is_removed(name) && is_removed_from_trailers(name), "{name}");
         }

@@ -18,10 +18,14 @@ use crate::head::{Headers, RequestHead};
 const VERSION: &str = "MCP-Protocol-Version";
 const METHOD: &str = "Mcp-Method";
 const NAME: &str = "Mcp-Name";
-const PARAM_PREFIX: &str = "mcp-param-";
+/// How the names of all fields begin that are MCP's, known or to come.
+const PREFIX: &str = "mcp-";
 /// Headers of which a second one could be the one that the upstream reads.
 const AT_MOST_ONCE: [&str; 7] =
     [VERSION, METHOD, NAME, "Mcp-Session-Id", "Last-Event-ID", "Content-Type", "Content-Length"];
+
+/// What a stream is resumed after: GET alone knows it, in a session alone.
+pub const LAST_EVENT: &str = "last-event-id";
 
 /// Which revision does the head name? `None` without the header: `initialize`, and clients of 2025-03-26.
 ///
@@ -51,13 +55,23 @@ pub fn unrepeated(headers: &Headers) -> Result<(), Denial> {
     if let Some(name) = AT_MOST_ONCE.into_iter().find(|name| headers.all(name).nth(1).is_some()) {
         return Err(Denial::HeaderMismatch(name));
     }
-    let is_param = |name: &str| {
-        name.get(..PARAM_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PARAM_PREFIX))
-    };
-    if headers.iter().any(|(name, _)| is_param(name) && headers.all(name).nth(1).is_some()) {
-        return Err(Denial::HeaderMismatch("Mcp-Param"));
+    let is_ours =
+        |name: &str| name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
+    if headers.iter().any(|(name, _)| is_ours(name) && headers.all(name).nth(1).is_some()) {
+        return Err(Denial::HeaderMismatch("Mcp-*"));
     }
     Ok(())
+}
+
+/// The request is for one host: a `Host` beside the authority by which it was routed names the same.
+///
+/// # Errors
+/// `HeaderMismatch`.
+pub fn one_host(head: &RequestHead) -> Result<(), Denial> {
+    match one(&head.headers, "Host")? {
+        Some(host) if !host.eq_ignore_ascii_case(&head.authority) => Err(Denial::HeaderMismatch("Host")),
+        _ => Ok(()),
+    }
 }
 
 /// The mirrored headers say what the body says: `Mcp-Method`, `Mcp-Name`, and the version in `_meta`. A modern request must

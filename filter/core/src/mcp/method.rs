@@ -75,7 +75,7 @@ pub const METHODS: &[Method] = &[
     Method { since: TASKS, ..always("tasks/get", Place::Task) },
     Method { since: TASKS, ..always("tasks/cancel", Place::Task) },
     Method { since: TASKS, ..legacy("tasks/result", Place::Task) },
-    Method { since: TASKS, ..legacy("tasks/list", Place::Nothing) },
+    Method { since: TASKS, lists: true, ..legacy("tasks/list", Place::Nothing) },
     modern("tasks/update", Place::Task),
     server("sampling/createMessage"),
     server("elicitation/create"),
@@ -164,13 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn four_methods_list_and_three_are_named_in_a_header() {
+    fn five_methods_list_and_three_are_named_in_a_header() {
         let names = |of: fn(&Method) -> bool| -> Vec<_> {
             METHODS.iter().filter(|m| of(m)).map(|m| m.name).collect()
         };
         assert_eq!(
             names(|m| m.lists),
-            ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
+            ["tools/list", "prompts/list", "resources/list", "resources/templates/list", "tasks/list"]
         );
         assert_eq!(names(|m| m.named_in_header), ["tools/call", "prompts/get", "resources/read"]);
     }

@@ -37,6 +37,9 @@ impl Operation {
     /// A JSON-RPC response that the client posts (legacy eras: sampling, elicitation, roots).
     pub const ANSWER: &'static str = "session/answer";
 
+    /// What a modern client asks first, and by whose refusal it takes the server for a legacy one.
+    pub const DISCOVER: &'static str = "server/discover";
+
     /// The names of our own: what stands for a request without a JSON-RPC method. No message may bear one.
     pub const WITHOUT_METHOD: [&'static str; 3] = [Self::STREAM, Self::END_SESSION, Self::ANSWER];
 

@@ -22,19 +22,6 @@ pub enum PatternFault {
     Unprintable,
 }
 
-/// One step of a pattern, for comparing it with what a URI template can expand to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// This character.
-    Literal(char),
-    /// One character other than these two.
-    Other(Option<char>, char),
-    /// Any number of characters other than these two.
-    Others(Option<char>, char),
-    /// Anything, also nothing.
-    Rest,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Shape {
     Exact(String),
@@ -124,16 +111,37 @@ impl Pattern {
         }
     }
 
-    /// The pattern taken apart, for [`crate::policy::template`].
-    pub(crate) fn steps(&self) -> Vec<Step> {
-        let literals = |text: &str| text.chars().map(Step::Literal).collect::<Vec<_>>();
+    /// Whether everything that begins with [`Pattern::literal_prefix`] matches.
+    pub(crate) const fn is_prefix(&self) -> bool {
+        matches!(self.0, Shape::Prefix(_))
+    }
+
+    /// Where a text that stood at `at` stands after one more byte, for [`crate::policy::template`]; `None` when no text that
+    /// begins so matches. Every text begins at 0, and those that match stand at [`Pattern::end`] when they are over.
+    ///
+    /// Bytes will do for characters: what bounds a segment is ASCII.
+    pub(crate) fn next(&self, at: usize, byte: u8) -> Option<usize> {
+        let is = |text: &str, at: usize| text.as_bytes().get(at) == Some(&byte);
         match &self.0 {
-            Shape::Exact(text) => literals(text),
-            Shape::Prefix(left) => [literals(left), vec![Step::Rest]].concat(),
-            Shape::Segment { left, right, bounds: (before, after) } => {
-                let run = vec![Step::Other(*before, *after), Step::Others(*before, *after)];
-                [literals(left), run, literals(right)].concat()
-            }
+            Shape::Exact(text) => is(text, at).then_some(at + 1),
+            Shape::Prefix(left) if at < left.len() => is(left, at).then_some(at + 1),
+            Shape::Prefix(_) => Some(at),
+            Shape::Segment { left, right, bounds } => match at.checked_sub(left.len()) {
+                None => is(left, at).then_some(at + 1),
+                // The first of the segment, or one more.
+                Some(0 | 1) if Some(char::from(byte)) != bounds.0 && char::from(byte) != bounds.1 => {
+                    Some(left.len() + 1)
+                }
+                Some(behind) => is(right, behind.checked_sub(1)?).then_some(at + 1),
+            },
+        }
+    }
+
+    /// See [`Pattern::next`].
+    pub(crate) fn end(&self) -> usize {
+        match &self.0 {
+            Shape::Exact(text) | Shape::Prefix(text) => text.len(),
+            Shape::Segment { left, right, .. } => left.len() + 1 + right.len(),
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use crate::denial::Denial;
+use crate::mcp::jsonrpc::MAX_TARGET_BYTES;
 use crate::mcp::operation::Target;
 use crate::mcp::strict::{Fault, Kind, Rigour, Scanner, Value};
 use crate::mcp::versions::{Era, Revision};
@@ -60,6 +61,11 @@ struct Cuts {
     last_end: usize,
 }
 
+/// The most list entries of one answer or event. Each is judged by every rule, while all streams of the worker wait.
+pub const MAX_ENTRIES: u32 = 10_000;
+/// The most tasks that one answer or event may hand out. Each is written down for all workers.
+pub const MAX_CREATED: usize = 1000;
+
 const LISTS: &[&str] = &[
     "tools",
     "prompts",
@@ -85,6 +91,10 @@ impl Report {
             unreadable: self.unreadable.saturating_add(other.unreadable),
         }
     }
+
+    fn entries(self) -> u32 {
+        self.kept.saturating_add(self.removed).saturating_add(self.unreadable)
+    }
 }
 
 /// Filters the lists in `body`: a JSON-RPC message, or an array of them.
@@ -96,7 +106,8 @@ impl Report {
 ///
 /// # Errors
 /// `UnsafeResponse`: not JSON, or repeated keys (or such that differ in letter case only) where lists and names stand, so
-/// that a client might see another list than the one filtered here.
+/// that a client might see another list than the one filtered here; an array in an array; more than [`MAX_ENTRIES`] or
+/// [`MAX_CREATED`].
 pub fn filter_list(
     body: &[u8],
     revision: Option<Revision>,
@@ -129,6 +140,10 @@ impl Filter<'_, '_> {
     }
 
     fn message(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+        if scanner.at_array() {
+            // No message, but some reader may unpack it.
+            return Err(Fault::Refused("an array in an array"));
+        }
         if !scanner.at_object() {
             return scanner.skip();
         }
@@ -149,8 +164,8 @@ impl Filter<'_, '_> {
                 "prompts" if array => self.list(scanner, "name", Target::Prompt)?,
                 "resources" if array => self.list(scanner, "uri", Target::Resource)?,
                 "resourceTemplates" if array => self.list(scanner, "uriTemplate", Target::Template)?,
-                // Later revisions list no tasks.
-                "tasks" if array && !self.modern => self.list(scanner, "taskId", Target::Task)?,
+                // Later revisions list none; a server that answers all the same shall not show everybody's.
+                "tasks" if array => self.list(scanner, "taskId", Target::Task)?,
                 "task" => self.created.extend(element(scanner, "taskId")?.1),
                 "taskId" => handle = readable(&scanner.value()?),
                 "resultType" => {
@@ -165,6 +180,9 @@ impl Filter<'_, '_> {
             Ok(())
         })?;
         self.created.extend(handle.filter(|_| hands_out));
+        if self.created.len() > MAX_CREATED {
+            return Err(Fault::Refused("too many tasks"));
+        }
         if self.report.lists == lists_before {
             return Ok(());
         }
@@ -206,6 +224,9 @@ impl Filter<'_, '_> {
                 }
             };
             self.edits.extend(cuts.element(&span, kept));
+            if self.report.entries() > MAX_ENTRIES {
+                return Err(Fault::Refused("too many list entries"));
+            }
             Ok(())
         })?;
         self.edits.extend(cuts.end());
@@ -253,10 +274,12 @@ fn element(scanner: &mut Scanner<'_>, key: &str) -> Result<(Range<usize>, Option
     Ok((span, name))
 }
 
-/// A text that every reader reads alike.
+/// A text that every reader reads alike, and no longer than a request could name.
 fn readable(value: &Value<'_>) -> Option<String> {
     match value.kind {
-        Kind::Text(text) if !text.is_lone() => Some(text.decode().into_owned()),
+        Kind::Text(text) if !text.is_lone() => {
+            Some(text.decode().into_owned()).filter(|name| name.len() <= MAX_TARGET_BYTES)
+        }
         _ => None,
     }
 }

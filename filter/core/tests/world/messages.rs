@@ -15,7 +15,7 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> RequestHea
 }
 
 pub fn response(status: u16, headers: &[(&str, &str)]) -> ResponseHead {
-    ResponseHead { status, headers: pairs(headers) }
+    ResponseHead { status, headers: pairs(headers), by_host: false }
 }
 
 fn pairs(headers: &[(&str, &str)]) -> Headers {

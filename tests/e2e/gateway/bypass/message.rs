@@ -36,7 +36,7 @@ impl Request {
         if era == Era::Modern {
             params["_meta"] = json!({
                 "io.modelcontextprotocol/protocolVersion": MODERN,
-                "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientCapabilities": {"extensions": {}},
             });
         }
         let mut body = json!({"jsonrpc": "2.0", "id": 5, "method": self.method, "params": params});

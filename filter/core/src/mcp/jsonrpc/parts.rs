@@ -133,7 +133,7 @@ impl<'a> Parts<'a> {
             return self.misshape(scanner, "params._meta must be an object");
         }
         scanner.object(&[META_VERSION, META_CAPABILITIES], &mut |scanner, key| {
-            if key.says(META_CAPABILITIES) && scanner.at_object() {
+            if key.says(META_CAPABILITIES) {
                 return self.capabilities(scanner);
             }
             let value = scanner.value()?;
@@ -145,11 +145,17 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    /// Whether the client takes a task for an answer. What is misshapen here, declares nothing.
+    /// Whether the client takes a task for an answer. Misshapen, it may declare that to a reader who goes by position.
     fn capabilities(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
+        if !scanner.at_object() {
+            return self.misshape(scanner, "clientCapabilities must be an object");
+        }
         scanner.object(&["extensions"], &mut |scanner, key| {
-            if !key.says("extensions") || !scanner.at_object() {
+            if !key.says("extensions") {
                 return scanner.skip();
+            }
+            if !scanner.at_object() {
+                return self.misshape(scanner, "clientCapabilities.extensions must be an object");
             }
             scanner.object(&[TASKS], &mut |scanner, key| {
                 self.params.takes_tasks |= key.says(TASKS);

@@ -31,21 +31,27 @@ fn subscriptions_are_bounded() {
 
 #[test]
 fn whether_a_task_may_be_the_answer_is_declared() {
-    let takes = |capabilities: &str| {
+    let read = |capabilities: &str| {
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{{"_meta":{{"io.modelcontextprotocol/clientCapabilities":{capabilities}}}}}}}"#
         );
-        read(body.as_bytes(), None).unwrap().takes_tasks
+        read(body.as_bytes(), None)
     };
+    let takes = |capabilities: &str| read(capabilities).unwrap().takes_tasks;
     assert!(takes(r#"{"extensions":{"other":{},"io.modelcontextprotocol/tasks":{}}}"#));
     for none in [
         "{}",
-        "7",
-        r#"{"extensions":[]}"#,
+        r#"{"extensions":{}}"#,
         r#"{"extensions":{"io.modelcontextprotocol/taskss":{}}}"#,
         r#"{"io.modelcontextprotocol/tasks":{}}"#,
     ] {
         assert!(!takes(none), "{none}");
+    }
+    for misshapen in ["7", "[]", "null", r#"[{"io.modelcontextprotocol/tasks":{}}]"#] {
+        for capabilities in [misshapen.to_owned(), format!(r#"{{"extensions":{misshapen}}}"#)] {
+            let denial = read(&capabilities).unwrap_err().denial;
+            assert!(matches!(denial, Denial::InvalidParams(_)), "{capabilities}: {denial:?}");
+        }
     }
 }
 

@@ -63,6 +63,13 @@ proptest! {
         }
     }
 
+    /// Byte by byte or at once.
+    #[test]
+    fn a_text_is_followed_to_the_end_exactly_when_it_matches(p in pattern(), name in "[ab:/é]{0,6}") {
+        let stands = name.bytes().try_fold(0, |at, byte| p.next(at, byte));
+        prop_assert_eq!(stands == Some(p.end()), p.matches(&name), "{:?} {}", p, name);
+    }
+
     #[test]
     fn no_text_makes_matching_fail(text in ".{0,20}", name in ".{0,20}") {
         if let Ok(p) = Pattern::parse(&text) {

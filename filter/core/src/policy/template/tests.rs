@@ -22,6 +22,10 @@ const CASES: &[(&str, &str, bool, bool)] = &[
     ("f://a/b/../{x}", "f://a/c", true, false),
     ("f://a/b", "f://a/b", true, true),
     ("f://a/{x}", "*", true, true),
+    ("f://{x}/b/{y}", "f://a/*/c", true, false),
+    ("f://{x}/b", "f://a/*/c", false, false),
+    ("f://a/{x}b", "f://a/*/c", false, false),
+    ("f://a//c{x}", "f://a/*/c", false, false),
 ];
 
 #[test]
@@ -40,6 +44,19 @@ fn what_is_no_template_is_none() {
     {
         assert_eq!(Template::parse(text), None, "{text}");
     }
+}
+
+#[test]
+fn a_template_that_is_made_to_keep_us_busy_is_none() {
+    let long = |bytes: usize| format!("a://{{x}}{}", "b".repeat(bytes - 7));
+    assert!(Template::parse(&long(MAX_BYTES)).is_some());
+    assert_eq!(Template::parse(&long(MAX_BYTES + 1)), None);
+    let holes = |count: usize| format!("a://{}", "{x}b".repeat(count));
+    assert!(Template::parse(&holes(MAX_HOLES)).is_some());
+    assert_eq!(Template::parse(&holes(MAX_HOLES + 1)), None);
+    assert_eq!(Template::parse("a://{x}{y}{z}/b"), Template::parse("a://{x}/b"));
+    // A URI is as long as a name may be.
+    assert!(Template::parse(&format!("a://{}", "b".repeat(2 * MAX_BYTES))).is_some());
 }
 
 proptest! {

@@ -46,6 +46,24 @@ fn elements_go_with_one_comma_and_the_rest_stays() {
 }
 
 #[test]
+fn what_is_too_long_or_too_many_is_not_judged() {
+    let named = |bytes: usize| format!(r#"{{"result":{{"tools":[{{"name":"{}"}}]}}}}"#, "a".repeat(bytes));
+    assert_eq!(filtered(&named(MAX_TARGET_BYTES), None).1.kept, 1);
+    let (out, report) = filtered(&named(MAX_TARGET_BYTES + 1), None);
+    assert_eq!((out.as_str(), report.unreadable), (r#"{"result":{"tools":[]}}"#, 1));
+    let times = |message: &str, count: usize| format!("[{}]", vec![message; count].join(","));
+    let lists = |more: &str| {
+        let half = times(r#"{"name":"x"}"#, MAX_ENTRIES as usize / 2);
+        format!(r#"{{"result":{{"tools":{half},"prompts":{half},"tasks":[{more}]}}}}"#)
+    };
+    assert_eq!(filtered(&lists(""), None).1.removed, MAX_ENTRIES);
+    assert_eq!(refused(&lists("7")), "too many list entries");
+    let task = r#"{"result":{"task":{"taskId":"a"}}}"#;
+    filtered(&times(task, MAX_CREATED), None);
+    assert_eq!(refused(&times(task, MAX_CREATED + 1)), "too many tasks");
+}
+
+#[test]
 fn all_four_lists_are_known_by_their_shape() {
     let body = r#"{"result":{"tools":[{"name":"x"}],"prompts":[{"name":"x"},{"name":"p"}],"resources":[{"uri":"x:1","name":"a"},{"uri":"a:x"}],"resourceTemplates":[{"uriTemplate":"x{y}"},{"name":"n"}]}}"#;
     let (out, report) = filtered(body, None);
@@ -57,10 +75,14 @@ fn all_four_lists_are_known_by_their_shape() {
 }
 
 #[test]
-fn tasks_are_listed_before_2026_and_handed_out_in_two_shapes() {
+fn tasks_are_listed_and_handed_out_in_two_shapes() {
     let list = r#"{"result":{"tasks":[{"taskId":"x"},{"taskId":"a"},{"status":"working"}]}}"#;
-    assert_eq!(filtered(list, Some(Revision::R20251125)).0, r#"{"result":{"tasks":[{"taskId":"a"}]}}"#);
-    assert_eq!(filtered(list, Some(Revision::R20260728)).0, list, "there no such list exists");
+    for (revision, private) in
+        [(Revision::R20251125, ""), (Revision::R20260728, r#","cacheScope":"private""#)]
+    {
+        let own = format!(r#"{{"result":{{"tasks":[{{"taskId":"a"}}]{private}}}}}"#);
+        assert_eq!(filtered(list, Some(revision)).0, own);
+    }
     let created = |body: &str| filter_list(body.as_bytes(), None, &mut |_| true).unwrap().created;
     for (body, ids) in [
         (r#"{"result":{"task":{"taskId":"a","status":"working"}}}"#, &["a"][..]),
@@ -162,6 +184,7 @@ fn an_answer_that_readers_may_understand_differently_is_refused() {
     {
         refused(body);
     }
+    assert_eq!(refused(r#"[[{"result":{"tools":[{"name":"x"}]}}]]"#), "an array in an array");
     // Two readers may make two keys of it, or one that is known.
     assert_eq!(refused(r#"{"result":{"tools":[],"tools\ud800":[]}}"#), "a lone surrogate in a key");
 }
