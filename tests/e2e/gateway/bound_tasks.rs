@@ -25,7 +25,7 @@ async fn server() -> Recorder {
             _ => json!({"taskId": message["params"]["taskId"], "status": "working"}),
         };
         let body = json!({"jsonrpc": "2.0", "id": message["id"], "result": result}).to_string();
-        if body.contains("\"task\"") && made.load(Ordering::SeqCst) % 2 == 0 {
+        if body.contains("\"task\"") && made.load(Ordering::SeqCst).is_multiple_of(2) {
             let mut answer = event_stream(&format!("data: {body}\n\n"));
             answer.extend_from_slice(b"0\r\n\r\n");
             return Script::Answer(answer);
