@@ -6,8 +6,10 @@
     reason = "reading a member of a JSON value gives null where there is none"
 )]
 
+mod answer_sizes;
 mod answers;
 mod audit;
+mod body_sizes;
 mod bound_sessions;
 mod bound_tasks;
 mod bypass;
