@@ -65,6 +65,12 @@ fn chunked(kind: &str, body: &str) -> Vec<u8> {
     bytes
 }
 
+/// JSON that is too large, and not over.
+fn endless() -> Vec<u8> {
+    let whole = chunked("application/json", &sized(&json!(5), 2 * LIMIT));
+    whole[..whole.len() - "0\r\n\r\n".len()].to_vec()
+}
+
 fn event(id: &Value, size: usize) -> String {
     format!("data: {}\n\n", sized(id, size - "data: \n\n".len()))
 }
@@ -77,6 +83,7 @@ fn script(seen: &Seen, gate: &Arc<AtomicBool>) -> Script {
         Some("Declared") => Script::Answer(json_answer(&sized(id, size))),
         Some("Chunked") => Script::Answer(chunked("application/json", &sized(id, size))),
         Some("Event") => Script::Answer(chunked("text/event-stream", &format!("{FIRST}{}", event(id, size)))),
+        Some("endless") => Script::Hang(endless()),
         Some("held") => {
             let (first, rest) = unfinished(id, size);
             let rest = format!("{:x}\r\n{rest}\r\n0\r\n\r\n", rest.len());
@@ -181,6 +188,20 @@ async fn each_kind_has_its_limit(world: &World, token: &str) {
     }
 }
 
+/// Nobody waits for the end of what is too large already.
+async fn an_answer_without_an_end_is_not_waited_for(world: &World, token: &str) {
+    let bytes =
+        request(world, "POST /mcp", Some(token), &[], call(false, "endless", 0).to_string().as_bytes());
+    let came = answer(world, &bytes).await.unwrap();
+    if world.host_mode == HostMode::Hold {
+        assert_eq!((came.status, came.code()), (502, json!(-32603)), "{came:?}");
+    } else {
+        assert!(came.status == 200 && came.content().is_empty(), "{came:?}");
+    }
+    let records = stage::records(world, came.field("x-request-id").unwrap()).await;
+    assert_eq!(records[1]["reason"], "unsafe_response", "{records:?}");
+}
+
 /// Everything on one connection, which is one worker's.
 async fn what_is_held_together_has_a_limit(world: &World, token: &str, gate: &AtomicBool) {
     let frames = Frames::connect(world, token).await;
@@ -265,6 +286,7 @@ async fn answers_and_what_is_held_of_them_are_bounded() {
     .await;
     let token = key.token(&issuer.url, std::slice::from_ref(&world.mcp));
     each_kind_has_its_limit(&world, &token).await;
+    an_answer_without_an_end_is_not_waited_for(&world, &token).await;
     what_is_held_together_has_a_limit(&world, &token, &gate).await;
     world.discard().await;
 }

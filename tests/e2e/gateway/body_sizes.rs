@@ -1,28 +1,28 @@
 //! Does a request body arrive whole and once, or not at all, whatever Envoy can buffer and however late the verdict comes? And
 //! what of one that never ends, and of one that Envoy routes elsewhere?
 //!
-//! One Envoy with a listener for each buffer limit; an issuer that is asked about each token and answers when it is told to.
+//! [`listeners`] says in which world.
+
+mod listeners;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use wicketgate_e2e::client::raw;
-use wicketgate_e2e::world::{BUFFERED, HostMode, World};
-use wicketgate_e2e::{files, layout, ports};
+use wicketgate_e2e::world::{BUFFERED, HostMode};
 
-use super::recorder::{Recorder, Script, Seen, json_answer};
-use super::scene::RULES;
+use self::listeners::Stage;
 use super::stage::{self, eventually, request, tool_call};
-use super::stand_in::{Signer, clusters};
 
-/// What the listeners buffer.
-const BUFFERS: [usize; 3] = [32 << 10, 1 << 20, 2 << 20];
 /// Bodies well on one side of each of them.
 const SIZES: [usize; 7] = [100, 30_000, 40_000, 900_000, 1_200_000, 1_900_000, 3_000_000];
+
+/// Requests whose tokens nobody has asked about, all at once; and about how many of them one worker asks at a time.
+const QUESTIONS: usize = 200;
+const AT_ONCE: u64 = 64;
 
 /// When the verdict can fall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,131 +35,9 @@ enum Answered {
     Late,
 }
 
-/// An issuer that says yes to every token; to those that say so, when the gate is open.
-#[derive(Clone, Default)]
-struct Gate {
-    open: Arc<AtomicBool>,
-    asked: Arc<AtomicUsize>,
-}
-
-// === impl Gate ===
-
-impl Gate {
-    fn script(&self, seen: &Seen) -> Script {
-        let question = seen.json();
-        let Some(resource) = question["resource"].as_str() else {
-            return Script::Answer(json_answer(&json!({"keys": [Signer::quick("any").jwk()]}).to_string()));
-        };
-        let issuer = resource.strip_suffix("/mcp").unwrap();
-        let verdict = json!({"active": true, "token_type": "Bearer", "iss": issuer, "sub": "alice", "aud": resource,
-            "exp": 4_000_000_000_u64, "iat": 1, "client_id": "c1", "scope": "mcp:read"});
-        let verdict = json_answer(&verdict.to_string());
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        match question["token"].as_str() {
-            Some(token) if token.starts_with("late") => Script::Once(Arc::clone(&self.open), verdict),
-            _ => Script::Answer(verdict),
-        }
-    }
-
-    fn set(&self, open: bool) {
-        self.open.store(open, Ordering::SeqCst);
-    }
-}
-
-/// The listener of the reference once more, on another port, with another buffer and another time for requests.
-fn listener(reference: &str, port: u16, buffer: usize, seconds: u64, mode: HostMode) -> String {
-    let from = reference.find("    - name: public\n").unwrap();
-    let mut text = reference[from..reference.find("\n  clusters:\n").unwrap()].to_owned();
-    let mut change = |old: &str, new: &str| {
-        assert!(text.contains(old), "{old}");
-        text = text.replace(old, new);
-    };
-    change("    - name: public\n", &format!("    - name: public_{port}\n"));
-    change("address: 127.0.0.1, port_value: 8080}", &format!("address: 127.0.0.1, port_value: {port}}}"));
-    change("limit_bytes: 16777216", &format!("limit_bytes: {buffer}"));
-    change("request_timeout: 30s ", &format!("request_timeout: {seconds}s "));
-    if let Some((old, new)) = mode.envoy_change() {
-        change(&old, &new);
-    }
-    text
-}
-
-struct Stage {
-    world: World,
-    upstream: Recorder,
-    gate: Gate,
-    /// By buffer limit.
-    listeners: Vec<(usize, u16)>,
-    /// One that gives a request a second.
-    hurried: u16,
-    tokens: AtomicUsize,
-}
-
 // === impl Stage ===
 
 impl Stage {
-    async fn start() -> Self {
-        let (upstream, gate) = (Recorder::echo().await, Gate::default());
-        let script = gate.clone();
-        let issuer = Recorder::start(move |seen| script.script(seen)).await;
-        let policy = stage::policy("{request_bytes: 4MiB, flood: {rate: 60000/m, burst: 1000}}", RULES)
-            .replace("jwks: {cluster: auth_internal, path: /v1/jwks}", "jwks: {cluster: issuer, path: /keys}")
-            .replace(
-                "    clock_skew: 1s\n",
-                "    validate: {cluster: issuer, path: /v1/validate, timeout: 30s}\n",
-            )
-            .replace("    limits:", "    match: {routes: [mcp]}\n    limits:");
-        let listeners: Vec<_> = BUFFERS.iter().map(|buffer| (*buffer, ports::free().unwrap())).collect();
-        let hurried = ports::free().unwrap();
-        let world = stage::world("body-sizes", |plan| {
-            plan.with_sidecar = false;
-            plan.upstream = Some(upstream.upstream.clone());
-            plan.set_policy(&policy).unwrap();
-            let reference = files::read(&layout::root().join("envoy/envoy.yaml")).unwrap();
-            let mut text: String = listeners
-                .iter()
-                .map(|(buffer, port)| listener(&reference, *port, *buffer, 30, plan.host_mode))
-                .collect();
-            text.push_str(&listener(&reference, hurried, 1 << 20, 1, plan.host_mode));
-            let (needle, clusters) = clusters(&[("issuer", &issuer)]);
-            plan.envoy_changes.push((needle, format!("{text}\n{clusters}")));
-            let route = "                        - name: mcp\n";
-            let other = "                        - name: other\n                          match: {prefix: /mcp, headers: [{name: x-other, present_match: true}]}\n                          route: {cluster: mcp_upstream}\n";
-            plan.envoy_changes.push((route.to_owned(), format!("{other}{route}")));
-        })
-        .await;
-        Self { world, upstream, gate, listeners, hurried, tokens: AtomicUsize::new(0) }
-    }
-
-    /// A token that nobody has asked about.
-    fn token(&self, kind: &str) -> String {
-        format!("{kind}-{}", self.tokens.fetch_add(1, Ordering::SeqCst))
-    }
-
-    /// A connection from an address that has asked little so far: questions are counted by address.
-    async fn connect(&self, port: u16) -> TcpStream {
-        let at = self.tokens.load(Ordering::SeqCst) / 30 + 2;
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(format!("127.0.0.{at}:0").parse().unwrap()).unwrap();
-        socket.connect(format!("127.0.0.1:{port}").parse().unwrap()).await.unwrap()
-    }
-
-    /// Head and body, whose framing is in both.
-    fn split(&self, token: &str, body: &str, in_chunks: bool) -> (Vec<u8>, Vec<u8>) {
-        let framed = match in_chunks {
-            true => {
-                let (first, rest) = body.split_at(body.len() / 3);
-                let trailers = "0\r\nx-after: yes\r\n\r\n";
-                format!("{:x}\r\n{first}\r\n{:x}\r\n{rest}\r\n{trailers}", first.len(), rest.len())
-            }
-            false => body.to_owned(),
-        };
-        let fields: &[(&str, &str)] = if in_chunks { &[("Transfer-Encoding", "chunked")] } else { &[] };
-        let bytes = request(&self.world, "POST /mcp", Some(token), fields, framed.as_bytes());
-        let (head, body) = bytes.split_at(bytes.len() - framed.len());
-        (head.to_vec(), body.to_vec())
-    }
-
     /// Sends it so that the verdict falls then; the status, and what came with it.
     async fn send(&self, port: u16, body: &str, in_chunks: bool, when: Answered) -> (u16, String) {
         self.gate.set(false);
@@ -293,6 +171,83 @@ impl Stage {
         assert_eq!(self.upstream.bytes(), 0, "{}", self.upstream.raw());
     }
 
+    /// More questions than an issuer should have to answer at a time are not asked: these requests end at once, the others
+    /// when they are answered.
+    async fn questions_are_bounded(&self) {
+        self.gate.set(false);
+        self.upstream.take();
+        let asked = self.gate.asked.load(Ordering::SeqCst);
+        let (ended, port) = (Arc::new(AtomicUsize::new(0)), stage::port(&self.world));
+        let mut waiting = Vec::new();
+        for _ in 0..QUESTIONS {
+            let (head, body) = self.split(&self.token("late"), &of_size("get_note", 100), false);
+            let (mut stream, ended) = (self.connect(port).await, Arc::clone(&ended));
+            waiting.push(tokio::spawn(async move {
+                stream.write_all(&[head, body].concat()).await.unwrap();
+                let mut answer = Vec::new();
+                let read = timeout(stage::DEADLINE, stream.read_buf(&mut answer)).await;
+                assert!(matches!(read, Ok(Ok(1..))), "no answer");
+                ended.fetch_add(1, Ordering::SeqCst);
+                raw::status(&answer).unwrap()
+            }));
+        }
+        eventually("each is asked about, or ends", stage::DEADLINE, || async {
+            let asked = self.gate.asked.load(Ordering::SeqCst) - asked;
+            let ended = ended.load(Ordering::SeqCst);
+            if asked + ended == QUESTIONS { Ok(()) } else { Err(format!("{asked} asked, {ended} ended")) }
+        })
+        .await;
+        let asked = self.gate.asked.load(Ordering::SeqCst) - asked;
+        let workers = self.world.envoy.stat("server.concurrency").await.unwrap().unwrap();
+        assert!(asked as u64 <= workers * AT_ONCE && asked < QUESTIONS, "{asked} of {QUESTIONS}");
+        self.gate.set(true);
+        let mut answers = Vec::new();
+        for one in waiting {
+            answers.push(one.await.unwrap());
+        }
+        let (good, none) = answers.iter().partition::<Vec<u16>, _>(|status| **status == 200);
+        assert!(good.len() == asked && none.iter().all(|status| *status == 503), "{asked}: {answers:?}");
+        assert_eq!(self.upstream.take().len(), asked);
+    }
+
+    /// One without a body could only be held at its head, in either way to hold; its issuer does not know the token.
+    async fn a_request_without_a_body_waits_too(&self) {
+        self.gate.set(false);
+        self.upstream.take();
+        let asked = self.gate.asked.load(Ordering::SeqCst);
+        let mut waiting = Vec::new();
+        for line in ["GET /mcp", "DELETE /mcp"] {
+            let mut stream = self.connect(stage::port(&self.world)).await;
+            let fields = [("Mcp-Session-Id", "one")];
+            let bytes = request(&self.world, line, Some(&self.token("late-bad")), &fields, b"");
+            stream.write_all(&bytes).await.unwrap();
+            waiting.push((line, stream));
+        }
+        eventually("the issuer is asked about both", stage::DEADLINE, || async {
+            let now = self.gate.asked.load(Ordering::SeqCst) - asked;
+            if now == 2 { Ok(()) } else { Err(format!("{now}")) }
+        })
+        .await;
+        self.gate.set(true);
+        for (line, mut stream) in waiting {
+            let mut answer = Vec::new();
+            let read = timeout(stage::DEADLINE, stream.read_buf(&mut answer)).await;
+            assert!(matches!(read, Ok(Ok(1..))), "{line}: no answer");
+            assert_eq!(raw::status(&answer).unwrap(), 401, "{line}");
+        }
+        // What went there before them has arrived once this has.
+        let probe = request(
+            &self.world,
+            "POST /mcp",
+            Some(&self.token("quick")),
+            &[],
+            of_size("get_note", 100).as_bytes(),
+        );
+        assert_eq!(stage::exchange(&self.world, &probe).await.status, 200);
+        let raw = self.upstream.raw();
+        assert!(!raw.contains("GET ") && !raw.contains("DELETE "), "{raw}");
+    }
+
     /// Envoy and the policy must mean the same server.
     async fn another_route_is_denied(&self) {
         let denied = "wasmcustom.wicketgate.decisions.internal";
@@ -335,6 +290,8 @@ fn of_size(tool: &str, size: usize) -> String {
 async fn a_body_arrives_whole_and_once_or_not_at_all() {
     let stage = Stage::start().await;
     stage.another_route_is_denied().await;
+    stage.a_request_without_a_body_waits_too().await;
+    stage.questions_are_bounded().await;
     stage.bodies_arrive_whole_or_not_at_all().await;
     stage.denied_ones_are_never_seen().await;
     stage.a_body_that_never_ends_does().await;

@@ -54,7 +54,7 @@ async fn a_new_key_is_looked_for_and_made_up_ones_are_not_for_long(
     // Through one floor at least: then every worker has looked once more.
     while issuer.fetches() == 0 {
         assert!(began.elapsed() < ROUNDS, "nobody looks");
-        let flood = (0..40).map(|at| {
+        let flood = (0..120).map(|at| {
             let made_up =
                 Signer::quick(&format!("made-up-{at}")).token(&issuer.url, std::slice::from_ref(&world.mcp));
             async move { sends(world, "/mcp", &made_up).await.status }
