@@ -1,5 +1,6 @@
 //! Who else may issue tokens? A stand-in for an identity provider: publishes keys, signs access tokens, fails when it is told to.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jwt_simple::prelude::*;
@@ -23,14 +24,19 @@ pub(super) enum Signer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
     Well,
-    /// 500, then what is no key set, then nothing at all, and so on.
+    /// 500 with other keys, then what is no key set, then nothing at all, and so on.
     Ill,
+    /// Rightly, when it is told to.
+    Thoughtful,
 }
 
 #[derive(Debug)]
 struct State {
     keys: Vec<Value>,
+    /// What comes with an error.
+    planted: Vec<Value>,
     mood: Mood,
+    told: Arc<AtomicBool>,
     fetches: usize,
 }
 
@@ -107,7 +113,8 @@ impl Signer {
 impl StandIn {
     /// One that publishes these keys.
     pub(super) async fn start(keys: &[Signer]) -> Self {
-        let state = State { keys: Vec::new(), mood: Mood::Well, fetches: 0 };
+        let (mood, told) = (Mood::Well, Arc::default());
+        let state = State { keys: Vec::new(), planted: Vec::new(), mood, told, fetches: 0 };
         let state = Arc::new(Mutex::new(state));
         let kept = Arc::clone(&state);
         let server = Recorder::start(move |_| kept.lock().unwrap().answer()).await;
@@ -122,8 +129,20 @@ impl StandIn {
         self.state.lock().unwrap().keys = keys.iter().map(Signer::jwk).collect();
     }
 
+    /// What it says with an error is this key.
+    pub(super) fn plant(&self, key: &Signer) {
+        self.state.lock().unwrap().planted = vec![key.jwk()];
+    }
+
     pub(super) fn feel(&self, mood: Mood) {
-        self.state.lock().unwrap().mood = mood;
+        let mut state = self.state.lock().unwrap();
+        state.mood = mood;
+        state.told = Arc::default();
+    }
+
+    /// All who wait for a thoughtful answer get it.
+    pub(super) fn tell(&self) {
+        self.state.lock().unwrap().told.store(true, Ordering::SeqCst);
     }
 
     /// How often it was asked for its keys.
@@ -151,16 +170,18 @@ impl StandIn {
 impl State {
     fn answer(&mut self) -> Script {
         self.fetches += 1;
-        if self.mood == Mood::Well {
-            return Script::Answer(json_answer(&json!({"keys": self.keys}).to_string()));
-        }
         let keys = json!({"keys": self.keys}).to_string();
+        match self.mood {
+            Mood::Well => return Script::Answer(json_answer(&keys)),
+            Mood::Thoughtful => return Script::Once(Arc::clone(&self.told), json_answer(&keys)),
+            Mood::Ill => {}
+        }
         match self.fetches % 3 {
             1 => {
-                // What comes with an error does not count.
-                let length = keys.len();
+                let planted = json!({"keys": self.planted}).to_string();
+                let length = planted.len();
                 let head = "HTTP/1.1 500 Internal Server Error\r\ncontent-type: application/json\r\n";
-                Script::Answer(format!("{head}content-length: {length}\r\n\r\n{keys}").into_bytes())
+                Script::Answer(format!("{head}content-length: {length}\r\n\r\n{planted}").into_bytes())
             }
             2 => Script::Answer(json_answer(&keys[..keys.len() - 1])),
             _ => Script::Hang(Vec::new()),
