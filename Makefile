@@ -135,7 +135,7 @@ e2e-all: setup filter native ## The tests of the gateway on every Envoy that is 
 	done
 
 .PHONY: mutations
-mutations: ## Take single checks out of the core: does a test notice each? (half an hour)
+mutations: setup native ## Take single checks out of core and adapter: does a test notice each? (three quarters of an hour)
 #~ NAME=WORDS         only checks whose words hold this
 	$(call stage,mutations)
 	@NAME="$(NAME)" $(CARGO) test --quiet $(NATIVE) --test mutations -- --ignored --nocapture
