@@ -7,8 +7,10 @@
 )]
 
 mod accounting;
+mod answer_sizes;
 mod answers;
 mod audit;
+mod body_sizes;
 mod bound_sessions;
 mod bound_tasks;
 mod bypass;
@@ -19,6 +21,8 @@ mod hide;
 mod hold_body;
 mod hostile;
 mod http2;
+mod issuer_keys;
+mod issuers;
 mod labels;
 mod limits;
 mod metrics;
@@ -32,6 +36,7 @@ mod sessions;
 mod smuggling;
 mod soak;
 mod stage;
+mod stand_in;
 mod streams;
 mod targets;
 mod trap;

@@ -1,5 +1,5 @@
 //! Would a test notice if one check of the core were gone? `table.yaml` lists checks, what each becomes when it is taken out,
-//! and the test that must fail then.
+//! and the test that must fail then. For the adapter, which only Envoy can run, `adapter` does the same.
 //!
 //! `make mutations` takes each out in a copy of the repository and runs the tests that are named; the copy and what is built of
 //! it stay under `target/mutations`. With `NAME=…` only checks whose words hold this are tried. A check without tests by name is
@@ -16,6 +16,8 @@ use std::process::Command;
 use serde::Deserialize;
 use wicketgate_e2e::layout;
 
+mod adapter;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Check {
@@ -24,10 +26,15 @@ struct Check {
     file: String,
     has: String,
     becomes: String,
+    /// Of the adapter alone: the way to hold requests in which the tests are run.
+    #[serde(default)]
+    host_mode: Option<String>,
     #[serde(default)]
     noticed_by: Vec<String>,
 }
 
+/// Where the files of the core are.
+const CORE: &str = "filter/core/src";
 /// The tests of the core, the quickest first.
 const TARGETS: [&str; 9] = [
     "lib",
@@ -64,7 +71,7 @@ fn table() -> Vec<Check> {
 fn every_check_still_stands_where_the_table_says() {
     let checks = table();
     assert!(checks.len() > 150, "{}", checks.len());
-    let wrong: Vec<_> = checks.iter().filter_map(Check::fault).collect();
+    let wrong: Vec<_> = checks.iter().filter_map(|check| check.fault(CORE)).collect();
     assert!(wrong.is_empty(), "{} of {} checks:\n{}", wrong.len(), checks.len(), wrong.join("\n"));
 }
 
@@ -73,11 +80,20 @@ fn every_check_still_stands_where_the_table_says() {
 #[ignore = "takes minutes; `make mutations` runs it"]
 fn every_check_that_is_taken_out_is_noticed() {
     let wanted = std::env::var("NAME").unwrap_or_default();
-    let bench = Bench::set_up();
     let checks: Vec<_> = table().into_iter().filter(|check| check.check.contains(&wanted)).collect();
+    if checks.is_empty() {
+        return;
+    }
+    let bench = Bench::set_up();
+    bench.core_is_sound();
+    try_all(&checks, |check| bench.try_without(CORE, check, || bench.tests(check)));
+}
+
+/// Tells what becomes of each, and fails when one is not noticed.
+fn try_all(checks: &[Check], without: impl Fn(&Check) -> Outcome) {
     let mut wrong = Vec::new();
     for (at, check) in checks.iter().enumerate() {
-        let outcome = bench.try_without(check);
+        let outcome = without(check);
         let line = format!("{}/{} {} ({}): {outcome:?}", at + 1, checks.len(), check.check, check.file);
         let _ = writeln!(std::io::stderr(), "{line}");
         if !matches!(outcome, Outcome::Noticed(_)) {
@@ -96,19 +112,15 @@ struct Bench {
 // === impl Check ===
 
 impl Check {
-    fn path(&self) -> PathBuf {
-        Path::new("filter/core/src").join(&self.file)
-    }
-
     /// Where its own tests stand.
     fn module(&self) -> String {
         let names: Vec<_> = self.file.trim_end_matches(".rs").split('/').take(2).collect();
         names.join("::")
     }
 
-    /// Why the table is no longer true of it.
-    fn fault(&self) -> Option<String> {
-        let text = fs::read_to_string(layout::root().join(self.path())).unwrap();
+    /// Why the table is no longer true of it; its file is below `home`.
+    fn fault(&self, home: &str) -> Option<String> {
+        let text = fs::read_to_string(layout::root().join(home).join(&self.file)).unwrap();
         let found = text.matches(&self.has).count();
         if found != 1 {
             return Some(format!("{}: this stands {found} times in {}: {}", self.check, self.file, self.has));
@@ -145,19 +157,23 @@ impl Bench {
             let Ok(bytes) = fs::read(layout::root().join(name)) else { continue };
             put(&bench.tree.join(name), &bytes);
         }
-        // Whatever is not taken out must be sound, and what takes long to build is built.
-        for target in TARGETS {
-            let failed = bench.cargo(target, &["--"], UNHURRIED);
-            assert_eq!(failed, Ok(Vec::new()), "before anything is taken out");
-        }
         bench
     }
 
-    fn try_without(&self, check: &Check) -> Outcome {
-        let path = self.tree.join(check.path());
+    /// Whatever is not taken out must be sound, and what takes long to build is built.
+    fn core_is_sound(&self) {
+        for target in TARGETS {
+            let failed = self.cargo(target, &["--"], UNHURRIED);
+            assert_eq!(failed, Ok(Vec::new()), "before anything is taken out");
+        }
+    }
+
+    /// What `tests` say without this check of a file below `home`.
+    fn try_without(&self, home: &str, check: &Check, tests: impl FnOnce() -> Outcome) -> Outcome {
+        let path = self.tree.join(home).join(&check.file);
         let whole = fs::read_to_string(&path).unwrap();
         put(&path, whole.replacen(&check.has, &check.becomes, 1).as_bytes());
-        let outcome = self.tests(check);
+        let outcome = tests();
         put(&path, whole.as_bytes());
         outcome
     }
@@ -219,16 +235,21 @@ impl Bench {
         command.args(arguments).current_dir(&self.tree);
         let ran = command.env("RUST_BACKTRACE", "0").env("CARGO_PROFILE_DEV_DEBUG", "0").output().unwrap();
         let (told, built) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-        if built.contains("could not compile") {
-            let error = built.lines().find(|line| line.starts_with("error")).unwrap_or_default();
-            return Err(format!("it does not compile: {error}"));
-        }
-        if ran.status.code() == Some(124) {
-            return Err(format!("not done within {patience} seconds"));
-        }
-        let failed = told.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
-        Ok(failed.map(str::to_owned).collect())
+        failures(ran.status.code(), &told, &built, patience)
     }
+}
+
+/// The tests that failed, by what a run of cargo said.
+fn failures(code: Option<i32>, told: &str, built: &str, patience: &str) -> Result<Vec<String>, String> {
+    if built.contains("could not compile") {
+        let error = built.lines().find(|line| line.starts_with("error")).unwrap_or_default();
+        return Err(format!("it does not compile: {error}"));
+    }
+    if code == Some(124) {
+        return Err(format!("not done within {patience} seconds"));
+    }
+    let failed = told.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+    Ok(failed.map(str::to_owned).collect())
 }
 
 /// Writes the file, unless it is like that.

@@ -30,16 +30,20 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     })
 }
 
-/// The filter as WebAssembly, as `make filter` leaves it.
+/// The variable that names another module, for a test of the tests.
+pub const MODULE_VARIABLE: &str = "WICKETGATE_MODULE";
+
+/// The filter as WebAssembly, as `make filter` leaves it, or where [`MODULE_VARIABLE`] says.
 ///
 /// # Errors
 /// It was not built.
 pub fn filter_module() -> Result<PathBuf> {
-    let module = root().join("target/wicketgate.wasm");
+    let built = || root().join("target/wicketgate.wasm");
+    let module = std::env::var_os(MODULE_VARIABLE).map_or_else(built, PathBuf::from);
     if module.is_file() {
         Ok(module)
     } else {
-        Err(Failure::new("target/wicketgate.wasm is missing: run `make filter`."))
+        Err(Failure::new(format!("{} is missing: run `make filter`.", module.display())))
     }
 }
 

@@ -50,7 +50,7 @@ pub struct World {
     pub envoy: Envoy,
     /// Requests to it.
     pub http: Http,
-    sidecar_service: Service,
+    sidecar_service: Option<Service>,
     render_service: Service,
     upstream_service: Option<Service>,
     _lock: StateLock,
@@ -87,10 +87,10 @@ impl World {
         tell("authorization server");
         let (sidecar, login) = configure_sidecar(&plan, &state).await?;
         let (origin, mcp) = (sidecar.issuer.clone(), format!("{}/mcp", sidecar.issuer));
-        let mut sidecar_service = sidecar.start(&state)?;
-        let health = format!("http://{}/readyz", sidecar.listeners.admin);
-        wait_for("the authorization server", Some(&mut sidecar_service), || expect(&http, &health, 200))
-            .await?;
+        let sidecar_service = match plan.with_sidecar {
+            true => Some(start_ready(&sidecar, &state, &http).await?),
+            false => None,
+        };
 
         tell("policy");
         plan.adapt_policy()?;
@@ -149,15 +149,11 @@ impl World {
 
     /// Waits until one of its processes ends, and says which and why. Cancel-safe.
     pub async fn death(&mut self) -> Failure {
-        let upstream = async {
-            match &mut self.upstream_service {
-                Some(service) => service.ended().await,
-                None => std::future::pending().await,
-            }
-        };
+        let upstream = ended(&mut self.upstream_service);
+        let sidecar = ended(&mut self.sidecar_service);
         tokio::select! {
             failure = self.envoy.service.ended() => failure,
-            failure = self.sidecar_service.ended() => failure,
+            failure = sidecar => failure,
             failure = self.render_service.ended() => failure,
             failure = upstream => failure,
         }
@@ -168,8 +164,9 @@ impl World {
     /// # Errors
     /// Which one, with the last lines of its log.
     pub fn require_alive(&mut self) -> Result<()> {
-        let own = [&mut self.envoy.service, &mut self.sidecar_service, &mut self.render_service];
-        own.into_iter().chain(&mut self.upstream_service).try_for_each(Service::require_alive)
+        let own = [&mut self.envoy.service, &mut self.render_service];
+        let others = self.sidecar_service.iter_mut().chain(&mut self.upstream_service);
+        own.into_iter().chain(others).try_for_each(Service::require_alive)
     }
 
     /// Stops everything that it started, Envoy first, and removes `ready.json`.
@@ -177,9 +174,8 @@ impl World {
         Ready::remove(&self.state);
         self.envoy.service.stop().await;
         self.render_service.stop().await;
-        self.sidecar_service.stop().await;
-        if let Some(upstream) = &mut self.upstream_service {
-            upstream.stop().await;
+        for service in self.sidecar_service.iter_mut().chain(&mut self.upstream_service) {
+            service.stop().await;
         }
     }
 
@@ -201,7 +197,9 @@ impl World {
 
     /// Kills the sidecar, as a crash would; [`World::start_sidecar`] brings it back.
     pub async fn kill_sidecar(&mut self) {
-        self.sidecar_service.kill().await;
+        if let Some(service) = &mut self.sidecar_service {
+            service.kill().await;
+        }
     }
 
     /// Starts the sidecar again, on the same ports and store, and waits until it is ready.
@@ -209,12 +207,8 @@ impl World {
     /// # Errors
     /// It does not become ready.
     pub async fn start_sidecar(&mut self) -> Result<()> {
-        self.sidecar_service = self.sidecar.start(&self.state)?;
-        let health = format!("http://{}/readyz", self.sidecar.listeners.admin);
-        wait_for("the authorization server", Some(&mut self.sidecar_service), || {
-            expect(&self.http, &health, 200)
-        })
-        .await
+        self.sidecar_service = Some(start_ready(&self.sidecar, &self.state, &self.http).await?);
+        Ok(())
     }
 
     /// Kills the sample server; nothing happens with an upstream of the user's.
@@ -263,9 +257,8 @@ impl World {
     }
 
     fn services(&self) -> impl Iterator<Item = &Service> {
-        [&self.envoy.service, &self.sidecar_service, &self.render_service]
-            .into_iter()
-            .chain(&self.upstream_service)
+        let own = [&self.envoy.service, &self.render_service];
+        own.into_iter().chain(&self.sidecar_service).chain(&self.upstream_service)
     }
 }
 
@@ -309,6 +302,22 @@ async fn start_upstream(plan: &Plan, state: &Path) -> Result<(Option<Service>, U
     let port = if plan.documented_ports { ports::free_or(3001)? } else { ports::free()? };
     let (service, upstream) = start_sample(port, state)?;
     Ok((Some(service), upstream))
+}
+
+/// Starts the sidecar and waits until it is ready.
+async fn start_ready(sidecar: &Sidecar, state: &Path, http: &Http) -> Result<Service> {
+    let mut service = sidecar.start(state)?;
+    let health = format!("http://{}/readyz", sidecar.listeners.admin);
+    wait_for("the authorization server", Some(&mut service), || expect(http, &health, 200)).await?;
+    Ok(service)
+}
+
+/// Waits until it ends; for ever where there is none.
+async fn ended(service: &mut Option<Service>) -> Failure {
+    match service {
+        Some(service) => service.ended().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn configure_sidecar(plan: &Plan, state: &Path) -> Result<(Sidecar, Option<Login>)> {

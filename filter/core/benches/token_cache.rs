@@ -78,7 +78,7 @@ fn bench(c: &mut Criterion) {
         b.iter(|| verify(black_box(&tokens[1].1), &elsewhere, &ring, now).unwrap_err());
     });
     c.bench_function("cache hit", |b| {
-        b.iter(|| cache.get(&Digested::of(0, black_box(&tokens[1].1)), now).map(|i| i.expires));
+        b.iter(|| cache.get(&Digested::of(0, black_box(&tokens[1].1)), now).map(|v| v.identity.expires));
     });
     let found = verify(&tokens[1].1, &expected, &ring, now).unwrap();
     let mut turn = 0_usize;

@@ -11,15 +11,10 @@ use wicketgate_e2e::world::World;
 use super::recorder::{Recorder, Script, Seen, event_stream, json_answer};
 use super::scene::{RULES, call};
 use super::stage::{self, eventually, exchange, request};
+use super::stand_in::clusters;
 
 /// Before an echoing upstream, with an issuer that answers by `script`.
 async fn world(name: &str, upstream: &Recorder, issuer: &Recorder) -> World {
-    let cluster = format!(
-        "  clusters:\n    - name: issuer\n      type: STATIC\n      connect_timeout: 2s\n      load_assignment:\n        \
-         cluster_name: issuer\n        endpoints:\n          - lb_endpoints:\n              - endpoint: {{address: \
-         {{socket_address: {{address: 127.0.0.1, port_value: {}}}}}}}\n",
-        issuer.upstream.port
-    );
     let policy = stage::policy("{request_bytes: 64KiB}", RULES).replace(
         "    clock_skew: 1s\n",
         "    clock_skew: 1s\n    validate: {cluster: issuer, path: /v1/validate, remember: 2s}\n",
@@ -27,7 +22,7 @@ async fn world(name: &str, upstream: &Recorder, issuer: &Recorder) -> World {
     stage::world(name, |plan| {
         plan.upstream = Some(upstream.upstream.clone());
         plan.set_policy(&policy).unwrap();
-        plan.envoy_changes.push(("  clusters:\n".into(), cluster));
+        plan.envoy_changes.push(clusters(&[("issuer", issuer)]));
     })
     .await
 }

@@ -31,8 +31,8 @@ pub(super) enum Script {
     Drip(Vec<u8>),
     /// With these bytes once this is true, and the connection goes on.
     Once(Arc<AtomicBool>, Vec<u8>),
-    /// With the first bytes, with the second once this is true, and the connection goes on.
-    Parts(Vec<u8>, Arc<AtomicBool>, Vec<u8>),
+    /// With these bytes, with the others once this is true, and the connection goes on.
+    Then(Vec<u8>, Arc<AtomicBool>, Vec<u8>),
 }
 
 /// What has happened so far.
@@ -151,27 +151,8 @@ async fn serve(mut stream: TcpStream, record: &Mutex<Record>, script: &(impl Fn(
     while let Some(seen) = read_request(&mut stream, &mut rest, record).await {
         let answer = script(&seen);
         record.lock().unwrap().requests.push(seen);
-        if let Script::Parts(first, _, _) = &answer
-            && stream.write_all(first).await.is_err()
-        {
+        if !write_answer(&mut stream, &answer).await {
             return;
-        }
-        if let Script::Once(open, _) | Script::Parts(_, open, _) = &answer {
-            while !open.load(Ordering::SeqCst) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
-        let (Script::Answer(bytes)
-        | Script::Hang(bytes)
-        | Script::Break(bytes)
-        | Script::Drip(bytes)
-        | Script::Once(_, bytes)
-        | Script::Parts(_, _, bytes)) = &answer;
-        let pieces = if matches!(answer, Script::Drip(_)) { 1 } else { bytes.len().max(1) };
-        for piece in bytes.chunks(pieces) {
-            if stream.write_all(piece).await.is_err() {
-                return;
-            }
         }
         if matches!(answer, Script::Break(_)) {
             return;
@@ -182,6 +163,27 @@ async fn serve(mut stream: TcpStream, record: &Mutex<Record>, script: &(impl Fn(
             return;
         }
     }
+}
+
+/// Whether the peer took it.
+async fn write_answer(stream: &mut TcpStream, answer: &Script) -> bool {
+    let (first, gate, rest): (&[u8], _, &[u8]) = match answer {
+        Script::Answer(bytes) | Script::Hang(bytes) | Script::Break(bytes) | Script::Drip(bytes) => {
+            (bytes, None, &[])
+        }
+        Script::Once(gate, rest) => (&[], Some(gate), rest),
+        Script::Then(first, gate, rest) => (first, Some(gate), rest),
+    };
+    let piece = if matches!(answer, Script::Drip(_)) { 1 } else { first.len().max(1) };
+    for piece in first.chunks(piece) {
+        if stream.write_all(piece).await.is_err() {
+            return false;
+        }
+    }
+    while gate.is_some_and(|gate| !gate.load(Ordering::SeqCst)) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stream.write_all(rest).await.is_ok()
 }
 
 /// The next whole request; what follows it stays in `rest`. `None` when the peer has closed.

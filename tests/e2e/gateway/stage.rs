@@ -169,6 +169,16 @@ impl Raw {
         })
     }
 
+    /// The body out of its chunks, as far as whole ones came.
+    pub(super) fn content(&self) -> String {
+        if self.field("content-length").is_some() { self.body.clone() } else { unchunk(self.body.as_bytes()) }
+    }
+
+    /// Whether chunks began and their end did not come.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.field("transfer-encoding").is_some() && !self.body.ends_with("0\r\n\r\n")
+    }
+
     /// The JSON document of the body, chunked or not; null when it is none.
     pub(super) fn json(&self) -> Value {
         let from = self.body.find('{').unwrap_or(self.body.len());
@@ -180,6 +190,18 @@ impl Raw {
     pub(super) fn code(&self) -> Value {
         self.json()["error"]["code"].clone()
     }
+}
+
+/// What whole chunks there are, joined.
+pub(super) fn unchunk(mut bytes: &[u8]) -> String {
+    let mut joined = Vec::new();
+    while let Some(line) = bytes.windows(2).position(|pair| pair == b"\r\n") {
+        let size = usize::from_str_radix(std::str::from_utf8(&bytes[..line]).unwrap(), 16).unwrap();
+        let Some(chunk) = bytes.get(line + 2..line + 2 + size) else { break };
+        joined.extend_from_slice(chunk);
+        bytes = bytes.get(line + 4 + size..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&joined).into_owned()
 }
 
 /// Envoy's public port.

@@ -7,7 +7,7 @@ use wicketgate_e2e::client::mcp::McpClient;
 use wicketgate_e2e::world::World;
 
 use super::recorder::{Recorder, Script, Seen, event_stream};
-use super::stage::{self, eventually};
+use super::stage::{self, eventually, unchunk};
 
 /// Everything that a stream may hold besides messages: comments, ids, retry, priming events, all three line ends, data
 /// over several lines, fields that nobody knows, no space after the colon.
@@ -114,18 +114,6 @@ async fn read_until(world: &World, bytes: &[u8], end: &str) -> String {
             return body;
         }
     }
-}
-
-/// What whole chunks there are, joined.
-fn unchunk(mut bytes: &[u8]) -> String {
-    let mut joined = Vec::new();
-    while let Some(line) = bytes.windows(2).position(|pair| pair == b"\r\n") {
-        let size = usize::from_str_radix(std::str::from_utf8(&bytes[..line]).unwrap(), 16).unwrap();
-        let Some(chunk) = bytes.get(line + 2..line + 2 + size) else { break };
-        joined.extend_from_slice(chunk);
-        bytes = bytes.get(line + 4 + size..).unwrap_or_default();
-    }
-    String::from_utf8_lossy(&joined).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

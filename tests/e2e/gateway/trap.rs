@@ -324,7 +324,7 @@ fn script(seen: &Seen, go_on: &Arc<AtomicBool>) -> Script {
     }
     if message["params"]["arguments"]["stream"] == true {
         let rest = b"a\r\ndata: {}\n\n\r\n0\r\n\r\n".to_vec();
-        return Script::Parts(event_stream(": one\n\n"), Arc::clone(go_on), rest);
+        return Script::Then(event_stream(": one\n\n"), Arc::clone(go_on), rest);
     }
     let answer = json_answer(&result(seen));
     if message["method"] == "initialize" {

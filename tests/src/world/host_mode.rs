@@ -50,7 +50,8 @@ impl HostMode {
     }
 
     /// What this mode changes in the reference configuration.
-    pub(super) fn envoy_change(self) -> Option<Change> {
+    #[must_use]
+    pub fn envoy_change(self) -> Option<Change> {
         let buffer = format!(
             "                  - name: envoy.filters.http.buffer\n                    typed_config:\n                      \
              \"@type\": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer\n                      \

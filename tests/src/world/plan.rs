@@ -21,6 +21,8 @@ pub struct Plan {
     pub upstream: Option<Upstream>,
     /// The policy file.
     pub policy: PathBuf,
+    /// Whether the sidecar is started at all: whose tokens come from elsewhere needs none.
+    pub with_sidecar: bool,
     /// The sidecar's configuration; `None` has one generated.
     pub auth_config: Option<PathBuf>,
     /// What a generated configuration says besides, YAML.
@@ -49,6 +51,7 @@ impl Plan {
             documented_ports: false,
             upstream: None,
             policy: policy::sample(),
+            with_sidecar: true,
             auth_config: None,
             auth_settings: String::new(),
             users: Vec::new(),

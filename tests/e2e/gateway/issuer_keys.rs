@@ -1,0 +1,180 @@
+//! Do keys come and go as their issuer says, and do good ones outlast its illness, and not for ever? Times are the smallest
+//! that a policy may name.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use wicketgate_e2e::client::http::Http;
+use wicketgate_e2e::client::mcp::McpClient;
+use wicketgate_e2e::world::World;
+
+use super::recorder::Recorder;
+use super::scene::RULES;
+use super::stage::{self, eventually};
+use super::stand_in::{self, Mood, Signer, StandIn, sends, server};
+
+/// Two rounds of refreshing, and some patience.
+const ROUNDS: Duration = Duration::from_secs(60);
+/// So many tokens of keys that nobody has, all at once.
+const FLOOD: usize = 120;
+/// So often one worker looks for them at a time; then not for ten seconds.
+const AT_ONCE: usize = 8;
+
+/// What a new token of this key gets on connections of their own, which spread over the workers.
+async fn statuses(world: &World, issuer: &StandIn, key: &Signer) -> Vec<u16> {
+    let mut seen = Vec::new();
+    for _ in 0..6 {
+        let token = key.token(&issuer.url, std::slice::from_ref(&world.mcp));
+        seen.push(sends(world, "/mcp", &token).await.status);
+    }
+    seen
+}
+
+/// All workers say so; on the way there, only what is in `before`.
+async fn become_all(world: &World, issuer: &StandIn, key: &Signer, status: u16, before: &[u16]) {
+    eventually(&format!("everybody says {status}"), ROUNDS, || async {
+        let seen = statuses(world, issuer, key).await;
+        assert!(seen.iter().all(|s| *s == status || before.contains(s)), "{seen:?}");
+        if seen.iter().all(|s| *s == status) { Ok(()) } else { Err(format!("{seen:?}")) }
+    })
+    .await;
+}
+
+/// Keys that are seldom fetched: a token names a new one, and it is looked for.
+async fn a_new_key_is_looked_for_and_made_up_ones_are_not_for_long(
+    world: &World,
+    issuer: &StandIn,
+    old: &Signer,
+) {
+    let new = Signer::quick("new");
+    issuer.publish(&[old.clone(), new.clone()]);
+    become_all(world, issuer, &new, 200, &[401, 503]).await;
+
+    let workers = world.envoy.stat("server.concurrency").await.unwrap().unwrap();
+    issuer.feel(Mood::Thoughtful);
+    issuer.take_fetches();
+    // Again until the last look is long enough ago: then every worker looks once more.
+    eventually("somebody looks", ROUNDS, || async {
+        let answered = Cell::new(0);
+        let made_up = |_| async {
+            let token = Signer::quick("made-up").token(&issuer.url, std::slice::from_ref(&world.mcp));
+            let status = sends(world, "/mcp", &token).await.status;
+            answered.set(answered.get() + 1);
+            status
+        };
+        let fetched = async {
+            let done = || answered.get() + issuer.fetches() >= FLOOD;
+            let all = || async { if done() { Ok(()) } else { Err(format!("{} answered", answered.get())) } };
+            eventually("all are answered, or wait for keys", stage::DEADLINE, all).await;
+            let fetched = issuer.fetches();
+            issuer.tell();
+            fetched
+        };
+        let (statuses, fetched) = tokio::join!(all((0..FLOOD).map(made_up)), fetched);
+        assert!(statuses.iter().all(|status| matches!(status, 401 | 503)), "{statuses:?}");
+        assert!(fetched <= workers as usize * AT_ONCE, "{fetched} looks");
+        if fetched > 0 { Ok(()) } else { Err("nobody did".into()) }
+    })
+    .await;
+    issuer.feel(Mood::Well);
+    assert!(statuses(world, issuer, &new).await.iter().all(|status| *status == 200));
+}
+
+/// All of them at once; what each gave.
+async fn all(flood: impl Iterator<Item = impl Future<Output = u16>>) -> Vec<u16> {
+    let mut waiting: Vec<_> = flood.map(Box::pin).collect();
+    let mut given = Vec::new();
+    std::future::poll_fn(|context| {
+        waiting.retain_mut(|one| match one.as_mut().poll(context) {
+            std::task::Poll::Ready(status) => {
+                given.push(status);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if waiting.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    given
+}
+
+/// A key that is withdrawn counts no more, for tokens that were accepted before neither; the others go on.
+async fn a_withdrawn_key_counts_no_more(world: &World, issuer: &StandIn, old: &Signer) {
+    let kept = Signer::quick("kept");
+    issuer.publish(&[old.clone(), kept.clone()]);
+    become_all(world, issuer, &kept, 200, &[401, 503]).await;
+    let remembered = old.token(&issuer.url, std::slice::from_ref(&world.mcp));
+    assert_eq!(sends(world, "/mcp", &remembered).await.status, 200);
+    issuer.publish(std::slice::from_ref(&kept));
+    eventually("the withdrawn key is gone", ROUNDS, || async {
+        let mut seen = statuses(world, issuer, old).await;
+        for _ in 0..4 {
+            seen.push(sends(world, "/mcp", &remembered).await.status);
+        }
+        assert!(statuses(world, issuer, &kept).await.iter().all(|status| *status == 200));
+        if seen.iter().all(|status| *status == 401) { Ok(()) } else { Err(format!("{seen:?}")) }
+    })
+    .await;
+    // Another key under its name is another key.
+    let namesake = Signer::quick("old");
+    issuer.publish(&[kept, namesake.clone()]);
+    become_all(world, issuer, &namesake, 200, &[401, 503]).await;
+    assert!(statuses(world, issuer, old).await.iter().all(|status| *status == 401));
+}
+
+/// An issuer that answers wrongly or not at all: what it said last counts until it is too old.
+async fn good_keys_outlast_an_ill_issuer(world: &World, issuer: &StandIn, key: &Signer) {
+    let known = key.token(&issuer.url, std::slice::from_ref(&world.mcp));
+    // One connection stays with one worker.
+    let known = McpClient::modern(Http::new().unwrap(), &world.mcp, Some(&known));
+    assert_eq!(ping(&known).await, 200);
+    issuer.take_fetches();
+    let unknown = Signer::quick("unknown");
+    issuer.plant(&unknown);
+    issuer.feel(Mood::Ill);
+    eventually("the keys are too old", ROUNDS, || async {
+        let failed = issuer.fetches();
+        let seen = statuses(world, issuer, key).await;
+        assert!(seen.iter().all(|status| matches!(status, 200 | 503)), "{seen:?}");
+        let strange = statuses(world, issuer, &unknown).await;
+        assert!(strange.iter().all(|status| matches!(status, 401 | 503)), "{strange:?}");
+        if seen.iter().all(|status| *status == 200) {
+            return Err(format!("{failed} fetches failed, all good"));
+        }
+        // Every kind of failure came before.
+        assert!(failed >= 3, "only {failed} fetches failed, and {seen:?}");
+        if seen.contains(&200) { Err(format!("{seen:?}")) } else { Ok(()) }
+    })
+    .await;
+    assert_eq!(ping(&known).await, 200, "verified while the keys were good");
+    issuer.feel(Mood::Well);
+    become_all(world, issuer, key, 200, &[503]).await;
+}
+
+async fn ping(client: &McpClient) -> u16 {
+    let params = serde_json::json!({"name": "get_note", "arguments": {}});
+    client.clone().send("tools/call", params).await.unwrap().status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_come_and_go_as_their_issuer_says() {
+    let upstream = Recorder::echo().await;
+    let old = Signer::quick("old");
+    let keys = std::slice::from_ref(&old);
+    let [seldom, often, ill] =
+        [StandIn::start(keys).await, StandIn::start(keys).await, StandIn::start(keys).await];
+    let issuers = [
+        ("seldom", &seldom, ", timeout: 30s"),
+        ("often", &often, ", refresh: 10s"),
+        ("ill", &ill, ", refresh: 10s, max_stale: 25s, timeout: 1s"),
+    ];
+    let generous = "limits: {flood: {rate: 60000/m, burst: 10000}}";
+    let servers = server("tested", "/mcp", &[generous], RULES);
+    let world = stand_in::world("issuer-keys", &upstream, &issuers, &servers, |_| {}).await;
+    tokio::join!(
+        a_new_key_is_looked_for_and_made_up_ones_are_not_for_long(&world, &seldom, &old),
+        a_withdrawn_key_counts_no_more(&world, &often, &old),
+        good_keys_outlast_an_ill_issuer(&world, &ill, &old),
+    );
+    world.discard().await;
+}
