@@ -26,6 +26,8 @@ const CASES: &[(&str, &str, bool, bool)] = &[
     ("f://{x}/b", "f://a/*/c", false, false),
     ("f://a/{x}b", "f://a/*/c", false, false),
     ("f://a//c{x}", "f://a/*/c", false, false),
+    ("f://a/b/c", "f://a/*/c", true, true),
+    ("f://a/b/d/c", "f://a/*/c", false, false),
 ];
 
 #[test]
