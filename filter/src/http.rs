@@ -13,7 +13,7 @@ use wicketgate_core::server::Limits;
 
 use crate::host::{self, Buffer, Half, Level, Map};
 use crate::metrics::Table;
-use crate::root::{Active, now};
+use crate::root::{Active, Moment, clock, now};
 use crate::{audit, deadlines, head, roll, shared, sidecar, streams};
 
 /// One HTTP exchange.
@@ -50,6 +50,7 @@ struct Open {
 
 impl Http {
     pub(crate) fn new(active: Option<Rc<Active>>, context: u32) -> Self {
+        let _moment = Moment::begin();
         let open = active.zip(now()).map(|(active, now)| Open { active, exchange: Exchange::new(now) });
         let under_way = open.is_some().then(roll::begin);
         Self {
@@ -67,9 +68,9 @@ impl Http {
 
     /// Feeds one event and acts on the step; `size` is how many body bytes the event stands for.
     fn feed(&mut self, event: Event<'_>, size: usize) -> Action {
-        let began = now();
+        let _moment = Moment::begin();
         let action = self.act(event, size);
-        if let (Some(began), Some(ended)) = (began, now()) {
+        if let (Some(began), Some(ended)) = (now(), clock()) {
             self.worked = self.worked.saturating_add(ended.since(began));
         }
         self.watch();
@@ -386,6 +387,7 @@ impl HttpContext for Http {
     }
 
     fn on_log(&mut self) {
+        let _moment = Moment::begin();
         self.stream = None;
         if let Some(ending) = self.watched.take().and_then(|watched| watched.ending())
             && let Some(step) = self.on(ending)

@@ -1,6 +1,7 @@
 //! How does a configuration reach this VM? Compiled whole or refused whole; exchanges in flight keep theirs.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -32,8 +33,10 @@ pub(crate) struct Active {
     pub(crate) memory: RefCell<Memory>,
     /// What this VM holds of unfinished events.
     pub(crate) held: Held,
-    /// Callouts for keys that exchanges have under way.
+    /// Callouts for keys that exchanges have under way, or have abandoned.
     pub(crate) fetches: Cell<u32>,
+    /// How many of these were abandoned, by issuer; the root context fetches in their stead.
+    pub(crate) abandoned: RefCell<BTreeMap<usize, u32>>,
     /// Callouts about tokens that exchanges have under way.
     pub(crate) questions: Cell<u32>,
     /// Ids of the metrics.
@@ -51,11 +54,36 @@ thread_local! {
     /// The configuration accepted last in this VM: the next one takes over its keys, so that an update does not
     /// begin with a time in which no token can be verified.
     static LAST: RefCell<Option<Rc<Active>>> = const { RefCell::new(None) };
+    static MOMENT: Cell<Option<Timestamp>> = const { Cell::new(None) };
 }
 
-/// Now, as the host's clock has it; `None` when the host cannot say, and then everything is denied.
+/// Now, as the host's clock has it, or had it when the present [`Moment`] began; `None` when the host cannot say, and then
+/// everything is denied.
 pub(crate) fn now() -> Option<Timestamp> {
+    MOMENT.get().or_else(clock)
+}
+
+/// What the host's clock says at this very moment.
+pub(crate) fn clock() -> Option<Timestamp> {
     host::now().ok().map(Timestamp::from_nanos)
+}
+
+/// A callback, for which the clock is read once: each reading is a call of the host.
+pub(crate) struct Moment(());
+
+// === impl Moment ===
+
+impl Moment {
+    pub(crate) fn begin() -> Self {
+        MOMENT.set(clock());
+        Self(())
+    }
+}
+
+impl Drop for Moment {
+    fn drop(&mut self) {
+        MOMENT.set(None);
+    }
 }
 
 // === impl Active ===
@@ -74,6 +102,12 @@ impl Active {
             .enumerate()
             .map(|(index, issuer)| (IssuerTag::of(&issuer.issuer), memory.keys.keys_since(index, now)));
         roll::call(self.held.bytes(), keys.collect(), &self.metrics, now);
+    }
+
+    /// A fetch of an issuer's keys has ended, whoever began it: what was abandoned counts no longer.
+    pub(crate) fn fetched_for_the_abandoned(&self, issuer: usize) {
+        let count = self.abandoned.try_borrow_mut().ok().and_then(|mut abandoned| abandoned.remove(&issuer));
+        self.fetches.set(self.fetches.get().saturating_sub(count.unwrap_or_default()));
     }
 }
 
@@ -113,6 +147,7 @@ impl Root {
             memory: RefCell::new(memory),
             held,
             fetches: Cell::new(0),
+            abandoned: RefCell::default(),
             questions: Cell::new(0),
             metrics,
         })

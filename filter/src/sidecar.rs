@@ -26,11 +26,13 @@ const MAX_QUESTIONS: u32 = 64;
 /// The largest answer about a token that is read, bytes.
 const MAX_ANSWER: usize = 64 << 10;
 
-/// One callout on its way, begun by an exchange that needs the keys now. It counts until it is dropped, which also
-/// happens when the client leaves and the host cancels the call without a word.
+/// One callout on its way, begun by an exchange that needs the keys now. When the client leaves, the host cancels it without
+/// a word: then it counts on until the root context, in its stead, has fetched the keys. Else clients that leave at once
+/// could have them fetched without end.
 pub(crate) struct Fetch {
     active: Rc<Active>,
     issuer: usize,
+    answered: bool,
 }
 
 /// A question about a token on its way. It counts like a [`Fetch`].
@@ -60,12 +62,13 @@ pub(crate) struct Fetching {
 pub(crate) fn fetch(active: &Rc<Active>, issuer: usize, now: Option<Timestamp>) -> Result<Fetch, NotSent> {
     let none =
         active.memory.try_borrow().is_ok_and(|m| now.is_some_and(|now| m.keys.keys(issuer, now).is_none()));
-    if active.fetches.get() >= if none { MAX_FIRST } else { MAX_UNDER_WAY } {
+    let most = if none { MAX_FIRST } else { MAX_UNDER_WAY };
+    if active.fetches.get() >= most {
         return Err(NotSent);
     }
     if dispatch(&active.guard, issuer).is_some() {
         active.fetches.set(active.fetches.get() + 1);
-        return Ok(Fetch { active: Rc::clone(active), issuer });
+        return Ok(Fetch { active: Rc::clone(active), issuer, answered: false });
     }
     if let (Ok(mut memory), Some(now)) = (active.memory.try_borrow_mut(), now) {
         memory.keys.failed(issuer, now);
@@ -119,14 +122,20 @@ fn send(to: &Destination<'_>, body: Option<&[u8]>, timeout: Duration) -> Option<
 
 impl Fetch {
     /// Puts what came into the memory: new keys, or the fact that none came.
-    pub(crate) fn store(self, headers: usize, body: usize, now: Timestamp) {
+    pub(crate) fn store(mut self, headers: usize, body: usize, now: Timestamp) {
+        self.answered = true;
         store(&self.active, self.issuer, headers, body, now);
     }
 }
 
 impl Drop for Fetch {
     fn drop(&mut self) {
-        self.active.fetches.set(self.active.fetches.get().saturating_sub(1));
+        if self.answered {
+            self.active.fetches.set(self.active.fetches.get().saturating_sub(1));
+        } else if let Ok(mut abandoned) = self.active.abandoned.try_borrow_mut() {
+            let count = abandoned.entry(self.issuer).or_default();
+            *count = count.saturating_add(1);
+        }
     }
 }
 
@@ -159,13 +168,17 @@ impl Fetching {
     pub(crate) fn fetch_due(&mut self, active: &Active, now: Timestamp) {
         for issuer in 0..active.guard.issuers.len() {
             let due = active.memory.try_borrow().is_ok_and(|memory| memory.keys.is_due(issuer, now));
-            if !due || self.under_way.values().any(|i| *i == issuer) {
+            let wanted = active.abandoned.try_borrow().is_ok_and(|abandoned| abandoned.contains_key(&issuer));
+            if !(due || wanted) || self.under_way.values().any(|i| *i == issuer) {
                 continue;
             }
             if let Some(token) = dispatch(&active.guard, issuer) {
                 self.under_way.insert(token, issuer);
-            } else if let Ok(mut memory) = active.memory.try_borrow_mut() {
-                memory.keys.failed(issuer, now);
+            } else {
+                active.fetched_for_the_abandoned(issuer);
+                if let Ok(mut memory) = active.memory.try_borrow_mut() {
+                    memory.keys.failed(issuer, now);
+                }
             }
         }
     }
@@ -205,6 +218,7 @@ impl Fetching {
 fn store(active: &Active, issuer: usize, headers: usize, body: usize, now: Timestamp) {
     let keys = document(headers, body, MAX_DOCUMENT).and_then(|b| KeySet::parse(&b).map_err(str::to_owned));
     active.metrics.key_fetch(keys.is_ok());
+    active.fetched_for_the_abandoned(issuer);
     let Ok(mut memory) = active.memory.try_borrow_mut() else { return };
     match keys {
         Ok(keys) => memory.replace_keys(issuer, keys, now),

@@ -76,6 +76,23 @@ async fn a_new_key_is_looked_for_and_made_up_ones_are_not_for_long(
         if fetched > 0 { Ok(()) } else { Err("nobody did".into()) }
     })
     .await;
+    // Who leaves at once has keys looked for no more often: Envoy then drops our question without a word.
+    issuer.feel(Mood::Thoughtful);
+    issuer.take_fetches();
+    eventually("somebody looks for those who leave", ROUNDS, || async {
+        for _ in 0..FLOOD {
+            let token = Signer::quick("made-up").token(&issuer.url, std::slice::from_ref(&world.mcp));
+            let request = stage::request(world, "POST /mcp", Some(&token), &[], call("get_note").as_bytes());
+            let mut leaver = tokio::net::TcpStream::connect(("127.0.0.1", stage::port(world))).await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut leaver, &request).await.unwrap();
+        }
+        let fetched = issuer.fetches();
+        // One more is what the root context of each worker fetches in their stead.
+        assert!(fetched <= workers as usize * (AT_ONCE + 1), "{fetched} looks");
+        if fetched > 0 { Ok(()) } else { Err("nobody did".into()) }
+    })
+    .await;
+    issuer.tell();
     issuer.feel(Mood::Well);
     assert!(statuses(world, issuer, &new).await.iter().all(|status| *status == 200));
 }

@@ -110,10 +110,19 @@ fn jwks(raw: &RawJwks, issuer: &Url, place: &Place, found: &mut Findings) -> Jwk
     let mut span = |key: &str, text: &Option<String>, default: &str, within: RangeInclusive<Duration>| {
         duration(text.as_deref(), default, within, &place.key(key), found)
     };
+    let refresh = span("refresh", &raw.refresh, "5m", 10 * SECOND..=DAY);
+    let max_stale = span("max_stale", &raw.max_stale, "24h", Duration::ZERO..=7 * DAY);
+    let timeout = span("timeout", &raw.timeout, "5s", Duration::from_millis(1)..=30 * SECOND);
+    if max_stale < refresh {
+        found.error(
+            &place.key("max_stale"),
+            "is shorter than `refresh`: keys would be too old before they are fetched again",
+        );
+    }
     JwksSource {
-        timeout: span("timeout", &raw.timeout, "5s", Duration::from_millis(1)..=30 * SECOND),
-        refresh: span("refresh", &raw.refresh, "5m", 10 * SECOND..=DAY),
-        max_stale: span("max_stale", &raw.max_stale, "24h", Duration::ZERO..=7 * DAY),
+        timeout,
+        refresh,
+        max_stale,
         cluster: raw.cluster.clone(),
         path: raw.path.clone(),
         authority,

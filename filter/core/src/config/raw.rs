@@ -76,7 +76,7 @@ pub struct RawJwks {
     pub timeout: Option<String>,
     /// How often the keys are fetched again, 10s to 24h. Default 5m.
     pub refresh: Option<String>,
-    /// How long the last good keys serve while fetching fails, at most 7d. Default 24h.
+    /// How old the last good keys may become while fetching fails, from `refresh` to 7d. Default 24h.
     pub max_stale: Option<String>,
 }
 

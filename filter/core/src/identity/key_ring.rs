@@ -39,8 +39,8 @@ struct Slot {
 // === impl KeyRing ===
 
 impl KeyRing {
-    /// The least time between two fetches for one issuer: a flood of tokens with made-up key ids cannot make us flood the
-    /// issuer.
+    /// How long after the end of a fetch none is begun because a token needs it: a flood of tokens with made-up key ids cannot
+    /// make us flood the issuer. How many begin together is for the adapter to bound.
     pub const REFETCH_FLOOR: Duration = Duration::from_secs(10);
 
     /// An empty ring for the issuers of a configuration, in their order.
