@@ -1,6 +1,7 @@
 //! Which server is a request for? The whole compiled configuration, immutable, shared by all exchanges of a VM.
 
 use crate::identity::issuer::Issuer;
+use crate::limits::rate::Rate;
 use crate::server::{Authority, Server};
 
 /// The compiled configuration.
@@ -14,6 +15,8 @@ pub struct Guard {
     pub hold_headers: bool,
     /// How many bytes of unfinished events the streams of one VM may hold together.
     pub held_bytes: u64,
+    /// Per source address, tokens that are looked at because they are not remembered.
+    pub unknown_tokens: Rate,
     /// SHA-256 of the canonical configuration, lower-case hexadecimal: the policy's version in status and audit.
     pub digest: String,
 }

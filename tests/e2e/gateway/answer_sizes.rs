@@ -242,8 +242,8 @@ async fn what_is_held_together_has_a_limit(world: &World, token: &str, gate: &At
 /// Begins a stream whose event is not over after `size` bytes.
 async fn begin(frames: &Frames, size: usize) -> RecvStream {
     let mut open = frames.open(&[]).await;
-    open.send(&call(false, "held", size).to_string(), 1 << 14);
-    let (status, stream) = open.begin().await;
+    open.finish(&call(false, "held", size).to_string());
+    let (status, stream) = open.begin().await.unwrap();
     assert_eq!(status, 200);
     stream
 }

@@ -105,14 +105,6 @@ impl Open {
         Ok(Framed { status, body: String::from_utf8_lossy(&body).into_owned(), trailers })
     }
 
-    /// Ends the request and reads the head of the answer.
-    pub(super) async fn begin(mut self) -> (u16, RecvStream) {
-        let _ = self.body.send_data(Bytes::new(), true);
-        let answer = timeout(stage::DEADLINE, self.answer).await.unwrap_or_else(|_| panic!("no answer"));
-        let answer = answer.unwrap();
-        (answer.status().as_u16(), answer.into_body())
-    }
-
     /// Gives the request up.
     pub(super) fn reset(mut self) {
         self.body.send_reset(Reason::CANCEL);

@@ -9,7 +9,7 @@ use wicketgate_e2e::client::mcp::McpClient;
 use wicketgate_e2e::world::World;
 
 use super::recorder::Recorder;
-use super::scene::RULES;
+use super::scene::{RULES, call};
 use super::stage::{self, eventually};
 use super::stand_in::{self, Mood, Signer, StandIn, sends, server};
 

@@ -213,7 +213,9 @@ pub(super) async fn world(
     change: impl FnOnce(&mut Plan),
 ) -> World {
     let listed: String = issuers.iter().map(|(cluster, issuer, jwks)| issuer.policy(cluster, jwks)).collect();
-    let policy = format!("version: 1\nhold_headers: true\nissuers:\n{listed}servers:\n{servers}");
+    let policy = format!(
+        "version: 1\nhold_headers: true\nunknown_tokens: {{rate: 60000/m, burst: 10000}}\nissuers:\n{listed}servers:\n{servers}"
+    );
     let reached: Vec<_> = issuers.iter().map(|(cluster, issuer, _)| (*cluster, &issuer.server)).collect();
     stage::world(name, |plan| {
         plan.with_sidecar = false;

@@ -42,8 +42,11 @@ fn judge(raw: &RawConfig, digest: String, mut found: Findings) -> Result<Sound, 
     let issuers = issuers::compile(&raw.issuers, &root.key("issuers"), &mut found);
     let servers = servers::compile(&raw.servers, &raw.issuers, &root.key("servers"), &mut found);
     let held_bytes = limits::held_bytes(raw.held_bytes.as_ref(), &root.key("held_bytes"), &mut found);
+    let unknown_tokens =
+        limits::unknown_tokens(raw.unknown_tokens.as_ref(), &root.key("unknown_tokens"), &mut found);
     if found.errors.is_empty() {
-        let guard = Guard { servers, issuers, hold_headers: raw.hold_headers, held_bytes, digest };
+        let hold_headers = raw.hold_headers;
+        let guard = Guard { servers, issuers, hold_headers, held_bytes, unknown_tokens, digest };
         return Ok((guard, found.warnings));
     }
     Err(found.errors)

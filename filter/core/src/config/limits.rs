@@ -50,6 +50,12 @@ pub(crate) fn held_bytes(given: Option<&RawSize>, place: &Place, found: &mut Fin
     size_up_to(512 * MIB, given, 256 * MIB, place, found)
 }
 
+/// What one address may have looked at.
+pub(crate) fn unknown_tokens(given: Option<&RawRate>, place: &Place, found: &mut Findings) -> Rate {
+    let default = Rate { burst: 50, tokens: 10, per: Duration::from_secs(1) };
+    given.map_or(default, |raw| bucket(raw, place, found))
+}
+
 fn streams(given: Option<u32>, place: &Place, found: &mut Findings) -> u32 {
     match given {
         None => return STREAMS,

@@ -25,6 +25,9 @@ pub struct RawConfig {
     /// How many bytes of unfinished events all streams of one worker may hold together, at most 512MiB; a stream that
     /// would go over is ended. Default 256MiB.
     pub held_bytes: Option<RawSize>,
+    /// How many tokens that are not remembered one source address (of IPv6 the /64 network) may have looked at; good ones
+    /// give theirs back at once. Default 10/s, burst 50.
+    pub unknown_tokens: Option<RawRate>,
     /// Authorization servers whose access tokens are accepted.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub issuers: Vec<RawIssuer>,
@@ -32,7 +35,7 @@ pub struct RawConfig {
     pub servers: Vec<RawServer>,
 }
 
-mapping!(RawConfig, "a mapping", [version, servers], [hold_headers, held_bytes, issuers]);
+mapping!(RawConfig, "a mapping", [version, servers], [hold_headers, held_bytes, unknown_tokens, issuers]);
 
 /// An authorization server.
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@ fn sound() -> Value {
     json!({
         "version": 1,
         "hold_headers": true,
+        "unknown_tokens": {"rate": "20/s", "burst": 100},
         "issuers": [
             {"issuer": "http://127.0.0.1:8080", "algorithms": ["ES256"],
              "jwks": {"cluster": "auth_internal", "path": "/v1/jwks", "authority": "auth", "timeout": "2s", "refresh": "1m",

@@ -1,7 +1,5 @@
 //! Who is asking? Known at once, or after a question to the issuer: for its keys, or about a token that only it can read.
 
-use std::time::Duration;
-
 use super::step::{Control, Effect, Take};
 use super::{Exchange, Phase, Waiting, World};
 use crate::denial::Denial;
@@ -10,14 +8,9 @@ use crate::identity::footing::Footing;
 use crate::identity::jwt::{Expected, Fault, Verified};
 use crate::identity::principal::Principal;
 use crate::identity::validation::Question;
-use crate::limits::rate::Rate;
 use crate::limits::tag::Tag;
 use crate::policy::rule::Rule;
 use crate::server::Server;
-
-/// What one address may have looked at that is not remembered: signatures to check, questions to issuers. Good tokens give
-/// theirs back; a flood of made-up ones must not become work here, nor a flood at the issuer.
-const UNKNOWN_TOKENS: Rate = Rate { burst: 50, tokens: 10, per: Duration::from_secs(1) };
 
 // === impl Exchange ===
 
@@ -43,8 +36,9 @@ impl Exchange {
             self.effects.push(Effect::CountToken { remembered: true });
             return self.identified(waiting, verified, world);
         }
-        let take =
-            Take { tag: Tag::validation(self.facts.source.as_deref(), UNKNOWN_TOKENS), rate: UNKNOWN_TOKENS };
+        // Good tokens give theirs back; a flood of made-up ones must not become work here, nor a flood at the issuer.
+        let rate = world.guard.unknown_tokens;
+        let take = Take { tag: Tag::validation(self.facts.source.as_deref(), rate), rate };
         waiting.took = Some(take.clone());
         self.phase = Phase::Asking(waiting);
         Ok(Control::Take(vec![take]))
