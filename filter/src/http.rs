@@ -208,6 +208,7 @@ impl Http {
                 Effect::RecordCompletion(line) => audit::completion(&line),
                 Effect::Count(reason) => open.active.metrics.decision(reason),
                 Effect::CountToken { remembered } => open.active.metrics.token(remembered),
+                Effect::CountServer { server, allowed } => open.active.metrics.server(server, allowed),
                 Effect::CountRemoved(entries) => open.active.metrics.removed(entries),
             }
         }

@@ -38,6 +38,8 @@ pub(crate) enum Table {
 pub(crate) struct Metrics {
     requests: u32,
     decisions: Vec<(&'static str, u32)>,
+    /// By the server's index: denied, allowed.
+    servers: Vec<[u32; 2]>,
     removed: u32,
     questions: u32,
     questions_failed: u32,
@@ -78,11 +80,19 @@ impl Metrics {
         for reason in Denial::REASONS.into_iter().chain(OTHER) {
             decisions.push((reason, counter(&format!("wicketgate.decisions_total.{reason}"))?));
         }
+        let of = |server: &str, verdict: &str| {
+            counter(&format!("wicketgate.server_decisions_total.{verdict}.{server}"))
+        };
+        let mut servers = Vec::new();
+        for server in &guard.servers {
+            servers.push([of(&server.name, "deny")?, of(&server.name, "allow")?]);
+        }
         let issuers = guard.issuers.iter().map(|issuer| IssuerMetrics::define(&issuer.issuer));
         let full = |table: &str| counter(&format!("wicketgate.tables_full_total.{table}"));
         Ok(Self {
             requests: counter("wicketgate.requests_total")?,
             decisions,
+            servers,
             removed: counter("wicketgate.list_entries_removed_total")?,
             questions: counter("wicketgate.validations_total")?,
             questions_failed: counter("wicketgate.validation_failures_total")?,
@@ -126,6 +136,13 @@ impl Metrics {
     pub(crate) fn decision(&self, reason: &str) {
         if let Some((_, id)) = self.decisions.iter().find(|(known, _)| *known == reason) {
             host::add(*id, 1);
+        }
+    }
+
+    pub(crate) fn server(&self, server: usize, allowed: bool) {
+        if let Some(ids) = self.servers.get(server) {
+            let [deny, allow] = *ids;
+            host::add(if allowed { allow } else { deny }, 1);
         }
     }
 

@@ -79,6 +79,18 @@ fn what_envoy_routes_elsewhere_is_refused_where_routes_are_named() {
 }
 
 #[test]
+fn each_decision_counts_for_its_server_once() {
+    let mut gate = Gate::with_rules(&rules());
+    let allowed = gate.post(&json!({}), &call("search_x"));
+    assert_eq!(allowed.servers, [(0, true)]);
+    let denied = gate.post(&json!({}), &call("drop_everything"));
+    assert_eq!(denied.servers, [(0, false)]);
+    let mut elsewhere = gate.begin();
+    elsewhere.feed(&mut gate, Event::RequestHead { head: request("POST", "/elsewhere", &[]), end: false });
+    assert_eq!(elsewhere.servers, []);
+}
+
+#[test]
 fn streams_together_hold_no_more_than_the_worker_may() {
     let mut configuration = world::configuration(&rules());
     configuration["held_bytes"] = json!(4500);

@@ -149,6 +149,8 @@ fn labels_are_ours(families: &Families, origin: &str) {
         assert!(readme.contains(&format!("`{reason}`")), "{reason} is not documented");
     }
     assert_eq!(values("wicketgate_tokens_total", "how"), ["remembered", "verified"]);
+    assert_eq!(values("wicketgate_server_decisions_total", "verdict"), ["allow", "deny"]);
+    assert!(!values("wicketgate_server_decisions_total", "server").is_empty());
     assert_eq!(values("wicketgate_records_lost_total", "record"), ["completion", "decision"]);
     for table in values("wicketgate_tables_full_total", "table") {
         assert!(readme.contains(&format!("`{table}`")), "{table} is not documented");

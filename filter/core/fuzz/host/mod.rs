@@ -246,7 +246,7 @@ impl Driven {
                     (store::give_back(set, take.tag, take.rate, 1, vm.now), ())
                 });
             }
-            Effect::Count(_) | Effect::CountToken { .. } | Effect::CountRemoved(_) => {}
+            Effect::Count(_) | Effect::CountServer { .. } | Effect::CountToken { .. } | Effect::CountRemoved(_) => {}
         }
     }
 

@@ -106,6 +106,7 @@ fn refuse_algorithm(name: &str) -> (String, Option<String>) {
 }
 
 fn jwks(raw: &RawJwks, issuer: &Url, place: &Place, found: &mut Findings) -> JwksSource {
+    let before = found.errors.len();
     let authority = reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer, place, found);
     let mut span = |key: &str, text: &Option<String>, default: &str, within: RangeInclusive<Duration>| {
         duration(text.as_deref(), default, within, &place.key(key), found)
@@ -113,7 +114,7 @@ fn jwks(raw: &RawJwks, issuer: &Url, place: &Place, found: &mut Findings) -> Jwk
     let refresh = span("refresh", &raw.refresh, "5m", 10 * SECOND..=DAY);
     let max_stale = span("max_stale", &raw.max_stale, "24h", Duration::ZERO..=7 * DAY);
     let timeout = span("timeout", &raw.timeout, "5s", Duration::from_millis(1)..=30 * SECOND);
-    if max_stale < refresh {
+    if max_stale < refresh && found.errors.len() == before {
         found.error(
             &place.key("max_stale"),
             "is shorter than `refresh`: keys would be too old before they are fetched again",

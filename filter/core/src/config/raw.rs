@@ -376,13 +376,15 @@ pub struct RawAttributes {
     pub groups: Option<Vec<String>>,
     /// Roles.
     pub roles: Option<Vec<String>>,
+    /// Organizations.
+    pub organizations: Option<Vec<String>>,
     /// Scopes, all of them. Where only these are missing, a call is answered with a step-up challenge.
     pub scopes: Option<Vec<String>>,
     /// Issuers, as spelt at the top.
     pub issuers: Option<Vec<String>>,
 }
 
-mapping!(RawAttributes, "a mapping", [], [clients, subjects, groups, roles, scopes, issuers]);
+mapping!(RawAttributes, "a mapping", [], [clients, subjects, groups, roles, organizations, scopes, issuers]);
 
 // === impl RawSize ===
 
@@ -403,7 +405,7 @@ impl Shape for RawSize {
 
 impl Shape for RawWho {
     fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
-        const EXPECTED: &str = "`any`, `anonymous`, or a mapping of clients, subjects, groups, roles, scopes, issuers \
+        const EXPECTED: &str = "`any`, `anonymous`, or a mapping of clients, subjects, groups, roles, organizations, scopes, issuers \
             (never both)";
         match value {
             Value::String(word) => Some(Self::Word(word.clone())),

@@ -29,6 +29,7 @@ pub(crate) fn compile(
         subjects: values("subjects", who.subjects.as_ref(), place, found),
         groups: values("groups", who.groups.as_ref(), place, found),
         roles: values("roles", who.roles.as_ref(), place, found),
+        organizations: values("organizations", who.organizations.as_ref(), place, found),
         scopes: values("scopes", who.scopes.as_ref(), place, found),
         issuers: values("issuers", who.issuers.as_ref(), place, found),
     };
@@ -63,7 +64,7 @@ fn compile_word(word: &str, side: Side, place: &Place, found: &mut Findings) -> 
         _ => {
             let message = format!(
                 "`{word}` is nobody; accepted are `any`, `anonymous`, or a mapping of clients, subjects, groups, \
-                 roles, scopes, issuers"
+                 roles, organizations, scopes, issuers"
             );
             found.suggest(place, message, nearest(word, ["any", "anonymous"]));
             None
@@ -99,7 +100,9 @@ fn name_the_issuer(who: &RawAttributes, issuers: &[&str], place: &Place, found: 
             found.error(&place.key(key), message);
         }
     }
-    for (key, named) in [("groups", &who.groups), ("roles", &who.roles)] {
+    for (key, named) in
+        [("groups", &who.groups), ("roles", &who.roles), ("organizations", &who.organizations)]
+    {
         if named.is_some() {
             found.warn(
                 &place.key(key),

@@ -152,6 +152,8 @@ impl Facts {
             self.verdict = Some(verdict);
             let line = audit::line(&self.decision(guard, detail, now));
             effects.extend(line.map(Effect::RecordDecision));
+            let allowed = verdict == "allow";
+            effects.extend(self.server.map(|server| Effect::CountServer { server, allowed }));
         }
         effects
     }

@@ -137,6 +137,13 @@ pub enum Effect {
     FetchKeys(usize),
     /// Ask an issuer about a token, then feed [`Event::Validated`].
     Validate(validation::Question),
+    /// Count one decision for a server (its index).
+    CountServer {
+        /// Which.
+        server: usize,
+        /// Whether the request may go on.
+        allowed: bool,
+    },
     /// Give back a token that was taken for what cost nothing after all; where that fails one too few is left.
     GiveBack(Take),
     /// Forget that something is somebody's: it has ended. Where that fails it stays his.

@@ -26,6 +26,8 @@ pub struct Attributes {
     pub groups: Vec<String>,
     /// Roles.
     pub roles: Vec<String>,
+    /// Organizations.
+    pub organizations: Vec<String>,
     /// Scopes, all needed.
     pub scopes: Vec<String>,
     /// Issuers, as `iss` spells them.
@@ -96,6 +98,9 @@ impl Attributes {
         if !some(&self.roles, &identity.roles) {
             return Fit::Unmet("roles");
         }
+        if !one(&self.organizations, identity.organization.as_ref()) {
+            return Fit::Unmet("organizations");
+        }
         if self.scopes.iter().all(|s| identity.scopes.contains(s)) {
             return Fit::Met;
         }
@@ -116,7 +121,7 @@ mod tests {
             scopes: vec!["read".into()],
             groups: vec!["staff".into()],
             roles: vec!["operator".into()],
-            organization: None,
+            organization: Some("acme".into()),
             grant: None,
             expires: Timestamp::from_secs(1),
         }))
@@ -127,12 +132,13 @@ mod tests {
 
     #[test]
     fn every_attribute_is_asked_for_by_itself() {
-        let asked: [(&str, &str, Asks); 5] = [
+        let asked: [(&str, &str, Asks); 6] = [
             ("issuers", "https://as", |issuers| Attributes { issuers, ..Attributes::default() }),
             ("clients", "c1", |clients| Attributes { clients, ..Attributes::default() }),
             ("subjects", "alice", |subjects| Attributes { subjects, ..Attributes::default() }),
             ("groups", "staff", |groups| Attributes { groups, ..Attributes::default() }),
             ("roles", "operator", |roles| Attributes { roles, ..Attributes::default() }),
+            ("organizations", "acme", |organizations| Attributes { organizations, ..Attributes::default() }),
         ];
         for (key, own, asks) in asked {
             let fit = |values: &[&str]| {

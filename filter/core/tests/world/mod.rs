@@ -81,6 +81,8 @@ pub struct Driven {
     pub decisions: Vec<Value>,
     pub completions: Vec<Value>,
     pub counts: Vec<&'static str>,
+    /// Decisions by server: allowed or not.
+    pub servers: Vec<(usize, bool)>,
     pub tokens_remembered: Vec<bool>,
     pub leases: Vec<Tag>,
     pub removed_request_headers: Vec<String>,
@@ -162,6 +164,7 @@ impl Gate {
             decisions: Vec::new(),
             completions: Vec::new(),
             counts: Vec::new(),
+            servers: Vec::new(),
             tokens_remembered: Vec::new(),
             leases: Vec::new(),
             removed_request_headers: Vec::new(),
@@ -342,6 +345,7 @@ impl Driven {
             Effect::Count(reason) => self.counts.push(reason),
             Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
             Effect::CountRemoved(_) | Effect::Forget(_) | Effect::GiveBack(_) => {}
+            Effect::CountServer { server, allowed } => self.servers.push((server, allowed)),
         }
     }
 
