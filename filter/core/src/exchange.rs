@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! request head   arrive        which server? Origin? which revision? declared size? which credential?
-//!                flood guard   one token of the source's bucket, before anything costs more
-//!                authenticate  cached or verified token -> Principal        (may wait for keys, or for the issuer);
-//!                              one token of the principal's bucket
+//!                greet         is the token remembered? Else the flood guard: one token of the source's bucket
+//!                authenticate  verified token -> Principal                  (may wait for keys, or for the issuer)
+//!                              one token of the principal's bucket, before anything is judged
 //! request body   read          strict JSON -> one message; header and body agree
 //!                decide        rules -> Permit or Denial                     (needs principal and message)
 //!                admit         whose session? how many streams? one token of each bucket    (exchange/admission.rs)
@@ -31,12 +31,12 @@ use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::head::{Headers, RequestHead, ResponseHead, passing};
 use crate::identity::credential::{self, Credential};
+use crate::identity::jwt::Fault;
 use crate::identity::memory::Memory;
 use crate::identity::origin;
 use crate::identity::principal::Principal;
 use crate::limits::held::{Held, Share};
 use crate::limits::size;
-use crate::limits::tag::Tag;
 use crate::mcp::jsonrpc::{self, Message};
 use crate::mcp::operation::Operation;
 use crate::mcp::versions::{Era, Revision};
@@ -111,6 +111,8 @@ struct Waiting {
     /// What the body must agree with.
     mirrors: Headers,
     credential: Option<Credential>,
+    /// That it was refused a moment ago.
+    refused: Option<Fault>,
     /// What is given back if the credential proves good.
     took: Option<Take>,
     /// What all this takes of the VM's memory until the body has come.
@@ -237,8 +239,6 @@ impl Exchange {
         self.strip(&head);
         let asked = self.asked_by_head(&head, end, server)?;
         let credential = credential::present(&head)?;
-        let rate = server.limits.flood;
-        let flood = Take { tag: Tag::source(&server.name, head.source.as_deref(), rate), rate };
         let mirrors = head.headers.beginning("mcp-");
         let mut share = world.held.share();
         let size = mirrors.size() + credential.as_ref().map_or(0, |c| c.token().len());
@@ -246,6 +246,7 @@ impl Exchange {
         let waiting = Waiting {
             mirrors,
             credential,
+            refused: None,
             took: None,
             share,
             principal: None,
@@ -254,8 +255,7 @@ impl Exchange {
             body_began: false,
             asked,
         };
-        self.phase = Phase::Guarding(Box::new(waiting));
-        Ok(Control::Take(vec![flood]))
+        self.greet(Box::new(waiting), world)
     }
 
     /// Only what is there is removed, each name once.

@@ -84,7 +84,7 @@ pub struct Limits {
     pub request_bytes: u64,
     /// The largest JSON answer, or SSE event, in bytes.
     pub response_bytes: u64,
-    /// Per source address before anything is parsed, and per principal before anything is judged; generous.
+    /// Per principal, and per source address until somebody is known; generous.
     pub flood: Rate,
     /// For what the rules allow; all that cover a request apply.
     pub rates: Vec<Limit>,

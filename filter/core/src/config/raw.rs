@@ -214,8 +214,8 @@ pub struct RawLimits {
     pub request_bytes: Option<RawSize>,
     /// The largest JSON answer, or event of a stream, at most 64MiB. Default 16MiB.
     pub response_bytes: Option<RawSize>,
-    /// Before anything is parsed, per source address (of IPv6 the /64 network), and before anything is judged, per
-    /// principal. Default 100/s, burst 200.
+    /// For all requests, allowed or not: of one principal, and, until a token is known, of one source address (of IPv6 the
+    /// /64 network). Default 100/s, burst 200.
     pub flood: Option<RawRate>,
     /// For allowed requests of one principal (issuer and subject). Default: none.
     pub principal: Option<RawRate>,

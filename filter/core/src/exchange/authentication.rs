@@ -15,13 +15,41 @@ use crate::server::Server;
 // === impl Exchange ===
 
 impl Exchange {
+    /// Somebody whose token is remembered is known at once, and spends of his own bucket only; of everybody else the
+    /// address spends first.
+    pub(super) fn greet(
+        &mut self,
+        mut waiting: Box<Waiting>,
+        world: &mut World<'_>,
+    ) -> Result<Control, Denial> {
+        if let Some(credential) = &waiting.credential {
+            match world
+                .memory
+                .recall(self.server_index(), credential, world.now)
+                .map(Option::<&Verified>::cloned)
+            {
+                Ok(Some(verified)) => {
+                    self.effects.push(Effect::CountToken { remembered: true });
+                    return self.identified(waiting, verified, world);
+                }
+                Ok(None) => {}
+                Err(fault) => waiting.refused = Some(fault),
+            }
+        }
+        let server = self.server(world.guard)?;
+        let rate = server.limits.flood;
+        let tag = Tag::source(&server.name, self.facts.source.as_deref(), rate);
+        self.phase = Phase::Guarding(waiting);
+        Ok(Control::Take(vec![Take { tag, rate }]))
+    }
+
     pub(super) fn authenticate(
         &mut self,
         mut waiting: Box<Waiting>,
         world: &mut World<'_>,
     ) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
-        let Some(credential) = &waiting.credential else {
+        if waiting.credential.is_none() {
             // Whether anonymous may do anything is for the rules to say; where none means them, no body is read.
             let admitted = server.rules.rules().iter().any(Rule::admits_anonymous);
             if !admitted {
@@ -30,11 +58,9 @@ impl Exchange {
             self.facts.principal = Some(Principal::Anonymous);
             waiting.principal = Some(Principal::Anonymous);
             return self.proceed(waiting, world);
-        };
-        if let Some(verified) = world.memory.recall(self.server_index(), credential, world.now)? {
-            let verified = verified.clone();
-            self.effects.push(Effect::CountToken { remembered: true });
-            return self.identified(waiting, verified, world);
+        }
+        if let Some(fault) = waiting.refused {
+            return Err(fault.into());
         }
         // Good tokens give theirs back; a flood of made-up ones must not become work here, nor a flood at the issuer.
         let rate = world.guard.unknown_tokens;
