@@ -5,44 +5,44 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use wicketgate_core::exchange::step::{Control, Effect, Event, Lease, Owners, ResponseMode, Step, Take};
+use wicketgate_core::exchange::step::{Control, Event, Lease, Owners, ResponseMode, Step, Take};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::limits::{lease, store};
 use wicketgate_core::reply::Reply;
 use wicketgate_core::server::Limits;
 
-use crate::host::{self, Buffer, Half, Level, Map};
+use crate::host::{self, Buffer, Half, Level};
 use crate::metrics::Table;
 use crate::root::{Active, Moment, clock, now};
-use crate::{audit, deadlines, head, roll, shared, sidecar, streams};
+use crate::{deadlines, head, roll, shared, sidecar, streams};
 
 /// One HTTP exchange.
 pub(crate) struct Http {
     /// `None` when this VM never accepted a configuration: everything is refused.
-    open: Option<Open>,
+    pub(crate) open: Option<Open>,
     context: u32,
     body_fed: bool,
     replied: bool,
     /// How long the host has waited for this exchange of ours.
     worked: Duration,
     /// What an issuer was asked on behalf of this exchange.
-    callout: Option<Callout>,
+    pub(crate) callout: Option<Callout>,
     /// That this exchange counts among the streams of its principal.
     stream: Option<streams::Stream>,
     /// That the root context ends it when its time has come.
     watched: Option<deadlines::Watched>,
     /// That it is known to be lost if this VM dies.
-    under_way: Option<roll::UnderWay>,
+    pub(crate) under_way: Option<roll::UnderWay>,
 }
 
 /// A callout that is under way, or that the host would not even send.
-enum Callout {
+pub(crate) enum Callout {
     Keys(Result<sidecar::Fetch, sidecar::NotSent>),
     Token(Result<sidecar::Asked, sidecar::NotSent>),
 }
 
-struct Open {
-    active: Rc<Active>,
+pub(crate) struct Open {
+    pub(crate) active: Rc<Active>,
     exchange: Exchange,
 }
 
@@ -171,48 +171,6 @@ impl Http {
             now,
         };
         Some(open.exchange.on(event, &mut world))
-    }
-
-    fn perform(&mut self, effects: Vec<Effect>, size: usize) -> Result<(), &'static str> {
-        let Some(open) = &self.open else { return Err("no configuration") };
-        for effect in effects {
-            match effect {
-                Effect::RemoveRequestHeader(name) => {
-                    host::remove_header(Map::Request, &name)
-                        .map_err(|_| "a request header could not be removed")?;
-                }
-                Effect::RemoveResponseHeader(name) => {
-                    host::remove_header(Map::Response, name)
-                        .map_err(|_| "a response header could not be removed")?;
-                }
-                Effect::ReplaceResponseBody(bytes) => {
-                    host::set_buffer(Buffer::ResponseBody, 0, size, &bytes)
-                        .map_err(|_| "the response body could not be replaced")?;
-                }
-                Effect::FetchKeys(issuer) => {
-                    self.callout = Some(Callout::Keys(sidecar::fetch(&open.active, issuer, now())));
-                }
-                Effect::Validate(question) => {
-                    self.callout = Some(Callout::Token(sidecar::ask(&open.active, &question)));
-                }
-                Effect::GiveBack(take) => {
-                    let _ = now().map(|now| shared::give_back(&take, now));
-                }
-                Effect::Forget(binding) => shared::forget(&binding),
-                Effect::RecordDecision(line) => {
-                    audit::decision(&line);
-                    if let Some(under_way) = &mut self.under_way {
-                        under_way.decided();
-                    }
-                }
-                Effect::RecordCompletion(line) => audit::completion(&line),
-                Effect::Count(reason) => open.active.metrics.decision(reason),
-                Effect::CountToken { remembered } => open.active.metrics.token(remembered),
-                Effect::CountServer { server, allowed } => open.active.metrics.server(server, allowed),
-                Effect::CountRemoved(entries) => open.active.metrics.removed(entries),
-            }
-        }
-        Ok(())
     }
 
     /// What a callout comes to that the host would not even send.

@@ -6,6 +6,7 @@ mod audit;
 mod deadlines;
 #[cfg(feature = "drill")]
 mod drill;
+mod effects;
 mod head;
 mod host;
 mod http;

@@ -1,0 +1,55 @@
+//! What a step has to be done besides: headers taken out, callouts begun, records written, things counted.
+
+use wicketgate_core::exchange::step::Effect;
+
+use crate::host::{self, Buffer, Map};
+use crate::http::{Callout, Http};
+use crate::root::now;
+use crate::{audit, shared, sidecar};
+
+// === impl Http ===
+
+impl Http {
+    /// Does all of it, in order; `size` is how many bytes of a body the event stood for. An error is a fault of the host.
+    pub(crate) fn perform(&mut self, effects: Vec<Effect>, size: usize) -> Result<(), &'static str> {
+        let Some(open) = &self.open else { return Err("no configuration") };
+        for effect in effects {
+            match effect {
+                Effect::RemoveRequestHeader(name) => {
+                    host::remove_header(Map::Request, &name)
+                        .map_err(|_| "a request header could not be removed")?;
+                }
+                Effect::RemoveResponseHeader(name) => {
+                    host::remove_header(Map::Response, name)
+                        .map_err(|_| "a response header could not be removed")?;
+                }
+                Effect::ReplaceResponseBody(bytes) => {
+                    host::set_buffer(Buffer::ResponseBody, 0, size, &bytes)
+                        .map_err(|_| "the response body could not be replaced")?;
+                }
+                Effect::FetchKeys(issuer) => {
+                    self.callout = Some(Callout::Keys(sidecar::fetch(&open.active, issuer, now())));
+                }
+                Effect::Validate(question) => {
+                    self.callout = Some(Callout::Token(sidecar::ask(&open.active, &question)));
+                }
+                Effect::GiveBack(take) => {
+                    let _ = now().map(|now| shared::give_back(&take, now));
+                }
+                Effect::Forget(binding) => shared::forget(&binding),
+                Effect::RecordDecision(line) => {
+                    audit::decision(&line);
+                    if let Some(under_way) = &mut self.under_way {
+                        under_way.decided();
+                    }
+                }
+                Effect::RecordCompletion(line) => audit::completion(&line),
+                Effect::Count(reason) => open.active.metrics.decision(reason),
+                Effect::CountToken { remembered } => open.active.metrics.token(remembered),
+                Effect::CountServer { server, allowed } => open.active.metrics.server(server, allowed),
+                Effect::CountRemoved(entries) => open.active.metrics.removed(entries),
+            }
+        }
+        Ok(())
+    }
+}
