@@ -63,31 +63,39 @@ pub(crate) fn watch(context: u32, deadline: Timestamp, rest: Option<(&Rc<Active>
     Watched { context, deadline, rests, closed }
 }
 
-/// Has `ask` ask the issuers whose word for a stream is over; it says whether the question went out.
-pub(crate) fn ask_due(now: Timestamp, mut ask: impl FnMut(&Rc<Active>, u32, &Question) -> bool) {
-    OPEN.with(|open| {
-        let Ok(mut open) = open.try_borrow_mut() else { return };
-        for (context, entry) in open.iter_mut() {
-            let Some(rest) = &mut entry.rest else { continue };
-            if rest.stands(now) != Standing::Ask {
-                continue;
-            }
-            let mut asked = rest.footing.clone();
-            if asked.ask(now).is_some_and(|question| ask(&rest.active, *context, &question)) {
-                rest.footing = asked;
+/// Has `ask` ask the issuers whose word for streams is over, once for all streams of a token; it says whether the question
+/// went out.
+pub(crate) fn ask_due(now: Timestamp, mut ask: impl FnMut(&Rc<Active>, &Question) -> bool) {
+    let mut sent: Vec<(Rc<Active>, Question)> = Vec::new();
+    rests(|rest| {
+        if rest.stands(now) != Standing::Ask {
+            return;
+        }
+        let mut asked = rest.footing.clone();
+        let Some(question) = asked.ask(now) else { return };
+        let goes_along = sent.iter().any(|(active, known)| rest.is_of(active) && *known == question);
+        if goes_along || ask(&rest.active, &question) {
+            rest.footing = asked;
+            if !goes_along {
+                sent.push((Rc::clone(&rest.active), question));
             }
         }
     });
 }
 
-/// What the issuer answered for a stream; `None` for nothing. The next tick draws the consequence.
-pub(crate) fn answered(context: u32, answer: Option<&[u8]>, now: Timestamp) {
+/// What the issuer answered to a question about streams; `None` for nothing. The next tick draws the consequence.
+pub(crate) fn answered(active: &Rc<Active>, question: &Question, answer: Option<&[u8]>, now: Timestamp) {
+    rests(|rest| {
+        if rest.is_of(active) && rest.footing.asks(question) {
+            rest.gone |= rest.footing.answered(answer, &active.guard.issuers, now) == Standing::Gone;
+        }
+    });
+}
+
+fn rests(mut each: impl FnMut(&mut Rest)) {
     OPEN.with(|open| {
         let Ok(mut open) = open.try_borrow_mut() else { return };
-        if let Some(rest) = open.get_mut(&context).and_then(|entry| entry.rest.as_mut()) {
-            let issuers = &rest.active.guard.issuers;
-            rest.gone |= rest.footing.answered(answer, issuers, now) == Standing::Gone;
-        }
+        open.values_mut().filter_map(|entry| entry.rest.as_mut()).for_each(&mut each);
     });
 }
 
@@ -123,6 +131,11 @@ fn close(context: u32, why: Why, closed: &Cell<Option<Why>>) -> bool {
 // === impl Rest ===
 
 impl Rest {
+    /// Whether it began under this configuration.
+    fn is_of(&self, active: &Rc<Active>) -> bool {
+        Rc::ptr_eq(&self.active, active)
+    }
+
     fn stands(&self, now: Timestamp) -> Standing {
         match self.active.memory.try_borrow() {
             _ if self.gone => Standing::Gone,

@@ -4,6 +4,7 @@
 //! A number costs one plain write, because nobody else writes a row whose term runs. Taking a seat and clearing one are swaps.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
@@ -34,7 +35,12 @@ struct Book {
     roots: u32,
 }
 
+/// So many looks, one a second, at which a lapsed row must stand as it did.
+const PATIENCE: u8 = 2;
+
 thread_local! {
+    /// Lapsed rows by seat: whose, until when, how often seen.
+    static SILENT: RefCell<BTreeMap<u16, (Holder, Timestamp, u8)>> = const { RefCell::new(BTreeMap::new()) };
     static BOOK: RefCell<Book> = RefCell::new(Book {
         holder: Holder(RandomState::new().build_hasher().finish()),
         seat: None,
@@ -117,7 +123,7 @@ fn look_around(metrics: &Metrics, now: Timestamp) -> Totals {
                 }
                 totals.add(&row.load);
             }
-            Some((Seat::Lapsed(row), cas)) => {
+            Some((Seat::Lapsed(row), cas)) if has_been_silent(seat, &row) => {
                 if matches!(host::set_shared(&roll::seat_key(seat), &roll::free(), cas), Ok(true)) {
                     mourn(&row, metrics);
                 }
@@ -126,6 +132,19 @@ fn look_around(metrics: &Metrics, now: Timestamp) -> Totals {
         }
     }
     totals
+}
+
+/// Whether a lapsed row has stood so for some looks of this VM. A machine that was stopped, or whose clock was set, wakes with
+/// all rows lapsed: who is alive says so within a tick.
+fn has_been_silent(seat: u16, row: &Row) -> bool {
+    SILENT.with_borrow_mut(|silent| {
+        let (holder, until, looks) = silent.entry(seat).or_insert((row.holder, row.until, 0));
+        if (*holder, *until) != (row.holder, row.until) {
+            (*holder, *until, *looks) = (row.holder, row.until, 0);
+        }
+        *looks = looks.saturating_add(1);
+        *looks > PATIENCE
+    })
 }
 
 fn look(seat: u16, now: Timestamp) -> Option<(Seat, u32)> {
@@ -177,7 +196,15 @@ impl Book {
     fn sit_down(&mut self, metrics: &Metrics, now: Timestamp) {
         let (bytes, until) = roll::write(self.holder, &self.load, now);
         for seat in 0..roll::SEATS {
-            let Some((found @ (Seat::Free | Seat::Lapsed(_)), cas)) = look(seat, now) else { continue };
+            let Some((found, cas)) = look(seat, now) else { continue };
+            let vacant = match &found {
+                Seat::Free => true,
+                Seat::Lapsed(row) => has_been_silent(seat, row),
+                _ => false,
+            };
+            if !vacant {
+                continue;
+            }
             if !matches!(host::set_shared(&roll::seat_key(seat), &bytes, cas), Ok(true)) {
                 continue;
             }

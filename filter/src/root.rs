@@ -39,6 +39,8 @@ pub(crate) struct Active {
     pub(crate) abandoned: RefCell<BTreeMap<usize, u32>>,
     /// Callouts about tokens that exchanges have under way.
     pub(crate) questions: Cell<u32>,
+    /// When those of them that nobody waits for any more will have timed out.
+    pub(crate) unanswered: RefCell<Vec<Timestamp>>,
     /// Ids of the metrics.
     pub(crate) metrics: Metrics,
 }
@@ -104,6 +106,15 @@ impl Active {
         roll::call(self.held.bytes(), keys.collect(), &self.metrics, now);
     }
 
+    /// Questions that nobody waits for count until they would have timed out.
+    fn let_unanswered_go(&self, now: Timestamp) {
+        let Ok(mut unanswered) = self.unanswered.try_borrow_mut() else { return };
+        let before = unanswered.len();
+        unanswered.retain(|ends| now < *ends);
+        let gone = u32::try_from(before.saturating_sub(unanswered.len())).unwrap_or_default();
+        self.questions.set(self.questions.get().saturating_sub(gone));
+    }
+
     /// A fetch of an issuer's keys has ended, whoever began it: what was abandoned counts no longer.
     pub(crate) fn fetched_for_the_abandoned(&self, issuer: usize) {
         let count = self.abandoned.try_borrow_mut().ok().and_then(|mut abandoned| abandoned.remove(&issuer));
@@ -149,6 +160,7 @@ impl Root {
             fetches: Cell::new(0),
             abandoned: RefCell::default(),
             questions: Cell::new(0),
+            unanswered: RefCell::default(),
             metrics,
         })
     }
@@ -164,9 +176,7 @@ impl Context for Root {
     ) {
         let (Some(active), Some(now)) = (&self.active, now()) else { return };
         self.fetching.answered(active, token_id, num_headers, body_size, now);
-        if let Some((context, asked)) = self.fetching.take_question(token_id) {
-            deadlines::answered(context, asked.read(num_headers, body_size).as_deref(), now);
-        }
+        self.fetching.answered_about_token(token_id, num_headers, body_size, now);
     }
 }
 
@@ -184,7 +194,13 @@ impl RootContext for Root {
                     ),
                 );
                 let active = Rc::new(active);
-                LAST.set(Some(Rc::clone(&active)));
+                // Streams that go on under it need its keys, and nobody its tokens any more.
+                if let Some(Ok(mut memory)) =
+                    LAST.replace(Some(Rc::clone(&active))).as_ref().map(|old| old.memory.try_borrow_mut())
+                {
+                    memory.forget_tokens();
+                }
+                self.fetching = sidecar::Fetching::default();
                 self.active = Some(active);
                 self.set_tick_period(Duration::from_millis(50));
                 true
@@ -199,6 +215,7 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let (Some(active), Some(now)) = (&self.active, now()) else { return };
         self.fetching.fetch_due(active, now);
+        active.let_unanswered_go(now);
         self.fetching.ask_due(now);
         self.set_tick_period(TICK);
         if shared::agree_on_salt().is_err() {

@@ -13,7 +13,7 @@ use wicketgate_core::time::Timestamp;
 
 use crate::deadlines;
 use crate::host::{self, Buffer, Level, Map};
-use crate::root::Active;
+use crate::root::{Active, now};
 
 /// The largest key set document that is read, bytes.
 const MAX_DOCUMENT: usize = 256 << 10;
@@ -35,9 +35,10 @@ pub(crate) struct Fetch {
     answered: bool,
 }
 
-/// A question about a token on its way. It counts like a [`Fetch`].
+/// A question about a token on its way. Where the client leaves, it counts on until it would have timed out.
 pub(crate) struct Asked {
     active: Rc<Active>,
+    ends: Option<Timestamp>,
 }
 
 /// The host refused a callout at once (the cluster is not there), or too many are under way.
@@ -54,8 +55,8 @@ struct Destination<'a> {
 #[derive(Default)]
 pub(crate) struct Fetching {
     under_way: BTreeMap<u32, usize>,
-    /// Questions about the tokens of streams, with the stream's context.
-    questions: BTreeMap<u32, (u32, Asked)>,
+    /// Questions about the tokens of streams.
+    questions: BTreeMap<u32, (Question, Asked)>,
 }
 
 /// Asks for the keys of one issuer on behalf of an exchange. A refusal is remembered like a fetch that failed.
@@ -88,7 +89,8 @@ fn send_question(active: &Rc<Active>, question: &Question) -> Result<(u32, Asked
     let token = send(&to, Some(&question.body()), source.timeout).ok_or(NotSent)?;
     active.questions.set(active.questions.get() + 1);
     active.metrics.question();
-    Ok((token, Asked { active: Rc::clone(active) }))
+    let ends = now().map(|now| now.plus(source.timeout));
+    Ok((token, Asked { active: Rc::clone(active), ends }))
 }
 
 fn dispatch(guard: &Guard, issuer: usize) -> Option<u32> {
@@ -143,7 +145,8 @@ impl Drop for Fetch {
 
 impl Asked {
     /// The answer, or `None` for anything that is none.
-    pub(crate) fn read(self, headers: usize, body: usize) -> Option<Vec<u8>> {
+    pub(crate) fn read(mut self, headers: usize, body: usize) -> Option<Vec<u8>> {
+        self.ends = None;
         match document(headers, body, MAX_ANSWER) {
             Ok(bytes) => Some(bytes),
             Err(why) => {
@@ -157,7 +160,10 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.active.questions.set(self.active.questions.get().saturating_sub(1));
+        match (self.ends, self.active.unanswered.try_borrow_mut()) {
+            (Some(ends), Ok(mut unanswered)) => unanswered.push(ends),
+            _ => self.active.questions.set(self.active.questions.get().saturating_sub(1)),
+        }
     }
 }
 
@@ -186,18 +192,24 @@ impl Fetching {
     /// Asks about the tokens of streams that rest on an issuer's word.
     pub(crate) fn ask_due(&mut self, now: Timestamp) {
         let questions = &mut self.questions;
-        deadlines::ask_due(now, |active, context, question| match send_question(active, question) {
-            Ok((token, asked)) => {
-                questions.insert(token, (context, asked));
-                true
+        deadlines::ask_due(now, |active, question| {
+            // Half of the room is left to those who come.
+            if active.questions.get() >= MAX_QUESTIONS / 2 {
+                return false;
             }
-            Err(NotSent) => false,
+            let sent = send_question(active, question).map(|(token, asked)| {
+                questions.insert(token, (question.clone(), asked));
+            });
+            sent.is_ok()
         });
     }
 
-    /// The question that a callout of the root context has asked.
-    pub(crate) fn take_question(&mut self, token: u32) -> Option<(u32, Asked)> {
-        self.questions.remove(&token)
+    /// The answer to a callout of the root context about a token.
+    pub(crate) fn answered_about_token(&mut self, token: u32, headers: usize, body: usize, now: Timestamp) {
+        if let Some((question, asked)) = self.questions.remove(&token) {
+            let active = Rc::clone(&asked.active);
+            deadlines::answered(&active, &question, asked.read(headers, body).as_deref(), now);
+        }
     }
 
     /// The answer to a callout of the root context.

@@ -58,7 +58,7 @@ async fn fast(stage: &Arc<Stage>, people: usize, summary: &mut Summary) {
     let (unlucky, all) = (statuses.get(&503).copied().unwrap_or_default(), people as u64);
     let held = served + unlucky == all && unlucky * 1000 <= all;
     summary.holds("all are served (one in a thousand may meet a full set)", held, format!("{statuses:?}"));
-    let remembered = "wasmcustom.wicketgate.tokens.remembered";
+    let remembered = "wasmcustom.wicketgate.tokens_total.remembered";
     let before = stage.stat(remembered).await;
     let again = people.min(20_000);
     drive(stage, "fast", 0..again, "a").await;

@@ -139,7 +139,7 @@ impl Stage {
 
     /// Decisions so far by reason, those that there were.
     pub(super) async fn decisions(&self) -> BTreeMap<String, u64> {
-        let all = self.stats("wasmcustom.wicketgate.decisions.").await;
+        let all = self.stats("wasmcustom.wicketgate.decisions_total.").await;
         all.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 

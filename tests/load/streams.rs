@@ -147,7 +147,7 @@ async fn ended(open: Vec<Wire>) -> Vec<(bool, usize)> {
 
 fn get(stage: &Stage, which: &str) -> Vec<u8> {
     let token = stage.token("streams", "alice");
-    stage.request("GET", "streams", &token, &[("Last-Event-ID", which)], b"")
+    stage.request("GET", "streams", &token, &[("X-Size", which)], b"")
 }
 
 async fn upstream(sizes: &Sizes) -> Server {
@@ -169,7 +169,7 @@ async fn upstream(sizes: &Sizes) -> Server {
             return Script::Answer(Arc::clone(&plain));
         }
         let [small, large] = &halves;
-        let (first, second) = if request.head.contains("last-event-id: large") { large } else { small };
+        let (first, second) = if request.head.contains("x-size: large") { large } else { small };
         Script::Half(Arc::clone(first), Arc::clone(second))
     })
     .await

@@ -33,7 +33,7 @@ pub struct Decision<'a> {
     /// What was asked, once it is known.
     pub operation: Option<What>,
     /// The protocol revision, once it is known.
-    pub revision: Option<&'static str>,
+    pub revision: Option<&'a str>,
     /// `allow`, `challenge` or `deny`.
     pub verdict: &'static str,
     /// The slug of the denial ([`crate::denial::Denial::reason`]); `allowed` otherwise.

@@ -240,7 +240,7 @@ impl Exchange {
         let asked = self.asked_by_head(&head, end, server)?;
         let credential = credential::present(&head)?;
         let mirrors = head.headers.beginning("mcp-");
-        let mut share = world.held.share();
+        let mut share = world.held.waiting();
         let size = mirrors.size() + credential.as_ref().map_or(0, |c| c.token().len());
         share.set(size).map_err(|_| Denial::Unavailable("room for waiting requests"))?;
         let waiting = Waiting {
@@ -272,6 +272,7 @@ impl Exchange {
         headers::one_host(head)?;
         headers::unrepeated(&head.headers)?;
         let revision = headers::revision_of(head, &server.versions, server.newer);
+        self.facts.newer = headers::newer_than_known(head);
         let modern = matches!(revision, Ok(Some(r)) if r.era() == Era::Modern);
         if !modern {
             self.facts.session = session::id_of(&head.headers)?.map(str::to_owned);
@@ -354,8 +355,13 @@ impl Exchange {
     fn forward(&mut self, permit: Permit, world: &mut World<'_>) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
         let limit = server.limits.response_bytes;
-        let answering =
-            Answering::to(self.facts.operation.as_ref(), self.facts.revision, self.facts.takes_tasks, limit);
+        let answering = Answering::to(
+            self.facts.operation.as_ref(),
+            self.facts.revision,
+            self.facts.newer.is_some(),
+            self.facts.takes_tasks,
+            limit,
+        );
         self.decided("allow", "allowed", None, world);
         self.phase = Phase::Forwarded(Box::new(answering));
         Ok(Control::Forward(permit))

@@ -24,7 +24,7 @@ fn rules() -> Value {
 #[test]
 fn streams_together_hold_no_more_than_the_worker_may() {
     let mut configuration = world::configuration(&rules());
-    configuration["held_bytes"] = json!(4500);
+    configuration["held_bytes"] = json!(4000);
     let mut gate = Gate::new(&configuration);
     let events = [("content-type", "text/event-stream")];
     let mut open: Vec<_> = (0..3)
@@ -44,7 +44,7 @@ fn streams_together_hold_no_more_than_the_worker_may() {
 #[test]
 fn requests_that_wait_for_their_bodies_hold_no_more_than_the_worker_may() {
     let mut configuration = world::configuration(&rules());
-    configuration["held_bytes"] = json!(20_000);
+    configuration["held_bytes"] = json!(80_000);
     let mut gate = Gate::new(&configuration);
     let mut waiting = Vec::new();
     let mut begin = |gate: &mut Gate, mirror: &str, other: &str| {

@@ -45,7 +45,8 @@ fn login(world: &World, chromium: &PathBuf) -> Command {
     let mut command = script("node", "browser/login.mjs");
     command
         .args(["--issuer", &world.origin, "--resource", &world.mcp, "--scope", "mcp:read"])
-        .args(["--user", &login.user, "--password", &login.password])
+        // With `=`, because a password may begin with a dash.
+        .args(["--user", &login.user, &format!("--password={}", login.password)])
         .arg("--chromium")
         .arg(chromium);
     command

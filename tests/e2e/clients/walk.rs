@@ -41,7 +41,9 @@ pub(super) async fn world(name: &str, clients: &[Client]) -> World {
 pub(super) async fn go(world: &World, client: Client, mut command: Command) {
     let password = files::read(&world.state.join(format!("{}.password", client.name))).unwrap();
     command
-        .args(["--url", &world.mcp, "--user", client.name, "--password", password.trim_end()])
+        .args(["--url", &world.mcp, "--user", client.name])
+        // With `=`, because a password may begin with a dash.
+        .arg(format!("--password={}", password.trim_end()))
         .args(["--hidden", "drop_everything"])
         .args(["--steps", if client.slow { STEPS_WITH_SLOW } else { STEPS }]);
     let limit = Duration::from_secs(if client.slow { 240 } else { 120 });

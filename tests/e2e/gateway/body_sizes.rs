@@ -250,7 +250,7 @@ impl Stage {
 
     /// Envoy and the policy must mean the same server.
     async fn another_route_is_denied(&self) {
-        let denied = "wasmcustom.wicketgate.decisions.internal";
+        let denied = "wasmcustom.wicketgate.decisions_total.internal";
         let before = self.world.envoy.stat(denied).await.unwrap().unwrap_or_default();
         self.upstream.take();
         let post = |fields: &[(&str, &str)]| {

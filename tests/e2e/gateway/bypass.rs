@@ -61,7 +61,10 @@ pub(super) fn policy() -> String {
     let limits = "{request_bytes: 64KiB, flood: {rate: 100000/s, burst: 100000}}";
     // Sessions and tasks are whoever's names them first: others prove whose they are.
     let more = "scopes: [mcp:read]\n    origins: [\"https://app.example\"]\n    sessions: {unknown: adopt}\n";
-    stage::policy(limits, RULES).replace("scopes: [mcp:read]\n", more)
+    let unbounded = "hold_headers: true\nunknown_tokens: {rate: 100000/s, burst: 100000}\n";
+    stage::policy(limits, RULES)
+        .replace("hold_headers: true\n", unbounded)
+        .replace("scopes: [mcp:read]\n", more)
 }
 
 /// Everything in the table, spelled out: what may pass, and what may not.

@@ -99,7 +99,12 @@ fn rates(raw: &RawLimits, place: &Place, found: &mut Findings) -> Vec<Limit> {
     }
     for (key, raw) in [("methods", &raw.methods), ("tools", &raw.tools)] {
         for (at, raw) in raw.iter().enumerate() {
-            limits.push(named(key, raw, &place.key(key).index(at), found));
+            let here = place.key(key).index(at);
+            let limit = named(key, raw, &here, found);
+            if limits.iter().any(|other: &Limit| other.name == limit.name && other.rate == limit.rate) {
+                found.error(&here, "stands twice: each request would spend two tokens of one bucket");
+            }
+            limits.push(limit);
         }
     }
     limits

@@ -36,6 +36,8 @@ pub(super) struct Facts {
     /// Whether the answer may be a task.
     pub(super) takes_tasks: bool,
     pub(super) revision: Option<Revision>,
+    /// The date of the revision where it is newer than all known ones.
+    pub(super) newer: Option<String>,
     /// `Mcp-Session-Id` of the request.
     pub(super) session: Option<String>,
     /// The rule that decided.
@@ -66,6 +68,7 @@ impl Facts {
             unanswered: false,
             takes_tasks: false,
             revision: None,
+            newer: None,
             session: None,
             rule: None,
             request_bytes: 0,
@@ -126,7 +129,7 @@ impl Facts {
             server: server.map(|s| s.name.as_str()),
             principal: self.principal.as_ref().map(Who::from),
             operation: self.operation.as_ref().map(What::from),
-            revision: self.revision.map(Revision::as_str),
+            revision: self.newer.as_deref().or(self.revision.map(Revision::as_str)),
             verdict: self.verdict.unwrap_or("none"),
             reason: self.reason,
             detail,

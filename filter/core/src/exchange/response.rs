@@ -58,6 +58,7 @@ impl Answering {
     pub(super) fn to(
         operation: Option<&Operation>,
         revision: Option<Revision>,
+        newer: bool,
         takes_tasks: bool,
         limit: u64,
     ) -> Self {
@@ -65,7 +66,8 @@ impl Answering {
             |o: &Operation| o.method == Operation::STREAM || Method::find(&o.method).is_some_and(|m| m.lists);
         let lists = match revision {
             _ if operation.is_none_or(asked) => Lists::Asked,
-            Some(revision) if revision.era() == Era::Modern && !takes_tasks => Lists::Never,
+            // Nobody knows yet where a newer one has lists.
+            Some(revision) if revision.era() == Era::Modern && !takes_tasks && !newer => Lists::Never,
             _ => Lists::Possible,
         };
         Self { lists, shape: Shape::Counted(Counted::new(limit)), limit }

@@ -79,6 +79,11 @@ impl Footing {
         Some(word.question.clone())
     }
 
+    /// Whether it rests on the answer to this.
+    pub fn asks(&self, question: &Question) -> bool {
+        matches!(self, Self::Word(word) if word.question == *question)
+    }
+
     /// What the issuer says now; `None` if nothing came.
     pub fn answered(&mut self, answer: Option<&[u8]>, issuers: &[Issuer], now: Timestamp) -> Standing {
         let Self::Word(word) = self else { return Standing::Firm };

@@ -123,6 +123,12 @@ impl Memory {
         verified
     }
 
+    /// Forgets all tokens; keys stay.
+    pub fn forget_tokens(&mut self) {
+        self.tokens = TokenCache::new(TOKENS);
+        self.refused = RefusedTokens::new(TOKENS);
+    }
+
     /// New keys of one issuer; tokens signed by a key that is gone are forgotten.
     pub fn replace_keys(&mut self, issuer: usize, keys: KeySet, now: Timestamp) {
         self.tokens.keys_changed(issuer, &keys);

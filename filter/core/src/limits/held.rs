@@ -10,13 +10,16 @@ use super::size::Exceeded;
 #[derive(Clone, Debug)]
 pub struct Held {
     used: Rc<Cell<u64>>,
+    /// The same of requests whose bodies are awaited: apart, so that no crowd of them ends a stream.
+    waiting: Rc<Cell<u64>>,
     limit: u64,
 }
 
 /// What one stream holds of it; given back when it is dropped, however the stream ends.
 #[derive(Debug)]
 pub struct Share {
-    of: Held,
+    used: Rc<Cell<u64>>,
+    limit: u64,
     bytes: u64,
 }
 
@@ -25,23 +28,28 @@ pub struct Share {
 impl Held {
     /// Nothing held yet.
     pub fn new(limit: u64) -> Self {
-        Self { used: Rc::default(), limit }
+        Self { used: Rc::default(), waiting: Rc::default(), limit }
     }
 
     /// The same count under another limit; what is held already stays, even if it is more.
     #[must_use]
     pub fn limited(&self, limit: u64) -> Self {
-        Self { used: Rc::clone(&self.used), limit }
+        Self { limit, ..self.clone() }
     }
 
     /// The bytes held now.
     pub fn bytes(&self) -> u64 {
-        self.used.get()
+        self.used.get().saturating_add(self.waiting.get())
     }
 
-    /// A share that holds nothing yet.
+    /// A stream's share that holds nothing yet.
     pub fn share(&self) -> Share {
-        Share { of: self.clone(), bytes: 0 }
+        Share { used: Rc::clone(&self.used), limit: self.limit, bytes: 0 }
+    }
+
+    /// The same for a request whose body is awaited: all of them together may hold a quarter as much, besides.
+    pub fn waiting(&self) -> Share {
+        Share { used: Rc::clone(&self.waiting), limit: self.limit / 4, bytes: 0 }
     }
 }
 
@@ -55,16 +63,16 @@ impl Share {
     pub fn set(&mut self, bytes: usize) -> Result<(), Exceeded> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let grows = bytes > self.bytes;
-        let used = self.of.used.get().saturating_sub(self.bytes).saturating_add(bytes);
-        self.of.used.set(used);
+        let used = self.used.get().saturating_sub(self.bytes).saturating_add(bytes);
+        self.used.set(used);
         self.bytes = bytes;
-        if grows && used > self.of.limit { Err(Exceeded) } else { Ok(()) }
+        if grows && used > self.limit { Err(Exceeded) } else { Ok(()) }
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.of.used.set(self.of.used.get().saturating_sub(self.bytes));
+        self.used.set(self.used.get().saturating_sub(self.bytes));
     }
 }
 
@@ -85,11 +93,23 @@ mod tests {
 
     #[test]
     fn a_smaller_limit_ends_nothing_that_does_not_grow() {
-        let mut stream = Held::new(100).share();
+        let held = Held::new(100);
+        let mut stream = held.share();
         assert_eq!(stream.set(80), Ok(()));
-        let smaller = stream.of.limited(10);
+        let smaller = held.limited(10);
         assert_eq!((stream.set(70), smaller.bytes()), (Ok(()), 70));
         assert_eq!(smaller.share().set(1), Err(Exceeded));
+    }
+
+    #[test]
+    fn no_crowd_that_waits_ends_a_stream() {
+        let held = Held::new(100);
+        let (mut stream, mut one, mut two) = (held.share(), held.waiting(), held.waiting());
+        assert_eq!((one.set(25), two.set(1)), (Ok(()), Err(Exceeded)));
+        drop(two);
+        assert_eq!((stream.set(100), held.bytes()), (Ok(()), 125));
+        drop(one);
+        assert_eq!(held.bytes(), 100);
     }
 
     proptest! {

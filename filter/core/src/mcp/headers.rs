@@ -47,6 +47,12 @@ pub fn revision_of(
     }
 }
 
+/// The revision that the head names, where it is newer than all known ones.
+pub fn newer_than_known(head: &RequestHead) -> Option<String> {
+    let text = one(&head.headers, VERSION).ok().flatten()?;
+    Newer::Inspect.inspects(text).then(|| text.to_owned())
+}
+
 /// No header that is read here or upstream stands twice.
 ///
 /// # Errors
