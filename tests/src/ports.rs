@@ -1,26 +1,53 @@
 //! Which port is free? All of them on loopback.
 
+use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::{Failure, Result};
 
 /// Below the range from which Linux takes ports for outgoing connections, so that none of those gets in the way.
 const FIRST: u16 = 12_000;
-const LAST: u16 = 31_999;
+/// Each process takes ports from a lane of its own: between the look at a port and the program that listens there lie
+/// seconds, in which nobody else may have been given the same one.
+const LANES: u16 = 20;
+const PORTS: u16 = 1000;
 
-/// A port that nobody listens on now. It is taken at random, so that worlds that start at the same time differ.
+/// The lane of this process, which is its own as long as the file is open.
+static LANE: OnceLock<(u16, Option<File>)> = OnceLock::new();
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
+/// A port that nobody listens on now, and that this process has not been given before.
 ///
 /// # Errors
-/// No free port in a hundred tries.
+/// No free port in the whole lane.
 pub fn free() -> Result<u16> {
-    for _ in 0..100 {
-        let random = getrandom::u32().map_err(|error| Failure::new(format!("no random numbers: {error}")))?;
-        let offset = u16::try_from(random % u32::from(LAST - FIRST)).unwrap_or(0);
-        if is_free(FIRST + offset) {
-            return Ok(FIRST + offset);
+    let (lane, _) = LANE.get_or_init(lane);
+    let first = FIRST + lane * PORTS;
+    for _ in 0..PORTS {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS;
+        if is_free(port) {
+            return Ok(port);
         }
     }
-    Err(Failure::new(format!("no free port between {FIRST} and {LAST}: stop something that listens there.")))
+    let last = first + PORTS - 1;
+    Err(Failure::new(format!("no free port between {first} and {last}: stop something that listens there.")))
+}
+
+/// The first that no other process has; where none can be locked, or all are, one at random.
+fn lane() -> (u16, Option<File>) {
+    let directory = std::env::temp_dir().join("wicketgate-ports");
+    // Where it cannot be made, no lane in it can be either.
+    let _ = fs::create_dir_all(&directory);
+    let locked = |lane: u16| {
+        let file = File::options().create(true).append(true).open(directory.join(lane.to_string())).ok()?;
+        file.try_lock().ok().map(|()| (lane, Some(file)))
+    };
+    (0..LANES).find_map(locked).unwrap_or_else(|| {
+        let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
+        (u16::try_from(random % u32::from(LANES)).unwrap_or(0), None)
+    })
 }
 
 /// `preferred` when nobody listens on it, else any free port.
