@@ -230,7 +230,9 @@ impl Seen {
         pairs.extend((flags & 16 != 0).then_some(("content-length", "201")));
         let end = flags & 32 != 0;
         (self.answer_began, self.ended[1]) = (true, end);
-        let head = ResponseHead { status, headers: headers(&pairs) };
+        // What no upstream was asked for is an answer of the host's own.
+        let by_host = status >= 400 && self.driven.forwarded.is_none();
+        let head = ResponseHead { status, headers: headers(&pairs), by_host };
         self.driven.feed(vm, Event::ResponseHead { head, end });
         if self.driven.forwarded.is_some() {
             watcher.session_given(&self.driven, self.session, given);
