@@ -166,10 +166,10 @@ proptest! {
     fn eviction_never_grants_tokens(
         rate in rates(),
         steps in proptest::collection::vec(
-            (0..14_u8, prop_oneof![0..200_000_000_u64, 0..40_000_000_000_u64], 0..1_000_000_000_u64, 1..4_u32), 1..160),
+            (0..20_u8, prop_oneof![0..200_000_000_u64, 0..40_000_000_000_u64], 0..1_000_000_000_u64, 1..4_u32), 1..160),
     ) {
         let mut set = OneSet::default();
-        let mut logs = vec![Vec::new(); 14];
+        let mut logs = vec![Vec::new(); 20];
         let mut clock = START;
         for (who, forward, late, cost) in steps {
             clock += forward;
