@@ -81,20 +81,10 @@ mod tests {
 
     use super::{Handle, Owner};
     use crate::identity::principal::{Identity, Principal};
-    use crate::time::Timestamp;
 
     fn someone(issuer: &str, subject: &str, client: Option<&str>) -> Principal {
-        Principal::Authenticated(Box::new(Identity {
-            issuer: issuer.into(),
-            subject: subject.into(),
-            client: client.map(str::to_owned),
-            scopes: vec![],
-            groups: vec![],
-            roles: vec![],
-            organization: None,
-            grant: None,
-            expires: Timestamp::from_secs(1),
-        }))
+        let client = client.map(str::to_owned);
+        Principal::Authenticated(Box::new(Identity { client, ..Identity::named(issuer, subject) }))
     }
 
     #[test]

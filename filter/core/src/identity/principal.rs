@@ -34,6 +34,24 @@ pub struct Identity {
     pub expires: Timestamp,
 }
 
+#[cfg(test)]
+impl Identity {
+    /// Somebody of whom nothing else is known, for tests.
+    pub(crate) fn named(issuer: &str, subject: &str) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+            client: None,
+            scopes: Vec::new(),
+            groups: Vec::new(),
+            roles: Vec::new(),
+            organization: None,
+            grant: None,
+            expires: Timestamp::from_secs(1),
+        }
+    }
+}
+
 // === impl Principal ===
 
 impl Principal {

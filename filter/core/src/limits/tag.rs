@@ -153,20 +153,9 @@ mod tests {
     use super::{Per, Tag};
     use crate::identity::principal::{Identity, Principal};
     use crate::limits::rate::Rate;
-    use crate::time::Timestamp;
 
     fn someone(issuer: &str, subject: &str) -> Principal {
-        Principal::Authenticated(Box::new(Identity {
-            issuer: issuer.into(),
-            subject: subject.into(),
-            client: None,
-            scopes: vec![],
-            groups: vec![],
-            roles: vec![],
-            organization: None,
-            grant: None,
-            expires: Timestamp::from_secs(1),
-        }))
+        Principal::Authenticated(Box::new(Identity::named(issuer, subject)))
     }
 
     #[test]

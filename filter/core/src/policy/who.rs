@@ -111,19 +111,15 @@ impl Attributes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
 
     fn alice() -> Principal {
         Principal::Authenticated(Box::new(Identity {
-            issuer: "https://as".into(),
-            subject: "alice".into(),
             client: Some("c1".into()),
             scopes: vec!["read".into()],
             groups: vec!["staff".into()],
             roles: vec!["operator".into()],
             organization: Some("acme".into()),
-            grant: None,
-            expires: Timestamp::from_secs(1),
+            ..Identity::named("https://as", "alice")
         }))
     }
 

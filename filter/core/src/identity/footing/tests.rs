@@ -30,17 +30,7 @@ fn credential() -> Credential {
 }
 
 fn vouched(until: Timestamp) -> Footing {
-    let identity = Identity {
-        issuer: "https://auth.example".into(),
-        subject: "alice".into(),
-        client: None,
-        scopes: vec![],
-        groups: vec![],
-        roles: vec![],
-        organization: None,
-        grant: None,
-        expires: at(3600),
-    };
+    let identity = Identity { expires: at(3600), ..Identity::named("https://auth.example", "alice") };
     let verified = Verified { identity, issuer: 0, key: None, until };
     Footing::of(&verified, Some(credential()), RESOURCE).unwrap()
 }

@@ -3,7 +3,6 @@ use super::super::rule::{Effect, Rule, Targets};
 use super::super::who::{Attributes, Who};
 use super::*;
 use crate::identity::principal::Identity;
-use crate::time::Timestamp;
 use proptest::prelude::*;
 
 fn patterns(names: &[&str]) -> Vec<Pattern> {
@@ -27,15 +26,9 @@ fn having(scopes: &[&str], roles: &[&str]) -> Who {
 fn someone(scopes: &[&str], roles: &[&str]) -> Principal {
     let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
     Principal::Authenticated(Box::new(Identity {
-        issuer: "https://as".into(),
-        subject: "s".into(),
-        client: None,
         scopes: own(scopes),
-        groups: vec![],
         roles: own(roles),
-        organization: None,
-        grant: None,
-        expires: Timestamp::from_secs(1),
+        ..Identity::named("https://as", "s")
     }))
 }
 
