@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::clients;
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::oauth::claims::AccessClaims;
@@ -73,7 +74,7 @@ pub(crate) async fn for_resource(
     Ok(access_token(claims.filter(|claims| claims.aud.contains(resource))))
 }
 
-/// The claims of a token that we signed, that has not expired, and whose grant lives.
+/// The claims of a token that we signed, that has not expired, and whose grant and client live.
 async fn live_claims(
     context: &Context,
     token: &str,
@@ -83,7 +84,8 @@ async fn live_claims(
         return Ok(None);
     };
     let grant = context.store.grant(&claims.grant_id, now).await?;
-    Ok(grant.is_some_and(|grant| grant.is_live()).then_some(claims))
+    let live = grant.is_some_and(|grant| grant.is_live());
+    Ok((live && clients::exists(context, &claims.client_id, now).await?).then_some(claims))
 }
 
 fn access_token(claims: Option<AccessClaims>) -> Introspection {
