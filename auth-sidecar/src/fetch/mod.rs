@@ -8,7 +8,7 @@ mod address;
 pub(crate) mod cache;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -30,8 +30,9 @@ const FRESHNESS: std::ops::RangeInclusive<Duration> =
 
 /// Fetches JSON documents of strangers.
 pub(crate) struct Fetcher {
-    /// None when the system has no certificate authorities: then nothing can be fetched.
-    http: Option<Client>,
+    /// Made when it is first needed: most servers never fetch anything, and then need no certificate authorities.
+    http: OnceLock<Option<Client>>,
+    ca: Option<Vec<u8>>,
     private_hosts: Arc<[String]>,
     places: Semaphore,
 }
@@ -70,8 +71,17 @@ struct NotPublic;
 
 impl Fetcher {
     pub(crate) fn new(policy: &FetchPolicy) -> Self {
-        let private_hosts: Arc<[String]> = policy.private_hosts.clone().into();
-        let resolver = PublicAddresses { private_hosts: Arc::clone(&private_hosts) };
+        Self {
+            http: OnceLock::new(),
+            ca: policy.ca.clone(),
+            private_hosts: policy.private_hosts.clone().into(),
+            places: Semaphore::new(MOST_AT_ONCE),
+        }
+    }
+
+    /// None when the system has no certificate authorities: then nothing can be fetched.
+    fn client(&self) -> Option<Client> {
+        let resolver = PublicAddresses { private_hosts: Arc::clone(&self.private_hosts) };
         let mut builder = Client::builder()
             .https_only(true)
             .redirect(redirect::Policy::none())
@@ -80,14 +90,14 @@ impl Fetcher {
             .dns_resolver(resolver)
             .pool_max_idle_per_host(0)
             .user_agent("wicketgate-auth");
-        if let Some(pem) = &policy.ca {
+        if let Some(pem) = &self.ca {
             builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem).unwrap_or_default());
         }
         let http = builder.build();
         if let Err(error) = &http {
-            tracing::warn!(event = "nothing_can_be_fetched", %error);
+            tracing::error!(event = "nothing_can_be_fetched", %error);
         }
-        Self { http: http.ok(), private_hosts, places: Semaphore::new(MOST_AT_ONCE) }
+        http.ok()
     }
 
     /// The JSON document at `url`, of at most `most` bytes.
@@ -109,7 +119,7 @@ impl Fetcher {
     }
 
     async fn fetch(&self, url: &Url, most: usize) -> Result<Fetched, FetchError> {
-        let http = self.http.as_ref().ok_or(FetchError::Unreachable)?;
+        let http = self.http.get_or_init(|| self.client()).as_ref().ok_or(FetchError::Unreachable)?;
         let request = http.get(url.clone()).header(header::ACCEPT, "application/json");
         let mut response = request.send().await.map_err(|error| {
             tracing::debug!(event = "fetch_failed", error = %error.without_url());

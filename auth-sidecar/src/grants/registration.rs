@@ -161,6 +161,10 @@ async fn shared(
 ) -> Result<Option<Map<String, Value>>, Failure> {
     let Some(id) = shared_id(context, registration, address) else { return Ok(None) };
     let known = clients::find(context, &id, now).await?;
+    if known.is_some() {
+        let until = now.plus(context.config.lifetimes.unused_client);
+        context.store.extend_client(&id, until, now).await?;
+    }
     Ok(known.map(|client| response(context, &client, None, None)))
 }
 

@@ -112,7 +112,7 @@ fn auth_method(asked: &Map<String, Value>, default: AuthMethod) -> Result<AuthMe
     }
 }
 
-/// The algorithm counts for a client that signs assertions; for others it means nothing, and is not kept.
+/// The one algorithm that assertions of this client may have (OpenID Connect Registration section 2).
 fn assertion_algorithm(asked: &Map<String, Value>) -> Result<Option<Algorithm>, OAuthError> {
     let Some(value) = asked.get("token_endpoint_auth_signing_alg") else { return Ok(None) };
     let algorithm = value.as_str().and_then(Algorithm::named);
