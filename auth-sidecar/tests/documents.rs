@@ -69,10 +69,25 @@ fn the_source_keeps_to_its_arrows() {
     for (room, forbidden) in [
         (
             "oauth",
-            ["app", "endpoints", "fetch", "grants", "idp", "keys", "metrics", "pages", "sealing", "server", "store"]
-                .as_slice(),
+            [
+                "app",
+                "endpoints",
+                "fetch",
+                "grants",
+                "idp",
+                "keys",
+                "metrics",
+                "pages",
+                "sealing",
+                "server",
+                "store",
+            ]
+            .as_slice(),
         ),
-        ("store", &["app", "config", "endpoints", "fetch", "grants", "idp", "keys", "metrics", "pages", "server"]),
+        (
+            "store",
+            &["app", "config", "endpoints", "fetch", "grants", "idp", "keys", "metrics", "pages", "server"],
+        ),
         ("idp", &["app", "endpoints", "fetch", "grants", "keys", "oauth", "pages", "server"]),
         ("config", &["app", "endpoints", "fetch", "grants", "keys", "metrics", "pages", "server", "store"]),
         ("grants", &["endpoints", "pages", "server"]),

@@ -9,7 +9,7 @@ use crate::clock::UnixTime;
 /// Places; each URL was accepted by somebody's request, so their number must not grow with requests.
 const MOST: usize = 2_048;
 /// A failure is remembered for so long, so that requests do not become a flood towards somebody's server.
-const FAILURE: Duration = Duration::from_secs(60);
+const FAILURE: Duration = Duration::from_secs(10);
 /// What was good may stand in for so long while its server does not answer.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -91,6 +91,14 @@ impl<T: Clone> Cache<T> {
         known
     }
 
+    /// Forgets a failure, for somebody who may ask again.
+    pub(crate) fn forget_failure(&self, url: &str) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.get(url).is_some_and(|entry| entry.failed.is_some()) {
+            entries.remove(url);
+        }
+    }
+
     fn insert(&self, url: &str, entry: Entry<T>, now: UnixTime) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= MOST && !entries.contains_key(url) {
@@ -120,19 +128,21 @@ mod tests {
         assert_eq!(cache.get("u", at(99)), Known::Good(1, at(0)));
         assert_eq!(cache.get("u", at(100)), Known::Nothing);
         assert_eq!(cache.miss("u", "why", at(100)), Known::Good(1, at(100)));
-        assert_eq!(cache.get("u", at(159)), Known::Good(1, at(100)));
-        assert_eq!(cache.get("u", at(160)), Known::Nothing);
+        assert_eq!(cache.get("u", at(109)), Known::Good(1, at(100)));
+        assert_eq!(cache.get("u", at(110)), Known::Nothing);
         assert_eq!(cache.miss("u", "why", at(86_400)), Known::Bad("why"), "a day after it was fetched");
     }
 
     #[test]
-    fn failures_are_remembered_for_a_minute() {
+    fn failures_are_remembered_for_a_moment() {
         let cache = Cache::<u8>::new();
         cache.keep("u", &1, Duration::from_secs(60), at(0));
         cache.refuse("u", "why", at(60));
-        assert_eq!(cache.get("u", at(119)), Known::Bad("why"));
-        assert_eq!(cache.get("u", at(120)), Known::Nothing);
-        assert_eq!(cache.miss("u", "gone", at(120)), Known::Bad("gone"), "what was refused never stands in");
+        assert_eq!(cache.get("u", at(69)), Known::Bad("why"));
+        assert_eq!(cache.get("u", at(70)), Known::Nothing);
+        assert_eq!(cache.miss("u", "gone", at(70)), Known::Bad("gone"), "what was refused never stands in");
+        cache.forget_failure("u");
+        assert_eq!(cache.get("u", at(71)), Known::Nothing);
     }
 
     #[test]

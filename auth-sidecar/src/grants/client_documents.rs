@@ -57,14 +57,15 @@ pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<C
 }
 
 /// A sign-in begins with an id from anywhere. What it makes us fetch is counted for the address that it came from, so
-/// that nobody can send us against others.
-pub(crate) async fn limit(
+/// that nobody can send us against others; a failure is then no reason not to try again (the draft forbids to remember
+/// errors).
+pub(crate) async fn begin(
     context: &Context,
     id: &str,
     address: IpAddr,
     now: UnixTime,
 ) -> Result<(), Failure> {
-    if !context.config.cimd.enabled || !matches!(context.documents.get(id, now), Known::Nothing) {
+    if !context.config.cimd.enabled || matches!(context.documents.get(id, now), Known::Good(..)) {
         return Ok(());
     }
     let counter = format!("client document {address}");
@@ -73,6 +74,7 @@ pub(crate) async fn limit(
         tracing::warn!(event = "client_document_throttled", %address);
         return Err(Failure::TooMany);
     }
+    context.documents.forget_failure(id);
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::oauth::jwk::{KeySet, KeySource};
 
 const LARGEST: usize = 64 * 1024;
 /// Keys that do not fit may have been replaced since: they are fetched anew, but not more often than this.
-const REFETCH_AFTER: Duration = Duration::from_secs(60);
+const REFETCH_AFTER: Duration = Duration::from_secs(10);
 const MISSING: &str = "the keys of this client cannot be fetched";
 
 /// The keys, as remembered or fetched.

@@ -106,8 +106,7 @@ async fn documents_that_make_no_client() {
         publisher.answer(path, code, headers, &body);
         let client = public(publisher.url(path));
         assert_eq!(status(&world, &client).await, 400, "{path}");
-        assert_eq!(status(&world, &client).await, 400, "{path}");
-        assert_eq!(publisher.asked(path), 1, "{path}: a refusal is remembered for a while");
+        assert_eq!(publisher.asked(path), 1, "{path}");
     }
     let plus_json = publisher.url("/plus");
     let body = document(&plus_json).to_string();
@@ -126,14 +125,29 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_forgotten_after_a_minute() {
+async fn an_error_is_not_remembered_for_a_sign_in() {
     let (publisher, world, _) = published().await;
     let client = public(publisher.url("/later.json"));
     assert_eq!(status(&world, &client).await, 400);
     publisher.publish("/later.json", &document(&client.id));
-    assert_eq!(status(&world, &client).await, 400);
-    world.advance(Duration::from_secs(60));
     assert_eq!(status(&world, &client).await, 200);
+}
+
+#[tokio::test]
+async fn the_token_endpoint_does_not_ask_a_failing_host_again_and_again() {
+    let (publisher, world, client) = published().await;
+    let tokens = client.tokens(&world).await;
+    publisher.answer("/client.json", 404, "", "");
+    world.advance(Duration::from_secs(600));
+    for (seconds, asked) in [(0, 2), (0, 2), (10, 3)] {
+        world.advance(Duration::from_secs(seconds));
+        let (status, answer) = client.refresh(&world, &tokens.refresh, &[]).await;
+        assert_eq!((status, &answer["error"]), (401, &json!("invalid_client")), "it is no client any more");
+        assert_eq!(publisher.asked("/client.json"), asked);
+    }
+    publisher.publish("/client.json", &document(&client.id));
+    world.advance(Duration::from_secs(10));
+    assert_eq!(client.refresh(&world, &tokens.refresh, &[]).await.0, 200, "nothing was thrown away");
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ async fn begin(
 
 async fn client(context: &Context, caller: &Caller, id: &str, now: UnixTime) -> Result<Client, Failure> {
     if metadata_document::is_url(id) {
-        client_documents::limit(context, id, caller.network(), now).await?;
+        client_documents::begin(context, id, caller.network(), now).await?;
     }
     match clients::find(context, id, now).await {
         // Whether a place does not answer now or is none of the public internet: the request named it.
