@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::ConfigError;
 use super::duration::Span;
 use super::secret_ref::SecretRef;
+use crate::oauth::scope::ScopeSet;
 use crate::secret::Digest;
 
 /// Shorter ones could be guessed.
@@ -26,6 +27,8 @@ pub struct RegistrationPolicy {
     /// Whether the same public client, registered again from the same address, gets the same id. Nobody can manage
     /// such a shared registration.
     pub share_identical: bool,
+    /// What clients that registered themselves may get in their own name; empty: they may not register for that.
+    pub client_credentials_scopes: ScopeSet,
     /// Whether redirect URIs such as `com.example.app:/callback` may be registered. Outside the MCP specification.
     pub private_use_schemes: bool,
 }
@@ -52,6 +55,7 @@ pub(super) struct RawRegistration {
     per_address_per_hour: u32,
     per_hour: u32,
     share_identical: bool,
+    client_credentials_scopes: Vec<String>,
     private_use_schemes: bool,
 }
 
@@ -85,6 +89,7 @@ impl Default for RawRegistration {
             per_address_per_hour: 600,
             per_hour: 20_000,
             share_identical: false,
+            client_credentials_scopes: Vec::new(),
             private_use_schemes: false,
         }
     }
@@ -107,6 +112,8 @@ impl RawRegistration {
             per_address_per_hour: self.per_address_per_hour,
             per_hour: self.per_hour,
             share_identical: self.share_identical,
+            client_credentials_scopes: ScopeSet::from_list(&self.client_credentials_scopes)
+                .map_err(|why| ConfigError::new("registration.client_credentials_scopes", why))?,
             private_use_schemes: self.private_use_schemes,
         })
     }

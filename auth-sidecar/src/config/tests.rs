@@ -69,6 +69,11 @@ fn every_mistake_is_refused_with_its_place() {
             "open: true, initial_access_tokens: [{env: WICKETGATE_TEST_UNSET}]",
             "registration.initial_access_tokens[0]: environment",
         ),
+        (
+            "open: true",
+            "open: true, client_credentials_scopes: ['a b']",
+            "registration.client_credentials_scopes",
+        ),
         ("signing:", "cimd: {enable: true}\nsigning:", "cimd"),
         ("signing:", "fetch: {private_hosts: ['localhost:1']}\nsigning:", "fetch.private_hosts[0]"),
         ("signing:", "fetch: {private_hosts: [Localhost]}\nsigning:", "fetch.private_hosts[0]"),

@@ -45,6 +45,7 @@ pub(crate) enum Admitted {
 pub(crate) fn rules(context: &Context) -> Rules {
     Rules {
         private_use_schemes: context.config.registration.private_use_schemes,
+        client_credentials: !context.config.registration.client_credentials_scopes.is_empty(),
         default_method: AuthMethod::ClientSecretBasic,
     }
 }

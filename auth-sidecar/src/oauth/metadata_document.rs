@@ -57,7 +57,7 @@ pub fn admit(id: &str, body: &[u8], private_use_schemes: bool) -> Result<Client,
     if ["client_secret", "client_secret_expires_at"].iter().any(|field| document.contains_key(*field)) {
         return Err(refuse("a public document holds no client_secret"));
     }
-    let rules = Rules { private_use_schemes, default_method: AuthMethod::None };
+    let rules = Rules { private_use_schemes, client_credentials: false, default_method: AuthMethod::None };
     let registration = registration::admit(document, rules)?;
     if registration.auth_method.is_shared_secret() {
         return Err(refuse("token_endpoint_auth_method must be none or private_key_jwt"));

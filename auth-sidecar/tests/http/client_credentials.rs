@@ -59,6 +59,29 @@ async fn it_can_be_introspected_and_revoked() {
 }
 
 #[tokio::test]
+async fn it_can_be_registered_where_the_operator_says_for_what() {
+    let scopes = "open: true, client_credentials_scopes: [mcp:read]";
+    let world = World::start_with(|yaml| yaml.replace("open: true", scopes)).await;
+    let body = json!({"grant_types": ["client_credentials"], "scope": "mcp:write"});
+    let (status, answer) =
+        read(world.http.post(world.url("/register")).json(&body).send().await.unwrap()).await;
+    assert_eq!((status, &answer["grant_types"]), (201, &json!(["client_credentials"])), "{answer}");
+    assert_eq!((&answer["response_types"], &answer["redirect_uris"]), (&json!([]), &json!([])));
+    let text = |key: &str| answer[key].as_str().unwrap().to_owned();
+    let client = Client {
+        id: text("client_id"),
+        secret: Some(text("client_secret")),
+        method: text("token_endpoint_auth_method"),
+    };
+    let (status, body) = ask(&world, &client, &[("resource", RESOURCE)]).await;
+    assert_eq!((status, &body["scope"]), (200, &json!("mcp:read")), "{body}");
+    let (status, body) = ask(&world, &client, &[("resource", RESOURCE), ("scope", "mcp:write")]).await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_scope")));
+    let (status, body) = client.refresh(&world, "mr_x", &[]).await;
+    assert_eq!((status, &body["error"]), (400, &json!("unauthorized_client")));
+}
+
+#[tokio::test]
 async fn refusals() {
     let (world, machine) = world().await;
     for (client, form, status, error) in [

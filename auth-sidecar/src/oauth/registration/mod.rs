@@ -21,6 +21,8 @@ const LONGEST_SCOPE: usize = 2048;
 pub struct Rules {
     /// Whether redirect URIs such as `com.example.app:/callback` are admitted.
     pub private_use_schemes: bool,
+    /// Whether a client may be registered for tokens in its own name.
+    pub client_credentials: bool,
     /// `token_endpoint_auth_method` where it is left out.
     pub default_method: AuthMethod,
 }
@@ -65,9 +67,13 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
 pub fn admit(mut asked: Map<String, Value>, rules: Rules) -> Result<Registration, OAuthError> {
     asked.retain(|_, value| !value.is_null() && value != "");
     let auth_method = auth_method(&asked, rules.default_method)?;
-    let redirect_uris = redirect_uris(&asked, rules.private_use_schemes)?;
-    let grant_types = grant_types(&asked)?;
-    response_types(&asked)?;
+    let grant_types = grant_types(&asked, rules.client_credentials)?;
+    let has_code = grant_types.contains(&GrantType::AuthorizationCode);
+    let redirect_uris = redirect_uris(&asked, has_code, rules.private_use_schemes)?;
+    let response_types = response_types(&asked, has_code)?;
+    if auth_method == AuthMethod::None && grant_types.contains(&GrantType::ClientCredentials) {
+        return Err(refuse("client_credentials is for clients that can prove who they are"));
+    }
     let assertion_algorithm = assertion_algorithm(&asked)?;
     let keys = fields::keys(&asked)?;
     keys_suit(auth_method, assertion_algorithm, keys.as_ref())?;
@@ -83,7 +89,7 @@ pub fn admit(mut asked: Map<String, Value>, rules: Rules) -> Result<Registration
     metadata.insert("token_endpoint_auth_method".into(), auth_method.as_str().into());
     let grant_names: Vec<&str> = grant_types.iter().map(|grant| grant.as_str()).collect();
     metadata.insert("grant_types".into(), grant_names.into());
-    metadata.insert("response_types".into(), vec!["code"].into());
+    metadata.insert("response_types".into(), response_types.into());
     if let Some(algorithm) = assertion_algorithm {
         metadata.insert("token_endpoint_auth_signing_alg".into(), algorithm.as_str().into());
     }
@@ -134,12 +140,19 @@ fn keys_suit(
     }
 }
 
-fn redirect_uris(asked: &Map<String, Value>, private_use_schemes: bool) -> Result<Vec<String>, OAuthError> {
+/// What is redirected to a client needs somewhere to go (RFC 7591 section 2).
+fn redirect_uris(
+    asked: &Map<String, Value>,
+    has_code: bool,
+    private_use_schemes: bool,
+) -> Result<Vec<String>, OAuthError> {
     let invalid = |why: &'static str| ErrorCode::InvalidRedirectUri.because(why);
-    let Some(Value::Array(list)) = asked.get("redirect_uris") else {
-        return Err(invalid("redirect_uris must be a list"));
+    let list = match asked.get("redirect_uris") {
+        Some(Value::Array(list)) => list.as_slice(),
+        None if !has_code => &[],
+        _ => return Err(invalid("redirect_uris must be a list")),
     };
-    if list.is_empty() || list.len() > MOST_REDIRECT_URIS {
+    if (list.is_empty() && has_code) || list.len() > MOST_REDIRECT_URIS {
         return Err(invalid("redirect_uris must hold 1 to 20 URIs"));
     }
     let mut uris = Vec::new();
@@ -152,27 +165,37 @@ fn redirect_uris(asked: &Map<String, Value>, private_use_schemes: bool) -> Resul
 }
 
 /// Clients list every grant that they know (`urn:ietf:params:oauth:grant-type:device_code` and the like); what we do
-/// not support is left out, as long as the code grant is there. `client_credentials` is the operator's to give: whoever
-/// may register could else do without any user.
-fn grant_types(asked: &Map<String, Value>) -> Result<Vec<GrantType>, OAuthError> {
+/// not support is left out, as long as there is one left that gets a token. `client_credentials` is the operator's to
+/// give: whoever may register could else do without any user.
+fn grant_types(asked: &Map<String, Value>, client_credentials: bool) -> Result<Vec<GrantType>, OAuthError> {
     let Some(names) = fields::strings(asked, "grant_types")? else {
         return Ok(vec![GrantType::AuthorizationCode]);
     };
-    let registrable = [GrantType::AuthorizationCode, GrantType::RefreshToken];
-    let supported: Vec<GrantType> =
-        registrable.into_iter().filter(|grant| names.contains(&grant.as_str())).collect();
-    if supported.contains(&GrantType::AuthorizationCode) {
-        Ok(supported)
-    } else {
-        Err(refuse("grant_types must include authorization_code"))
+    let named = |grant: GrantType| names.contains(&grant.as_str());
+    let has_code = named(GrantType::AuthorizationCode);
+    let own = client_credentials && named(GrantType::ClientCredentials);
+    let granted = GrantType::ALL.into_iter().filter(|grant| match grant {
+        GrantType::AuthorizationCode => has_code,
+        GrantType::RefreshToken => has_code && named(GrantType::RefreshToken),
+        GrantType::ClientCredentials => own,
+    });
+    match (has_code || own, client_credentials) {
+        (true, _) => Ok(granted.collect()),
+        (false, false) => Err(refuse("grant_types must include authorization_code")),
+        (false, true) => Err(refuse("grant_types must include authorization_code or client_credentials")),
     }
 }
 
-/// `code` belongs to the code grant, which every registration has (RFC 7591 section 2.1).
-fn response_types(asked: &Map<String, Value>) -> Result<(), OAuthError> {
-    match fields::strings(asked, "response_types")? {
-        Some(names) if !names.contains(&"code") => Err(refuse("response_types must include code")),
-        _ => Ok(()),
+/// `code` belongs to the code grant, and nothing else does (RFC 7591 section 2.1).
+fn response_types(asked: &Map<String, Value>, has_code: bool) -> Result<Vec<&'static str>, OAuthError> {
+    let names = fields::strings(asked, "response_types")?;
+    match (has_code, names) {
+        (true, Some(names)) if !names.contains(&"code") => Err(refuse("response_types must include code")),
+        (true, _) => Ok(vec!["code"]),
+        (false, Some(names)) if !names.is_empty() => {
+            Err(refuse("response_types do not fit grant_types without authorization_code"))
+        }
+        (false, _) => Ok(Vec::new()),
     }
 }
 

@@ -2,7 +2,11 @@ use serde_json::json;
 
 use super::*;
 
-const RULES: Rules = Rules { private_use_schemes: false, default_method: AuthMethod::ClientSecretBasic };
+const RULES: Rules = Rules {
+    private_use_schemes: false,
+    client_credentials: false,
+    default_method: AuthMethod::ClientSecretBasic,
+};
 const P256: &str = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
     "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","kid":"one"}"#;
 
@@ -79,6 +83,41 @@ fn keys_come_in_one_of_two_ways() {
         json!({"jwks_uri": "https://app.example/jwks#x"}),
     ] {
         assert_eq!(with(bad.clone()).unwrap_err().code, ErrorCode::InvalidClientMetadata, "{bad}");
+    }
+}
+
+#[test]
+fn grants_and_responses_fit_together() {
+    let read = |body: Value| {
+        let rules = Rules { client_credentials: true, ..RULES };
+        let registration =
+            admit(object(body.to_string().as_bytes()).unwrap(), rules).map_err(|error| error.code)?;
+        let metadata = &registration.metadata;
+        Ok((metadata["grant_types"].clone(), metadata["response_types"].clone()))
+    };
+    let uris = json!(["https://app.example/cb"]);
+    let (code, own, refresh) = ("authorization_code", "client_credentials", "refresh_token");
+    for (body, wanted) in [
+        (json!({"grant_types": [own]}), Ok((json!([own]), json!([])))),
+        (json!({"grant_types": [own, refresh], "response_types": []}), Ok((json!([own]), json!([])))),
+        (
+            json!({"grant_types": [own, code], "redirect_uris": uris}),
+            Ok((json!([code, own]), json!(["code"]))),
+        ),
+        (json!({"grant_types": [own, code]}), Err(ErrorCode::InvalidRedirectUri)),
+        (json!({"grant_types": [own], "redirect_uris": "x"}), Err(ErrorCode::InvalidRedirectUri)),
+        (
+            json!({"grant_types": [own], "redirect_uris": ["http://evil.example/"]}),
+            Err(ErrorCode::InvalidRedirectUri),
+        ),
+        (json!({"grant_types": [own], "response_types": ["code"]}), Err(ErrorCode::InvalidClientMetadata)),
+        (
+            json!({"grant_types": [own], "token_endpoint_auth_method": "none"}),
+            Err(ErrorCode::InvalidClientMetadata),
+        ),
+        (json!({"grant_types": [refresh], "redirect_uris": uris}), Err(ErrorCode::InvalidClientMetadata)),
+    ] {
+        assert_eq!(read(body.clone()), wanted, "{body}");
     }
 }
 
