@@ -35,6 +35,7 @@ pub(crate) struct Fetcher {
     ca: Option<Vec<u8>>,
     private_hosts: Arc<[String]>,
     places: Semaphore,
+    longest: Duration,
 }
 
 /// A document.
@@ -76,6 +77,7 @@ impl Fetcher {
             ca: policy.ca.clone(),
             private_hosts: policy.private_hosts.clone().into(),
             places: Semaphore::new(MOST_AT_ONCE),
+            longest: LONGEST,
         }
     }
 
@@ -109,7 +111,7 @@ impl Fetcher {
             let _place = self.places.acquire().await.map_err(|_| FetchError::Unreachable)?;
             self.fetch(url, most).await
         };
-        tokio::time::timeout(LONGEST, fetched).await.unwrap_or(Err(FetchError::Unreachable))
+        tokio::time::timeout(self.longest, fetched).await.unwrap_or(Err(FetchError::Unreachable))
     }
 
     /// No resolver is asked for an address that stands in the URL itself.
@@ -234,6 +236,16 @@ mod tests {
         ] {
             assert_eq!(fetcher.may_name(&Url::parse(url).unwrap()), wanted, "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_host_that_says_nothing_is_given_up() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("https://{}/c.json", silent.local_addr().unwrap())).unwrap();
+        let policy = FetchPolicy { private_hosts: vec!["127.0.0.1".into()], ca: None };
+        let fetcher = Fetcher { longest: Duration::from_millis(50), ..Fetcher::new(&policy) };
+        assert_eq!(fetcher.json(&url, 1).await.unwrap_err(), FetchError::Unreachable);
+        assert_eq!(fetcher.places.available_permits(), MOST_AT_ONCE, "its place is free again");
     }
 
     #[tokio::test]

@@ -35,16 +35,16 @@ pub(crate) async fn read(
     Ok(registration::response(context, &client, Some(&token), None))
 }
 
-/// Replaces it: what is left out is gone. The token is replaced too, and the old one is worth nothing from then on.
+/// Replaces it by the metadata in `body`, or says what is wrong with that: what is left out is gone. The token is replaced too, and the old one is worth nothing from then on.
 pub(crate) async fn replace(
     context: &Context,
     id: &str,
     bearer: Option<&str>,
-    body: &[u8],
+    body: Result<&[u8], OAuthError>,
     now: UnixTime,
 ) -> Result<Map<String, Value>, Failure> {
     let (client, presented) = managed(context, id, bearer, now).await?;
-    let mut asked = metadata::object(body)?;
+    let mut asked = metadata::object(body?)?;
     let named_secret = own_fields(&client, &mut asked)?;
     let registration = metadata::admit(asked, registration::rules(context))?;
 

@@ -47,6 +47,7 @@ pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<C
     match metadata_document::admit(id, &fetched.body, private_use_schemes) {
         Ok(client) => {
             context.documents.keep(id, &client, fetched.fresh_for, now);
+            tracing::info!(event = "client_document_fetched", client_id = id);
             Ok(client)
         }
         Err(error) => {

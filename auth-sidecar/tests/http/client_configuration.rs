@@ -189,6 +189,8 @@ async fn nobody_else_learns_or_does_anything() {
             assert_eq!((status, &answer["error"]), (401, &json!("invalid_token")), "{method} {id} {token:?}");
         }
     }
+    let form = world.http.put(at(&owned.id)).header("authorization", "Bearer mreg_x").body("x");
+    assert_eq!(form.send().await.unwrap().status(), 401, "before anything else is looked at");
     let twice = owned.request(&world, Method::GET).header("authorization", "Bearer x").send().await.unwrap();
     assert_eq!(twice.status(), 400);
     let query =

@@ -115,6 +115,32 @@ async fn documents_that_make_no_client() {
 }
 
 #[tokio::test]
+async fn a_document_without_a_length_ends_where_it_is_too_large() {
+    let (publisher, world, _) = published().await;
+    let headers = "content-type: application/json\r\ntransfer-encoding: chunked\r\n";
+    let chunked = |text: &str| format!("{:x}\r\n{text}\r\n0\r\n\r\n", text.len());
+    let client = public(publisher.url("/chunked"));
+    let mut body = document(&client.id);
+    publisher.answer("/chunked", 200, headers, &chunked(&body.to_string()));
+    assert_eq!(status(&world, &client).await, 200);
+    let client = public(publisher.url("/large"));
+    body["client_id"] = json!(client.id);
+    body["x"] = json!("x".repeat(17 * 1024));
+    publisher.answer("/large", 200, headers, &chunked(&body.to_string()));
+    assert_eq!(status(&world, &client).await, 400);
+}
+
+#[tokio::test]
+async fn a_host_must_prove_its_name() {
+    let (_trusted, world, _) = published().await;
+    let stranger = Publisher::start().await;
+    let client = public(stranger.url("/client.json"));
+    stranger.publish("/client.json", &document(&client.id));
+    assert_eq!(status(&world, &client).await, 400);
+    assert_eq!(stranger.asked("/client.json"), 0, "nothing is said to somebody without a certificate");
+}
+
+#[tokio::test]
 async fn redirects_are_not_followed() {
     let (publisher, world, client) = published().await;
     for (path, code) in [("/301", 301), ("/302", 302), ("/307", 307)] {

@@ -38,9 +38,8 @@ pub(super) async fn put(
     };
     let now = context.clock.now();
     let replace = async {
-        let bearer = bearer(&headers)?;
-        admit_json(&headers)?;
-        client_configuration::replace(&context, &named(id), bearer, &body, now).await
+        let body = admit_json(&headers).map(|()| body.as_ref());
+        client_configuration::replace(&context, &named(id), bearer(&headers)?, body, now).await
     };
     match replace.await {
         Ok(answer) => reply::fresh_json(StatusCode::OK, &answer),

@@ -99,10 +99,9 @@ async fn answer(stream: TcpStream, acceptor: TlsAcceptor, shelf: Arc<Mutex<Shelf
     };
     let missing = Answer { status: 404, headers: String::new(), body: String::new() };
     let Answer { status, headers, body } = found.unwrap_or(missing);
-    let length = body.len();
-    let text = format!(
-        "HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-    );
+    let chunked = headers.contains("transfer-encoding");
+    let length = if chunked { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+    let text = format!("HTTP/1.1 {status} X\r\n{headers}{length}connection: close\r\n\r\n{body}");
     stream.write_all(text.as_bytes()).await.ok()?;
     stream.shutdown().await.ok()
 }
