@@ -29,7 +29,8 @@ pub(crate) async fn exists(context: &Context, id: &str, now: UnixTime) -> Result
 
 /// Whether a user has let in the client whose document lies at `id`.
 pub(crate) async fn was_let_in(context: &Context, id: &str, now: UnixTime) -> Result<bool, StoreError> {
-    Ok(context.store.client(id, now).await?.is_some())
+    // What cannot be a URL of a client was never let in, and is not looked up.
+    Ok(metadata_document::admit_url(id).is_ok() && context.store.client(id, now).await?.is_some())
 }
 
 async fn known(context: &Context, id: &str, now: UnixTime) -> Result<Option<Client>, StoreError> {

@@ -158,3 +158,18 @@ impl Client {
         self.auth_method != AuthMethod::None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_earlier_versions_are_read() {
+        let earlier = r#"{"id": "c", "name": null, "auth_method": "none", "secret": null, "redirect_uris": [],
+            "grant_types": ["authorization_code"], "default_scope": null, "scope_ceiling": null,
+            "introspects": [], "dynamic": {"issued_at": 1, "metadata": {}}}"#;
+        let client: Client = serde_json::from_str(earlier).unwrap();
+        assert!(client.keys.is_none() && client.document.is_none());
+        assert!(!client.is_managed_with(&Digest::of("")), "it has no registration token");
+    }
+}

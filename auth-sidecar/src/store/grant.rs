@@ -168,10 +168,10 @@ impl Grant {
         }
     }
 
-    /// Whether no user took part.
+    /// Whether no user took part: then nothing was redirected.
     #[must_use]
     pub fn is_clients_own(&self) -> bool {
-        self.subject == self.client_id
+        self.redirect_uri.is_empty()
     }
 
     /// Whether tokens of it are good.

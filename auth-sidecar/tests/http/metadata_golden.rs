@@ -91,6 +91,7 @@ async fn closed_registration_is_neither_offered_nor_there() {
     let (_, document) = read(&world, "/.well-known/oauth-authorization-server").await;
     assert!(document.get("registration_endpoint").is_none());
     assert_eq!(world.post("/register", &[]).await.0, 404);
+    assert_eq!(world.get("/register/c_x").await.status(), 401, "who has registered may still leave");
 }
 
 #[tokio::test]
@@ -101,6 +102,9 @@ async fn browsers_of_other_origins_may_read_and_post() {
         ("/.well-known/openid-configuration", "GET"),
         ("/jwks", "GET"),
         ("/register", "POST"),
+        ("/register/c_x", "GET"),
+        ("/register/c_x", "PUT"),
+        ("/register/c_x", "DELETE"),
         ("/token", "POST"),
         ("/revoke", "POST"),
     ] {
