@@ -58,14 +58,13 @@ async fn verified(
     assertion: &Assertion,
     now: UnixTime,
 ) -> Result<Option<Proven>, Failure> {
-    let Some(source) = &client.keys else { return Ok(None) };
     let issuer = &context.config.issuer;
     let audiences = [issuer.as_str().to_owned(), issuer.endpoint("/token")];
-    let keys = client_keys::current(context, source, now).await?;
+    let Some(keys) = client_keys::current(context, client, now).await? else { return Ok(None) };
     if let Some(proven) = assertion.verify(client, &keys, &audiences, now) {
         return Ok(Some(proven));
     }
-    let newer = client_keys::newer(context, source, now).await?;
+    let newer = client_keys::newer(context, client, now).await?;
     Ok(newer.and_then(|keys| assertion.verify(client, &keys, &audiences, now)))
 }
 

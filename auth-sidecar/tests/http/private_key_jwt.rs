@@ -259,6 +259,27 @@ async fn keys_are_not_fetched_from_private_places() {
 }
 
 #[tokio::test]
+async fn registrations_together_do_not_flood_a_host() {
+    let publisher = Publisher::start().await;
+    let world = World::start_with(|yaml| publisher.allowed(&yaml)).await;
+    let signer = Signer::es256();
+    publisher.publish("/jwks", &signer.jwks());
+    for number in 0..62 {
+        let path = if number == 0 { "/jwks".to_owned() } else { format!("/{number}") };
+        let client = registered(&world, json!({"jwks_uri": publisher.url(&path)})).await;
+        let answer = present(&world, &client, &signer.assertion(&world, &client.id, |_| {})).await;
+        let wanted = if number == 0 {
+            400
+        } else if number < 60 {
+            401
+        } else {
+            503
+        };
+        assert_eq!((answer.0, publisher.asked(&path)), (wanted, usize::from(number < 60)), "{number}");
+    }
+}
+
+#[tokio::test]
 async fn a_configured_client_signs_too() {
     let signer = Signer::es256();
     let jwks = signer.jwks().to_string();
