@@ -18,6 +18,8 @@ use wicketgate_auth::store::{Store, StoreError};
 
 #[path = "store_contract/managed_clients.rs"]
 mod managed_clients;
+#[path = "store_contract/upstream.rs"]
+mod upstream;
 
 const T0: UnixTime = UnixTime(1_000_000);
 
@@ -59,6 +61,7 @@ async fn contract(store: Arc<dyn Store>) {
     store.ping().await.unwrap();
     clients(&*store).await;
     managed_clients::contract(&*store).await;
+    upstream::contract(&*store).await;
     pending_requests(&*store).await;
     sessions(&*store).await;
     consents(&*store).await;

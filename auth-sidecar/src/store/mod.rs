@@ -16,7 +16,9 @@ use crate::oauth::client::Client;
 use crate::secret::Digest;
 
 use self::grant::{Grant, Redeemed, Redemption, Rotated, Rotation};
-use self::records::{Consent, ConsentKey, PendingAuthorization, Session, StoredKey};
+use self::records::{
+    Consent, ConsentKey, PendingAuthorization, Session, StoredKey, UpstreamAccount, UpstreamSignIn,
+};
 
 /// Why the store could not do it. Callers answer 503 and never `invalid_grant`: a client would throw away good tokens.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +78,39 @@ pub trait Store: Send + Sync + 'static {
         id: Digest,
         now: UnixTime,
     ) -> Result<Option<PendingAuthorization>, StoreError>;
+
+    /// Keeps a sign-in that goes on at a provider, under the digest of its state.
+    async fn put_upstream_sign_in(
+        &self,
+        state: Digest,
+        sign_in: UpstreamSignIn,
+        until: UnixTime,
+    ) -> Result<(), StoreError>;
+    /// Reads such a sign-in.
+    async fn upstream_sign_in(
+        &self,
+        state: Digest,
+        now: UnixTime,
+    ) -> Result<Option<UpstreamSignIn>, StoreError>;
+    /// Takes such a sign-in: of several callers, one gets it.
+    async fn take_upstream_sign_in(
+        &self,
+        state: Digest,
+        now: UnixTime,
+    ) -> Result<Option<UpstreamSignIn>, StoreError>;
+
+    /// Keeps or replaces what a provider said of somebody, under its subject.
+    async fn put_upstream_account(&self, account: UpstreamAccount, until: UnixTime)
+    -> Result<(), StoreError>;
+    /// What a provider said of somebody.
+    async fn upstream_account(
+        &self,
+        subject: &str,
+        now: UnixTime,
+    ) -> Result<Option<UpstreamAccount>, StoreError>;
+
+    /// Forgets what a provider said of somebody.
+    async fn remove_upstream_account(&self, subject: &str) -> Result<(), StoreError>;
 
     /// Keeps or replaces a browser's sign-in, under the digest of its cookie.
     async fn put_session(&self, id: Digest, session: Session, until: UnixTime) -> Result<(), StoreError>;

@@ -20,12 +20,42 @@ pub struct PendingAuthorization {
     pub signed_in_for_it: bool,
 }
 
+/// A sign-in that is under way at a provider of identity, under the digest of its `state`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UpstreamSignIn {
+    /// The id of the provider.
+    pub provider: String,
+    /// The digest of the handle of the request that the user approved before.
+    pub pending: Digest,
+    /// Digest of the cookie that the browser got with its approval: no other browser can come back.
+    pub cookie: Digest,
+}
+
+/// What a provider said of somebody when they last signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamAccount {
+    /// The id of the provider.
+    pub provider: String,
+    /// The subject, as in tokens.
+    pub subject: String,
+    /// `groups`.
+    pub groups: Vec<String>,
+    /// `roles`.
+    pub roles: Vec<String>,
+    /// `org`.
+    pub org: Option<String>,
+    /// Digest of the operator's rules that this was made by.
+    pub rules: Digest,
+    /// When.
+    pub learned_at: UnixTime,
+}
+
 /// A browser's sign-in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
     /// The user.
     pub subject: String,
-    /// When the password was given.
+    /// When the user showed who they are.
     pub auth_time: UnixTime,
     /// Last request seen, to a few minutes.
     pub seen_at: UnixTime,

@@ -18,7 +18,9 @@ use serde::de::DeserializeOwned;
 use self::tables::{Records, Row, Tx};
 use self::writer::Writer;
 use super::grant::{Grant, Redeemed, Redemption, Rotated, Rotation};
-use super::records::{Consent, ConsentKey, PendingAuthorization, Session, StoredKey};
+use super::records::{
+    Consent, ConsentKey, PendingAuthorization, Session, StoredKey, UpstreamAccount, UpstreamSignIn,
+};
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
 use crate::oauth::client::Client;
@@ -153,13 +155,53 @@ impl Store for EmbeddedStore {
         id: Digest,
         now: UnixTime,
     ) -> Result<Option<PendingAuthorization>, StoreError> {
-        self.write(move |tx| {
-            let key = pending_key(id);
-            let found = tx.row(&key, now)?.map(|row| row.value);
-            tx.remove(&key)?;
-            Ok(found)
-        })
-        .await
+        self.write(move |tx| tx.take(&pending_key(id), now)).await
+    }
+
+    async fn put_upstream_sign_in(
+        &self,
+        state: Digest,
+        sign_in: UpstreamSignIn,
+        until: UnixTime,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| tx.put(&upstream_key(state), &sign_in, until)).await
+    }
+
+    async fn upstream_sign_in(
+        &self,
+        state: Digest,
+        now: UnixTime,
+    ) -> Result<Option<UpstreamSignIn>, StoreError> {
+        self.read(upstream_key(state), now).await
+    }
+
+    async fn take_upstream_sign_in(
+        &self,
+        state: Digest,
+        now: UnixTime,
+    ) -> Result<Option<UpstreamSignIn>, StoreError> {
+        self.write(move |tx| tx.take(&upstream_key(state), now)).await
+    }
+
+    async fn put_upstream_account(
+        &self,
+        account: UpstreamAccount,
+        until: UnixTime,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| tx.put(&account_key(&account.subject), &account, until)).await
+    }
+
+    async fn upstream_account(
+        &self,
+        subject: &str,
+        now: UnixTime,
+    ) -> Result<Option<UpstreamAccount>, StoreError> {
+        self.read(account_key(subject), now).await
+    }
+
+    async fn remove_upstream_account(&self, subject: &str) -> Result<(), StoreError> {
+        let key = account_key(subject);
+        self.write(move |tx| tx.remove(&key)).await
     }
 
     async fn put_session(&self, id: Digest, session: Session, until: UnixTime) -> Result<(), StoreError> {
@@ -283,6 +325,15 @@ fn client_key(id: &str) -> String {
 
 fn pending_key(id: Digest) -> String {
     format!("a:{}", id.encoded())
+}
+
+fn upstream_key(state: Digest) -> String {
+    format!("up:{}", state.encoded())
+}
+
+/// Under a digest, since its length is then bounded.
+fn account_key(subject: &str) -> String {
+    format!("acc:{}", Digest::of(subject).encoded())
 }
 
 fn session_key(id: Digest) -> String {

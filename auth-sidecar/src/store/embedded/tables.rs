@@ -77,6 +77,17 @@ impl<'txn> Tx<'txn> {
         Ok(())
     }
 
+    /// The value of this name unless it has expired; it is gone afterwards.
+    pub(super) fn take<T: DeserializeOwned>(
+        &mut self,
+        key: &str,
+        now: UnixTime,
+    ) -> Result<Option<T>, StoreError> {
+        let found = self.row(key, now)?.map(|row| row.value);
+        self.remove(key)?;
+        Ok(found)
+    }
+
     /// Removes at most `most` values that have expired.
     pub(super) fn sweep(&mut self, now: UnixTime, most: usize) -> Result<usize, StoreError> {
         let mut names = Vec::new();
