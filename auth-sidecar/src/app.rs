@@ -18,6 +18,7 @@ use crate::fetch::Fetcher;
 use crate::fetch::cache::Cache;
 use crate::idp::IdentityProvider;
 use crate::idp::local::LocalUsers;
+use crate::idp::upstream::Providers;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::oauth::client::Client;
@@ -35,6 +36,7 @@ pub(crate) struct Context {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keys: Keys,
     pub(crate) accounts: Box<dyn IdentityProvider>,
+    pub(crate) providers: Providers,
     pub(crate) fetcher: Fetcher,
     pub(crate) documents: Cache<Client>,
     pub(crate) client_keys: Cache<KeySet>,
@@ -72,6 +74,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Ser
     let keys = Keys::load(store.as_ref(), &config.data_key, clock.now()).await?;
     let accounts = Box::new(LocalUsers::new(&config.users)?);
     let context = Arc::new(Context {
+        providers: Providers::new(&config),
         fetcher: Fetcher::new(&config.fetch),
         documents: Cache::new(),
         client_keys: Cache::new(),

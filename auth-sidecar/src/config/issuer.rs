@@ -72,7 +72,8 @@ impl Issuer {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the host of a URL is this machine, by name or address.
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),

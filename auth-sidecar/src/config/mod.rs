@@ -7,6 +7,7 @@ mod clients;
 mod duration;
 mod error;
 mod fetch;
+mod identity_providers;
 mod issuer;
 mod lifetimes;
 mod limits;
@@ -21,7 +22,11 @@ use serde::Deserialize;
 
 pub use self::error::ConfigError;
 pub use self::fetch::{CimdPolicy, FetchPolicy};
+pub use self::identity_providers::{
+    Allow, Claim, ClientSecret, Mapping, Rules, UpstreamConfig, UpstreamKind,
+};
 pub use self::issuer::Issuer;
+pub(crate) use self::issuer::is_loopback;
 pub use self::lifetimes::Lifetimes;
 pub use self::limits::{LoginLimits, RegistrationPolicy};
 pub use self::listen::Listen;
@@ -59,6 +64,8 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// Local users.
     pub users: Vec<User>,
+    /// Providers of identity besides ourselves.
+    pub identity_providers: Vec<UpstreamConfig>,
     /// Clients registered in advance.
     pub clients: Vec<Client>,
 }
@@ -89,6 +96,8 @@ struct RawConfig {
     lifetimes: lifetimes::RawLifetimes,
     #[serde(default)]
     users: Vec<users::RawUser>,
+    #[serde(default)]
+    identity_providers: Vec<identity_providers::RawProvider>,
     #[serde(default)]
     clients: Vec<clients::RawClient>,
 }
@@ -164,6 +173,7 @@ impl Config {
             trusted_hops: raw.forwarded.trusted_hops,
             lifetimes: raw.lifetimes.compile()?,
             clients: clients::compile(raw.clients, &resources, &users)?,
+            identity_providers: identity_providers::compile(raw.identity_providers, &users)?,
             users,
             resources,
         })

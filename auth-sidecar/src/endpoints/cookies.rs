@@ -1,4 +1,4 @@
-//! Which cookies do we set and read? Two: one that names the browser, one that names its sign-in.
+//! Which cookies do we set and read? Three: for the browser, for its sign-in, and for one that goes on elsewhere.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
@@ -11,6 +11,8 @@ pub(super) enum Cookie {
     Browser,
     /// A browser's sign-in.
     Session,
+    /// Binds a sign-in at a provider to the browser in which the user approved it; set with that approval.
+    Upstream,
 }
 
 // === impl Cookie ===
@@ -23,6 +25,8 @@ impl Cookie {
             (Self::Browser, false) => "wicketgate_browser",
             (Self::Session, true) => "__Host-wicketgate_session",
             (Self::Session, false) => "wicketgate_session",
+            (Self::Upstream, true) => "__Host-wicketgate_upstream",
+            (Self::Upstream, false) => "wicketgate_upstream",
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod address;
 pub(crate) mod cache;
+pub(crate) mod provider;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};

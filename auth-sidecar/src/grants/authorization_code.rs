@@ -1,7 +1,7 @@
 //! How does a consent become tokens? A code is issued for a grant, and redeemed once.
 
 use super::access_token::{self, Narrowing, TokenResponse};
-use super::clients;
+use super::{accounts, clients};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
@@ -76,7 +76,7 @@ pub(crate) async fn redeem(
     pkce::verify(&grant.challenge, verifier)?;
     let resources = resource::narrowed(params, &grant.resources, &context.config.resources)?;
     let scope = grant.scope.and(&resource::available_scopes(&resources, &context.config.resources));
-    let account = context.accounts.account(&grant.subject).ok_or_else(refused)?;
+    let account = accounts::current(context, &grant.subject, now).await?.ok_or_else(refused)?;
 
     let successor = match client.may(GrantType::RefreshToken) {
         true => Some(Opaque::for_grant(Kind::Refresh, &grant.id)?),

@@ -1,5 +1,6 @@
 //! What must the user still do before the client gets its answer? Sign in, consent, or nothing.
 
+use super::accounts;
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
@@ -32,9 +33,12 @@ pub(crate) async fn next_step(
     now: UnixTime,
 ) -> Result<Step, StoreError> {
     let request = &pending.request;
-    let session = session
-        .filter(|session| pending.signed_in_for_it || is_recent_enough(request, session, now))
-        .filter(|session| context.accounts.account(&session.subject).is_some());
+    let session =
+        session.filter(|session| pending.signed_in_for_it || is_recent_enough(request, session, now));
+    let session = match session {
+        Some(session) => accounts::current(context, &session.subject, now).await?.map(|_| session),
+        None => None,
+    };
     let Some(session) = session else {
         return Ok(match request.prompt.none {
             true => Step::Refuse(ErrorCode::LoginRequired.because("the user is not signed in")),
@@ -68,17 +72,18 @@ pub(crate) async fn remember_consent(
 pub(crate) async fn start_session(
     context: &Context,
     subject: String,
+    auth_time: UnixTime,
     now: UnixTime,
-) -> Result<Opaque, Failure> {
+) -> Result<(Opaque, Session), Failure> {
     let lifetimes = &context.config.lifetimes;
     let handle = Opaque::handle()?;
     let ends_at = now.plus(lifetimes.session_absolute);
-    let session = Session { subject, auth_time: now, seen_at: now, ends_at };
+    let session = Session { subject, auth_time, seen_at: now, ends_at };
     context
         .store
-        .put_session(handle.digest(), session, now.plus(lifetimes.session_idle).min(ends_at))
+        .put_session(handle.digest(), session.clone(), now.plus(lifetimes.session_idle).min(ends_at))
         .await?;
-    Ok(handle)
+    Ok((handle, session))
 }
 
 /// The session of a cookie, kept alive by being used.

@@ -1,6 +1,7 @@
 //! Where protocol and store meet: what is granted, redeemed, refreshed, revoked, and what is still alive.
 
 pub(crate) mod access_token;
+pub(crate) mod accounts;
 pub(crate) mod authorization_code;
 pub(crate) mod client_authentication;
 pub(crate) mod client_configuration;
@@ -13,3 +14,4 @@ pub(crate) mod introspection;
 pub(crate) mod refresh_token;
 pub(crate) mod registration;
 pub(crate) mod revocation;
+pub(crate) mod upstream_login;

@@ -1,7 +1,7 @@
 //! How does a client get further access tokens? With a refresh token that works once and is replaced by the next.
 
 use super::access_token::{self, Narrowing, TokenResponse};
-use super::clients;
+use super::{accounts, clients};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
@@ -33,7 +33,7 @@ pub(crate) async fn refresh(
     if !client.accepts_redirect(&grant.redirect_uri) {
         return Err(ErrorCode::InvalidGrant.because("the metadata of the client has changed since").into());
     }
-    let Some(account) = context.accounts.account(&grant.subject) else {
+    let Some(account) = accounts::current(context, &grant.subject, now).await? else {
         context.store.revoke_grant(&grant.id, now).await?;
         return Err(refused().into());
     };

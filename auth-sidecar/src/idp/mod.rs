@@ -1,13 +1,20 @@
-//! Who is this person? Providers of identity; today local users with passwords.
+//! Who is this person? Local users with passwords, and providers of identity elsewhere.
 
+pub(crate) mod account_rules;
+mod github;
+mod id_token;
 pub mod local;
+mod oidc;
 pub mod password;
+mod strict_json;
 pub mod throttle;
+pub(crate) mod upstream;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 /// What tokens say about a user. Read anew for every token, so that a change of groups takes effect at the next refresh.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// `sub`.
     pub subject: String,

@@ -9,7 +9,7 @@ use crate::app::Context;
 /// The style sheet of all pages.
 pub(crate) const STYLE: &str = include_str!("style.css");
 
-/// Name and password.
+/// Name and password, or a provider.
 #[derive(Template)]
 #[template(path = "login.html")]
 pub(crate) struct LoginPage<'a> {
@@ -21,6 +21,24 @@ pub(crate) struct LoginPage<'a> {
     pub(crate) client_name: &'a str,
     /// What went wrong the last time.
     pub(crate) message: Option<&'a str>,
+    /// Whether there are names and passwords.
+    pub(crate) local: bool,
+    /// Providers: id and label.
+    pub(crate) providers: &'a [(&'a str, &'a str)],
+}
+
+/// On whose behalf a client asks.
+#[derive(Clone, Copy)]
+pub(crate) enum Asker<'a> {
+    /// Of this user, who is signed in.
+    User(&'a str),
+    /// Of whoever will be signed in by this provider.
+    SignsInAt {
+        /// The provider, in URLs.
+        id: &'a str,
+        /// The provider, for people.
+        label: &'a str,
+    },
 }
 
 /// Who asks for what.
@@ -43,8 +61,8 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) destination: &'a str,
     /// Whether that is a program on the user's own machine.
     pub(crate) is_loopback: bool,
-    /// Who is signed in.
-    pub(crate) user: &'a str,
+    /// For whom.
+    pub(crate) asker: Asker<'a>,
     /// What is asked for.
     pub(crate) scopes: &'a [&'a str],
     /// For which resource servers.
@@ -66,6 +84,19 @@ pub(crate) fn login(status: StatusCode, page: &LoginPage<'_>, redirect_uri: &str
 /// The consent page.
 pub(crate) fn consent(status: StatusCode, page: &ConsentPage<'_>, redirect_uri: &str) -> Response {
     render(status, page, form_targets(redirect_uri))
+}
+
+/// The consent page before a sign-in at the provider that is at `issuer`: its form leads there first.
+pub(crate) fn approval(
+    status: StatusCode,
+    page: &ConsentPage<'_>,
+    redirect_uri: &str,
+    issuer: &str,
+) -> Response {
+    let onward = form_targets(issuer).replace("'self' ", "");
+    let targets = form_targets(redirect_uri);
+    let named = targets.split(' ').any(|target| target == onward);
+    render(status, page, if named { targets } else { format!("{targets} {onward}") })
 }
 
 /// A page that says what went wrong.
@@ -112,7 +143,14 @@ mod tests {
 
     #[test]
     fn what_a_client_calls_itself_is_escaped() {
-        let page = LoginPage { base: "", handle: "h", client_name: "<script>x</script>\"'", message: None };
+        let page = LoginPage {
+            base: "",
+            handle: "h",
+            client_name: "<script>x</script>\"'",
+            message: None,
+            local: true,
+            providers: &[("x", "<script>")],
+        };
         let html = page.render().unwrap();
         assert!(!html.contains("<script>") && html.contains("&#60;script&#62;"), "{html}");
     }

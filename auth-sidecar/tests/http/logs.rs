@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens, VERIFIER};
 use crate::world::signer::{ASSERTION, Signer};
-use crate::world::{PASSWORD, World, read};
+use crate::world::upstream::{ACCESS_TOKEN, Upstream, leave};
+use crate::world::{CONFIGURED_SECRET, PASSWORD, World, read};
 
 /// Everything that this process logs.
 #[derive(Clone, Default)]
@@ -65,6 +66,8 @@ async fn events_are_there_and_credentials_are_not() {
     signing.refresh(&world, "mr_x", &form).await;
     signing.refresh(&world, "mr_x", &form).await;
 
+    let mut elsewhere = signed_in_elsewhere().await;
+
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let ours: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for event in [
@@ -76,12 +79,16 @@ async fn events_are_there_and_credentials_are_not() {
         "code_reused",
         "client_removed",
         "client_assertion_replayed",
+        "upstream_sign_in_started",
+        "upstream_login_refused",
+        "upstream_failed",
         "request",
     ] {
         assert!(ours.iter().any(|line| line["event"] == event), "{event}");
     }
     let mut secrets = vec![code, first.access, first.refresh, second.access, second.refresh];
     secrets.extend([registration_token, assertion]);
+    secrets.append(&mut elsewhere);
     secrets.extend([client.secret.unwrap(), PASSWORD.into(), VERIFIER.into()]);
     secrets.extend(["the-password-typed-as-name".into(), "a-wrong-password".into()]);
     secrets.extend(browser.cookies.into_values());
@@ -90,4 +97,28 @@ async fn events_are_there_and_credentials_are_not() {
         let random_part = secret.rsplit('.').next().unwrap();
         assert!(!text.contains(random_part), "the random part of {secret}");
     }
+}
+
+/// A sign-in at a provider, one that it refuses, and one about which it lies; the secrets of all three.
+async fn signed_in_elsewhere() -> Vec<String> {
+    let upstream = Upstream::start().await;
+    let (world, client) = upstream.world(&upstream.oidc("allow: {everyone: true}")).await;
+    let mut secrets = vec![ACCESS_TOKEN.to_owned(), CONFIGURED_SECRET.to_owned()];
+    for round in 0..3 {
+        let mut browser = Browser::default();
+        let location = leave(&world, &mut browser, &client.link(&[])).await;
+        let url = url::Url::parse(&location).unwrap();
+        let random = url.query_pairs().filter(|(name, _)| ["state", "nonce"].contains(&name.as_ref()));
+        secrets.extend(random.map(|(_, value)| value.into_owned()));
+        let mut back = upstream.sign_in(&location);
+        match round {
+            0 => {}
+            1 => back.push_str("&error=an-error-of-the-provider"),
+            _ => upstream.lie(|claims| claims.set("iss", json!("a-lie-of-the-provider"))),
+        }
+        browser.get(&world, &back).await;
+        secrets.extend(browser.cookies.into_values());
+    }
+    secrets.extend(["an-error-of-the-provider", "a-lie-of-the-provider"].map(ToOwned::to_owned));
+    secrets
 }

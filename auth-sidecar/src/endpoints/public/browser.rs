@@ -27,6 +27,8 @@ pub(super) struct Browser {
     pub(super) id: Option<String>,
     /// The cookie that names its sign-in.
     pub(super) session: Option<String>,
+    /// The cookie of its sign-ins at providers.
+    pub(super) upstream: Option<String>,
     /// Whether a post comes from a page of ours, as far as the browser says.
     pub(super) same_origin: bool,
 }
@@ -39,6 +41,7 @@ impl FromRequestParts<Arc<Context>> for Browser {
         Ok(Self {
             id: Cookie::Browser.read(issuer, &parts.headers),
             session: Cookie::Session.read(issuer, &parts.headers),
+            upstream: Cookie::Upstream.read(issuer, &parts.headers),
             same_origin: is_same_origin(&parts.headers, issuer.origin()),
         })
     }
@@ -146,7 +149,7 @@ fn answer(context: &Context, reply_to: &ReplyTo, params: &[(&str, &str)]) -> Res
 }
 
 /// 303: a post becomes a get, so that no browser sends a password on (RFC 9700 section 4.12).
-fn see_other(location: &str) -> Response {
+pub(super) fn see_other(location: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(location) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };

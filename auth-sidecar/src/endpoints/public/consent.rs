@@ -13,12 +13,13 @@ use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::clients;
 use crate::grants::interaction::{self, Step};
-use crate::oauth::authorization_request::ReplyTo;
+use crate::oauth::authorization_request::{AuthorizationRequest, ReplyTo};
+use crate::oauth::client::Client;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::metadata_document;
 use crate::oauth::params::Params;
 use crate::oauth::redirect_uri;
-use crate::pages::{self, ConsentPage};
+use crate::pages::{self, Asker, ConsentPage};
 use crate::secret::Digest;
 use crate::store::records::{PendingAuthorization, Session};
 
@@ -58,7 +59,7 @@ async fn show(context: &Context, browser: &Browser, handle: &str) -> Result<Resp
             Some(pending) => browser::grant(context, pending.request, &session, now).await,
             None => Ok(browser::unknown_request(context)),
         },
-        Step::Refuse(error) => Ok(browser::refuse(context, &reply_to(&pending), &error)),
+        Step::Refuse(error) => Ok(browser::refuse(context, &reply_to(&pending.request), &error)),
     }
 }
 
@@ -68,9 +69,7 @@ async fn decide(context: &Context, browser: &Browser, params: &Params) -> Result
     let Some(pending) = browser.pending(context, handle, now).await? else {
         return Ok(browser::unknown_request(context));
     };
-    // The form belongs to the sign-in that saw it: not to one that another tab has made since.
-    let binding = form_binding(browser, handle);
-    if !params.get("binding").is_some_and(|sent| Digest::of(sent).matches(&Digest::of(&binding))) {
+    if !is_bound(params, browser, handle) {
         return Ok(browser::to_page(context, "/consent", handle));
     }
     let session = interaction::session(context, browser.session.as_deref(), now).await?;
@@ -94,7 +93,7 @@ async fn decide(context: &Context, browser: &Browser, params: &Params) -> Result
             subject = session.subject
         );
         let error = ErrorCode::AccessDenied.because("the user did not consent");
-        return Ok(browser::refuse(context, &reply_to(&pending), &error));
+        return Ok(browser::refuse(context, &reply_to(&pending.request), &error));
     }
     tracing::info!(event = "consent_given", client_id = pending.request.client_id, subject = session.subject);
     interaction::remember_consent(context, &pending.request, &session, now).await?;
@@ -113,8 +112,23 @@ async fn page(
     let Some(client) = clients::find(context, &request.client_id, now).await? else {
         return Ok(browser::unknown_request(context));
     };
-    let publisher = metadata_document::publisher(&client);
-    let page = ConsentPage {
+    let shown =
+        asked(context, (&client, request), (browser, handle), Asker::User(&session.subject), |page| {
+            pages::consent(StatusCode::OK, page, &request.redirect_uri)
+        });
+    Ok(shown)
+}
+
+/// The page about a request, rendered.
+pub(super) fn asked(
+    context: &Context,
+    (client, request): (&Client, &AuthorizationRequest),
+    (browser, handle): (&Browser, &str),
+    asker: Asker<'_>,
+    render: impl FnOnce(&ConsentPage<'_>) -> Response,
+) -> Response {
+    let publisher = metadata_document::publisher(client);
+    render(&ConsentPage {
         base: context.config.issuer.path(),
         handle,
         binding: &form_binding(browser, handle),
@@ -123,11 +137,16 @@ async fn page(
         publisher: publisher.as_deref(),
         destination: &redirect_uri::destination(&request.redirect_uri),
         is_loopback: redirect_uri::is_loopback(&request.redirect_uri),
-        user: &session.subject,
+        asker,
         scopes: &request.scope.iter().collect::<Vec<_>>(),
         resources: &request.resources,
-    };
-    Ok(pages::consent(StatusCode::OK, &page, &request.redirect_uri))
+    })
+}
+
+/// The form belongs to the sign-in that saw it: not to one that another tab has made since.
+pub(super) fn is_bound(params: &Params, browser: &Browser, handle: &str) -> bool {
+    let binding = form_binding(browser, handle);
+    params.get("binding").is_some_and(|sent| Digest::of(sent).matches(&Digest::of(&binding)))
 }
 
 fn form_binding(browser: &Browser, handle: &str) -> String {
@@ -135,6 +154,7 @@ fn form_binding(browser: &Browser, handle: &str) -> String {
     Digest::of(&format!("consent form {handle} {session}")).encoded()
 }
 
-fn reply_to(pending: &PendingAuthorization) -> ReplyTo {
-    ReplyTo { redirect_uri: pending.request.redirect_uri.clone(), state: pending.request.state.clone() }
+/// Where the answer to a request goes.
+pub(super) fn reply_to(request: &AuthorizationRequest) -> ReplyTo {
+    ReplyTo { redirect_uri: request.redirect_uri.clone(), state: request.state.clone() }
 }

@@ -126,7 +126,7 @@ async fn signed_in(
     if let Some(earlier) = &browser.session {
         context.store.remove_session(Digest::of(earlier)).await?;
     }
-    let session = interaction::start_session(context, account.subject, now).await?;
+    let (session, _) = interaction::start_session(context, account.subject, now, now).await?;
     let until = pending.created_at.plus(context.config.lifetimes.pending_authorization);
     pending.signed_in_for_it = true;
     context.store.put_pending(Digest::of(handle), pending, until).await?;
@@ -144,7 +144,16 @@ async fn page(
     let client = clients::find(context, &pending.request.client_id, context.clock.now()).await?;
     let client_name = client.and_then(|client| client.name);
     let client_name = client_name.as_deref().unwrap_or(&pending.request.client_id);
-    let page = LoginPage { base: context.config.issuer.path(), handle, client_name, message };
+    let providers: Vec<(&str, &str)> =
+        context.config.identity_providers.iter().map(|one| (one.id.as_str(), one.label.as_str())).collect();
+    let page = LoginPage {
+        base: context.config.issuer.path(),
+        handle,
+        client_name,
+        message,
+        local: !context.config.users.is_empty() || providers.is_empty(),
+        providers: &providers,
+    };
     Ok(pages::login(status, &page, &pending.request.redirect_uri))
 }
 

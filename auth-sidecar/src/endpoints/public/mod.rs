@@ -11,6 +11,7 @@ mod metadata;
 mod register;
 mod revoke;
 mod token;
+mod upstream;
 
 use std::sync::Arc;
 
@@ -48,6 +49,10 @@ fn endpoints(context: &Context) -> Vec<(&'static str, MethodRouter<Arc<Context>>
         ("/assets/style.css", get(assets::style)),
         ("/register/{client_id}", client_configuration()),
     ];
+    if !context.config.identity_providers.is_empty() {
+        endpoints.push(("/signin/{provider}", get(upstream::get).post(upstream::post)));
+        endpoints.push(("/callback/{provider}", get(upstream::callback)));
+    }
     if context.config.registration.is_offered() {
         endpoints.push(("/register", postable(post(register::post))));
     }

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod publisher;
 pub(crate) mod signer;
+pub(crate) mod upstream;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,153 @@
+//! `GET` and `POST /signin/{provider}`, and `GET /callback/{provider}`: to a provider of identity and back.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::super::caller::Caller;
+use super::super::cookies::Cookie;
+use super::super::form::Form;
+use super::browser::{self, Browser};
+use super::consent;
+use crate::app::Context;
+use crate::clock::UnixTime;
+use crate::error::Failure;
+use crate::grants::clients;
+use crate::grants::upstream_login::{self, Arrival, Departure, Return};
+use crate::idp::upstream::UpstreamProvider;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::params::Params;
+use crate::pages::{self, Asker};
+use crate::secret::Digest;
+use crate::store::records::PendingAuthorization;
+
+/// The id in the path; one that cannot be read is no provider's.
+type ProviderId = Result<Path<String>, PathRejection>;
+
+pub(super) async fn get(
+    State(context): State<Arc<Context>>,
+    id: ProviderId,
+    browser: Browser,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let params = Params::parse(query.unwrap_or_default().as_bytes());
+    let shown = show(&context, &named(id), &browser, params.get("request").unwrap_or_default()).await;
+    shown.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+}
+
+pub(super) async fn post(
+    State(context): State<Arc<Context>>,
+    id: ProviderId,
+    browser: Browser,
+    caller: Caller,
+    Form(params): Form,
+) -> Response {
+    if !browser.same_origin {
+        return browser::foreign_post(&context);
+    }
+    let decided = decide(&context, &named(id), &browser, &caller, &params).await;
+    decided.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+}
+
+pub(super) async fn callback(
+    State(context): State<Arc<Context>>,
+    id: ProviderId,
+    browser: Browser,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let params = Params::parse(query.unwrap_or_default().as_bytes());
+    let back = Return {
+        provider: &named(id),
+        params: &params,
+        browser: browser.id.as_deref(),
+        cookie: browser.upstream.as_deref(),
+        session: browser.session.as_deref(),
+    };
+    let received = receive(&context, &back).await;
+    received.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+}
+
+async fn show(context: &Context, id: &str, browser: &Browser, handle: &str) -> Result<Response, Failure> {
+    let now = context.clock.now();
+    let pending = browser.pending(context, handle, now).await?;
+    match (context.providers.named(id), pending) {
+        (Some(provider), Some(pending)) => page(context, provider, browser, handle, &pending, now).await,
+        _ => Ok(browser::unknown_request(context)),
+    }
+}
+
+async fn decide(
+    context: &Context,
+    id: &str,
+    browser: &Browser,
+    caller: &Caller,
+    params: &Params,
+) -> Result<Response, Failure> {
+    let now = context.clock.now();
+    let handle = params.get("request").unwrap_or_default();
+    let pending = browser.pending(context, handle, now).await?;
+    let (Some(provider), Some(pending)) = (context.providers.named(id), pending) else {
+        return Ok(browser::unknown_request(context));
+    };
+    if !consent::is_bound(params, browser, handle) {
+        return page(context, provider, browser, handle, &pending, now).await;
+    }
+    match params.get("decision") {
+        Some("approve") => {
+            let from = (browser.upstream.as_deref(), caller.network());
+            let Departure { location, cookie } =
+                upstream_login::leave(context, provider, (handle, &pending), from, now).await?;
+            let response = browser::see_other(location.as_str());
+            Ok(browser::with_cookie(response, context, Cookie::Upstream, cookie.expose()))
+        }
+        Some("deny") => {
+            let Some(pending) = context.store.take_pending(Digest::of(handle), now).await? else {
+                return Ok(browser::unknown_request(context));
+            };
+            tracing::info!(event = "consent_denied", client_id = pending.request.client_id);
+            let error = ErrorCode::AccessDenied.because("the user did not consent");
+            Ok(browser::refuse(context, &consent::reply_to(&pending.request), &error))
+        }
+        _ => Err(ErrorCode::InvalidRequest.because("The form was sent without a decision.").into()),
+    }
+}
+
+async fn receive(context: &Context, back: &Return<'_>) -> Result<Response, Failure> {
+    let now = context.clock.now();
+    match upstream_login::arrive(context, back, now).await? {
+        Arrival::Unknown => Ok(browser::unknown_request(context)),
+        Arrival::Refused(request, error) => {
+            Ok(browser::refuse(context, &consent::reply_to(&request), &error))
+        }
+        Arrival::SignedIn { request, handle, session } => {
+            let response = browser::grant(context, *request, &session, now).await?;
+            Ok(browser::with_cookie(response, context, Cookie::Session, handle.expose()))
+        }
+    }
+}
+
+async fn page(
+    context: &Context,
+    provider: &dyn UpstreamProvider,
+    browser: &Browser,
+    handle: &str,
+    pending: &PendingAuthorization,
+    now: UnixTime,
+) -> Result<Response, Failure> {
+    let Some(client) = clients::find(context, &pending.request.client_id, now).await? else {
+        return Ok(browser::unknown_request(context));
+    };
+    let config = provider.config();
+    let asker = Asker::SignsInAt { id: &config.id, label: &config.label };
+    let shown = consent::asked(context, (&client, &pending.request), (browser, handle), asker, |page| {
+        pages::approval(StatusCode::OK, page, &pending.request.redirect_uri, &config.issuer)
+    });
+    Ok(shown)
+}
+
+fn named(id: ProviderId) -> String {
+    id.map(|Path(id)| id).unwrap_or_default()
+}
