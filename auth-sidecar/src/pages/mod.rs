@@ -38,6 +38,8 @@ pub(crate) enum Asker<'a> {
         id: &'a str,
         /// The provider, for people.
         label: &'a str,
+        /// Whether there is another way to sign in.
+        other_ways: bool,
     },
 }
 

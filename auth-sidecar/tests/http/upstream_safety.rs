@@ -36,7 +36,7 @@ async fn the_client_is_named_before_the_browser_leaves() {
     assert!(login.has_field("password") && login.body.contains("Sign in with Example"), "{}", login.body);
     let path = format!("/signin/x?request={}", handle_in(&login));
     let page = browser.get(&world, &path).await;
-    assert!(page.left_for.is_none() && page.status == 200);
+    assert!(page.left_for.is_none() && page.status == 200 && page.body.contains("/login?request="));
     for wanted in
         ["127.0.0.1:7777", "mcp:read", "mcp:write", "&#60;b&#62;Evil", "Example", "class=\"warning\""]
     {
@@ -278,7 +278,9 @@ async fn without_local_users_there_is_no_password() {
     };
     let world = World::start_with(without).await;
     let client = Client::public(&world).await;
-    assert!(!Browser::default().get(&world, &client.link(&[])).await.has_field("password"));
+    let page = Browser::default().get(&world, &client.link(&[])).await;
+    assert!(!page.has_field("password") && page.has_field("decision"), "there is nothing to choose");
+    assert!(!page.body.contains("/login?"));
     assert!(arrive(&upstream, &world, &client).await.param("code").is_some());
 }
 

@@ -33,9 +33,10 @@ pub(super) async fn get(
     let params = Params::parse(query.unwrap_or_default().as_bytes());
     let handle = params.get("request").unwrap_or_default();
     let shown = async {
-        match browser.pending(&context, handle, context.clock.now()).await? {
-            Some(pending) => page(&context, handle, &pending, StatusCode::OK, None).await,
-            None => Ok(browser::unknown_request(&context)),
+        match (browser.pending(&context, handle, context.clock.now()).await?, only_way(&context)) {
+            (Some(_), Some(id)) => Ok(browser::to_page(&context, &format!("/signin/{id}"), handle)),
+            (Some(pending), None) => page(&context, handle, &pending, StatusCode::OK, None).await,
+            (None, _) => Ok(browser::unknown_request(&context)),
         }
     };
     shown.await.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
@@ -132,6 +133,14 @@ async fn signed_in(
     context.store.put_pending(Digest::of(handle), pending, until).await?;
     let response = browser::to_page(context, "/consent", handle);
     Ok(browser::with_cookie(response, context, Cookie::Session, session.expose()))
+}
+
+/// The provider, where there is nothing to choose: no local users and no other provider.
+pub(super) fn only_way(context: &Context) -> Option<&str> {
+    match (context.config.users.as_slice(), context.config.identity_providers.as_slice()) {
+        ([], [only]) => Some(&only.id),
+        _ => None,
+    }
 }
 
 async fn page(

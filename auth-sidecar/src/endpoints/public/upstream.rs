@@ -11,7 +11,7 @@ use super::super::caller::Caller;
 use super::super::cookies::Cookie;
 use super::super::form::Form;
 use super::browser::{self, Browser};
-use super::consent;
+use super::{consent, login};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
@@ -141,7 +141,11 @@ async fn page(
         return Ok(browser::unknown_request(context));
     };
     let config = provider.config();
-    let asker = Asker::SignsInAt { id: &config.id, label: &config.label };
+    let asker = Asker::SignsInAt {
+        id: &config.id,
+        label: &config.label,
+        other_ways: login::only_way(context).is_none(),
+    };
     let shown = consent::asked(context, (&client, &pending.request), (browser, handle), asker, |page| {
         pages::approval(StatusCode::OK, page, &pending.request.redirect_uri, &config.issuer)
     });
