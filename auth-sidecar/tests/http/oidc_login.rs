@@ -1,5 +1,6 @@
 //! Signing in at an OpenID Connect provider, and what becomes of what it says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 use crate::world::ISSUER;
 use crate::world::browser::Browser;
 use crate::world::client::Tokens;
+use crate::world::signer::Signer;
 use crate::world::upstream::{CLIENT_ID, Upstream, arrive, leave, tokens};
 
 const EVERYONE: &str = "allow: {everyone: true}";
@@ -72,10 +74,7 @@ async fn a_session_and_a_consent_last() {
     let page = browser.get(&world, &client.link(&[("prompt", "none")])).await;
     assert!(page.param("code").is_some(), "{page:?}");
     let page = browser.get(&world, &client.link(&[("scope", "mcp:read"), ("prompt", "consent")])).await;
-    assert!(
-        page.body.contains(&format!("{}#u-1", upstream.base).replace('#', "&#35;"))
-            || page.body.contains("#u-1")
-    );
+    assert!(page.has_field("decision") && page.body.contains("#u-1"), "{}", page.body);
 }
 
 #[tokio::test]
@@ -201,4 +200,50 @@ async fn the_secret_goes_where_the_provider_wants_it() {
         .set(|mock| mock.discovery["token_endpoint_auth_methods_supported"] = json!(["client_secret_post"]));
     let (world, client) = upstream.world(&upstream.oidc(EVERYONE)).await;
     tokens(&upstream, &world, &client).await;
+}
+
+/// What Entra and Keycloak publish: certificates beside keys, no `alg`, and keys that are not for signatures.
+#[tokio::test]
+async fn key_sets_of_known_providers_are_read() {
+    let upstream = Upstream::start().await;
+    let [signer, _] = Signer::rsa();
+    let [other, _] = Signer::rsa();
+    let mut key = signer.jwk();
+    for (name, value) in [
+        ("kid", json!("entra-1")),
+        ("use", json!("sig")),
+        ("x5t", json!("AAAA")),
+        ("x5c", json!(["MIIC"])),
+        ("cloud_instance_name", json!("microsoftonline.com")),
+        ("issuer", json!("https://login.microsoftonline.com/{tenantid}/v2.0")),
+    ] {
+        key[name] = value;
+    }
+    key.as_object_mut().unwrap().remove("alg");
+    let mut encryption = other.jwk();
+    for (name, value) in [("kid", "enc"), ("use", "enc"), ("alg", "RSA-OAEP")] {
+        encryption[name] = json!(value);
+    }
+    let foreign = json!({"kty": "EC", "crv": "P-521", "kid": "p521", "x": "AA", "y": "AA"});
+    upstream.set(|mock| {
+        mock.jwks = json!({"keys": [encryption, foreign, key]});
+        mock.forge = Some(Arc::new(move |_, claims| signer.sign(&serde_json::to_value(&claims).unwrap())));
+    });
+    let (world, client) = upstream.world(&upstream.oidc(EVERYONE)).await;
+    tokens(&upstream, &world, &client).await;
+}
+
+/// As Auth0's does.
+#[tokio::test]
+async fn an_issuer_may_end_with_a_slash() {
+    let upstream = Upstream::start().await;
+    let issuer = format!("{}/", upstream.base);
+    upstream.set(|mock| {
+        mock.discovery["issuer"] = json!(issuer);
+        mock.base = issuer.clone();
+    });
+    let provider = upstream.oidc(EVERYONE).replace(&format!("'{}'", upstream.base), &format!("'{issuer}'"));
+    let (world, client) = upstream.world(&provider).await;
+    let said = claims(&tokens(&upstream, &world, &client).await);
+    assert_eq!(said["sub"], format!("{issuer}#u-1"));
 }
