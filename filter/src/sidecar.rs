@@ -248,9 +248,9 @@ fn document(headers: usize, body: usize, most: usize) -> Result<Vec<u8>, String>
         return Err("the connection broke".into());
     }
     let head = host::headers(Map::CalloutHeaders).map_err(|f| format!("host status {}", f.0))?;
-    let status = head.iter().find(|(n, _)| n == ":status").map(|(_, v)| v.as_slice()).unwrap_or_default();
-    if status != b"200" {
-        return Err(format!("status {}", String::from_utf8_lossy(status)));
+    let status = head.pseudo(":status");
+    if status != "200" {
+        return Err(format!("status {status}"));
     }
     if body > most {
         return Err(format!("{body} bytes are too many"));

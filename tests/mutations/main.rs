@@ -36,9 +36,10 @@ struct Check {
 /// Where the files of the core are.
 const CORE: &str = "filter/core/src";
 /// The tests of the core, the quickest first.
-const TARGETS: [&str; 9] = [
+const TARGETS: [&str; 10] = [
     "lib",
     "exchange",
+    "answers",
     "refusals",
     "sessions",
     "tasks",

@@ -54,6 +54,15 @@ pub(super) struct StandIn {
 struct Access {
     client_id: String,
     scope: String,
+    org: String,
+}
+
+/// Whom a token speaks for.
+#[derive(Clone, Copy)]
+pub(super) struct Holder {
+    pub(super) subject: &'static str,
+    pub(super) client: &'static str,
+    pub(super) organization: &'static str,
 }
 
 // === impl Signer ===
@@ -91,10 +100,17 @@ impl Signer {
 
     /// An access token of `issuer` for these resources; each is another one.
     pub(super) fn token(&self, issuer: &str, resources: &[String]) -> String {
-        let access = Access { client_id: "c1".into(), scope: "mcp:read".into() };
+        let alice = Holder { subject: "alice", client: "c1", organization: "acme" };
+        self.token_of(alice, issuer, resources)
+    }
+
+    /// The same of somebody else.
+    pub(super) fn token_of(&self, holder: Holder, issuer: &str, resources: &[String]) -> String {
+        let Holder { subject, client, organization } = holder;
+        let access = Access { client_id: client.into(), scope: "mcp:read".into(), org: organization.into() };
         let mut claims = Claims::with_custom_claims(access, Duration::from_mins(10))
             .with_issuer(issuer)
-            .with_subject("alice");
+            .with_subject(subject);
         claims.audiences = Some(Audiences::AsSet(resources.iter().cloned().collect()));
         claims.create_nonce();
         let typed = HeaderOptions { signature_type: Some("at+jwt".into()), ..HeaderOptions::default() };

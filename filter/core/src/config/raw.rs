@@ -155,7 +155,8 @@ pub struct RawServer {
     /// Scopes named in the metadata and in the challenge to a request without a credential.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub scopes: Vec<String>,
-    /// Revisions of MCP that it accepts, such as `2025-11-25`. Default: all that the gateway knows.
+    /// Revisions of MCP that it accepts, such as `2025-11-25`. A request without `MCP-Protocol-Version` is of 2025-03-26 but
+    /// for `initialize`, to which the server answers with the one it speaks. Default: all that the gateway knows.
     pub versions: Option<Vec<String>>,
     /// Revisions of MCP that are newer than all that the gateway knows: `refuse` answers -32022, so that clients speak an
     /// older one; `inspect` reads them as 2026-07-28, which `versions` must hold. Default `refuse`.
@@ -185,7 +186,8 @@ pub struct RawMatch {
     /// This path and everything below it. Default: the path of `url`.
     pub path: Option<String>,
     /// The names of Envoy's routes that lead to it. What Envoy routes otherwise is refused, so that both always mean the
-    /// same server. Default: any route.
+    /// same server. Envoy picks a route again once the filter has taken header fields out, and no filter is told, so let no
+    /// route of these paths depend on a field that goes no further. Default: any route.
     pub routes: Option<Vec<String>>,
 }
 
@@ -227,6 +229,8 @@ pub struct RawLimits {
     pub client: Option<RawRate>,
     /// For allowed requests of one organization, all its principals together. Default: none.
     pub organization: Option<RawRate>,
+    /// For allowed requests of one source address (of IPv6 the /64 network), whoever makes them. Default: none.
+    pub source: Option<RawRate>,
     /// For all allowed requests to the server. Default: none.
     pub server: Option<RawRate>,
     /// For allowed requests with some methods. Every entry that matches applies.
@@ -244,7 +248,19 @@ mapping!(
     RawLimits,
     "a mapping",
     [],
-    [request_bytes, response_bytes, flood, principal, client, organization, server, methods, tools, streams]
+    [
+        request_bytes,
+        response_bytes,
+        flood,
+        principal,
+        client,
+        organization,
+        source,
+        server,
+        methods,
+        tools,
+        streams
+    ]
 );
 
 /// A size: a number of bytes, or a text such as `64KiB` or `1MiB`.
@@ -277,7 +293,7 @@ pub struct RawNamedLimit {
     pub rate: String,
     /// How many at once. Default: the number in `rate`.
     pub burst: Option<u32>,
-    /// Who shares it: `principal`, `client`, `organization`, or `server` for everybody. Default `principal`.
+    /// Who shares it: `principal`, `client`, `organization`, `source` (an address), or `server` for everybody. Default `principal`.
     pub per: Option<String>,
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Cheap checks come first: a token that is not for us, or not of our issuers, costs no signature and no fetch of keys.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -34,7 +36,7 @@ pub struct Expected<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Who it speaks for.
-    pub identity: Identity,
+    pub identity: Arc<Identity>,
     /// The issuer's index in the configuration.
     pub issuer: usize,
     /// The key that signed it; `None` for a token that its issuer vouched for.
@@ -122,7 +124,7 @@ pub fn verify_with(
         return Err(FORGED);
     }
     let until = identity.expires;
-    Ok(Verified { identity, issuer: index, key: Some(key.mark()), until })
+    Ok(Verified { identity: Arc::new(identity), issuer: index, key: Some(key.mark()), until })
 }
 
 // === impl Expected ===

@@ -52,7 +52,8 @@ impl Memory {
         new
     }
 
-    /// What is remembered of this credential at a server: what it proves, or that it was refused a moment ago.
+    /// What is remembered of this credential at a server: what it proves, or that it was refused a moment ago. What a key
+    /// proves is not remembered longer than the key may be used without hearing of its issuer.
     ///
     /// `server` is the server's index: what is verified for one is not for another.
     ///
@@ -68,7 +69,9 @@ impl Memory {
         if self.refused.holds(&digest, now) {
             return Err(Fault::Invalid("refused a moment ago"));
         }
-        Ok(self.tokens.get(&digest, now))
+        let firm =
+            |v: &&Verified| v.key.is_none_or(|key| self.keys.keys(v.issuer, now).is_some_and(|k| k.has(key)));
+        Ok(self.tokens.get(&digest, now).filter(firm))
     }
 
     /// What the credential proves: verified now, and remembered. A forged one is remembered too.
@@ -113,7 +116,7 @@ impl Memory {
         let index = expected.asked_about_opaque().ok_or(Fault::Unanswered)?;
         let issuer = expected.issuers.get(index).ok_or(Fault::Unanswered)?;
         let verified = validation::read(answer, issuer, expected.audience, now)
-            .map(|(identity, until)| Verified { identity, issuer: index, key: None, until });
+            .map(|(identity, until)| Verified { identity: identity.into(), issuer: index, key: None, until });
         let digest = Digested::of(server, credential.token());
         match &verified {
             Ok(verified) => self.tokens.insert(digest, verified.clone(), now),

@@ -1,5 +1,7 @@
 //! Who is it? The authenticated subject that rules, limits and audit records name.
 
+use std::sync::Arc;
+
 use crate::time::Timestamp;
 
 /// Who stands behind a request, after every check has passed.
@@ -7,8 +9,8 @@ use crate::time::Timestamp;
 pub enum Principal {
     /// No credential was presented. Only rules that say `anonymous` match.
     Anonymous,
-    /// A verified access token.
-    Authenticated(Box<Identity>),
+    /// A verified access token; all requests with it share what it says.
+    Authenticated(Arc<Identity>),
 }
 
 /// What a verified token says of its holder. Identity is (issuer, subject), never an e-mail address.

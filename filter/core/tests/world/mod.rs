@@ -64,6 +64,8 @@ pub struct Gate {
     pub owners_fail: bool,
     /// The same for the buckets alone.
     pub buckets_fail: bool,
+    /// The route that Envoy takes.
+    pub route: Option<String>,
 }
 
 /// Status, headers and body of an answer of ours.
@@ -113,6 +115,7 @@ impl Gate {
             store_fails: false,
             owners_fail: false,
             buckets_fail: false,
+            route: None,
         };
         let keys = gate.keys();
         gate.memory.replace_keys(0, keys, gate.now);
@@ -291,6 +294,7 @@ impl Driven {
                     });
                     step = self.on(gate, Event::Consulted(finding.filter(|_| !gate.owners_fail)));
                 }
+                Control::Route => step = self.on(gate, Event::Routed(gate.route.clone())),
                 Control::Lease(wanted) => {
                     let outcome = gate.lease(&wanted);
                     self.leases.extend((outcome == Some(lease::Outcome::Admitted)).then_some(wanted.tag));

@@ -31,7 +31,7 @@ fn credential() -> Credential {
 
 fn vouched(until: Timestamp) -> Footing {
     let identity = Identity { expires: at(3600), ..Identity::named("https://auth.example", "alice") };
-    let verified = Verified { identity, issuer: 0, key: None, until };
+    let verified = Verified { identity: identity.into(), issuer: 0, key: None, until };
     Footing::of(&verified, Some(credential()), RESOURCE).unwrap()
 }
 
