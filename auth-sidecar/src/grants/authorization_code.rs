@@ -70,7 +70,7 @@ pub(crate) async fn redeem(
         return Err(ErrorCode::InvalidGrant.because("redirect_uri is not the one of the request").into());
     }
     // The client may have changed since (RFC 7592, or its metadata document): no code for a place that is not its own.
-    if grant.document != client.document || !client.accepts_redirect(&grant.redirect_uri) {
+    if grant.document != client.document || !client.still_accepts(&grant.redirect_uri) {
         return Err(ErrorCode::InvalidGrant.because("the metadata of the client has changed since").into());
     }
     pkce::verify(&grant.challenge, verifier)?;

@@ -30,7 +30,7 @@ pub(crate) async fn refresh(
     let grant = grant
         .filter(|grant| grant.client_id == client.id && grant.knows_refresh(&digest))
         .ok_or_else(refused)?;
-    if !client.accepts_redirect(&grant.redirect_uri) {
+    if !client.still_accepts(&grant.redirect_uri) {
         return Err(ErrorCode::InvalidGrant.because("the metadata of the client has changed since").into());
     }
     let Some(account) = context.accounts.account(&grant.subject) else {

@@ -145,6 +145,13 @@ impl Client {
         self.redirect_uris.iter().any(|registered| redirect_uri::matches(registered, presented))
     }
 
+    /// Whether what was granted still goes to a place of this client's: its redirect URIs may have changed since. What
+    /// was granted without a redirect does.
+    #[must_use]
+    pub fn still_accepts(&self, granted: &str) -> bool {
+        granted.is_empty() || self.accepts_redirect(granted)
+    }
+
     /// Whether this registration token may read, change and delete it.
     #[must_use]
     pub fn is_managed_with(&self, presented: &Digest) -> bool {

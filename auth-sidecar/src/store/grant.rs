@@ -168,10 +168,10 @@ impl Grant {
         }
     }
 
-    /// Whether no user took part: then nothing was redirected.
+    /// Whether no user took part: then nothing was redirected, and the subject is the client.
     #[must_use]
     pub fn is_clients_own(&self) -> bool {
-        self.redirect_uri.is_empty()
+        self.redirect_uri.is_empty() && self.subject == self.client_id
     }
 
     /// Whether tokens of it are good.
