@@ -83,9 +83,10 @@ async fn live_claims(
     let Some(claims) = context.keys.verify(token, context.config.issuer.as_str(), now) else {
         return Ok(None);
     };
-    let grant = context.store.grant(&claims.grant_id, now).await?;
+    let grant = context.store.grant(&claims.grant_id, now);
+    let (grant, has_client) = tokio::try_join!(grant, clients::exists(context, &claims.client_id, now))?;
     let live = grant.is_some_and(|grant| grant.is_live());
-    Ok((live && clients::exists(context, &claims.client_id, now).await?).then_some(claims))
+    Ok((live && has_client).then_some(claims))
 }
 
 fn access_token(claims: Option<AccessClaims>) -> Introspection {

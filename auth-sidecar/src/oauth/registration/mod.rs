@@ -2,11 +2,13 @@
 //! Registration, field by field; the same fields come from a request, an update (RFC 7592) and a metadata document.
 
 mod fields;
+mod unique;
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use self::unique::Unique;
 use super::client::{AuthMethod, GrantType};
 use super::error::{ErrorCode, OAuthError};
 use super::jwk::{Algorithm, KeySource};
@@ -49,15 +51,15 @@ pub struct Registration {
     pub metadata: Map<String, Value>,
 }
 
-/// Reads the JSON object of a request.
+/// Reads the JSON object of a request, in which each field stands once.
 ///
 /// # Errors
 /// `invalid_client_metadata` for anything else.
 pub fn object(body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(object)) => Ok(object),
-        _ => Err(refuse("the body must be a JSON object")),
-    }
+    let object = serde_json::from_slice::<Unique>(body);
+    object
+        .map(|Unique(fields)| fields)
+        .map_err(|_| refuse("the body must be a JSON object without repeated fields"))
 }
 
 /// Judges metadata. `null` and empty text count as left out (RFC 7591 section 2, RFC 7592 section 2.2).

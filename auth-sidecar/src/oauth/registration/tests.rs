@@ -181,5 +181,10 @@ fn what_is_wrong_is_refused_with_the_right_code() {
         body[field] = value;
         assert_eq!(read_json(&body).unwrap_err().code, ErrorCode::InvalidClientMetadata, "{body}");
     }
-    assert_eq!(read_json(&json!([])).unwrap_err().code, ErrorCode::InvalidClientMetadata);
+    for body in
+        ["[]", "7", "", "{", "{} {}", r#"{"redirect_uris": ["https://a.example/"], "redirect_uris": []}"#]
+    {
+        assert_eq!(object(body.as_bytes()).unwrap_err().code, ErrorCode::InvalidClientMetadata, "{body}");
+    }
+    assert!(object(b"\xff{}").is_err() && object("[".repeat(10_000).as_bytes()).is_err());
 }
