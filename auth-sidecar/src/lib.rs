@@ -16,6 +16,7 @@ pub mod clock;
 pub mod config;
 mod endpoints;
 pub mod error;
+mod fetch;
 mod grants;
 pub mod idp;
 pub mod keys;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::secret::random_bytes;
+use crate::secret::{Digest, random_bytes};
 
 const NONCE_BYTES: usize = 12;
 
@@ -64,6 +64,17 @@ impl SealingKey {
     /// [`SealingError::Seal`] when there is no randomness.
     pub fn generate_base64() -> Result<String, SealingError> {
         Ok(STANDARD.encode(random_bytes::<32>().map_err(|_| SealingError::Seal)?))
+    }
+
+    /// The digest of `text` under this key: who does not have it can neither make nor check one.
+    #[must_use]
+    pub fn digest(&self, text: &str) -> Digest {
+        let mut inner = Sha256::new();
+        inner.update(b"wicketgate keyed digest v1\0");
+        inner.update(self.0.as_slice());
+        inner.update(text.as_bytes());
+        // Hashed twice, so that nobody can append to `text` without the key.
+        Digest::of(&URL_SAFE_NO_PAD.encode(inner.finalize()))
     }
 
     /// Encrypts `clear`; `purpose` must be the same when it is opened, so that one record cannot stand for another.

@@ -24,6 +24,8 @@ pub enum Kind {
     Refresh,
     /// The secret of a confidential client, `ms_<secret>`.
     ClientSecret,
+    /// What manages a registration (RFC 7592), `mreg_<secret>`.
+    Registration,
 }
 
 /// SHA-256 of a credential: what the store keeps and what look-ups compare.
@@ -45,6 +47,7 @@ impl Kind {
             Self::Code => "mc_",
             Self::Refresh => "mr_",
             Self::ClientSecret => "ms_",
+            Self::Registration => "mreg_",
         }
     }
 }

@@ -6,6 +6,7 @@
 mod clients;
 mod duration;
 mod error;
+mod fetch;
 mod issuer;
 mod lifetimes;
 mod limits;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use self::error::ConfigError;
+pub use self::fetch::{CimdPolicy, FetchPolicy};
 pub use self::issuer::Issuer;
 pub use self::lifetimes::Lifetimes;
 pub use self::limits::{LoginLimits, RegistrationPolicy};
@@ -45,6 +47,10 @@ pub struct Config {
     pub data_key: SealingKey,
     /// Dynamic client registration.
     pub registration: RegistrationPolicy,
+    /// Clients whose id is the URL of their metadata document.
+    pub cimd: CimdPolicy,
+    /// Whence documents and keys of clients may be fetched.
+    pub fetch: FetchPolicy,
     /// How often one may try to sign in.
     pub login: LoginLimits,
     /// How many proxies in front append to `X-Forwarded-For`; 0: the peer's address is the caller's.
@@ -71,6 +77,10 @@ struct RawConfig {
     data_key: secret_ref::SecretRef,
     #[serde(default)]
     registration: limits::RawRegistration,
+    #[serde(default)]
+    cimd: fetch::RawCimd,
+    #[serde(default)]
+    fetch: fetch::RawFetch,
     #[serde(default)]
     login: limits::RawLogin,
     #[serde(default)]
@@ -139,6 +149,7 @@ impl Config {
             Algorithm::Es256 => {}
         }
         let resources = resources::compile(raw.resources)?;
+        let users = users::compile(raw.users)?;
         Ok(Self {
             issuer: Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?,
             listen: raw.listen.compile(),
@@ -146,12 +157,14 @@ impl Config {
             store_path: raw.store.embedded.path,
             data_key: SealingKey::from_base64(&raw.data_key.resolve("data_key")?)
                 .map_err(|why| ConfigError::new("data_key", why.to_string()))?,
-            registration: raw.registration.compile(),
+            registration: raw.registration.compile()?,
+            cimd: raw.cimd.compile(),
+            fetch: raw.fetch.compile()?,
             login: raw.login.compile(),
             trusted_hops: raw.forwarded.trusted_hops,
             lifetimes: raw.lifetimes.compile()?,
-            users: users::compile(raw.users)?,
-            clients: clients::compile(raw.clients, &resources)?,
+            clients: clients::compile(raw.clients, &resources, &users)?,
+            users,
             resources,
         })
     }

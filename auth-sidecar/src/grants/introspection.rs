@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::clients;
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::oauth::claims::AccessClaims;
@@ -73,7 +74,7 @@ pub(crate) async fn for_resource(
     Ok(access_token(claims.filter(|claims| claims.aud.contains(resource))))
 }
 
-/// The claims of a token that we signed, that has not expired, and whose grant lives.
+/// The claims of a token that we signed, that has not expired, and whose grant and client live.
 async fn live_claims(
     context: &Context,
     token: &str,
@@ -82,8 +83,10 @@ async fn live_claims(
     let Some(claims) = context.keys.verify(token, context.config.issuer.as_str(), now) else {
         return Ok(None);
     };
-    let grant = context.store.grant(&claims.grant_id, now).await?;
-    Ok(grant.is_some_and(|grant| grant.is_live()).then_some(claims))
+    let grant = context.store.grant(&claims.grant_id, now);
+    let (grant, has_client) = tokio::try_join!(grant, clients::exists(context, &claims.client_id, now))?;
+    let live = grant.is_some_and(|grant| grant.is_live());
+    Ok((live && has_client).then_some(claims))
 }
 
 fn access_token(claims: Option<AccessClaims>) -> Introspection {

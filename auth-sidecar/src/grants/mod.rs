@@ -3,8 +3,13 @@
 pub(crate) mod access_token;
 pub(crate) mod authorization_code;
 pub(crate) mod client_authentication;
+pub(crate) mod client_configuration;
+pub(crate) mod client_credentials;
+pub(crate) mod client_documents;
+pub(crate) mod client_keys;
 pub(crate) mod clients;
 pub(crate) mod interaction;
 pub(crate) mod introspection;
 pub(crate) mod refresh_token;
+pub(crate) mod registration;
 pub(crate) mod revocation;

@@ -30,6 +30,9 @@ pub(crate) async fn refresh(
     let grant = grant
         .filter(|grant| grant.client_id == client.id && grant.knows_refresh(&digest))
         .ok_or_else(refused)?;
+    if !client.still_accepts(&grant.redirect_uri) {
+        return Err(ErrorCode::InvalidGrant.because("the metadata of the client has changed since").into());
+    }
     let Some(account) = context.accounts.account(&grant.subject) else {
         context.store.revoke_grant(&grant.id, now).await?;
         return Err(refused().into());

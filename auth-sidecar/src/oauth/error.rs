@@ -1,4 +1,4 @@
-//! How does a refusal read? The error codes of RFC 6749 (4.1.2.1, 5.2), 7591 (3.2.2), 8707 (2) and OpenID Connect.
+//! How does a refusal read? The error codes of RFC 6749 (4.1.2.1, 5.2), 6750 (3.1), 7591 (3.2.2), 8707 (2) and OpenID Connect.
 
 use std::borrow::Cow;
 
@@ -8,6 +8,7 @@ use std::borrow::Cow;
 pub enum ErrorCode {
     InvalidRequest,
     InvalidClient,
+    InvalidToken,
     InvalidGrant,
     UnauthorizedClient,
     UnsupportedGrantType,
@@ -44,6 +45,7 @@ impl ErrorCode {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidToken => "invalid_token",
             Self::InvalidGrant => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",

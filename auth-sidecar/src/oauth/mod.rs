@@ -3,9 +3,12 @@
 pub mod authorization_request;
 pub mod claims;
 pub mod client;
+pub mod client_assertion;
 pub mod client_credentials;
 pub mod error;
+pub mod jwk;
 pub mod metadata;
+pub mod metadata_document;
 pub mod params;
 pub mod pkce;
 pub mod redirect_uri;

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
+use super::super::caller::Caller;
 use super::super::cookies::Cookie;
 use super::browser::{self, Browser};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
-use crate::grants::clients;
 use crate::grants::interaction::{self, Step};
+use crate::grants::{client_documents, clients};
 use crate::oauth::authorization_request::{self, AuthorizationRequest, ReplyTo};
+use crate::oauth::client::Client;
 use crate::oauth::error::ErrorCode;
+use crate::oauth::metadata_document;
 use crate::oauth::params::Params;
 use crate::secret::{Digest, Opaque};
 use crate::store::records::PendingAuthorization;
@@ -21,10 +24,11 @@ use crate::store::records::PendingAuthorization;
 pub(super) async fn get(
     State(context): State<Arc<Context>>,
     browser: Browser,
+    caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Response {
     let params = Params::parse(query.unwrap_or_default().as_bytes());
-    match begin(&context, &browser, &params).await {
+    match begin(&context, &browser, &caller, &params).await {
         Ok(response) => response,
         Err(failure) => browser::failure_page(&context, &failure),
     }
@@ -32,15 +36,32 @@ pub(super) async fn get(
 
 /// An `Err` is shown on our own page: the client, or where it may be answered, is not established then, or we cannot
 /// answer at all.
-async fn begin(context: &Context, browser: &Browser, params: &Params) -> Result<Response, Failure> {
+async fn begin(
+    context: &Context,
+    browser: &Browser,
+    caller: &Caller,
+    params: &Params,
+) -> Result<Response, Failure> {
     let now = context.clock.now();
     let client_id = authorization_request::client_id(params)?;
-    let unknown = || ErrorCode::InvalidRequest.because("The application (client_id) is not known here.");
-    let client = clients::find(context, client_id, now).await?.ok_or_else(unknown)?;
+    let client = client(context, caller, client_id, now).await?;
     let reply_to = authorization_request::reply_to(params, &client)?;
     match authorization_request::validate(params, &client, &reply_to, &context.config.resources) {
         Ok(request) => proceed(context, browser, request, &reply_to, now).await,
         Err(error) => Ok(browser::refuse(context, &reply_to, &error)),
+    }
+}
+
+async fn client(context: &Context, caller: &Caller, id: &str, now: UnixTime) -> Result<Client, Failure> {
+    if metadata_document::is_url(id) {
+        client_documents::begin(context, id, caller.network(), now).await?;
+    }
+    match clients::find(context, id, now).await {
+        // Whether a place does not answer now or is none of the public internet: the request named it.
+        Err(Failure::Unavailable(why)) => Err(ErrorCode::InvalidRequest.because(why).into()),
+        found => found?.ok_or_else(|| {
+            ErrorCode::InvalidRequest.because("The application (client_id) is not known here.").into()
+        }),
     }
 }
 
