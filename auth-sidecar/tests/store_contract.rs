@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wicketgate_auth::clock::UnixTime;
+use wicketgate_auth::oauth::algorithm::SigningAlgorithm;
 use wicketgate_auth::oauth::authorization_request::{AuthorizationRequest, Prompt};
 use wicketgate_auth::oauth::client::{AuthMethod, Client, GrantType};
+use wicketgate_auth::oauth::openid::{OpenIdRequest, Preferences};
 use wicketgate_auth::oauth::scope::ScopeSet;
 use wicketgate_auth::secret::Digest;
 use wicketgate_auth::store::embedded::EmbeddedStore;
-use wicketgate_auth::store::grant::{Code, Grant, MOST_USED, Redeemed, Redemption, Rotated, Rotation};
+use wicketgate_auth::store::grant::{
+    Binding, Code, Grant, MOST_USED, Redeemed, Redemption, Rotated, Rotation,
+};
 use wicketgate_auth::store::records::{
     Consent, ConsentKey, KeyState, PendingAuthorization, Session, StoredKey,
 };
@@ -257,7 +261,8 @@ async fn signing_keys(store: &Arc<dyn Store>) {
     let tasks: Vec<_> = (0..10)
         .map(|index| {
             let store = Arc::clone(store);
-            tokio::spawn(async move { store.first_signing_key(key(&index.to_string())).await.unwrap() })
+            let first = vec![key(&index.to_string())];
+            tokio::spawn(async move { store.replace_signing_keys(vec![], first).await.unwrap() })
         })
         .collect();
     let mut seen = std::collections::HashSet::new();
@@ -267,7 +272,12 @@ async fn signing_keys(store: &Arc<dyn Store>) {
         seen.insert(keys[0].kid.clone());
     }
     assert_eq!(seen.len(), 1, "all who start at once use one key");
-    assert!(seen.contains(&store.signing_keys().await.unwrap()[0].kid));
+    let kept = store.signing_keys().await.unwrap();
+    assert!(seen.contains(&kept[0].kid));
+    let stale = store.replace_signing_keys(vec![key("other")], vec![key("late")]).await.unwrap();
+    assert_eq!(stale, kept, "who has not seen the latest changes nothing");
+    let replaced = store.replace_signing_keys(kept, vec![key("new")]).await.unwrap();
+    assert_eq!((&replaced, &store.signing_keys().await.unwrap()), (&vec![key("new")], &replaced));
 }
 
 async fn counters(store: &dyn Store) {
@@ -304,6 +314,7 @@ fn client(id: &str) -> Client {
         default_scope: None,
         scope_ceiling: None,
         introspects: vec![],
+        preferences: Preferences::default(),
         dynamic: None,
     }
 }
@@ -318,8 +329,16 @@ fn pending() -> PendingAuthorization {
         challenge: Digest::of("v"),
         prompt: Prompt::default(),
         max_age: None,
+        openid: OpenIdRequest::default(),
+        dpop_jkt: None,
     };
-    PendingAuthorization { request, browser: Digest::of("b"), created_at: T0, signed_in_for_it: false }
+    PendingAuthorization {
+        request,
+        browser: Digest::of("b"),
+        created_at: T0,
+        signed_in_for_it: false,
+        device: None,
+    }
 }
 
 /// A grant whose code is `code-<id>` and lives for `code_life` seconds.
@@ -335,6 +354,8 @@ fn grant(id: &str, code_life: u64) -> Grant {
         challenge: Digest::of("v"),
         code: Code { digest: Digest::of(&format!("code-{id}")), expires_at: at(code_life), used: false },
         refresh: None,
+        binding: Binding::default(),
+        opaque_tokens: vec![],
         created_at: T0,
         expires_at: at(code_life),
         revoked_at: None,
@@ -347,6 +368,7 @@ fn redemption(code: &str, refresh: &str) -> Redemption {
         refresh: Some(Digest::of(refresh)),
         refresh_idle: Duration::from_secs(1_000),
         refresh_absolute: Duration::from_secs(3_000),
+        refresh_jkt: None,
         access_token: Duration::from_secs(600),
     }
 }
@@ -365,9 +387,10 @@ fn rotated(presented: &str, successor: &str) -> Rotation {
 fn key(kid: &str) -> StoredKey {
     StoredKey {
         kid: kid.into(),
-        algorithm: "ES256".into(),
+        algorithm: SigningAlgorithm::Es256,
         state: KeyState::Active,
         created_at: T0,
+        since: T0,
         sealed: "sealed".into(),
     }
 }

@@ -4,7 +4,9 @@ use serde::Deserialize;
 
 use super::secret_ref::SecretRef;
 use super::{ConfigError, Resources};
+use crate::oauth::algorithm::SigningAlgorithm;
 use crate::oauth::client::{AuthMethod, Client, GrantType};
+use crate::oauth::openid::{AccessTokenFormat, Preferences};
 use crate::oauth::redirect_uri;
 use crate::oauth::scope::ScopeSet;
 use crate::secret::Digest;
@@ -24,6 +26,12 @@ pub(super) struct RawClient {
     /// Resource servers that this client speaks for: it may introspect tokens issued for them.
     #[serde(default)]
     introspects: Vec<String>,
+    id_token_signed_response_alg: Option<SigningAlgorithm>,
+    access_tokens: Option<AccessTokenFormat>,
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
+    #[serde(default)]
+    dpop_bound_access_tokens: bool,
 }
 
 pub(super) fn compile(raw: Vec<RawClient>, resources: &Resources) -> Result<Vec<Client>, ConfigError> {
@@ -78,6 +86,13 @@ fn compile_one(raw: RawClient, path: &str, resources: &Resources) -> Result<Clie
         default_scope: None,
         scope_ceiling: ceiling,
         introspects: raw.introspects,
+        preferences: Preferences {
+            id_token: raw.id_token_signed_response_alg,
+            max_age: None,
+            access_tokens: raw.access_tokens,
+            pushed_only: raw.require_pushed_authorization_requests,
+            dpop_only: raw.dpop_bound_access_tokens,
+        },
         dynamic: None,
         id: raw.id,
     })

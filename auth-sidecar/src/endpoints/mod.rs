@@ -3,9 +3,11 @@
 pub(crate) mod admin;
 mod caller;
 mod cookies;
+mod dpop;
 mod form;
 pub(crate) mod internal;
 mod layers;
+mod media_type;
 pub(crate) mod metrics;
 pub(crate) mod public;
 mod reply;

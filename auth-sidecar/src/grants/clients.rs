@@ -65,6 +65,7 @@ pub(crate) async fn register(
         default_scope: registration.scope,
         scope_ceiling: None,
         introspects: Vec::new(),
+        preferences: registration.preferences,
         dynamic: Some(DynamicRegistration { issued_at: now, metadata: registration.metadata }),
     };
     tracing::info!(

@@ -41,6 +41,13 @@ pub(crate) async fn next_step(
             false => Step::Login,
         });
     };
+    if request.openid.expected_subject.as_ref().is_some_and(|expected| *expected != session.subject) {
+        // Somebody else is signed in than the one whom the client means (OpenID Connect Core 3.1.2.2).
+        return Ok(match pending.signed_in_for_it || request.prompt.none {
+            true => Step::Refuse(ErrorCode::LoginRequired.because("another user is signed in")),
+            false => Step::Login,
+        });
+    }
     let consent = context.store.consent(consent_key(request, &session), now).await?;
     let agreed = consent.is_some_and(|consent| request.scope.is_subset_of(&consent.scope));
     Ok(match (agreed && !request.prompt.consent, request.prompt.none) {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::opaque_token;
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::oauth::claims::AccessClaims;
@@ -73,12 +74,15 @@ pub(crate) async fn for_resource(
     Ok(access_token(claims.filter(|claims| claims.aud.contains(resource))))
 }
 
-/// The claims of a token that we signed, that has not expired, and whose grant lives.
-async fn live_claims(
+/// The claims of an access token that we issued, that has not expired, and whose grant lives.
+pub(super) async fn live_claims(
     context: &Context,
     token: &str,
     now: UnixTime,
 ) -> Result<Option<AccessClaims>, StoreError> {
+    if token.starts_with(Kind::Access.prefix()) {
+        return opaque_token::claims(context, token, now).await;
+    }
     let Some(claims) = context.keys.verify(token, context.config.issuer.as_str(), now) else {
         return Ok(None);
     };
@@ -89,7 +93,7 @@ async fn live_claims(
 fn access_token(claims: Option<AccessClaims>) -> Introspection {
     claims.map_or(DEAD, |claims| Introspection::AccessToken {
         active: True,
-        token_type: "Bearer",
+        token_type: if claims.cnf.is_some() { "DPoP" } else { "Bearer" },
         claims: Box::new(claims),
     })
 }

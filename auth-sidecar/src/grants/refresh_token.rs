@@ -1,6 +1,6 @@
 //! How does a client get further access tokens? With a refresh token that works once and is replaced by the next.
 
-use super::access_token::{self, Narrowing, TokenResponse};
+use super::access_token::{self, Beside, Narrowing, TokenResponse};
 use super::clients;
 use crate::app::Context;
 use crate::clock::UnixTime;
@@ -19,6 +19,7 @@ pub(crate) async fn refresh(
     context: &Context,
     client: &Client,
     params: &Params,
+    jkt: Option<String>,
     now: UnixTime,
 ) -> Result<TokenResponse, Failure> {
     let presented = params.require("refresh_token")?;
@@ -30,6 +31,10 @@ pub(crate) async fn refresh(
     let grant = grant
         .filter(|grant| grant.client_id == client.id && grant.knows_refresh(&digest))
         .ok_or_else(refused)?;
+    let bound_to = grant.refresh.as_ref().and_then(|refresh| refresh.jkt.as_ref());
+    if bound_to.is_some() && bound_to != jkt.as_ref() {
+        return Err(ErrorCode::InvalidGrant.because("the refresh token is bound to another DPoP key").into());
+    }
     let Some(account) = context.accounts.account(&grant.subject) else {
         context.store.revoke_grant(&grant.id, now).await?;
         return Err(refused().into());
@@ -41,7 +46,8 @@ pub(crate) async fn refresh(
     }
     let successor = rotate(context, &grant, presented, now).await?;
     clients::keep_alive(context, &client.id, now).await;
-    access_token::issue(context, &grant, account, narrowing?, Some(successor), now)
+    let beside = Beside { refresh_token: Some(successor), jkt, nonce: None };
+    access_token::issue(context, client, &grant, account, narrowing?, beside, now).await
 }
 
 /// The one step that changes anything. Returns the refresh token to hand out.

@@ -11,6 +11,8 @@ use async_trait::async_trait;
 pub struct Account {
     /// `sub`.
     pub subject: String,
+    /// What the user is called, if that is known: `preferred_username`.
+    pub username: Option<String>,
     /// `groups`.
     pub groups: Vec<String>,
     /// `roles`.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::openid::Preferences;
 use super::redirect_uri;
 use super::scope::ScopeSet;
 use crate::clock::UnixTime;
@@ -28,6 +29,9 @@ pub enum GrantType {
     AuthorizationCode,
     /// A refresh token.
     RefreshToken,
+    /// A device code (RFC 8628).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
+    DeviceCode,
 }
 
 /// A client.
@@ -52,6 +56,9 @@ pub struct Client {
     pub scope_ceiling: Option<ScopeSet>,
     /// The resource servers it speaks for; set by the operator only.
     pub introspects: Vec<String>,
+    /// How it wants its tokens and requests.
+    #[serde(default)]
+    pub preferences: Preferences,
     /// Present when it registered itself.
     pub dynamic: Option<DynamicRegistration>,
 }
@@ -86,7 +93,7 @@ impl AuthMethod {
 
 impl GrantType {
     /// The grants we support, for the metadata document.
-    pub const ALL: [Self; 2] = [Self::AuthorizationCode, Self::RefreshToken];
+    pub const ALL: [Self; 3] = [Self::AuthorizationCode, Self::RefreshToken, Self::DeviceCode];
 
     /// The registered name.
     #[must_use]
@@ -94,6 +101,7 @@ impl GrantType {
         match self {
             Self::AuthorizationCode => "authorization_code",
             Self::RefreshToken => "refresh_token",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
         }
     }
 

@@ -7,7 +7,9 @@ use url::Url;
 
 use super::client::{AuthMethod, GrantType};
 use super::error::{ErrorCode, OAuthError};
+use super::openid::Preferences;
 use super::redirect_uri;
+use super::registration_preferences;
 use super::scope::ScopeSet;
 
 const MOST_REDIRECT_URIS: usize = 20;
@@ -31,6 +33,8 @@ pub struct Registration {
     pub name: Option<String>,
     /// `scope`.
     pub scope: Option<ScopeSet>,
+    /// How it wants its tokens and requests.
+    pub preferences: Preferences,
     /// Every field to be echoed.
     pub metadata: Map<String, Value>,
 }
@@ -56,6 +60,7 @@ pub fn read(body: &[u8], private_use_schemes: bool) -> Result<Registration, OAut
         .filter(|scope| !scope.is_empty());
 
     let mut metadata = descriptive(&asked)?;
+    let preferences = registration_preferences::read(&asked, &mut metadata)?;
     metadata.insert("redirect_uris".into(), redirect_uris.clone().into());
     metadata.insert("token_endpoint_auth_method".into(), auth_method.as_str().into());
     let grant_names: Vec<&str> = grant_types.iter().map(|grant| grant.as_str()).collect();
@@ -64,7 +69,7 @@ pub fn read(body: &[u8], private_use_schemes: bool) -> Result<Registration, OAut
     if let Some(scope) = &scope {
         metadata.insert("scope".into(), scope.to_string().into());
     }
-    Ok(Registration { auth_method, grant_types, redirect_uris, name, scope, metadata })
+    Ok(Registration { auth_method, grant_types, redirect_uris, name, scope, preferences, metadata })
 }
 
 fn auth_method(asked: &Map<String, Value>) -> Result<AuthMethod, OAuthError> {
@@ -95,7 +100,7 @@ fn redirect_uris(asked: &Map<String, Value>, private_use_schemes: bool) -> Resul
     Ok(uris)
 }
 
-/// Clients list every grant that they know (`urn:ietf:params:oauth:grant-type:device_code` and the like); what we do
+/// Clients list every grant that they know (`urn:ietf:params:oauth:grant-type:jwt-bearer` and the like); what we do
 /// not support is left out, as long as the code grant is there.
 fn grant_types(asked: &Map<String, Value>) -> Result<Vec<GrantType>, OAuthError> {
     let Some(names) = strings(asked, "grant_types")? else { return Ok(vec![GrantType::AuthorizationCode]) };
@@ -232,7 +237,7 @@ mod tests {
             "redirect_uris": ["http://127.0.0.1/cb", "https://app.example/cb"],
             "client_name": "Editor", "client_name#fr": "Éditeur",
             "token_endpoint_auth_method": "none",
-            "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+            "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:jwt-bearer"],
             "response_types": ["code", "token"], "application_type": "native", "scope": "b a",
             "logo_uri": null, "x_unknown": {"deep": 1}, "software_id": "s", "contacts": ["a@b.example"],
         }))

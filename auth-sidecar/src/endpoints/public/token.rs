@@ -7,12 +7,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
 use super::super::form::Form;
-use super::super::reply;
+use super::super::{dpop as headers_of, reply};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::access_token::TokenResponse;
-use crate::grants::{authorization_code, client_authentication, refresh_token};
+use crate::grants::{authorization_code, client_authentication, device_code, dpop, refresh_token};
 use crate::metrics::GrantLabel;
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::client_credentials;
@@ -24,10 +24,11 @@ pub(super) async fn post(
     headers: HeaderMap,
     Form(params): Form,
 ) -> Response {
-    match issue(&context, &headers, &params).await {
+    let response = match issue(&context, &headers, &params).await {
         Ok(response) => reply::fresh_json(StatusCode::OK, &response),
         Err(failure) => reply::failure(&failure),
-    }
+    };
+    headers_of::with_nonce(response, &context)
 }
 
 /// The client that a request at one of our back-channel endpoints proves to be.
@@ -53,9 +54,13 @@ async fn issue(context: &Context, headers: &HeaderMap, params: &Params) -> Resul
             .because("this client is not registered for this grant")
             .into());
     }
+    let jkt = dpop::key(context, &client, &headers_of::headers(headers), now).await?;
     let response = match grant_type {
-        GrantType::AuthorizationCode => authorization_code::redeem(context, &client, params, now).await?,
-        GrantType::RefreshToken => refresh_token::refresh(context, &client, params, now).await?,
+        GrantType::AuthorizationCode => {
+            authorization_code::redeem(context, &client, params, jkt, now).await?
+        }
+        GrantType::RefreshToken => refresh_token::refresh(context, &client, params, jkt, now).await?,
+        GrantType::DeviceCode => device_code::redeem(context, &client, params, jkt, now).await?,
     };
     context.metrics.tokens_issued.get_or_create(&GrantLabel { grant_type: grant_type.as_str() }).inc();
     Ok(response)
