@@ -1,11 +1,15 @@
 //! What every store must do, asked of each adapter there is. One function holds the contract; an adapter adds one test.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken contract fails by panicking")]
 
+#[path = "store_contract/devices.rs"]
+mod devices;
+#[path = "store_contract/keys.rs"]
+mod keys;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use wicketgate_auth::clock::UnixTime;
-use wicketgate_auth::oauth::algorithm::SigningAlgorithm;
 use wicketgate_auth::oauth::authorization_request::{AuthorizationRequest, Prompt};
 use wicketgate_auth::oauth::client::{AuthMethod, Client, GrantType};
 use wicketgate_auth::oauth::openid::{OpenIdRequest, Preferences};
@@ -15,9 +19,7 @@ use wicketgate_auth::store::embedded::EmbeddedStore;
 use wicketgate_auth::store::grant::{
     Binding, Code, Grant, MOST_USED, Redeemed, Redemption, Rotated, Rotation,
 };
-use wicketgate_auth::store::records::{
-    Consent, ConsentKey, KeyState, PendingAuthorization, Session, StoredKey,
-};
+use wicketgate_auth::store::records::{Consent, ConsentKey, PendingAuthorization, Session};
 use wicketgate_auth::store::{Store, StoreError};
 
 const T0: UnixTime = UnixTime(1_000_000);
@@ -67,8 +69,9 @@ async fn contract(store: Arc<dyn Store>) {
     rotation(&*store).await;
     rotation_races(&store).await;
     used_digests_are_bounded(&*store).await;
-    signing_keys(&store).await;
+    keys::contract(&store).await;
     counters(&*store).await;
+    devices::contract(&store).await;
     sweeping(&*store).await;
 }
 
@@ -256,30 +259,6 @@ async fn used_digests_are_bounded(store: &dyn Store) {
     assert_eq!(store.rotate("long", rotated("2", "x"), at(1)).await.unwrap(), Rotated::Reused, "remembered");
 }
 
-async fn signing_keys(store: &Arc<dyn Store>) {
-    assert!(store.signing_keys().await.unwrap().is_empty());
-    let tasks: Vec<_> = (0..10)
-        .map(|index| {
-            let store = Arc::clone(store);
-            let first = vec![key(&index.to_string())];
-            tokio::spawn(async move { store.replace_signing_keys(vec![], first).await.unwrap() })
-        })
-        .collect();
-    let mut seen = std::collections::HashSet::new();
-    for task in tasks {
-        let keys = task.await.unwrap();
-        assert_eq!(keys.len(), 1);
-        seen.insert(keys[0].kid.clone());
-    }
-    assert_eq!(seen.len(), 1, "all who start at once use one key");
-    let kept = store.signing_keys().await.unwrap();
-    assert!(seen.contains(&kept[0].kid));
-    let stale = store.replace_signing_keys(vec![key("other")], vec![key("late")]).await.unwrap();
-    assert_eq!(stale, kept, "who has not seen the latest changes nothing");
-    let replaced = store.replace_signing_keys(kept, vec![key("new")]).await.unwrap();
-    assert_eq!((&replaced, &store.signing_keys().await.unwrap()), (&vec![key("new")], &replaced));
-}
-
 async fn counters(store: &dyn Store) {
     assert_eq!(store.count("k", at(10), at(0)).await.unwrap(), 1);
     assert_eq!(store.count("k", at(15), at(5)).await.unwrap(), 2);
@@ -380,17 +359,7 @@ fn rotated(presented: &str, successor: &str) -> Rotation {
         sealed_successor: format!("sealed {successor}"),
         refresh_idle: Duration::from_secs(1_000),
         grace: Duration::from_secs(10),
+        refresh_jkt: None,
         access_token: Duration::from_secs(600),
-    }
-}
-
-fn key(kid: &str) -> StoredKey {
-    StoredKey {
-        kid: kid.into(),
-        algorithm: SigningAlgorithm::Es256,
-        state: KeyState::Active,
-        created_at: T0,
-        since: T0,
-        sealed: "sealed".into(),
     }
 }

@@ -106,7 +106,8 @@ pub(crate) async fn session(
 
 fn is_recent_enough(request: &AuthorizationRequest, session: &Session, now: UnixTime) -> bool {
     let age = now.since(session.auth_time).as_secs();
-    !request.prompt.login && request.max_age.is_none_or(|most| age <= most)
+    // Zero means `prompt=login` (OpenID Connect Core 3.1.2.1), also within the second of the sign-in.
+    !request.prompt.login && request.max_age.is_none_or(|most| most > 0 && age <= most)
 }
 
 fn consent_key(request: &AuthorizationRequest, session: &Session) -> ConsentKey {

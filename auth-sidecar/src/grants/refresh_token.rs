@@ -44,14 +44,22 @@ pub(crate) async fn refresh(
         // A request with a mistake does not use the token up. One with a used token goes on to be noticed as reuse.
         narrowing.as_ref().map_err(Clone::clone)?;
     }
-    let successor = rotate(context, &grant, presented, now).await?;
+    // A confidential client proves who it is anyway, and may change its key (RFC 9449 section 5).
+    let bind_to = jkt.clone().filter(|_| !client.is_confidential());
+    let successor = rotate(context, &grant, presented, bind_to, now).await?;
     clients::keep_alive(context, &client.id, now).await;
     let beside = Beside { refresh_token: Some(successor), jkt, nonce: None };
     access_token::issue(context, client, &grant, account, narrowing?, beside, now).await
 }
 
 /// The one step that changes anything. Returns the refresh token to hand out.
-async fn rotate(context: &Context, grant: &Grant, presented: &str, now: UnixTime) -> Result<String, Failure> {
+async fn rotate(
+    context: &Context,
+    grant: &Grant,
+    presented: &str,
+    refresh_jkt: Option<String>,
+    now: UnixTime,
+) -> Result<String, Failure> {
     let lifetimes = &context.config.lifetimes;
     let successor = Opaque::for_grant(Kind::Refresh, &grant.id)?;
     // Only who holds the presented token can derive the key: the store cannot give the successor away.
@@ -62,6 +70,7 @@ async fn rotate(context: &Context, grant: &Grant, presented: &str, now: UnixTime
         sealed_successor: key.seal(&grant.id, successor.expose().as_bytes())?,
         refresh_idle: lifetimes.refresh_idle,
         grace: lifetimes.reuse_grace,
+        refresh_jkt,
         access_token: lifetimes.access_token,
     };
     match context.store.rotate(&grant.id, rotation, now).await? {

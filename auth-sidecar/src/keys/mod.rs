@@ -13,6 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jwt_simple::prelude::{Duration, Token, VerificationOptions};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use self::claims::{PrivateClaims, PrivateIdClaims};
 use self::lifecycle::Schedule;
@@ -39,6 +40,8 @@ pub struct Keys {
     held: RwLock<Arc<Held>>,
     /// When to look again.
     due: AtomicU64,
+    /// One look at a time: a slower one must not take over what an earlier state of the store said.
+    looking: Mutex<()>,
 }
 
 /// The keys as of one moment.
@@ -113,7 +116,7 @@ impl Keys {
     ) -> Result<Self, KeyError> {
         let empty = Held { stored: Vec::new(), pairs: Vec::new(), jwks: Value::Null };
         let (held, due) = (RwLock::new(Arc::new(empty)), AtomicU64::new(0));
-        let keys = Self { schedule, access_tokens, data_key, held, due };
+        let keys = Self { schedule, access_tokens, data_key, held, due, looking: Mutex::new(()) };
         keys.change(store, now, |stored| keys.step(stored, now)).await?;
         Ok(keys)
     }
@@ -123,7 +126,13 @@ impl Keys {
     /// # Errors
     /// [`KeyError`]; the keys of before stay in use, and the next look is put off.
     pub async fn keep_current(&self, store: &dyn Store, now: UnixTime) -> Result<(), KeyError> {
-        if now.0 < self.due.load(Ordering::Acquire) {
+        let is_due = || now.0 >= self.due.load(Ordering::Acquire);
+        if !is_due() {
+            return Ok(());
+        }
+        let _looking = self.looking.lock().await;
+        // Somebody else may have looked while we waited.
+        if !is_due() {
             return Ok(());
         }
         self.due.store(now.plus(LOOK_EVERY).0, Ordering::Release);
@@ -136,6 +145,7 @@ impl Keys {
     /// [`KeyError`]; nothing has changed then.
     pub async fn rotate(&self, store: &dyn Store, now: UnixTime, at_once: bool) -> Result<(), KeyError> {
         let make = |algorithm, state| self.make(algorithm, state, now);
+        let _looking = self.looking.lock().await;
         self.change(store, now, |stored| self.schedule.rotate(stored, now, at_once, make)).await
     }
 

@@ -157,6 +157,8 @@ pub struct Rotation {
     pub refresh_idle: Duration,
     /// How long after a rotation the predecessor still gets the same successor.
     pub grace: Duration,
+    /// Thumbprint of the key that the successor is bound to, unless its family is bound already.
+    pub refresh_jkt: Option<String>,
     /// How long the access tokens live that the record must outlive.
     pub access_token: Duration,
 }
@@ -234,6 +236,9 @@ impl Grant {
         refresh.current = rotation.successor;
         refresh.sealed_for_previous = Some(rotation.sealed_successor.clone());
         refresh.issued_at = now;
+        if refresh.jkt.is_none() {
+            refresh.jkt.clone_from(&rotation.refresh_jkt);
+        }
         refresh.idle_until = now.plus(rotation.refresh_idle).min(refresh.absolute_until);
         self.outlive(now, rotation.access_token);
         Rotated::Fresh

@@ -227,6 +227,7 @@ async fn a_registered_max_age_is_obeyed() {
     let mut browser = Browser::default();
     browser.approve(&world, &client.link(&[])).await;
     assert!(browser.get(&world, &client.link(&[])).await.param("code").is_some());
+    assert!(browser.get(&world, &client.link(&[("max_age", "0")])).await.has_field("password"), "always");
     world.advance(Duration::from_secs(61));
     assert!(browser.get(&world, &client.link(&[])).await.has_field("password"));
     assert!(browser.get(&world, &client.link(&[("max_age", "600")])).await.param("code").is_some());

@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod client;
+pub(crate) mod dpop;
 
 use std::sync::Arc;
 use std::time::Duration;
