@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::secret_ref::SecretRef;
-use super::{ConfigError, Resources};
+use super::{ConfigError, Resources, Signing};
 use crate::oauth::algorithm::SigningAlgorithm;
 use crate::oauth::client::{AuthMethod, Client, GrantType};
 use crate::oauth::openid::{AccessTokenFormat, Preferences};
@@ -34,10 +34,18 @@ pub(super) struct RawClient {
     dpop_bound_access_tokens: bool,
 }
 
-pub(super) fn compile(raw: Vec<RawClient>, resources: &Resources) -> Result<Vec<Client>, ConfigError> {
+pub(super) fn compile(
+    raw: Vec<RawClient>,
+    resources: &Resources,
+    signing: &Signing,
+) -> Result<Vec<Client>, ConfigError> {
     let mut clients: Vec<Client> = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let client = compile_one(raw, &format!("clients[{index}]"), resources)?;
+        if !client.preferences.id_token.is_none_or(|algorithm| signing.held().contains(&algorithm)) {
+            let place = format!("clients[{index}].id_token_signed_response_alg");
+            return Err(ConfigError::new(place, "no such key is held: name it in `signing` too"));
+        }
         if clients.iter().any(|other| other.id == client.id) {
             return Err(ConfigError::new(format!("clients[{index}].id"), "is listed twice"));
         }

@@ -135,12 +135,12 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let raw = read(text)?;
         let resources = resources::compile(raw.resources)?;
+        let signing = raw.signing.compile()?;
         Ok(Self {
             issuer: Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?,
             listen: raw.listen.compile(),
             addresses_file: raw.addresses_file,
             store_path: raw.store.embedded.path,
-            signing: raw.signing.compile()?,
             data_key: SealingKey::from_base64(&raw.data_key.resolve("data_key")?)
                 .map_err(|why| ConfigError::new("data_key", why.to_string()))?,
             registration: raw.registration.compile(),
@@ -150,7 +150,8 @@ impl Config {
             dpop: raw.dpop,
             lifetimes: raw.lifetimes.compile()?,
             users: users::compile(raw.users)?,
-            clients: clients::compile(raw.clients, &resources)?,
+            clients: clients::compile(raw.clients, &resources, &signing)?,
+            signing,
             resources,
         })
     }

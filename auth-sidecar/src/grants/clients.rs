@@ -6,6 +6,7 @@ use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::client::{AuthMethod, Client, DynamicRegistration};
+use crate::oauth::error::ErrorCode;
 use crate::oauth::registration::Registration;
 use crate::secret::{Kind, Opaque, random_text};
 use crate::store::StoreError;
@@ -41,6 +42,10 @@ pub(crate) async fn register(
     registration: Registration,
     now: UnixTime,
 ) -> Result<Map<String, Value>, Failure> {
+    if !registration.preferences.id_token.is_none_or(|alg| context.config.signing.held().contains(&alg)) {
+        let why = "id_token_signed_response_alg is not supported";
+        return Err(ErrorCode::InvalidClientMetadata.because(why).into());
+    }
     let id = format!("c_{}", random_text::<16>()?);
     let secret = match registration.auth_method {
         AuthMethod::None => None,

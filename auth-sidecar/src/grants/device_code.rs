@@ -42,9 +42,10 @@ pub(crate) async fn offer(
     params: &Params,
     now: UnixTime,
 ) -> Result<Offered, Failure> {
-    let resources = resource::requested(params, &context.config.resources)?;
-    let scope = resource::requested_scope(params, client, &resources, &context.config.resources)?;
-    let lifetime = context.config.lifetimes.device_code;
+    let config = &context.config;
+    let resources = resource::requested_or_own(params, &config.resources, config.issuer.as_str())?;
+    let scope = resource::requested_scope(params, client, &resources, &config.resources)?;
+    let lifetime = config.lifetimes.device_code;
     let id = random_text::<16>()?;
     let device_code = Opaque::for_grant(Kind::Device, &id)?;
     let mut device = DeviceAuthorization {
@@ -61,9 +62,9 @@ pub(crate) async fn offer(
     };
     for _ in 0..MOST_TRIES {
         let code = user_code::of(random_bytes::<16>()?);
-        device.user_code = Digest::of(&code);
+        device.user_code = kept(context, &code);
         if context.store.put_device(device.clone(), now).await? {
-            let verification_uri = context.config.issuer.endpoint("/device");
+            let verification_uri = config.issuer.endpoint("/device");
             return Ok(Offered {
                 device_code: device_code.expose().to_owned(),
                 verification_uri_complete: format!("{verification_uri}?user_code={code}"),
@@ -84,7 +85,7 @@ pub(crate) async fn request_of(
     now: UnixTime,
 ) -> Result<Option<(DeviceAuthorization, AuthorizationRequest)>, Failure> {
     let Some(code) = user_code::read(typed) else { return Ok(None) };
-    let found = context.store.device_of_user_code(Digest::of(&code), now).await?;
+    let found = context.store.device_of_user_code(kept(context, &code), now).await?;
     let Some(device) = found.filter(|device| device.approved.is_none() && now < device.expires_at) else {
         return Ok(None);
     };
@@ -163,6 +164,11 @@ pub(crate) async fn redeem(
     }
     let beside = Beside { refresh_token: successor.map(|token| token.expose().to_owned()), jkt, nonce: None };
     access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
+}
+
+/// 34 bits are guessed in no time, so a plain digest would give the code away.
+fn kept(context: &Context, user_code: &str) -> Digest {
+    context.config.data_key.digest("user code", user_code)
 }
 
 fn grant(device: DeviceAuthorization, session: &Session, now: UnixTime) -> Grant {

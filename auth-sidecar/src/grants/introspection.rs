@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::opaque_token;
 use crate::app::Context;
 use crate::clock::UnixTime;
-use crate::oauth::claims::AccessClaims;
+use crate::oauth::claims::{AccessClaims, Confirmation};
 use crate::oauth::client::Client;
 use crate::secret::{Digest, Kind, grant_id_of};
 use crate::store::StoreError;
@@ -33,6 +33,8 @@ pub(crate) enum Introspection {
         scope: String,
         exp: UnixTime,
         iat: UnixTime,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cnf: Option<Confirmation>,
     },
 }
 
@@ -111,6 +113,7 @@ fn refresh_token(context: &Context, grant: Grant, token: &str, now: UnixTime) ->
         scope: grant.scope.to_string(),
         exp: refresh.idle_until.min(refresh.absolute_until),
         iat: refresh.issued_at,
+        cnf: refresh.jkt.map(|jkt| Confirmation { jkt }),
     })
 }
 

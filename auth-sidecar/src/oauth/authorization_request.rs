@@ -120,11 +120,7 @@ pub fn validate(
         return Err(ErrorCode::InvalidRequest.because("state is too long"));
     }
     let challenge = pkce::challenge(params)?;
-    let urls = match resource::requested(params, resources) {
-        // A mere sign-in: the token is for our own userinfo endpoint.
-        Err(_) if names_no_resource(params) => vec![issuer.to_owned()],
-        urls => urls?,
-    };
+    let urls = resource::requested_or_own(params, resources, issuer)?;
     Ok(AuthorizationRequest {
         client_id: client.id.clone(),
         redirect_uri: reply_to.redirect_uri.clone(),
@@ -141,12 +137,6 @@ pub fn validate(
 
 fn asks_openid(params: &Params) -> bool {
     params.all("scope").flat_map(|scope| scope.split(' ')).any(|token| token == OPENID)
-}
-
-/// Whether the request asks for nothing that a resource server has.
-fn names_no_resource(params: &Params) -> bool {
-    let scope = params.get("scope").and_then(|text| ScopeSet::parse(text).ok()).unwrap_or_default();
-    asks_openid(params) && params.get("resource").is_none() && scope.is_subset_of(&openid::scopes())
 }
 
 /// A thumbprint is a SHA-256 digest in base64url.

@@ -33,6 +33,24 @@ pub fn requested(params: &Params, resources: &Resources) -> Result<Vec<String>, 
     }
 }
 
+/// The same, and ourselves for a mere sign-in: a request that names no resource and asks for nothing that one has. Its
+/// token is for the userinfo endpoint.
+///
+/// # Errors
+/// Those of [`requested`].
+pub fn requested_or_own(
+    params: &Params,
+    resources: &Resources,
+    issuer: &str,
+) -> Result<Vec<String>, OAuthError> {
+    let scope = params.get("scope").and_then(|text| ScopeSet::parse(text).ok()).unwrap_or_default();
+    let is_sign_in = scope.contains(openid::OPENID) && scope.is_subset_of(&openid::scopes());
+    match requested(params, resources) {
+        Err(_) if is_sign_in && params.all("resource").next().is_none() => Ok(vec![issuer.to_owned()]),
+        requested => requested,
+    }
+}
+
 /// The audience of a token: what the token request names, else everything that was granted.
 ///
 /// # Errors

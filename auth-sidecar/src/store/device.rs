@@ -17,7 +17,7 @@ pub struct DeviceAuthorization {
     pub id: String,
     /// Digest of the device code.
     pub device_code: Digest,
-    /// Digest of the code that the user types.
+    /// What is kept of the code that the user types: a digest under a key that is not in the store.
     pub user_code: Digest,
     /// Who asks.
     pub client_id: String,

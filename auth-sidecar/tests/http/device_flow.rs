@@ -166,6 +166,8 @@ async fn who_may_not_ask_gets_no_code() {
         let (status, body) = offer(&world, &client, &changes).await;
         assert_eq!((status, &body["error"]), (400, &json!(error)));
     }
+    let sign_in = [("scope", "openid"), ("resource", "")];
+    assert_eq!(offer(&world, &client, &sign_in).await.0, 200, "a mere sign-in needs no resource");
     assert_eq!(world.get("/device_authorization").await.status(), 405);
 }
 

@@ -70,6 +70,11 @@ async fn an_id_token_says_who_signed_in_and_when() {
 #[tokio::test]
 async fn id_tokens_are_signed_as_registered_or_configured() {
     let world = World::start_with(|yaml| yaml + "signing: {id_token: EdDSA}\n").await;
+    let held = World::start().await;
+    let refused = json!({"redirect_uris": [REDIRECT], "id_token_signed_response_alg": "EdDSA"});
+    let refused = held.http.post(held.url("/register")).json(&refused).send().await.unwrap();
+    let (status, body) = crate::world::read(refused).await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_client_metadata")), "not held there");
     for (registered, wanted) in [(None, "EdDSA"), (Some("RS256"), "RS256"), (Some("ES256"), "ES256")] {
         let mut metadata = json!({"token_endpoint_auth_method": "none"});
         if let Some(algorithm) = registered {
