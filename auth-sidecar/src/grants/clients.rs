@@ -6,7 +6,7 @@ use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::client::{AuthMethod, Client, DynamicRegistration};
-use crate::oauth::error::ErrorCode;
+use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::registration::Registration;
 use crate::secret::{Kind, Opaque, random_text};
 use crate::store::StoreError;
@@ -39,13 +39,10 @@ pub(crate) async fn keep_alive(context: &Context, id: &str, now: UnixTime) {
 /// Registers a client (RFC 7591 section 3.2.1) and returns the response: the one place where its secret is shown.
 pub(crate) async fn register(
     context: &Context,
-    registration: Registration,
+    mut registration: Registration,
     now: UnixTime,
 ) -> Result<Map<String, Value>, Failure> {
-    if !registration.preferences.id_token.is_none_or(|alg| context.config.signing.held().contains(&alg)) {
-        let why = "id_token_signed_response_alg is not supported";
-        return Err(ErrorCode::InvalidClientMetadata.because(why).into());
-    }
+    settle_id_token(context, &mut registration)?;
     let id = format!("c_{}", random_text::<16>()?);
     let secret = match registration.auth_method {
         AuthMethod::None => None,
@@ -81,4 +78,18 @@ pub(crate) async fn register(
     context.store.put_client(client, now.plus(context.config.lifetimes.unused_client)).await?;
     context.metrics.clients_registered.inc();
     Ok(response)
+}
+
+/// Which algorithm the client's ID tokens have is said in the response and kept: what a client does not find there it
+/// takes for RS256 (OpenID Connect Registration 2).
+fn settle_id_token(context: &Context, registration: &mut Registration) -> Result<(), OAuthError> {
+    const FIELD: &str = "id_token_signed_response_alg";
+    let signing = &context.config.signing;
+    let algorithm = registration.preferences.id_token.unwrap_or(signing.id_token);
+    if !signing.held().contains(&algorithm) {
+        return Err(ErrorCode::InvalidClientMetadata.because(format!("{FIELD} is not supported")));
+    }
+    registration.preferences.id_token = Some(algorithm);
+    registration.metadata.insert(FIELD.to_owned(), json!(algorithm));
+    Ok(())
 }
