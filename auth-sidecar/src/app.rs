@@ -14,11 +14,15 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::endpoints;
 use crate::error::ServeError;
+use crate::fetch::Fetcher;
+use crate::fetch::cache::Cache;
 use crate::idp::IdentityProvider;
 use crate::idp::local::LocalUsers;
 use crate::keys::Keys;
 use crate::keys::lifecycle::Schedule;
 use crate::metrics::Metrics;
+use crate::oauth::client::Client;
+use crate::oauth::jwk::KeySet;
 use crate::server;
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
@@ -32,6 +36,9 @@ pub(crate) struct Context {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keys: Keys,
     pub(crate) accounts: Box<dyn IdentityProvider>,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) documents: Cache<Client>,
+    pub(crate) client_keys: Cache<KeySet>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
 }
@@ -73,7 +80,17 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Ser
     let data_key = config.data_key.clone();
     let keys = Keys::load(store.as_ref(), data_key, schedule, signing.algorithm, clock.now()).await?;
     let accounts = Box::new(LocalUsers::new(&config.users)?);
-    let context = Arc::new(Context { config, store, keys, accounts, clock, metrics: Metrics::new() });
+    let context = Arc::new(Context {
+        fetcher: Fetcher::new(&config.fetch),
+        documents: Cache::new(),
+        client_keys: Cache::new(),
+        config,
+        store,
+        keys,
+        accounts,
+        clock,
+        metrics: Metrics::new(),
+    });
 
     let listen = context.config.listen;
     let (public, public_at) = bind("public", listen.public).await?;

@@ -13,6 +13,12 @@ pub(crate) enum Failure {
     /// The request is at fault.
     #[error(transparent)]
     Refused(#[from] OAuthError),
+    /// No bearer token was presented where one is due.
+    #[error("no bearer token was presented")]
+    Unauthenticated,
+    /// Something that we need of others cannot be had now; trying again may help.
+    #[error("{0}")]
+    Unavailable(&'static str),
     /// Too many of them.
     #[error("too many requests")]
     TooMany,

@@ -17,6 +17,7 @@ pub mod clock;
 pub mod config;
 mod endpoints;
 pub mod error;
+mod fetch;
 mod grants;
 pub mod idp;
 pub mod keys;

@@ -28,6 +28,8 @@ pub enum Kind {
     Device,
     /// The secret of a confidential client, `ms_<secret>`.
     ClientSecret,
+    /// What manages a registration (RFC 7592), `mreg_<secret>`.
+    Registration,
 }
 
 /// SHA-256 of a credential: what the store keeps and what look-ups compare.
@@ -51,6 +53,7 @@ impl Kind {
             Self::Access => "ma_",
             Self::Device => "md_",
             Self::ClientSecret => "ms_",
+            Self::Registration => "mreg_",
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wicketgate_auth::config::Config;
+use wicketgate_auth::config::{CimdPolicy, Config, RegistrationPolicy};
 use wicketgate_auth::sealing::SealingKey;
 
 const README: &str = include_str!("../README.md");
@@ -38,6 +38,8 @@ fn the_configuration_of_the_readme_compiles_and_shows_the_defaults() {
     };
     let keys = [
         "registration",
+        "cimd",
+        "fetch",
         "login",
         "forwarded",
         "lifetimes",
@@ -53,7 +55,12 @@ fn the_configuration_of_the_readme_compiles_and_shows_the_defaults() {
     assert_eq!(full.require_pushed, defaults.require_pushed);
     assert_eq!(full.trusted_hops, defaults.trusted_hops);
     assert!(!defaults.registration.open);
-    assert_eq!(full.registration.per_address_per_hour, defaults.registration.per_address_per_hour);
+    assert!(!defaults.cimd.enabled);
+    let but_for_open = RegistrationPolicy { open: false, ..full.registration };
+    assert_eq!(format!("{but_for_open:?}"), format!("{:?}", defaults.registration));
+    let but_for_enabled = CimdPolicy { enabled: false, ..full.cimd };
+    assert_eq!(format!("{but_for_enabled:?}"), format!("{:?}", defaults.cimd));
+    assert_eq!(format!("{:?}", full.fetch), format!("{:?}", defaults.fetch));
 }
 
 #[test]
@@ -75,15 +82,34 @@ fn the_source_keeps_to_its_arrows() {
     for (room, forbidden) in [
         (
             "oauth",
-            ["app", "endpoints", "grants", "idp", "keys", "metrics", "pages", "sealing", "server", "store"]
-                .as_slice(),
+            [
+                "app",
+                "endpoints",
+                "fetch",
+                "grants",
+                "idp",
+                "keys",
+                "metrics",
+                "pages",
+                "sealing",
+                "server",
+                "store",
+            ]
+            .as_slice(),
         ),
-        ("store", &["app", "config", "endpoints", "grants", "idp", "keys", "metrics", "pages", "server"]),
-        ("idp", &["app", "endpoints", "grants", "keys", "oauth", "pages", "server"]),
-        ("config", &["app", "endpoints", "grants", "keys", "metrics", "pages", "server", "store"]),
+        (
+            "store",
+            &["app", "config", "endpoints", "fetch", "grants", "idp", "keys", "metrics", "pages", "server"],
+        ),
+        ("idp", &["app", "endpoints", "fetch", "grants", "keys", "oauth", "pages", "server"]),
+        ("config", &["app", "endpoints", "fetch", "grants", "keys", "metrics", "pages", "server", "store"]),
         ("grants", &["endpoints", "pages", "server"]),
-        ("pages", &["endpoints", "grants", "idp", "keys", "oauth", "store"]),
-        ("endpoints", &["server"]),
+        (
+            "fetch",
+            &["app", "endpoints", "grants", "idp", "keys", "metrics", "oauth", "pages", "server", "store"],
+        ),
+        ("pages", &["endpoints", "fetch", "grants", "idp", "keys", "oauth", "store"]),
+        ("endpoints", &["fetch", "server"]),
     ] {
         let mut files = Vec::new();
         sources(&root().join("src").join(room), &mut files);

@@ -22,6 +22,9 @@ use wicketgate_auth::store::grant::{
 use wicketgate_auth::store::records::{Consent, ConsentKey, PendingAuthorization, Session};
 use wicketgate_auth::store::{Store, StoreError};
 
+#[path = "store_contract/managed_clients.rs"]
+mod managed_clients;
+
 const T0: UnixTime = UnixTime(1_000_000);
 
 fn at(seconds: u64) -> UnixTime {
@@ -61,6 +64,7 @@ async fn a_second_opener_is_refused() {
 async fn contract(store: Arc<dyn Store>) {
     store.ping().await.unwrap();
     clients(&*store).await;
+    managed_clients::contract(&*store).await;
     pending_requests(&*store).await;
     sessions(&*store).await;
     consents(&*store).await;
@@ -288,12 +292,15 @@ fn client(id: &str) -> Client {
         name: None,
         auth_method: AuthMethod::None,
         secret: None,
+        keys: None,
+        assertion_algorithm: None,
         redirect_uris: vec!["https://a.example/cb".into()],
         grant_types: vec![GrantType::AuthorizationCode],
         default_scope: None,
         scope_ceiling: None,
         introspects: vec![],
         preferences: Preferences::default(),
+        document: None,
         dynamic: None,
     }
 }
@@ -308,6 +315,7 @@ fn pending() -> PendingAuthorization {
         challenge: Digest::of("v"),
         prompt: Prompt::default(),
         max_age: None,
+        document: None,
         openid: OpenIdRequest::default(),
         dpop_jkt: None,
     };
@@ -331,6 +339,7 @@ fn grant(id: &str, code_life: u64) -> Grant {
         resources: vec![],
         redirect_uri: "https://a.example/cb".into(),
         challenge: Digest::of("v"),
+        document: None,
         code: Code { digest: Digest::of(&format!("code-{id}")), expires_at: at(code_life), used: false },
         refresh: None,
         binding: Binding::default(),

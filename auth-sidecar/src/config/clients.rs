@@ -3,9 +3,11 @@
 use serde::Deserialize;
 
 use super::secret_ref::SecretRef;
-use super::{ConfigError, Resources, Signing};
+use super::{ConfigError, Resources, Signing, User};
 use crate::oauth::algorithm::SigningAlgorithm;
 use crate::oauth::client::{AuthMethod, Client, GrantType};
+use crate::oauth::jwk::{Algorithm, KeySet, KeySource};
+use crate::oauth::metadata_document;
 use crate::oauth::openid::{AccessTokenFormat, Preferences};
 use crate::oauth::redirect_uri;
 use crate::oauth::scope::ScopeSet;
@@ -19,6 +21,11 @@ pub(super) struct RawClient {
     name: Option<String>,
     secret: Option<SecretRef>,
     auth_method: Option<AuthMethod>,
+    /// Public keys, for `private_key_jwt`.
+    jwks: Option<serde_json::Value>,
+    jwks_uri: Option<String>,
+    /// The one algorithm of its assertions.
+    signing_alg: Option<Algorithm>,
     #[serde(default)]
     redirect_uris: Vec<String>,
     grant_types: Option<Vec<GrantType>>,
@@ -37,6 +44,7 @@ pub(super) struct RawClient {
 pub(super) fn compile(
     raw: Vec<RawClient>,
     resources: &Resources,
+    users: &[User],
     signing: &Signing,
 ) -> Result<Vec<Client>, ConfigError> {
     let mut clients: Vec<Client> = Vec::new();
@@ -49,25 +57,24 @@ pub(super) fn compile(
         if clients.iter().any(|other| other.id == client.id) {
             return Err(ConfigError::new(format!("clients[{index}].id"), "is listed twice"));
         }
+        // Both would be the `sub` of tokens (RFC 9068 section 5).
+        if client.may(GrantType::ClientCredentials) && users.iter().any(|user| user.name == client.id) {
+            return Err(ConfigError::new(format!("clients[{index}].id"), "is also the name of a user"));
+        }
         clients.push(client);
     }
     Ok(clients)
 }
 
-fn compile_one(raw: RawClient, path: &str, resources: &Resources) -> Result<Client, ConfigError> {
+fn compile_one(mut raw: RawClient, path: &str, resources: &Resources) -> Result<Client, ConfigError> {
     let at = |key: &str, why: &str| ConfigError::new(format!("{path}.{key}"), why);
     if raw.id.is_empty() || raw.id.len() > 255 || !raw.id.bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
         return Err(at("id", "must be 1 to 255 visible ASCII characters"));
     }
-    let (auth_method, secret) = match (raw.auth_method, raw.secret) {
-        (None | Some(AuthMethod::None), None) => (AuthMethod::None, None),
-        (Some(AuthMethod::None), Some(_)) => return Err(at("secret", "auth_method is `none`")),
-        (Some(_), None) => return Err(at("secret", "is needed for this auth_method")),
-        (method, Some(reference)) => {
-            let secret = reference.resolve(&format!("{path}.secret"))?;
-            (method.unwrap_or(AuthMethod::ClientSecretBasic), Some(Digest::of(&secret)))
-        }
-    };
+    if metadata_document::is_url(&raw.id) {
+        return Err(at("id", "must not be a URL: such ids belong to metadata documents (`cimd`)"));
+    }
+    let (auth_method, secret, keys) = authentication(&mut raw, path)?;
     for (index, uri) in raw.redirect_uris.iter().enumerate() {
         redirect_uri::admit(uri, true).map_err(|why| at(&format!("redirect_uris[{index}]"), why))?;
     }
@@ -76,8 +83,13 @@ fn compile_one(raw: RawClient, path: &str, resources: &Resources) -> Result<Clie
             return Err(at(&format!("introspects[{index}]"), "is not among `resources`"));
         }
     }
-    if !raw.introspects.is_empty() && secret.is_none() {
-        return Err(at("introspects", "needs a secret: a public client cannot prove who it is"));
+    let is_public = auth_method == AuthMethod::None;
+    if !raw.introspects.is_empty() && is_public {
+        return Err(at("introspects", "needs a secret or keys: a public client cannot prove who it is"));
+    }
+    let own = |grants: &Vec<GrantType>| grants.contains(&GrantType::ClientCredentials);
+    if raw.grant_types.as_ref().is_some_and(own) && (is_public || raw.scopes.is_none()) {
+        return Err(at("grant_types", "client_credentials needs a secret or keys, and `scopes`"));
     }
     let ceiling = match &raw.scopes {
         Some(list) => Some(ScopeSet::from_list(list).map_err(|why| at("scopes", why))?),
@@ -87,6 +99,8 @@ fn compile_one(raw: RawClient, path: &str, resources: &Resources) -> Result<Clie
         name: raw.name,
         auth_method,
         secret,
+        keys,
+        assertion_algorithm: raw.signing_alg,
         redirect_uris: raw.redirect_uris,
         grant_types: raw
             .grant_types
@@ -101,7 +115,61 @@ fn compile_one(raw: RawClient, path: &str, resources: &Resources) -> Result<Clie
             pushed_only: raw.require_pushed_authorization_requests,
             dpop_only: raw.dpop_bound_access_tokens,
         },
+        document: None,
         dynamic: None,
         id: raw.id,
     })
+}
+
+/// How it proves who it is, and with what.
+fn authentication(
+    raw: &mut RawClient,
+    path: &str,
+) -> Result<(AuthMethod, Option<Digest>, Option<KeySource>), ConfigError> {
+    let at = |key: &str, why: &str| ConfigError::new(format!("{path}.{key}"), why);
+    let keys = keys(raw, path)?;
+    let implied = match (&raw.secret, &keys) {
+        (Some(_), _) => AuthMethod::ClientSecretBasic,
+        (None, Some(_)) => AuthMethod::PrivateKeyJwt,
+        (None, None) => AuthMethod::None,
+    };
+    let method = raw.auth_method.unwrap_or(implied);
+    match (method, &raw.secret, &keys) {
+        (AuthMethod::None | AuthMethod::PrivateKeyJwt, Some(_), _) => {
+            Err(at("secret", &format!("auth_method is `{}`", method.as_str())))
+        }
+        (AuthMethod::PrivateKeyJwt, None, None) => {
+            Err(at("jwks", "or jwks_uri is needed for this auth_method"))
+        }
+        (AuthMethod::PrivateKeyJwt, None, Some(_)) => Ok((method, None, keys)),
+        (_, _, Some(_)) => Err(at("jwks", "and jwks_uri are for auth_method `private_key_jwt`")),
+        (AuthMethod::None, None, None) => Ok((method, None, None)),
+        (_, None, None) => Err(at("secret", "is needed for this auth_method")),
+        (_, Some(reference), None) => {
+            let secret = reference.resolve(&format!("{path}.secret"))?;
+            Ok((method, Some(Digest::of(&secret)), None))
+        }
+    }
+}
+
+fn keys(raw: &mut RawClient, path: &str) -> Result<Option<KeySource>, ConfigError> {
+    let at = |key: &str, why: &str| ConfigError::new(format!("{path}.{key}"), why);
+    match (raw.jwks.take(), raw.jwks_uri.take()) {
+        (Some(_), Some(_)) => Err(at("jwks", "and jwks_uri exclude each other")),
+        (Some(set), None) => {
+            let set = KeySet::admit(set).map_err(|why| at("jwks", why))?;
+            if !set.serves(raw.signing_alg) {
+                return Err(at(
+                    "jwks",
+                    "holds no key for ES256, EdDSA, RS256 or PS256, or for `signing_alg`",
+                ));
+            }
+            Ok(Some(KeySource::Inline(set)))
+        }
+        (None, Some(uri)) => match url::Url::parse(&uri) {
+            Ok(url) if url.scheme() == "https" => Ok(Some(KeySource::Uri(uri))),
+            _ => Err(at("jwks_uri", "must be an https URL")),
+        },
+        (None, None) => Ok(None),
+    }
 }

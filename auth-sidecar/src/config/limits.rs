@@ -4,15 +4,31 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::ConfigError;
 use super::duration::Span;
+use super::secret_ref::SecretRef;
+use crate::oauth::scope::ScopeSet;
+use crate::secret::Digest;
+
+/// Shorter ones could be guessed.
+const SHORTEST_TOKEN: usize = 20;
 
 /// Who may register clients at run time, and how many.
 #[derive(Clone, Debug)]
 pub struct RegistrationPolicy {
-    /// Anyone may register (RFC 7591 section 3, open registration); else there is no registration endpoint.
+    /// Anyone may register (RFC 7591 section 3, open registration).
     pub open: bool,
-    /// Registrations per address and hour.
+    /// Digests of the tokens that allow to register where not everybody may, and beyond the limits below.
+    pub initial_access_tokens: Vec<Digest>,
+    /// Registrations without such a token per address and hour; an IPv6 /64 is one address.
     pub per_address_per_hour: u32,
+    /// Registrations without such a token per hour altogether.
+    pub per_hour: u32,
+    /// Whether the same public client, registered again from the same address, gets the same id. Nobody can manage
+    /// such a shared registration.
+    pub share_identical: bool,
+    /// What clients that registered themselves may get in their own name; empty: they may not register for that.
+    pub client_credentials_scopes: ScopeSet,
     /// Whether redirect URIs such as `com.example.app:/callback` may be registered. Outside the MCP specification.
     pub private_use_schemes: bool,
 }
@@ -35,7 +51,11 @@ pub struct LoginLimits {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRegistration {
     open: bool,
+    initial_access_tokens: Vec<SecretRef>,
     per_address_per_hour: u32,
+    per_hour: u32,
+    share_identical: bool,
+    client_credentials_scopes: Vec<String>,
     private_use_schemes: bool,
 }
 
@@ -49,21 +69,53 @@ pub(super) struct RawLogin {
     window: Span,
 }
 
+// === impl RegistrationPolicy ===
+
+impl RegistrationPolicy {
+    /// Whether there is a registration endpoint.
+    #[must_use]
+    pub fn is_offered(&self) -> bool {
+        self.open || !self.initial_access_tokens.is_empty()
+    }
+}
+
 // === impl RawRegistration ===
 
 impl Default for RawRegistration {
     fn default() -> Self {
-        Self { open: false, per_address_per_hour: 600, private_use_schemes: false }
+        Self {
+            open: false,
+            initial_access_tokens: Vec::new(),
+            per_address_per_hour: 600,
+            per_hour: 20_000,
+            share_identical: false,
+            client_credentials_scopes: Vec::new(),
+            private_use_schemes: false,
+        }
     }
 }
 
 impl RawRegistration {
-    pub(super) fn compile(self) -> RegistrationPolicy {
-        RegistrationPolicy {
-            open: self.open,
-            per_address_per_hour: self.per_address_per_hour,
-            private_use_schemes: self.private_use_schemes,
+    pub(super) fn compile(self) -> Result<RegistrationPolicy, ConfigError> {
+        let mut initial_access_tokens = Vec::new();
+        for (index, reference) in self.initial_access_tokens.iter().enumerate() {
+            let path = format!("registration.initial_access_tokens[{index}]");
+            let token = reference.resolve(&path)?;
+            if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(ConfigError::new(path, "must be at least 20 visible ASCII characters"));
+            }
+            initial_access_tokens.push(Digest::of(&token));
         }
+        Ok(RegistrationPolicy {
+            open: self.open,
+            initial_access_tokens,
+            per_address_per_hour: self.per_address_per_hour,
+            per_hour: self.per_hour,
+            share_identical: self.share_identical,
+            client_credentials_scopes: ScopeSet::from_list(&self.client_credentials_scopes)
+                .map_err(|why| ConfigError::new("registration.client_credentials_scopes", why))?,
+            private_use_schemes: self.private_use_schemes,
+        })
     }
 }
 

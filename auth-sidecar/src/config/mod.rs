@@ -6,6 +6,7 @@
 mod clients;
 mod duration;
 mod error;
+mod fetch;
 mod issuer;
 mod lifetimes;
 mod limits;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use self::error::ConfigError;
+pub use self::fetch::{CimdPolicy, FetchPolicy};
 pub use self::issuer::Issuer;
 pub use self::lifetimes::Lifetimes;
 pub use self::limits::{LoginLimits, RegistrationPolicy};
@@ -51,6 +53,10 @@ pub struct Config {
     pub data_key: SealingKey,
     /// Dynamic client registration.
     pub registration: RegistrationPolicy,
+    /// Clients whose id is the URL of their metadata document.
+    pub cimd: CimdPolicy,
+    /// Whence documents and keys of clients may be fetched.
+    pub fetch: FetchPolicy,
     /// How often one may try to sign in.
     pub login: LoginLimits,
     /// How many proxies in front append to `X-Forwarded-For`; 0: the peer's address is the caller's.
@@ -81,6 +87,10 @@ struct RawConfig {
     data_key: secret_ref::SecretRef,
     #[serde(default)]
     registration: limits::RawRegistration,
+    #[serde(default)]
+    cimd: fetch::RawCimd,
+    #[serde(default)]
+    fetch: fetch::RawFetch,
     #[serde(default)]
     login: limits::RawLogin,
     #[serde(default)]
@@ -136,6 +146,7 @@ impl Config {
         let raw = read(text)?;
         let resources = resources::compile(raw.resources)?;
         let signing = raw.signing.compile()?;
+        let users = users::compile(raw.users)?;
         Ok(Self {
             issuer: Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?,
             listen: raw.listen.compile(),
@@ -143,14 +154,16 @@ impl Config {
             store_path: raw.store.embedded.path,
             data_key: SealingKey::from_base64(&raw.data_key.resolve("data_key")?)
                 .map_err(|why| ConfigError::new("data_key", why.to_string()))?,
-            registration: raw.registration.compile(),
+            registration: raw.registration.compile()?,
+            cimd: raw.cimd.compile(),
+            fetch: raw.fetch.compile()?,
             login: raw.login.compile(),
             trusted_hops: raw.forwarded.trusted_hops,
             require_pushed: raw.require_pushed_authorization_requests,
             dpop: raw.dpop,
             lifetimes: raw.lifetimes.compile()?,
-            users: users::compile(raw.users)?,
-            clients: clients::compile(raw.clients, &resources, &signing)?,
+            clients: clients::compile(raw.clients, &resources, &users, &signing)?,
+            users,
             signing,
             resources,
         })

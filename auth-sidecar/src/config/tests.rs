@@ -78,6 +78,49 @@ fn every_mistake_is_refused_with_its_place() {
             "id: web, introspects: ['http://127.0.0.1:8080/mcp']",
             "introspects",
         ),
+        ("open: true", "open: true, initial_access_tokens: [abc]", "registration.initial_access_tokens"),
+        (
+            "open: true",
+            "open: true, initial_access_tokens: [{env: WICKETGATE_TEST_UNSET}]",
+            "registration.initial_access_tokens[0]: environment",
+        ),
+        (
+            "open: true",
+            "open: true, client_credentials_scopes: ['a b']",
+            "registration.client_credentials_scopes",
+        ),
+        ("signing:", "cimd: {enable: true}\nsigning:", "cimd"),
+        ("signing:", "fetch: {private_hosts: ['localhost:1']}\nsigning:", "fetch.private_hosts[0]"),
+        ("signing:", "fetch: {private_hosts: [Localhost]}\nsigning:", "fetch.private_hosts[0]"),
+        ("signing:", "fetch: {ca_file: /nonexistent}\nsigning:", "fetch.ca_file: cannot read"),
+        ("signing:", "fetch: {ca_file: DATA_KEY}\nsigning:", "fetch.ca_file: holds no"),
+        ("id: web", "id: 'https://web.example/c.json'", "clients[0].id"),
+        ("id: web", "id: alice, grant_types: [client_credentials]", "clients[0].id: is also"),
+        ("scopes: [mcp:read]}\n", "grant_types: [client_credentials]}\n", "clients[0].grant_types"),
+        (
+            "id: web, secret: {file: DATA_KEY}",
+            "id: web, grant_types: [client_credentials]",
+            "clients[0].grant_types",
+        ),
+        ("id: web", "id: web, jwks_uri: 'https://web.example/jwks'", "clients[0].jwks"),
+        ("id: web", "id: web, auth_method: private_key_jwt", "clients[0].secret"),
+        (
+            "id: web, secret: {file: DATA_KEY}",
+            "id: web, auth_method: private_key_jwt",
+            "clients[0].jwks: or jwks_uri",
+        ),
+        (
+            "id: web, secret: {file: DATA_KEY}",
+            "id: web, jwks: {keys: [{kty: oct, k: AA}]}",
+            "clients[0].jwks: holds a private",
+        ),
+        ("id: web, secret: {file: DATA_KEY}", "id: web, jwks: {keys: []}", "clients[0].jwks: holds no key"),
+        (
+            "id: web, secret: {file: DATA_KEY}",
+            "id: web, jwks_uri: 'http://web.example/'",
+            "clients[0].jwks_uri: must",
+        ),
+        ("id: web", "id: web, signing_alg: HS256", "clients[0].signing_alg"),
     ] {
         assert!(GOOD.contains(from), "the case is stale: {from}");
         let message = parse(&GOOD.replacen(from, to, 1)).expect_err(to);

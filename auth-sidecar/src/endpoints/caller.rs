@@ -1,6 +1,6 @@
 //! Whose address is it? The peer's, or the one that the proxies in front vouch for.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
@@ -26,6 +26,18 @@ impl FromRequestParts<Arc<Context>> for Caller {
     }
 }
 
+// === impl Caller ===
+
+impl Caller {
+    /// The network that limits of registration count for: whoever has one IPv6 address has its /64.
+    pub(super) fn network(&self) -> IpAddr {
+        match self.0.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+            v4 @ IpAddr::V4(_) => v4,
+        }
+    }
+}
+
 /// The entry that the outermost trusted proxy appended: the `hops`-th from the right. Everything left of it is the
 /// caller's own claim.
 fn vouched_for(forwarded: &str, hops: usize) -> Option<IpAddr> {
@@ -44,5 +56,13 @@ mod tests {
         assert_eq!(vouched_for("1.1.1.1, 2.2.2.2", 2), "1.1.1.1".parse().ok());
         assert_eq!(vouched_for("2.2.2.2", 2), None);
         assert_eq!(vouched_for("nonsense", 1), None);
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_caller() {
+        let network = |address: &str| Caller(address.parse().unwrap()).network().to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(network("192.0.2.1"), "192.0.2.1");
     }
 }

@@ -1,6 +1,7 @@
 //! What can be asked over HTTP? One folder per listener, one file per endpoint; each extracts, calls, and renders.
 
 pub(crate) mod admin;
+mod bearer;
 mod caller;
 mod cookies;
 mod dpop;

@@ -25,17 +25,27 @@ pub(super) fn public_json(document: &Value) -> Response {
 /// A refusal (RFC 6749 section 5.2).
 pub(super) fn oauth_error(error: &OAuthError) -> Response {
     let status = match error.code {
-        ErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
+        ErrorCode::InvalidClient | ErrorCode::InvalidToken => StatusCode::UNAUTHORIZED,
         ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     };
     let body = json!({"error": error.code.as_str(), "error_description": error.description});
     let mut response = fresh_json(status, &body);
-    if status == StatusCode::UNAUTHORIZED {
-        let challenge = HeaderValue::from_static("Basic realm=\"wicketgate\"");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-    }
+    let challenge = match error.code {
+        ErrorCode::InvalidClient => "Basic realm=\"wicketgate\"",
+        ErrorCode::InvalidToken => "Bearer realm=\"wicketgate\", error=\"invalid_token\"",
+        _ => return response,
+    };
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
+}
+
+/// A bearer token is due and there is none: the challenge then names no error (RFC 6750 section 3.1).
+fn token_missing() -> Response {
+    let mut response = oauth_error(&ErrorCode::InvalidToken.because("a bearer token is needed"));
+    let challenge = HeaderValue::from_static("Bearer realm=\"wicketgate\"");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     response
 }
 
@@ -43,6 +53,10 @@ pub(super) fn oauth_error(error: &OAuthError) -> Response {
 pub(super) fn failure(failure: &Failure) -> Response {
     match failure {
         Failure::Refused(error) => oauth_error(error),
+        Failure::Unauthenticated => token_missing(),
+        Failure::Unavailable(why) => {
+            retry_later(oauth_error(&ErrorCode::TemporarilyUnavailable.because(*why)), "5")
+        }
         Failure::TooMany => {
             let body = json!({"error": "temporarily_unavailable", "error_description": "too many requests"});
             retry_later(fresh_json(StatusCode::TOO_MANY_REQUESTS, &body), "60")

@@ -68,7 +68,7 @@ pub(crate) async fn issue(
         client_id: grant.client_id.clone(),
         scope: narrowing.scope.clone(),
         grant_id: grant.id.clone(),
-        auth_time: Some(grant.auth_time),
+        auth_time: (!grant.is_clients_own()).then_some(grant.auth_time),
         groups: account.groups,
         roles: account.roles,
         org: account.org,

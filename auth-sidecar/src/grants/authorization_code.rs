@@ -36,6 +36,7 @@ pub(crate) async fn issue(
         resources: request.resources,
         redirect_uri: request.redirect_uri,
         challenge: request.challenge,
+        document: request.document,
         code: Code { digest: code.digest(), expires_at, used: false },
         refresh: None,
         binding: Binding { nonce: request.openid.nonce, jkt: request.dpop_jkt },
@@ -70,6 +71,10 @@ pub(crate) async fn redeem(
         .ok_or_else(refused)?;
     if params.get("redirect_uri").is_some_and(|uri| uri != grant.redirect_uri) {
         return Err(ErrorCode::InvalidGrant.because("redirect_uri is not the one of the request").into());
+    }
+    // The client may have changed since (RFC 7592, or its metadata document): no code for a place that is not its own.
+    if grant.document != client.document || !client.still_accepts(&grant.redirect_uri) {
+        return Err(ErrorCode::InvalidGrant.because("the metadata of the client has changed since").into());
     }
     if grant.binding.jkt.is_some() && grant.binding.jkt != jkt {
         return Err(ErrorCode::InvalidGrant.because("the code is bound to another DPoP key").into());

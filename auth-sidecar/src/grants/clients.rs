@@ -1,21 +1,39 @@
-//! Which client is this? The configured ones first, then those that registered themselves.
+//! Which client is this? One of the configured, one that registered itself, or one whose id is a URL.
 
-use serde_json::{Map, Value, json};
-
+use super::client_documents;
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
-use crate::oauth::client::{AuthMethod, Client, DynamicRegistration};
-use crate::oauth::error::{ErrorCode, OAuthError};
-use crate::oauth::registration::Registration;
-use crate::secret::{Kind, Opaque, random_text};
+use crate::oauth::client::Client;
+use crate::oauth::metadata_document;
 use crate::store::StoreError;
 
 /// Longer ids were never issued and are not looked up.
 const LONGEST_ID: usize = 255;
 
 /// The client of this id.
-pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<Option<Client>, StoreError> {
+pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<Option<Client>, Failure> {
+    match metadata_document::is_url(id) {
+        true => client_documents::find(context, id, now).await.map(Some),
+        false => Ok(known(context, id, now).await?),
+    }
+}
+
+/// Whether there still is a client of this id. A grant whose client is gone is dead. No document is fetched for this.
+pub(crate) async fn exists(context: &Context, id: &str, now: UnixTime) -> Result<bool, StoreError> {
+    match metadata_document::is_url(id) {
+        true => Ok(context.config.cimd.enabled),
+        false => Ok(known(context, id, now).await?.is_some()),
+    }
+}
+
+/// Whether a user has let in the client whose document lies at `id`.
+pub(crate) async fn was_let_in(context: &Context, id: &str, now: UnixTime) -> Result<bool, StoreError> {
+    // What cannot be a URL of a client was never let in, and is not looked up.
+    Ok(metadata_document::admit_url(id).is_ok() && context.store.client(id, now).await?.is_some())
+}
+
+async fn known(context: &Context, id: &str, now: UnixTime) -> Result<Option<Client>, StoreError> {
     if id.len() > LONGEST_ID {
         return Ok(None);
     }
@@ -31,65 +49,12 @@ pub(crate) async fn keep_alive(context: &Context, id: &str, now: UnixTime) {
     const DAY: u64 = 24 * 60 * 60;
     let until = now.plus(context.config.lifetimes.used_client);
     let until = UnixTime(until.0.div_ceil(DAY).saturating_mul(DAY));
+    if metadata_document::is_url(id)
+        && let Err(error) = client_documents::remember(context, id, until, now).await
+    {
+        tracing::error!(event = "client_not_remembered", client_id = id, %error);
+    }
     if let Err(error) = context.store.extend_client(id, until, now).await {
         tracing::error!(event = "client_not_extended", client_id = id, %error);
     }
-}
-
-/// Registers a client (RFC 7591 section 3.2.1) and returns the response: the one place where its secret is shown.
-pub(crate) async fn register(
-    context: &Context,
-    mut registration: Registration,
-    now: UnixTime,
-) -> Result<Map<String, Value>, Failure> {
-    settle_id_token(context, &mut registration)?;
-    let id = format!("c_{}", random_text::<16>()?);
-    let secret = match registration.auth_method {
-        AuthMethod::None => None,
-        AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => {
-            Some(Opaque::standalone(Kind::ClientSecret)?)
-        }
-    };
-    let mut response = registration.metadata.clone();
-    response.insert("client_id".into(), json!(id));
-    response.insert("client_id_issued_at".into(), json!(now));
-    if let Some(secret) = &secret {
-        response.insert("client_secret".into(), json!(secret.expose()));
-        response.insert("client_secret_expires_at".into(), json!(0));
-    }
-    let client = Client {
-        id,
-        name: registration.name,
-        auth_method: registration.auth_method,
-        secret: secret.as_ref().map(Opaque::digest),
-        redirect_uris: registration.redirect_uris,
-        grant_types: registration.grant_types,
-        default_scope: registration.scope,
-        scope_ceiling: None,
-        introspects: Vec::new(),
-        preferences: registration.preferences,
-        dynamic: Some(DynamicRegistration { issued_at: now, metadata: registration.metadata }),
-    };
-    tracing::info!(
-        event = "client_registered",
-        client_id = client.id,
-        auth_method = client.auth_method.as_str()
-    );
-    context.store.put_client(client, now.plus(context.config.lifetimes.unused_client)).await?;
-    context.metrics.clients_registered.inc();
-    Ok(response)
-}
-
-/// Which algorithm the client's ID tokens have is said in the response and kept: what a client does not find there it
-/// takes for RS256 (OpenID Connect Registration 2).
-fn settle_id_token(context: &Context, registration: &mut Registration) -> Result<(), OAuthError> {
-    const FIELD: &str = "id_token_signed_response_alg";
-    let signing = &context.config.signing;
-    let algorithm = registration.preferences.id_token.unwrap_or(signing.id_token);
-    if !signing.held().contains(&algorithm) {
-        return Err(ErrorCode::InvalidClientMetadata.because(format!("{FIELD} is not supported")));
-    }
-    registration.preferences.id_token = Some(algorithm);
-    registration.metadata.insert(FIELD.to_owned(), json!(algorithm));
-    Ok(())
 }

@@ -96,6 +96,7 @@ pub(crate) async fn request_of(
         scope: device.scope.clone(),
         resources: device.resources.clone(),
         challenge: device.device_code,
+        document: None,
         // Whoever sent the link may be somebody else (section 5.4): the user must always look.
         prompt: Prompt { none: false, login: false, consent: true },
         max_age: None,
@@ -168,7 +169,7 @@ pub(crate) async fn redeem(
 
 /// 34 bits are guessed in no time, so a plain digest would give the code away.
 fn kept(context: &Context, user_code: &str) -> Digest {
-    context.config.data_key.digest("user code", user_code)
+    context.config.data_key.digest(&format!("user code {user_code}"))
 }
 
 fn grant(device: DeviceAuthorization, session: &Session, now: UnixTime) -> Grant {
@@ -181,6 +182,7 @@ fn grant(device: DeviceAuthorization, session: &Session, now: UnixTime) -> Grant
         resources: device.resources,
         redirect_uri: String::new(),
         challenge: device.device_code,
+        document: None,
         code: Code { digest: device.device_code, expires_at: device.expires_at, used: false },
         refresh: None,
         binding: Binding::default(),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::opaque_token;
+use super::{clients, opaque_token};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::oauth::claims::{AccessClaims, Confirmation};
@@ -76,7 +76,7 @@ pub(crate) async fn for_resource(
     Ok(access_token(claims.filter(|claims| claims.aud.contains(resource))))
 }
 
-/// The claims of an access token that we issued, that has not expired, and whose grant lives.
+/// The claims of an access token that we issued, that has not expired, and whose grant and client live.
 pub(super) async fn live_claims(
     context: &Context,
     token: &str,
@@ -88,8 +88,10 @@ pub(super) async fn live_claims(
     let Some(claims) = context.keys.verify(token, context.config.issuer.as_str(), now) else {
         return Ok(None);
     };
-    let grant = context.store.grant(&claims.grant_id, now).await?;
-    Ok(grant.is_some_and(|grant| grant.is_live()).then_some(claims))
+    let grant = context.store.grant(&claims.grant_id, now);
+    let (grant, has_client) = tokio::try_join!(grant, clients::exists(context, &claims.client_id, now))?;
+    let live = grant.is_some_and(|grant| grant.is_live());
+    Ok((live && has_client).then_some(claims))
 }
 
 fn access_token(claims: Option<AccessClaims>) -> Introspection {

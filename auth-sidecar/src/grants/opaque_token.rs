@@ -1,8 +1,10 @@
 //! What is an access token that says nothing? A random string; what it stands for lies on its grant.
 
+use super::clients;
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
+use crate::idp::Account;
 use crate::oauth::claims::{AccessClaims, Audience, Confirmation};
 use crate::secret::{Digest, Kind, Opaque, grant_id_of};
 use crate::store::StoreError;
@@ -40,7 +42,14 @@ pub(crate) async fn claims(
     let digest = Digest::of(presented);
     let token = grant.opaque_tokens.iter().find(|token| token.digest.matches(&digest));
     let Some(token) = token.filter(|token| now < token.expires_at) else { return Ok(None) };
-    let Some(account) = context.accounts.account(&grant.subject) else { return Ok(None) };
+    if !clients::exists(context, &grant.client_id, now).await? {
+        return Ok(None);
+    }
+    let account = match grant.is_clients_own() {
+        true => Some(Account::of_client(&grant.client_id)),
+        false => context.accounts.account(&grant.subject),
+    };
+    let Some(account) = account else { return Ok(None) };
     Ok(Some(AccessClaims {
         iss: context.config.issuer.as_str().to_owned(),
         sub: account.subject,
@@ -51,7 +60,7 @@ pub(crate) async fn claims(
         client_id: grant.client_id.clone(),
         scope: token.scope.clone(),
         grant_id: grant.id.clone(),
-        auth_time: Some(grant.auth_time),
+        auth_time: (!grant.is_clients_own()).then_some(grant.auth_time),
         groups: account.groups,
         roles: account.roles,
         org: account.org,

@@ -31,6 +31,9 @@ pub(crate) async fn refresh(
     let grant = grant
         .filter(|grant| grant.client_id == client.id && grant.knows_refresh(&digest))
         .ok_or_else(refused)?;
+    if !client.still_accepts(&grant.redirect_uri) {
+        return Err(ErrorCode::InvalidGrant.because("the metadata of the client has changed since").into());
+    }
     let bound_to = grant.refresh.as_ref().and_then(|refresh| refresh.jkt.as_ref());
     if bound_to.is_some() && bound_to != jkt.as_ref() {
         return Err(ErrorCode::InvalidGrant.because("the refresh token is bound to another DPoP key").into());

@@ -21,6 +21,16 @@ pub struct Account {
     pub org: Option<String>,
 }
 
+// === impl Account ===
+
+impl Account {
+    /// What tokens say about a client that acts in its own name.
+    #[must_use]
+    pub fn of_client(id: &str) -> Self {
+        Self { subject: id.to_owned(), username: None, groups: Vec::new(), roles: Vec::new(), org: None }
+    }
+}
+
 /// Too many people sign in at this moment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Busy;

@@ -31,6 +31,9 @@ pub struct AuthorizationRequest {
     pub challenge: Digest,
     /// What the client wants the user to see.
     pub prompt: Prompt,
+    /// What counts in the client's metadata document, where it has one.
+    #[serde(default)]
+    pub document: Option<Digest>,
     /// The sign-in may be at most so many seconds old (OpenID Connect Core 3.1.2.1).
     pub max_age: Option<u64>,
     /// What OpenID Connect adds.
@@ -129,6 +132,7 @@ pub fn validate(
         resources: urls,
         challenge,
         prompt: prompt(params)?,
+        document: client.document,
         max_age: max_age(params)?.or(client.preferences.max_age),
         openid: openid::read(params)?,
         dpop_jkt: dpop_jkt(params)?,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::jwk::{Algorithm, KeySource};
 use super::openid::Preferences;
 use super::redirect_uri;
 use super::scope::ScopeSet;
@@ -19,6 +20,8 @@ pub enum AuthMethod {
     ClientSecretBasic,
     /// Its secret in the body.
     ClientSecretPost,
+    /// A JWT that it signed with a key of its own (RFC 7523 section 2.2).
+    PrivateKeyJwt,
 }
 
 /// What a client may present at the token endpoint.
@@ -29,6 +32,8 @@ pub enum GrantType {
     AuthorizationCode,
     /// A refresh token.
     RefreshToken,
+    /// Nothing but its own authentication (RFC 6749 section 4.4).
+    ClientCredentials,
     /// A device code (RFC 8628).
     #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
     DeviceCode,
@@ -43,8 +48,14 @@ pub struct Client {
     pub name: Option<String>,
     /// The one way in which it authenticates; every other is refused.
     pub auth_method: AuthMethod,
-    /// Digest of its secret; none for a public client.
+    /// Digest of its secret; none for a client that has no secret.
     pub secret: Option<Digest>,
+    /// What its assertions are verified with.
+    #[serde(default)]
+    pub keys: Option<KeySource>,
+    /// The one algorithm of its assertions, when it registered one.
+    #[serde(default)]
+    pub assertion_algorithm: Option<Algorithm>,
     /// Where answers may go.
     pub redirect_uris: Vec<String>,
     /// What it may present at the token endpoint.
@@ -59,6 +70,9 @@ pub struct Client {
     /// How it wants its tokens and requests.
     #[serde(default)]
     pub preferences: Preferences,
+    /// Digest of what counts in its metadata document, when its id is the URL of one.
+    #[serde(default)]
+    pub document: Option<Digest>,
     /// Present when it registered itself.
     pub dynamic: Option<DynamicRegistration>,
 }
@@ -70,13 +84,17 @@ pub struct DynamicRegistration {
     pub issued_at: UnixTime,
     /// The metadata as registered, to be echoed.
     pub metadata: Map<String, Value>,
+    /// Digest of the token that reads, changes and deletes this registration (RFC 7592); none where nobody may.
+    #[serde(default)]
+    pub registration_token: Option<Digest>,
 }
 
 // === impl AuthMethod ===
 
 impl AuthMethod {
     /// The methods we support, for the metadata document.
-    pub const ALL: [Self; 3] = [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost];
+    pub const ALL: [Self; 4] =
+        [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt];
 
     /// The registered name.
     #[must_use]
@@ -85,7 +103,14 @@ impl AuthMethod {
             Self::None => "none",
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
+    }
+
+    /// Whether it rests on a secret that both sides know.
+    #[must_use]
+    pub fn is_shared_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
     }
 }
 
@@ -93,7 +118,8 @@ impl AuthMethod {
 
 impl GrantType {
     /// The grants we support, for the metadata document.
-    pub const ALL: [Self; 3] = [Self::AuthorizationCode, Self::RefreshToken, Self::DeviceCode];
+    pub const ALL: [Self; 4] =
+        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::DeviceCode];
 
     /// The registered name.
     #[must_use]
@@ -101,6 +127,7 @@ impl GrantType {
         match self {
             Self::AuthorizationCode => "authorization_code",
             Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
             Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
         }
     }
@@ -127,9 +154,38 @@ impl Client {
         self.redirect_uris.iter().any(|registered| redirect_uri::matches(registered, presented))
     }
 
+    /// Whether what was granted still goes to a place of this client's: its redirect URIs may have changed since. What
+    /// was granted without a redirect does.
+    #[must_use]
+    pub fn still_accepts(&self, granted: &str) -> bool {
+        granted.is_empty() || self.accepts_redirect(granted)
+    }
+
+    /// Whether this registration token may read, change and delete it.
+    #[must_use]
+    pub fn is_managed_with(&self, presented: &Digest) -> bool {
+        let token = self.dynamic.as_ref().and_then(|dynamic| dynamic.registration_token);
+        token.is_some_and(|token| token.matches(presented))
+    }
+
     /// Whether it can prove who it is.
     #[must_use]
     pub fn is_confidential(&self) -> bool {
         self.auth_method != AuthMethod::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_earlier_versions_are_read() {
+        let earlier = r#"{"id": "c", "name": null, "auth_method": "none", "secret": null, "redirect_uris": [],
+            "grant_types": ["authorization_code"], "default_scope": null, "scope_ceiling": null,
+            "introspects": [], "dynamic": {"issued_at": 1, "metadata": {}}}"#;
+        let client: Client = serde_json::from_str(earlier).unwrap();
+        assert!(client.keys.is_none() && client.document.is_none());
+        assert!(!client.is_managed_with(&Digest::of("")), "it has no registration token");
     }
 }

@@ -1,22 +1,35 @@
-//! What does a client present to prove who it is? RFC 6749 section 2.3.1: a header, or the body, never both.
+//! What does a client present to prove who it is? A header or the body (RFC 6749 section 2.3.1), or an assertion
+//! (RFC 7521 section 4.2); never two of them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::client::AuthMethod;
+use super::client_assertion::{self, Assertion};
 use super::error::{ErrorCode, OAuthError};
 use super::params::Params;
 use crate::secret::Digest;
 
-/// What was presented. The secret is digested at once, so nothing here is a secret.
+/// What was presented. The secret is digested at once, so nothing that `Debug` shows is one.
 #[derive(Debug)]
 pub struct Presented {
     /// `client_id`.
     pub client_id: String,
     /// The way in which it was presented.
     pub method: AuthMethod,
-    /// Digest of the secret; none for a public client.
-    pub secret: Option<Digest>,
+    /// What is to prove it.
+    pub proof: Proof,
+}
+
+/// What is to prove that a client is the one that it names.
+#[derive(Debug)]
+pub enum Proof {
+    /// Nothing: a public client.
+    Nothing,
+    /// Digest of a secret.
+    Secret(Digest),
+    /// A JWT.
+    Assertion(Assertion),
 }
 
 /// Reads what a token, revocation or introspection request presents; `authorization` are all headers of that name.
@@ -32,14 +45,42 @@ pub fn read(authorization: &[&[u8]], params: &Params) -> Result<Presented, OAuth
 }
 
 fn from_body(params: &Params) -> Result<Presented, OAuthError> {
-    if params.get("client_assertion").is_some() {
-        return Err(ErrorCode::InvalidClient.because("client assertions are not supported"));
+    if has_assertion(params) {
+        return from_assertion(params);
     }
     let client_id = params.get("client_id");
     let client_id = client_id.ok_or_else(|| ErrorCode::InvalidClient.because("client_id is missing"))?;
-    let secret = params.get("client_secret").map(Digest::of);
-    let method = if secret.is_some() { AuthMethod::ClientSecretPost } else { AuthMethod::None };
-    Ok(Presented { client_id: client_id.to_owned(), method, secret })
+    let (method, proof) = match params.get("client_secret") {
+        Some(secret) => (AuthMethod::ClientSecretPost, Proof::Secret(Digest::of(secret))),
+        None => (AuthMethod::None, Proof::Nothing),
+    };
+    Ok(Presented { client_id: client_id.to_owned(), method, proof })
+}
+
+fn has_assertion(params: &Params) -> bool {
+    params.get("client_assertion").is_some() || params.get("client_assertion_type").is_some()
+}
+
+fn from_assertion(params: &Params) -> Result<Presented, OAuthError> {
+    if params.get("client_secret").is_some() {
+        return Err(ErrorCode::InvalidRequest.because("the client authenticates in two ways"));
+    }
+    let kind = params.require("client_assertion_type")?;
+    let assertion = Assertion::new(params.require("client_assertion")?);
+    if kind != client_assertion::TYPE {
+        return Err(ErrorCode::InvalidClient.because("this client_assertion_type is not supported"));
+    }
+    let unreadable = || ErrorCode::InvalidClient.because("the client assertion cannot be read");
+    let subject = assertion.subject().ok_or_else(unreadable)?;
+    // It may be left out; if it is there, both must name the same client (RFC 7521 section 4.2).
+    if params.get("client_id").is_some_and(|named| named != subject) {
+        return Err(ErrorCode::InvalidClient.because("client_id differs from the client assertion"));
+    }
+    Ok(Presented {
+        client_id: subject,
+        method: AuthMethod::PrivateKeyJwt,
+        proof: Proof::Assertion(assertion),
+    })
 }
 
 fn from_header(header: &[u8], params: &Params) -> Result<Presented, OAuthError> {
@@ -48,7 +89,7 @@ fn from_header(header: &[u8], params: &Params) -> Result<Presented, OAuthError> 
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return Err(unreadable());
     }
-    if params.get("client_secret").is_some() || params.get("client_assertion").is_some() {
+    if params.get("client_secret").is_some() || has_assertion(params) {
         return Err(ErrorCode::InvalidRequest.because("the client authenticates in two ways"));
     }
     let decoded = STANDARD.decode(encoded.trim_ascii()).map_err(|_| unreadable())?;
@@ -58,7 +99,11 @@ fn from_header(header: &[u8], params: &Params) -> Result<Presented, OAuthError> 
     if params.get("client_id").is_some_and(|named| named != id) {
         return Err(ErrorCode::InvalidRequest.because("client_id differs from the Authorization header"));
     }
-    Ok(Presented { client_id: id, method: AuthMethod::ClientSecretBasic, secret: Some(Digest::of(&secret)) })
+    Ok(Presented {
+        client_id: id,
+        method: AuthMethod::ClientSecretBasic,
+        proof: Proof::Secret(Digest::of(&secret)),
+    })
 }
 
 /// Both parts are form-encoded before they are joined (RFC 6749 section 2.3.1); `&` and `=` in them are encoded then.
@@ -97,7 +142,8 @@ mod tests {
     fn the_secret_is_percent_decoded() {
         let header = basic("a:s%2Bt+u");
         let presented = read(&[&header], &Params::parse(b"")).unwrap();
-        assert!(presented.secret.unwrap().matches(&Digest::of("s+t u")));
+        let Proof::Secret(secret) = presented.proof else { panic!("a secret") };
+        assert!(secret.matches(&Digest::of("s+t u")));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! How does a refusal read? The error codes of RFC 6749 (4.1.2.1, 5.2), 7009 (2.2.1), 7591 (3.2.2), 8628 (3.5), 8707
-//! (2), 9449 (5, 8) and OpenID Connect Core (3.1.2.6).
+//! How does a refusal read? The error codes of RFC 6749 (4.1.2.1, 5.2), 6750 (3.1), 7009 (2.2.1), 7591 (3.2.2), 8628
+//! (3.5), 8707 (2), 9449 (5, 8) and OpenID Connect Core (3.1.2.6).
 
 use std::borrow::Cow;
 
@@ -9,6 +9,7 @@ use std::borrow::Cow;
 pub enum ErrorCode {
     InvalidRequest,
     InvalidClient,
+    InvalidToken,
     InvalidGrant,
     UnauthorizedClient,
     UnsupportedGrantType,
@@ -52,6 +53,7 @@ impl ErrorCode {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidToken => "invalid_token",
             Self::InvalidGrant => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::algorithm::SigningAlgorithm;
 use super::client::{AuthMethod, GrantType};
+use super::jwk::Algorithm;
 use super::{dpop, openid};
 use crate::config::Config;
 
@@ -56,7 +57,8 @@ fn shared(config: &Config) -> Map<String, Value> {
     let endpoint = |path: &str| config.issuer.endpoint(path);
     let methods = AuthMethod::ALL.map(AuthMethod::as_str);
     // To introspect one must prove who one is.
-    let confidential = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost].map(AuthMethod::as_str);
+    let confidential: Vec<&str> = methods.into_iter().filter(|method| *method != "none").collect();
+    let algorithms = Algorithm::ALL.map(Algorithm::as_str);
     let document = json!({
         "issuer": config.issuer.as_str(),
         "authorization_endpoint": endpoint("/authorize"),
@@ -73,8 +75,11 @@ fn shared(config: &Config) -> Map<String, Value> {
         "response_modes_supported": ["query"],
         "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
         "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint_auth_methods_supported": confidential,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
@@ -83,7 +88,10 @@ fn shared(config: &Config) -> Map<String, Value> {
         Value::Object(document) => document,
         _ => Map::new(),
     };
-    if config.registration.open {
+    if config.cimd.enabled {
+        document.insert("client_id_metadata_document_supported".into(), json!(true));
+    }
+    if config.registration.is_offered() {
         document.insert("registration_endpoint".into(), json!(endpoint("/register")));
     }
     document

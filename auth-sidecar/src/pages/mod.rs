@@ -39,6 +39,8 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) client_name: &'a str,
     /// Whether anybody could have registered under that name.
     pub(crate) self_registered: bool,
+    /// The host that publishes the description of the client, where one does.
+    pub(crate) publisher: Option<&'a str>,
     /// Where the answer goes.
     pub(crate) destination: &'a str,
     /// Whether a device asks, which gets its answer by asking.

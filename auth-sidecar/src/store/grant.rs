@@ -39,6 +39,9 @@ pub struct Grant {
     pub redirect_uri: String,
     /// The PKCE challenge.
     pub challenge: Digest,
+    /// What counted in the client's metadata document when the user consented, where it has one.
+    #[serde(default)]
+    pub document: Option<Digest>,
     /// The code.
     pub code: Code,
     /// The refresh token, if there is one.
@@ -182,6 +185,42 @@ const LEEWAY: Duration = Duration::from_secs(60);
 // === impl Grant ===
 
 impl Grant {
+    /// What a client is granted in its own name. It has no code and no refresh token; `nobodys` is the digest of
+    /// something that nobody has.
+    #[must_use]
+    pub fn of_client_itself(
+        id: String,
+        client_id: &str,
+        (scope, resources): (ScopeSet, Vec<String>),
+        nobodys: Digest,
+        (now, access_token): (UnixTime, Duration),
+    ) -> Self {
+        Self {
+            id,
+            client_id: client_id.to_owned(),
+            subject: client_id.to_owned(),
+            auth_time: now,
+            scope,
+            resources,
+            redirect_uri: String::new(),
+            challenge: nobodys,
+            document: None,
+            code: Code { digest: nobodys, expires_at: now, used: true },
+            refresh: None,
+            binding: Binding::default(),
+            opaque_tokens: Vec::new(),
+            created_at: now,
+            expires_at: now.plus(access_token).plus(LEEWAY),
+            revoked_at: None,
+        }
+    }
+
+    /// Whether no user took part: then nothing was redirected, and the subject is the client.
+    #[must_use]
+    pub fn is_clients_own(&self) -> bool {
+        self.redirect_uri.is_empty() && self.subject == self.client_id
+    }
+
     /// Whether tokens of it are good.
     #[must_use]
     pub fn is_live(&self) -> bool {

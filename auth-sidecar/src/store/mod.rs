@@ -50,6 +50,16 @@ pub trait Store: Send + Sync + 'static {
     async fn put_client(&self, client: Client, until: UnixTime) -> Result<(), StoreError>;
     /// A client that registered itself.
     async fn client(&self, id: &str, now: UnixTime) -> Result<Option<Client>, StoreError>;
+    /// Replaces a client and keeps its end, if `presented` is (the digest of) its registration token; whether it was.
+    /// Of several callers with one token, one succeeds.
+    async fn replace_client(
+        &self,
+        client: Client,
+        presented: Digest,
+        now: UnixTime,
+    ) -> Result<bool, StoreError>;
+    /// Removes a client, if `presented` is (the digest of) its registration token; whether it was.
+    async fn remove_client(&self, id: &str, presented: Digest, now: UnixTime) -> Result<bool, StoreError>;
     /// Extends the life of a client that is still there; never shortens it.
     async fn extend_client(&self, id: &str, until: UnixTime, now: UnixTime) -> Result<(), StoreError>;
 

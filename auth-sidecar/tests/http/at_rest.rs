@@ -4,11 +4,13 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
 
 use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens};
 use crate::world::dpop::Key;
-use crate::world::{PASSWORD, RESOURCE, World};
+use crate::world::signer::{ASSERTION, Signer};
+use crate::world::{PASSWORD, RESOURCE, World, read};
 
 #[tokio::test]
 async fn the_file_holds_no_credential_in_clear() {
@@ -22,6 +24,15 @@ async fn the_file_holds_no_credential_in_clear() {
     let (_, second) = client.refresh(&world, &first.refresh, &[]).await;
     let second = Tokens::of(second);
     let unused_code = client.code(&world).await;
+    let managed = json!({"redirect_uris": ["https://app.example/cb"], "token_endpoint_auth_method": "none"});
+    let (_, managed) =
+        read(world.http.post(world.url("/register")).json(&managed).send().await.unwrap()).await;
+    let signer = Signer::es256();
+    let signing = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": signer.jwks()});
+    let signing = Client::register(&world, signing).await;
+    let assertion = signer.assertion(&world, &signing.id, |_| {});
+    let form = [("client_assertion_type", ASSERTION), ("client_assertion", assertion.as_str())];
+    signing.refresh(&world, "mr_x", &form).await;
     world.stop().await;
 
     let file = std::fs::read(world.store_path()).unwrap();
@@ -37,6 +48,8 @@ async fn the_file_holds_no_credential_in_clear() {
         first.access,
         client.secret.unwrap(),
         PASSWORD.to_owned(),
+        managed["registration_access_token"].as_str().unwrap().to_owned(),
+        assertion,
     ];
     secrets.extend(browser.cookies.into_values());
     assert_absent(&file, secrets);
@@ -96,7 +109,8 @@ fn assert_absent(file: &[u8], secrets: Vec<String>) {
     for secret in secrets {
         assert!(!contains(file, secret.as_bytes()), "{secret}");
         // Behind the prefix and the grant's id. (Base64url has underscores of its own.)
-        let without_prefix = secret.strip_prefix("ms_").unwrap_or(&secret);
+        let without_prefix =
+            ["ms_", "mreg_"].iter().find_map(|prefix| secret.strip_prefix(prefix)).unwrap_or(&secret);
         let random_part = without_prefix.rsplit('.').next().unwrap().to_owned();
         assert!(!contains(file, random_part.as_bytes()), "the random part of {secret}");
         if let Ok(raw) = URL_SAFE_NO_PAD.decode(&random_part) {

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens, VERIFIER};
-use crate::world::{PASSWORD, RESOURCE, World};
+use crate::world::signer::{ASSERTION, Signer};
+use crate::world::{PASSWORD, RESOURCE, World, read};
 
 /// Everything that this process logs.
 #[derive(Clone, Default)]
@@ -45,6 +46,24 @@ async fn events_are_there_and_credentials_are_not() {
     let first = Tokens::of(client.redeem(&world, &code, &[]).await.1);
     let second = Tokens::of(client.refresh(&world, &first.refresh, &[]).await.1);
     client.redeem(&world, &code, &[]).await;
+    let body = json!({"redirect_uris": ["https://app.example/cb"], "token_endpoint_auth_method": "none"});
+    let (_, managed) = read(world.http.post(world.url("/register")).json(&body).send().await.unwrap()).await;
+    let registration_token = managed["registration_access_token"].as_str().unwrap().to_owned();
+    let url = world.url(&format!("/register/{}", managed["client_id"].as_str().unwrap()));
+    world
+        .http
+        .delete(url)
+        .header("authorization", format!("Bearer {registration_token}"))
+        .send()
+        .await
+        .unwrap();
+    let signer = Signer::es256();
+    let signing = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": signer.jwks()});
+    let signing = Client::register(&world, signing).await;
+    let assertion = signer.assertion(&world, &signing.id, |_| {});
+    let form = [("client_assertion_type", ASSERTION), ("client_assertion", assertion.as_str())];
+    signing.refresh(&world, "mr_x", &form).await;
+    signing.refresh(&world, "mr_x", &form).await;
     let devices = "urn:ietf:params:oauth:grant-type:device_code";
     let metadata = json!({
         "token_endpoint_auth_method": "none", "grant_types": ["authorization_code", devices],
@@ -72,6 +91,8 @@ async fn events_are_there_and_credentials_are_not() {
         "consent_given",
         "code_issued",
         "code_reused",
+        "client_removed",
+        "client_assertion_replayed",
         "request",
         "signing_key",
         "device_decided",
@@ -79,6 +100,7 @@ async fn events_are_there_and_credentials_are_not() {
         assert!(ours.iter().any(|line| line["event"] == event), "{event}");
     }
     let mut secrets = vec![code, first.access, first.refresh, second.access, second.refresh];
+    secrets.extend([registration_token, assertion]);
     secrets.extend([client.secret.unwrap(), PASSWORD.into(), VERIFIER.into()]);
     secrets.extend(["the-password-typed-as-name".into(), "a-wrong-password".into()]);
     secrets.extend(browser.cookies.into_values());

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use crate::world::{ISSUER, World};
 
 fn document(issuer: &str) -> Value {
+    let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let algorithms = ["ES256", "EdDSA", "RS256", "PS256"];
     json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
@@ -21,11 +23,15 @@ fn document(issuer: &str) -> Value {
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": [
-            "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code",
+            "authorization_code", "refresh_token", "client_credentials",
+            "urn:ietf:params:oauth:grant-type:device_code",
         ],
-        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-        "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint_auth_methods_supported": methods[1..],
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
@@ -96,6 +102,7 @@ async fn closed_registration_is_neither_offered_nor_there() {
     let (_, document) = read(&world, "/.well-known/oauth-authorization-server").await;
     assert!(document.get("registration_endpoint").is_none());
     assert_eq!(world.post("/register", &[]).await.0, 404);
+    assert_eq!(world.get("/register/c_x").await.status(), 401, "who has registered may still leave");
 }
 
 #[tokio::test]
@@ -106,6 +113,9 @@ async fn browsers_of_other_origins_may_read_and_post() {
         ("/.well-known/openid-configuration", "GET"),
         ("/jwks", "GET"),
         ("/register", "POST"),
+        ("/register/c_x", "GET"),
+        ("/register/c_x", "PUT"),
+        ("/register/c_x", "DELETE"),
         ("/token", "POST"),
         ("/revoke", "POST"),
         ("/par", "POST"),

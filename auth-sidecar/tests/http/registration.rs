@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::browser::Browser;
 use crate::world::client::{Client, REDIRECT};
-use crate::world::{World, read};
+use crate::world::{ISSUER, World, read};
 
 async fn register(world: &World, body: &Value) -> (u16, Value) {
     read(world.http.post(world.url("/register")).json(body).send().await.unwrap()).await
@@ -31,6 +31,10 @@ async fn the_response_echoes_what_was_registered() {
     wanted["client_id"] = answer["client_id"].clone();
     wanted["client_id_issued_at"] = json!(1_800_000_000);
     wanted["id_token_signed_response_alg"] = json!("ES256"); // the default, which clients take for RS256 otherwise
+    let id = answer["client_id"].as_str().unwrap();
+    wanted["registration_client_uri"] = json!(format!("{ISSUER}/register/{id}"));
+    wanted["registration_access_token"] = answer["registration_access_token"].clone();
+    assert!(answer["registration_access_token"].as_str().unwrap().starts_with("mreg_"));
     assert_eq!(answer, wanted, "every field, no null, nothing else");
 }
 
@@ -74,6 +78,73 @@ async fn registrations_are_limited_per_address_and_hour() {
     }
     world.advance(Duration::from_secs(3600));
     assert_eq!(register(&world, &body).await.0, 201);
+}
+
+#[tokio::test]
+async fn registrations_are_limited_altogether() {
+    let world = World::start_with(|yaml| yaml.replace("open: true", "open: true, per_hour: 1")).await;
+    let body = json!({"redirect_uris": [REDIRECT]});
+    let bad = json!({"redirect_uris": []});
+    for (body, wanted) in [(&bad, 400), (&body, 201), (&bad, 400), (&body, 429)] {
+        assert_eq!(register(&world, body).await.0, wanted, "what is refused does not count");
+    }
+}
+
+#[tokio::test]
+async fn an_initial_access_token_opens_what_is_closed() {
+    let tokens = "open: false, per_address_per_hour: 1, initial_access_tokens: [{file: FOLDER/initial}]";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("initial");
+    std::fs::write(&file, "a-token-that-is-long-enough\n").unwrap();
+    let tokens = tokens.replace("FOLDER/initial", file.to_str().unwrap());
+    let mut world = World::start_with(|yaml| yaml.replace("open: true", &tokens)).await;
+    let metadata: Value = world.get("/.well-known/oauth-authorization-server").await.json().await.unwrap();
+    assert_eq!(metadata["registration_endpoint"], format!("{ISSUER}/register"));
+    let body = json!({"redirect_uris": [REDIRECT]});
+    let with = |world: &World, token: &str| {
+        let request = world.http.post(world.url("/register")).json(&body);
+        if token.is_empty() { request } else { request.header("authorization", token) }
+    };
+    for _ in 0..3 {
+        let response = with(&world, "Bearer a-token-that-is-long-enough").send().await.unwrap();
+        assert_eq!(response.status(), 201, "without limits");
+    }
+    for (token, challenge) in [
+        ("", "Bearer realm=\"wicketgate\""),
+        ("Basic YTpi", "Bearer realm=\"wicketgate\""),
+        ("Bearer wrong", "Bearer realm=\"wicketgate\", error=\"invalid_token\""),
+    ] {
+        let response = with(&world, token).send().await.unwrap();
+        assert_eq!(response.headers()["www-authenticate"], challenge, "{token}");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        let (status, answer) = read(response).await;
+        assert_eq!((status, &answer["error"]), (401, &json!("invalid_token")), "{token}");
+    }
+    world.restart_with(|yaml| yaml.replace("open: false", "open: true")).await;
+    assert_eq!(with(&world, "").send().await.unwrap().status(), 201, "open to all, within limits");
+    assert_eq!(with(&world, "").send().await.unwrap().status(), 429);
+    assert_eq!(with(&world, "Bearer wrong").send().await.unwrap().status(), 401);
+}
+
+#[tokio::test]
+async fn identical_public_clients_may_share_one_registration() {
+    let world =
+        World::start_with(|yaml| yaml.replace("open: true", "open: true, share_identical: true")).await;
+    let public = json!({"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none"});
+    let (status, first) = register(&world, &public).await;
+    assert_eq!(
+        (status, first.get("registration_access_token")),
+        (201, None),
+        "nobody manages what is shared"
+    );
+    assert_eq!(register(&world, &public).await, (201, first.clone()));
+    let mut other = public.clone();
+    other["client_name"] = json!("Other");
+    assert_ne!(register(&world, &other).await.1["client_id"], first["client_id"]);
+    let secret = json!({"redirect_uris": [REDIRECT]});
+    let (_, one) = register(&world, &secret).await;
+    assert!(one.get("registration_access_token").is_some());
+    assert_ne!(register(&world, &secret).await.1["client_id"], one["client_id"]);
 }
 
 #[tokio::test]

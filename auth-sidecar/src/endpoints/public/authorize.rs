@@ -8,6 +8,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
+use super::super::caller::Caller;
 use super::super::cookies::Cookie;
 use super::super::media_type;
 use super::browser::{self, Browser};
@@ -15,9 +16,11 @@ use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::interaction::{self, Step};
-use crate::grants::{authorization_request as request, clients, pushed_request};
+use crate::grants::{authorization_request as request, client_documents, clients, pushed_request};
 use crate::oauth::authorization_request::{self, AuthorizationRequest, ReplyTo};
+use crate::oauth::client::Client;
 use crate::oauth::error::ErrorCode;
+use crate::oauth::metadata_document;
 use crate::oauth::params::Params;
 use crate::secret::{Digest, Opaque};
 use crate::store::records::PendingAuthorization;
@@ -25,10 +28,11 @@ use crate::store::records::PendingAuthorization;
 pub(super) async fn get(
     State(context): State<Arc<Context>>,
     browser: Browser,
+    caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Response {
     let params = Params::parse(query.unwrap_or_default().as_bytes());
-    let begun = begin(&context, &browser, params, false).await;
+    let begun = begin(&context, &browser, &caller, params, false).await;
     begun.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
 }
 
@@ -36,6 +40,7 @@ pub(super) async fn get(
 pub(super) async fn post(
     State(context): State<Arc<Context>>,
     browser: Browser,
+    caller: Caller,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -47,7 +52,7 @@ pub(super) async fn post(
             return browser::failure_page(&context, &error.into());
         }
     };
-    let begun = begin(&context, &browser, params, true).await;
+    let begun = begin(&context, &browser, &caller, params, true).await;
     begun.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
 }
 
@@ -56,13 +61,13 @@ pub(super) async fn post(
 async fn begin(
     context: &Context,
     browser: &Browser,
+    caller: &Caller,
     params: Params,
     posted: bool,
 ) -> Result<Response, Failure> {
     let now = context.clock.now();
     let client_id = authorization_request::client_id(&params)?;
-    let unknown = || ErrorCode::InvalidRequest.because("The application (client_id) is not known here.");
-    let client = clients::find(context, client_id, now).await?.ok_or_else(unknown)?;
+    let client = client(context, caller, client_id, now).await?;
     let pushed = match params.get("request_uri").filter(|uri| pushed_request::is_ours(uri)) {
         None => None,
         // What else the link says does not count: the client may not have written it.
@@ -84,6 +89,19 @@ async fn begin(
         Ok(_) if posted && browser.id.is_none() && !was_pushed => Ok(browser::ask_again(context, &params)),
         Ok(request) => proceed(context, browser, request, &reply_to, now).await,
         Err(error) => Ok(browser::refuse(context, &reply_to, &error)),
+    }
+}
+
+async fn client(context: &Context, caller: &Caller, id: &str, now: UnixTime) -> Result<Client, Failure> {
+    if metadata_document::is_url(id) {
+        client_documents::begin(context, id, caller.network(), now).await?;
+    }
+    match clients::find(context, id, now).await {
+        // Whether a place does not answer now or is none of the public internet: the request named it.
+        Err(Failure::Unavailable(why)) => Err(ErrorCode::InvalidRequest.because(why).into()),
+        found => found?.ok_or_else(|| {
+            ErrorCode::InvalidRequest.because("The application (client_id) is not known here.").into()
+        }),
     }
 }
 

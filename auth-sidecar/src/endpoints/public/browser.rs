@@ -121,7 +121,7 @@ pub(super) fn failure_page(context: &Context, failure: &Failure) -> Response {
     let status = match failure {
         Failure::Refused(_) => StatusCode::BAD_REQUEST,
         Failure::TooMany => StatusCode::TOO_MANY_REQUESTS,
-        Failure::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::Store(_) | Failure::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     if status.is_server_error() {

@@ -15,6 +15,7 @@ use crate::grants::interaction::{self, Step};
 use crate::grants::{clients, device_code};
 use crate::oauth::authorization_request::ReplyTo;
 use crate::oauth::error::ErrorCode;
+use crate::oauth::metadata_document;
 use crate::oauth::params::Params;
 use crate::oauth::redirect_uri;
 use crate::pages::{self, ConsentPage};
@@ -117,12 +118,14 @@ async fn page(
     let Some(client) = clients::find(context, &request.client_id, now).await? else {
         return Ok(browser::unknown_request(context));
     };
+    let publisher = metadata_document::publisher(&client);
     let page = ConsentPage {
         base: context.config.issuer.path(),
         handle,
         binding: &form_binding(browser, handle),
         client_name: client.name.as_deref().unwrap_or(&client.id),
         self_registered: client.dynamic.is_some(),
+        publisher: publisher.as_deref(),
         destination: &redirect_uri::destination(&request.redirect_uri),
         is_device: pending.device.is_some(),
         is_loopback: redirect_uri::is_loopback(&request.redirect_uri),

@@ -3,6 +3,7 @@
 mod assets;
 mod authorize;
 mod browser;
+mod client_configuration;
 mod consent;
 mod device;
 mod device_authorization;
@@ -55,11 +56,20 @@ fn endpoints(context: &Context) -> Vec<(&'static str, MethodRouter<Arc<Context>>
         ("/device_authorization", postable(post(device_authorization::post))),
         ("/device", get(device::get).post(device::post)),
         ("/assets/style.css", get(assets::style)),
+        ("/register/{client_id}", client_configuration()),
     ];
-    if context.config.registration.open {
+    if context.config.registration.is_offered() {
         endpoints.push(("/register", postable(post(register::post))));
     }
     endpoints
+}
+
+/// There even where nobody can register any more: those who have must be able to leave.
+fn client_configuration() -> MethodRouter<Arc<Context>> {
+    get(client_configuration::get)
+        .put(client_configuration::put)
+        .delete(client_configuration::delete)
+        .layer(layers::cross_origin(&[Method::GET, Method::PUT, Method::DELETE]))
 }
 
 fn readable(route: MethodRouter<Arc<Context>>) -> MethodRouter<Arc<Context>> {

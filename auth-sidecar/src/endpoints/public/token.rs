@@ -12,10 +12,12 @@ use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::access_token::TokenResponse;
-use crate::grants::{authorization_code, client_authentication, device_code, dpop, refresh_token};
+use crate::grants::{
+    authorization_code, client_authentication, client_credentials, device_code, dpop, refresh_token,
+};
 use crate::metrics::GrantLabel;
 use crate::oauth::client::{Client, GrantType};
-use crate::oauth::client_credentials;
+use crate::oauth::client_credentials as credentials;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 
@@ -39,7 +41,7 @@ pub(super) async fn authenticated(
     now: UnixTime,
 ) -> Result<Client, Failure> {
     let lines = headers.get_all(header::AUTHORIZATION).iter().map(|value| value.as_bytes());
-    let presented = client_credentials::read(&lines.collect::<Vec<_>>(), params)?;
+    let presented = credentials::read(&lines.collect::<Vec<_>>(), params)?;
     client_authentication::authenticate(context, presented, now).await
 }
 
@@ -60,6 +62,7 @@ async fn issue(context: &Context, headers: &HeaderMap, params: &Params) -> Resul
             authorization_code::redeem(context, &client, params, jkt, now).await?
         }
         GrantType::RefreshToken => refresh_token::refresh(context, &client, params, jkt, now).await?,
+        GrantType::ClientCredentials => client_credentials::issue(context, &client, params, jkt, now).await?,
         GrantType::DeviceCode => device_code::redeem(context, &client, params, jkt, now).await?,
     };
     context.metrics.tokens_issued.get_or_create(&GrantLabel { grant_type: grant_type.as_str() }).inc();

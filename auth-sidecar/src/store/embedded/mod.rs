@@ -112,6 +112,31 @@ impl Store for EmbeddedStore {
         self.read(client_key(id), now).await
     }
 
+    async fn replace_client(
+        &self,
+        client: Client,
+        presented: Digest,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        let key = client_key(&client.id);
+        self.write(move |tx| match tx.row::<Client>(&key, now)? {
+            Some(Row { value, expires_at }) if value.is_managed_with(&presented) => {
+                tx.put(&key, &client, expires_at).map(|()| true)
+            }
+            _ => Ok(false),
+        })
+        .await
+    }
+
+    async fn remove_client(&self, id: &str, presented: Digest, now: UnixTime) -> Result<bool, StoreError> {
+        let key = client_key(id);
+        self.write(move |tx| match tx.row::<Client>(&key, now)? {
+            Some(Row { value, .. }) if value.is_managed_with(&presented) => tx.remove(&key).map(|()| true),
+            _ => Ok(false),
+        })
+        .await
+    }
+
     async fn extend_client(&self, id: &str, until: UnixTime, now: UnixTime) -> Result<(), StoreError> {
         let key = client_key(id);
         // A read is free, a commit is not: most calls have nothing to write.

@@ -3,6 +3,8 @@
 pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod dpop;
+pub(crate) mod publisher;
+pub(crate) mod signer;
 
 use std::sync::Arc;
 use std::time::Duration;

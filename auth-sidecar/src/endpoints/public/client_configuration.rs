@@ -1,0 +1,69 @@
+//! `GET`, `PUT` and `DELETE` of `/register/{client_id}`: a client and its own registration (RFC 7592).
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::super::bearer::bearer;
+use super::super::reply;
+use super::register::admit_json;
+use crate::app::Context;
+use crate::grants::client_configuration;
+
+/// The id in the path; one that cannot be read is no client's.
+type ClientId = Result<Path<String>, PathRejection>;
+
+pub(super) async fn get(State(context): State<Arc<Context>>, id: ClientId, headers: HeaderMap) -> Response {
+    let now = context.clock.now();
+    let read = async { client_configuration::read(&context, &named(id), bearer(&headers)?, now).await };
+    match read.await {
+        Ok(answer) => reply::fresh_json(StatusCode::OK, &answer),
+        Err(failure) => reply::failure(&failure),
+    }
+}
+
+pub(super) async fn put(
+    State(context): State<Arc<Context>>,
+    id: ClientId,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => return reply::unreadable(&error),
+    };
+    let now = context.clock.now();
+    let replace = async {
+        let body = admit_json(&headers).map(|()| body.as_ref());
+        client_configuration::replace(&context, &named(id), bearer(&headers)?, body, now).await
+    };
+    match replace.await {
+        Ok(answer) => reply::fresh_json(StatusCode::OK, &answer),
+        Err(failure) => reply::failure(&failure),
+    }
+}
+
+pub(super) async fn delete(
+    State(context): State<Arc<Context>>,
+    id: ClientId,
+    headers: HeaderMap,
+) -> Response {
+    let now = context.clock.now();
+    let remove = async { client_configuration::remove(&context, &named(id), bearer(&headers)?, now).await };
+    match remove.await {
+        Ok(()) => {
+            let mut response = StatusCode::NO_CONTENT.into_response();
+            reply::forbid_caching(&mut response);
+            response
+        }
+        Err(failure) => reply::failure(&failure),
+    }
+}
+
+fn named(id: ClientId) -> String {
+    id.map(|Path(id)| id).unwrap_or_default()
+}

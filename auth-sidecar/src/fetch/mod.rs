@@ -1,0 +1,276 @@
+//! How do we read what a stranger publishes? Over https alone, from public addresses alone, a little of it, and soon.
+//!
+//! The URL is a stranger's choice, so it may aim at our own network (SSRF). Names are resolved here, every address that
+//! comes out is judged, and the connection goes to exactly these: a second answer of the DNS has no use. No redirect is
+//! followed, no proxy of the environment used, nothing but a GET without credentials sent.
+
+mod address;
+pub(crate) mod cache;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Certificate, Client, Response, StatusCode, header, redirect};
+use tokio::sync::Semaphore;
+use url::{Host, Url};
+
+use crate::config::FetchPolicy;
+
+/// From the look-up of the name to the last byte.
+const LONGEST: Duration = Duration::from_secs(5);
+/// At a time; more wait, within the same limit.
+const MOST_AT_ONCE: usize = 16;
+/// What is fetched counts as fresh for so long where the answer does not say.
+const USUAL_FRESHNESS: Duration = Duration::from_secs(10 * 60);
+/// Bounds on what an answer may say.
+const FRESHNESS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(24 * 60 * 60);
+
+/// Fetches JSON documents of strangers.
+pub(crate) struct Fetcher {
+    /// Made when it is first needed: most servers never fetch anything, and then need no certificate authorities.
+    http: OnceLock<Option<Client>>,
+    ca: Option<Vec<u8>>,
+    private_hosts: Arc<[String]>,
+    places: Semaphore,
+    longest: Duration,
+}
+
+/// A document.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    /// JSON, as its content type says; not parsed yet.
+    pub(crate) body: Vec<u8>,
+    /// How long it need not be fetched again.
+    pub(crate) fresh_for: Duration,
+}
+
+/// Why there is no document.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FetchError {
+    /// Its place is one we do not connect to, or cannot now. The two are one answer: which names exist in our network
+    /// is nobody's business.
+    #[error("it cannot be fetched")]
+    Unreachable,
+    /// What is there cannot be used.
+    #[error("{0}")]
+    Refused(&'static str),
+}
+
+/// Resolves names to public addresses or not at all.
+struct PublicAddresses {
+    private_hosts: Arc<[String]>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the name has an address that is not public")]
+struct NotPublic;
+
+// === impl Fetcher ===
+
+impl Fetcher {
+    pub(crate) fn new(policy: &FetchPolicy) -> Self {
+        if !policy.private_hosts.is_empty() {
+            let hosts = policy.private_hosts.join(" ");
+            tracing::warn!(
+                event = "private_hosts_may_be_asked",
+                hosts,
+                "clients can make this server ask them"
+            );
+        }
+        Self {
+            http: OnceLock::new(),
+            ca: policy.ca.clone(),
+            private_hosts: policy.private_hosts.clone().into(),
+            places: Semaphore::new(MOST_AT_ONCE),
+            longest: LONGEST,
+        }
+    }
+
+    /// None when the system has no certificate authorities: then nothing can be fetched.
+    fn client(&self) -> Option<Client> {
+        let resolver = PublicAddresses { private_hosts: Arc::clone(&self.private_hosts) };
+        let mut builder = Client::builder()
+            .https_only(true)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .dns_resolver(resolver)
+            .pool_max_idle_per_host(0)
+            .user_agent("wicketgate-auth");
+        if let Some(pem) = &self.ca {
+            builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem).unwrap_or_default());
+        }
+        let http = builder.build();
+        if let Err(error) = &http {
+            tracing::error!(event = "nothing_can_be_fetched", error = %cause(error));
+        }
+        http.ok()
+    }
+
+    /// The JSON document at `url`, of at most `most` bytes.
+    pub(crate) async fn json(&self, url: &Url, most: usize) -> Result<Fetched, FetchError> {
+        if !self.may_name(url) {
+            return Err(FetchError::Unreachable);
+        }
+        let fetched = async {
+            let _place = self.places.acquire().await.map_err(|_| FetchError::Unreachable)?;
+            self.fetch(url, most).await
+        };
+        tokio::time::timeout(self.longest, fetched).await.unwrap_or(Err(FetchError::Unreachable))
+    }
+
+    /// Whether anything would be asked at all. No resolver is asked for an address that stands in the URL itself, so
+    /// such a URL is judged here.
+    pub(crate) fn may_name(&self, url: &Url) -> bool {
+        let named = url.host_str().is_some_and(|host| self.private_hosts.iter().any(|one| one == host));
+        url.scheme() == "https" && (named || matches!(url.host(), Some(Host::Domain(_))))
+    }
+
+    async fn fetch(&self, url: &Url, most: usize) -> Result<Fetched, FetchError> {
+        let http = self.http.get_or_init(|| self.client()).as_ref().ok_or(FetchError::Unreachable)?;
+        let request = http.get(url.clone()).header(header::ACCEPT, "application/json");
+        let mut response = request.send().await.map_err(|error| {
+            tracing::debug!(event = "fetch_failed", error = %cause(&error));
+            FetchError::Unreachable
+        })?;
+        judge_head(&response, most)?;
+        let fresh_for = freshness(&response);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|_| FetchError::Unreachable)? {
+            if body.len().saturating_add(chunk.len()) > most {
+                return Err(FetchError::Refused("it is too large"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Fetched { body, fresh_for })
+    }
+}
+
+// === impl PublicAddresses ===
+
+impl Resolve for PublicAddresses {
+    fn resolve(&self, name: Name) -> Resolving {
+        let private = self.private_hosts.iter().any(|host| host == name.as_str());
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if !private && !found.iter().all(|found| address::is_public(found.ip())) {
+                return Err(NotPublic.into());
+            }
+            let found: Addrs = Box::new(found.into_iter());
+            Ok(found)
+        })
+    }
+}
+
+/// What lies at the bottom of an error; the layers above only say that there is one.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+fn judge_head(response: &Response, most: usize) -> Result<(), FetchError> {
+    match response.status() {
+        StatusCode::OK => {}
+        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            return Err(FetchError::Unreachable);
+        }
+        status if status.is_redirection() => return Err(FetchError::Refused("its URL redirects")),
+        _ => return Err(FetchError::Refused("it is not there")),
+    }
+    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    if essence != "application/json" && !(essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Err(FetchError::Refused("its content type is not JSON"));
+    }
+    if response.content_length().is_some_and(|length| length > most as u64) {
+        return Err(FetchError::Refused("it is too large"));
+    }
+    Ok(())
+}
+
+/// `Cache-Control` (RFC 9111 section 5.2.2) within our bounds: what may not be kept is kept for a minute, so that one
+/// sign-in does not fetch it five times.
+fn freshness(response: &Response) -> Duration {
+    let lines = response.headers().get_all(header::CACHE_CONTROL).iter();
+    let text: Vec<&str> = lines.filter_map(|value| value.to_str().ok()).collect();
+    freshness_of(&text.join(","))
+}
+
+fn freshness_of(cache_control: &str) -> Duration {
+    let mut freshness = USUAL_FRESHNESS;
+    for directive in cache_control.split(',').map(|directive| directive.trim().to_ascii_lowercase()) {
+        match directive.split_once('=') {
+            None if directive == "no-store" || directive == "no-cache" => return *FRESHNESS.start(),
+            Some(("max-age", seconds)) => {
+                let seconds = seconds.trim_matches('"').parse().map_or(Duration::ZERO, Duration::from_secs);
+                freshness = seconds;
+            }
+            _ => {}
+        }
+    }
+    freshness.clamp(*FRESHNESS.start(), *FRESHNESS.end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn freshness_is_kept_within_bounds() {
+        for (text, seconds) in [
+            ("", 600),
+            ("max-age=300", 300),
+            ("public, Max-Age=\"7200\"", 7200),
+            ("max-age=5", 60),
+            ("max-age=99999999", 86_400),
+            ("max-age=x", 60),
+            ("no-store", 60),
+            ("max-age=3600, no-cache", 60),
+        ] {
+            assert_eq!(freshness_of(text).as_secs(), seconds, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_public_is_not_named() {
+        let fetcher = Fetcher::new(&FetchPolicy { private_hosts: vec!["10.1.2.3".into()], ca: None });
+        for (url, wanted) in [
+            ("https://client.example/c.json", true),
+            ("https://10.1.2.3/c.json", true),
+            ("http://client.example/c.json", false),
+            ("https://8.8.8.8/c.json", false),
+            ("https://127.0.0.1/c.json", false),
+            ("https://2130706433/c.json", false),
+            ("https://0x7f.1/c.json", false),
+            ("https://[::1]/c.json", false),
+            ("https://[::ffff:127.0.0.1]/c.json", false),
+        ] {
+            assert_eq!(fetcher.may_name(&Url::parse(url).unwrap()), wanted, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_that_says_nothing_is_given_up() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("https://{}/c.json", silent.local_addr().unwrap())).unwrap();
+        let policy = FetchPolicy { private_hosts: vec!["127.0.0.1".into()], ca: None };
+        let fetcher = Fetcher { longest: Duration::from_millis(50), ..Fetcher::new(&policy) };
+        assert_eq!(fetcher.json(&url, 1).await.unwrap_err(), FetchError::Unreachable);
+        assert_eq!(fetcher.places.available_permits(), MOST_AT_ONCE, "its place is free again");
+    }
+
+    #[tokio::test]
+    async fn a_name_with_a_private_address_has_none() {
+        let resolver = |private_hosts: Vec<String>| PublicAddresses { private_hosts: private_hosts.into() };
+        let name = || "localhost".parse::<Name>().unwrap();
+        assert!(resolver(Vec::new()).resolve(name()).await.is_err());
+        assert!(resolver(vec!["localhost".into()]).resolve(name()).await.is_ok());
+    }
+}

@@ -1,0 +1,51 @@
+//! What may a client do in its own name? The client credentials grant (RFC 6749 section 4.4): an access token for the
+//! scopes that the operator gave it, and no refresh token.
+
+use super::access_token::{self, Beside, Narrowing, TokenResponse};
+use super::clients;
+use crate::app::Context;
+use crate::clock::UnixTime;
+use crate::error::Failure;
+use crate::idp::Account;
+use crate::oauth::client::Client;
+use crate::oauth::openid;
+use crate::oauth::params::Params;
+use crate::oauth::resource;
+use crate::secret::{Opaque, random_text};
+use crate::store::grant::Grant;
+
+/// Issues a token whose `sub` is the client (RFC 9068 section 2.2).
+pub(crate) async fn issue(
+    context: &Context,
+    client: &Client,
+    params: &Params,
+    jkt: Option<String>,
+    now: UnixTime,
+) -> Result<TokenResponse, Failure> {
+    let resources = resource::requested(params, &context.config.resources)?;
+    // Nobody is asked for consent, so the ceiling is also what a request means that names no scope.
+    let ceiling = match &client.dynamic {
+        Some(_) => Some(context.config.registration.client_credentials_scopes.clone()),
+        None => client.scope_ceiling.clone(),
+    };
+    let own = Client { default_scope: ceiling.clone(), scope_ceiling: ceiling, ..client.clone() };
+    // Nobody signs in, so there is nobody to tell about.
+    let scope = resource::requested_scope(params, &own, &resources, &context.config.resources)?;
+    let scope = scope.without(&openid::scopes());
+    let lifetime = context.config.lifetimes.access_token;
+    let grant = Grant::of_client_itself(
+        random_text::<16>()?,
+        &client.id,
+        (scope.clone(), resources.clone()),
+        Opaque::handle()?.digest(),
+        (now, lifetime),
+    );
+    context.store.put_grant(grant.clone()).await?;
+    if client.dynamic.is_some() {
+        clients::keep_alive(context, &client.id, now).await;
+    }
+    tracing::info!(event = "client_token_issued", client_id = client.id, grant_id = grant.id);
+    let account = Account::of_client(&client.id);
+    let beside = Beside { jkt, ..Beside::default() };
+    access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
+}

@@ -1,0 +1,114 @@
+//! Who is a client whose id is a URL? Whoever its metadata document says, fetched when it is needed and remembered as
+//! long as it may be.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::app::Context;
+use crate::clock::UnixTime;
+use crate::error::Failure;
+use crate::fetch::FetchError;
+use crate::fetch::cache::Known;
+use crate::oauth::client::Client;
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::metadata_document;
+
+/// Of a document; the draft recommends 5 KiB at least, and real ones have less than one.
+const LARGEST: usize = 16 * 1024;
+const WINDOW: Duration = Duration::from_secs(60 * 60);
+const MISSING: &str = "the metadata document of this client_id cannot be fetched";
+
+/// The client whose document lies at `id`.
+///
+/// # Errors
+/// `invalid_client` where the document is none; [`Failure::Unavailable`] where it cannot be had.
+pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<Client, Failure> {
+    if !context.config.cimd.enabled {
+        return Err(refuse("a client_id here is no URL").into());
+    }
+    let url = metadata_document::admit_url(id).map_err(refuse)?;
+    match context.documents.get(id, now) {
+        Known::Good(client, _) => return Ok(client),
+        Known::Bad(why) => return Err(failure(why)),
+        Known::Nothing => {}
+    }
+    let fetched = match context.fetcher.json(&url, LARGEST).await {
+        Ok(fetched) => fetched,
+        Err(FetchError::Refused(why)) => return Err(refused(context, id, why, now)),
+        Err(FetchError::Unreachable) => {
+            tracing::warn!(event = "client_document_missing", client_id = id);
+            return match context.documents.miss(id, MISSING, now) {
+                Known::Good(client, _) => Ok(client),
+                _ => Err(failure(MISSING)),
+            };
+        }
+    };
+    let private_use_schemes = context.config.registration.private_use_schemes;
+    match metadata_document::admit(id, &fetched.body, private_use_schemes) {
+        Ok(client) => {
+            context.documents.keep(id, &client, fetched.fresh_for, now);
+            tracing::info!(event = "client_document_fetched", client_id = id);
+            Ok(client)
+        }
+        Err(error) => {
+            tracing::warn!(event = "client_document_refused", client_id = id, %error);
+            Err(refused(context, id, "its metadata is not admissible", now))
+        }
+    }
+}
+
+/// A sign-in begins with an id from anywhere. What it makes us fetch is counted for the address that it came from, so
+/// that nobody can send us against others; a failure is then no reason not to try again (the draft forbids to remember
+/// errors).
+pub(crate) async fn begin(
+    context: &Context,
+    id: &str,
+    address: IpAddr,
+    now: UnixTime,
+) -> Result<(), Failure> {
+    let would_ask = metadata_document::admit_url(id).is_ok_and(|url| context.fetcher.may_name(&url));
+    let known = matches!(context.documents.get(id, now), Known::Good(..));
+    if !context.config.cimd.enabled || !would_ask || known {
+        return Ok(());
+    }
+    let counter = format!("client document {address}");
+    if context.store.count(&counter, now.plus(WINDOW), now).await? > context.config.cimd.per_address_per_hour
+    {
+        tracing::warn!(event = "client_document_throttled", %address);
+        return Err(Failure::TooMany);
+    }
+    context.documents.forget_failure(id);
+    Ok(())
+}
+
+/// Remembers that a user let this client in, so that it may make us fetch at the token endpoint too.
+pub(crate) async fn remember(
+    context: &Context,
+    id: &str,
+    until: UnixTime,
+    now: UnixTime,
+) -> Result<(), Failure> {
+    if context.store.client(id, now).await?.is_none() {
+        let client = find(context, id, now).await?;
+        context.store.put_client(client, until).await?;
+    }
+    Ok(())
+}
+
+fn refused(context: &Context, id: &str, why: &'static str, now: UnixTime) -> Failure {
+    context.documents.refuse(id, why, now);
+    failure(why)
+}
+
+fn failure(why: &'static str) -> Failure {
+    match why {
+        MISSING => Failure::Unavailable(MISSING),
+        _ => ErrorCode::InvalidClient
+            .because(format!("the metadata document of this client_id cannot be used: {why}"))
+            .into(),
+    }
+}
+
+fn refuse(why: &'static str) -> OAuthError {
+    ErrorCode::InvalidClient.because(why)
+}
