@@ -59,7 +59,8 @@ async fn verified(
     now: UnixTime,
 ) -> Result<Option<Proven>, Failure> {
     let issuer = &context.config.issuer;
-    let audiences = [issuer.as_str().to_owned(), issuer.endpoint("/token")];
+    // RFC 9126 section 2 names the third.
+    let audiences = [issuer.as_str().to_owned(), issuer.endpoint("/token"), issuer.endpoint("/par")];
     let Some(keys) = client_keys::current(context, client, now).await? else { return Ok(None) };
     if let Some(proven) = assertion.verify(client, &keys, &audiences, now) {
         return Ok(Some(proven));

@@ -214,3 +214,18 @@ async fn an_earlier_consent_does_not_spare_the_question() {
         assert_eq!(poll(&world, &client, &offered).await.0, 200);
     }
 }
+
+#[tokio::test]
+async fn a_client_may_be_for_devices_alone() {
+    let world = World::start().await;
+    let metadata = json!({"token_endpoint_auth_method": "none", "grant_types": [GRANT, "refresh_token"]});
+    let response = world.http.post(world.url("/register")).json(&metadata).send().await.unwrap();
+    let (status, answer) = crate::world::read(response).await;
+    assert_eq!((status, &answer["response_types"]), (201, &json!([])), "no code, no redirect: {answer}");
+    let id = answer["client_id"].as_str().unwrap().to_owned();
+    let client = Client { id, secret: None, method: "none".into() };
+    let (_, offered) = offer(&world, &client, &[]).await;
+    decide(&world, &mut Browser::default(), offered["user_code"].as_str().unwrap(), "approve").await;
+    let (status, body) = poll(&world, &client, &offered).await;
+    assert!(status == 200 && body["refresh_token"].is_string(), "{body}");
+}

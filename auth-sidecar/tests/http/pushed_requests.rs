@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::browser::{Browser, Page};
 use crate::world::client::{Client, REDIRECT, VERIFIER, challenge};
+use crate::world::signer::{ASSERTION, Signer};
 use crate::world::{ISSUER, RESOURCE, World, encode};
 
 /// Pushes the usual request with `changes`, as `client` authenticates.
@@ -139,4 +140,29 @@ async fn who_must_push_cannot_do_without() {
     assert!(Browser::default().approve(&world, &link(&client.id, &uri)).await.param("code").is_some());
     let metadata: Value = world.get("/.well-known/oauth-authorization-server").await.json().await.unwrap();
     assert_eq!(metadata["require_pushed_authorization_requests"], true);
+}
+
+#[tokio::test]
+async fn a_client_that_signs_may_name_each_endpoint_of_the_push() {
+    let world = World::start().await;
+    let signer = Signer::es256();
+    let metadata = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": signer.jwks()});
+    let client = Client::register(&world, metadata).await;
+    for (audience, wanted) in [
+        (ISSUER.to_owned(), 201),
+        (format!("{ISSUER}/token"), 201),
+        (format!("{ISSUER}/par"), 201),
+        (format!("{ISSUER}/authorize"), 401),
+        ("https://other.example/par".to_owned(), 401),
+    ] {
+        let assertion = signer.assertion(&world, &client.id, |claims| claims["aud"] = json!(audience));
+        let signed = [("client_assertion_type", ASSERTION), ("client_assertion", assertion.as_str())];
+        let (status, body) = push(&world, &client, &signed).await;
+        assert_eq!(status, wanted, "{audience}: {body}");
+        if status == 201 {
+            let uri = body["request_uri"].as_str().unwrap();
+            let page = Browser::default().approve(&world, &link(&client.id, uri)).await;
+            assert!(page.param("code").is_some(), "{page:?}");
+        }
+    }
 }
