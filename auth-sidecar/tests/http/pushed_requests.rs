@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::browser::{Browser, Page};
 use crate::world::client::{Client, REDIRECT, VERIFIER, challenge};
+use crate::world::publisher::Publisher;
 use crate::world::signer::{ASSERTION, Signer};
 use crate::world::{ISSUER, RESOURCE, World, encode};
 
@@ -164,5 +165,24 @@ async fn a_client_that_signs_may_name_each_endpoint_of_the_push() {
             let page = Browser::default().approve(&world, &link(&client.id, uri)).await;
             assert!(page.param("code").is_some(), "{page:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_publishes_itself_may_begin_with_a_push() {
+    let publisher = Publisher::start().await;
+    let world = World::start_with(|yaml| publisher.allowed(&yaml)).await;
+    let id = publisher.url("/client.json");
+    let document = json!({"client_id": id, "client_name": "Published", "redirect_uris": [REDIRECT]});
+    publisher.publish("/client.json", &document);
+    let client = Client { id, secret: None, method: "none".into() };
+    let uri = pushed(&world, &client).await;
+    let page = Browser::default().approve(&world, &link(&client.id, &uri)).await;
+    let (status, body) = client.redeem(&world, &page.param("code").unwrap(), &[]).await;
+    assert_eq!(status, 200, "{body}");
+    for path in ["/absent.json", "/\u{e9}"] {
+        let nobody = Client { id: publisher.url(path), secret: None, method: "none".into() };
+        let (status, body) = push(&world, &nobody, &[]).await;
+        assert_eq!((status, &body["error"]), (401, &json!("invalid_client")), "{path}");
     }
 }

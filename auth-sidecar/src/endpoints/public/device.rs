@@ -50,7 +50,7 @@ async fn proceed(
 ) -> Result<Response, Failure> {
     let now = context.clock.now();
     // Counted before the code is looked at, so that parallel guesses cannot slip through (section 5.1).
-    let counter = format!("user code {}", caller.0);
+    let counter = format!("user code {}", caller.network());
     let limits = &context.config.login;
     if context.store.count(&counter, now.plus(limits.window), now).await? > limits.per_address {
         tracing::warn!(event = "user_codes_throttled", address = %caller.0);

@@ -10,7 +10,7 @@ use axum::response::Response;
 use super::super::caller::Caller;
 use super::super::form::Form;
 use super::super::reply;
-use super::token::authenticated;
+use super::token::authenticated_first;
 use crate::app::Context;
 use crate::error::Failure;
 use crate::grants::device_code::{self, Offered};
@@ -41,12 +41,12 @@ async fn offer(
     params: &Params,
 ) -> Result<Offered, Failure> {
     let now = context.clock.now();
-    let client = authenticated(context, headers, params, now).await?;
+    let client = authenticated_first(context, caller, headers, params, now).await?;
     if !client.may(GrantType::DeviceCode) {
         let why = "this client is not registered for this grant";
         return Err(ErrorCode::UnauthorizedClient.because(why).into());
     }
-    let counter = format!("device authorization {}", caller.0);
+    let counter = format!("device authorization {}", caller.network());
     if context.store.count(&counter, now.plus(WINDOW), now).await? > MOST_PER_ADDRESS {
         return Err(Failure::TooMany);
     }

@@ -6,9 +6,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::super::caller::Caller;
 use super::super::form::Form;
 use super::super::{dpop as headers_of, reply};
-use super::token::authenticated;
+use super::token::authenticated_first;
 use crate::app::Context;
 use crate::error::Failure;
 use crate::grants::dpop::{self, Target};
@@ -20,19 +21,25 @@ pub(super) const PATH: &str = "/par";
 
 pub(super) async fn post(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     headers: HeaderMap,
     Form(params): Form,
 ) -> Response {
-    let response = match push(&context, &headers, &params).await {
+    let response = match push(&context, &caller, &headers, &params).await {
         Ok(pushed) => reply::fresh_json(StatusCode::CREATED, &pushed),
         Err(failure) => reply::failure(&failure),
     };
     headers_of::with_nonce(response, &context)
 }
 
-async fn push(context: &Context, headers: &HeaderMap, params: &Params) -> Result<Pushed, Failure> {
+async fn push(
+    context: &Context,
+    caller: &Caller,
+    headers: &HeaderMap,
+    params: &Params,
+) -> Result<Pushed, Failure> {
     let now = context.clock.now();
-    let client = authenticated(context, headers, params, now).await?;
+    let client = authenticated_first(context, caller, headers, params, now).await?;
     let target = Target { method: "POST", path: PATH };
     let proof = dpop::proof(context, &headers_of::headers(headers), target, now).await?;
     pushed_request::push(context, &client, params, proof.map(|proof| proof.jkt), now).await

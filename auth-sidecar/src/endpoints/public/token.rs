@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
+use super::super::caller::Caller;
 use super::super::form::Form;
 use super::super::{dpop as headers_of, reply};
 use crate::app::Context;
@@ -43,6 +44,19 @@ pub(super) async fn authenticated(
     let lines = headers.get_all(header::AUTHORIZATION).iter().map(|value| value.as_bytes());
     let presented = credentials::read(&lines.collect::<Vec<_>>(), params)?;
     client_authentication::authenticate(context, presented, now).await
+}
+
+/// The same where a flow begins: a client that publishes itself may not have been seen yet.
+pub(super) async fn authenticated_first(
+    context: &Context,
+    caller: &Caller,
+    headers: &HeaderMap,
+    params: &Params,
+    now: UnixTime,
+) -> Result<Client, Failure> {
+    let lines = headers.get_all(header::AUTHORIZATION).iter().map(|value| value.as_bytes());
+    let presented = credentials::read(&lines.collect::<Vec<_>>(), params)?;
+    client_authentication::authenticate_first(context, presented, caller.network(), now).await
 }
 
 async fn issue(context: &Context, headers: &HeaderMap, params: &Params) -> Result<TokenResponse, Failure> {
