@@ -46,9 +46,14 @@ pub(super) fn cross_origin(methods: &[Method]) -> CorsLayer {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::ACCEPT,
+            HeaderName::from_static("dpop"),
             HeaderName::from_static("mcp-protocol-version"),
         ])
-        .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER])
+        .expose_headers([
+            header::WWW_AUTHENTICATE,
+            header::RETRY_AFTER,
+            HeaderName::from_static("dpop-nonce"),
+        ])
         .max_age(PREFLIGHT_AGE)
 }
 
@@ -57,6 +62,10 @@ async fn observe(State(listener): State<Listener>, request: Request, next: Next)
     // The pattern, not the path: queries hold codes and states, paths are anybody's invention.
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
     let started = Instant::now();
+    let context = &listener.context;
+    if let Err(error) = context.keys.keep_current(context.store.as_ref(), context.clock.now()).await {
+        tracing::error!(event = "keys_not_refreshed", %error);
+    }
     let mut response = next.run(request).await;
     let nosniff = HeaderValue::from_static("nosniff");
     response.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(nosniff);

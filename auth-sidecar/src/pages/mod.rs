@@ -1,4 +1,4 @@
-//! What does a person see? Three pages without script, whose every value is escaped.
+//! What does a person see? Pages without script, whose every value is escaped.
 
 use askama::Template;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -19,6 +19,8 @@ pub(crate) struct LoginPage<'a> {
     pub(crate) handle: &'a str,
     /// What the client calls itself.
     pub(crate) client_name: &'a str,
+    /// Who is expected (`login_hint`).
+    pub(crate) name: &'a str,
     /// What went wrong the last time.
     pub(crate) message: Option<&'a str>,
 }
@@ -41,6 +43,8 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) publisher: Option<&'a str>,
     /// Where the answer goes.
     pub(crate) destination: &'a str,
+    /// Whether a device asks, which gets its answer by asking.
+    pub(crate) is_device: bool,
     /// Whether that is a program on the user's own machine.
     pub(crate) is_loopback: bool,
     /// Who is signed in.
@@ -49,6 +53,26 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) scopes: &'a [&'a str],
     /// For which resource servers.
     pub(crate) resources: &'a [String],
+}
+
+/// What does the device show?
+#[derive(Template)]
+#[template(path = "device.html")]
+pub(crate) struct DevicePage<'a> {
+    /// The issuer's path.
+    pub(crate) base: &'a str,
+    /// The code of the link that the user followed.
+    pub(crate) code: &'a str,
+    /// What went wrong the last time.
+    pub(crate) message: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "done.html")]
+struct DonePage<'a> {
+    base: &'a str,
+    heading: &'a str,
+    message: &'a str,
 }
 
 #[derive(Template)]
@@ -66,6 +90,16 @@ pub(crate) fn login(status: StatusCode, page: &LoginPage<'_>, redirect_uri: &str
 /// The consent page.
 pub(crate) fn consent(status: StatusCode, page: &ConsentPage<'_>, redirect_uri: &str) -> Response {
     render(status, page, form_targets(redirect_uri))
+}
+
+/// The page on which a user types a device's code.
+pub(crate) fn device(status: StatusCode, page: &DevicePage<'_>) -> Response {
+    render(status, page, "'self'".into())
+}
+
+/// A page at which a flow ends.
+pub(crate) fn done(context: &Context, status: StatusCode, heading: &str, message: &str) -> Response {
+    render(status, &DonePage { base: context.config.issuer.path(), heading, message }, "'none'".into())
 }
 
 /// A page that says what went wrong.
@@ -112,7 +146,13 @@ mod tests {
 
     #[test]
     fn what_a_client_calls_itself_is_escaped() {
-        let page = LoginPage { base: "", handle: "h", client_name: "<script>x</script>\"'", message: None };
+        let page = LoginPage {
+            base: "",
+            handle: "h",
+            client_name: "<script>x</script>\"'",
+            name: "",
+            message: None,
+        };
         let html = page.render().unwrap();
         assert!(!html.contains("<script>") && html.contains("&#60;script&#62;"), "{html}");
     }

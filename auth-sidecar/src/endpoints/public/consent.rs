@@ -11,8 +11,8 @@ use super::browser::{self, Browser};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
-use crate::grants::clients;
 use crate::grants::interaction::{self, Step};
+use crate::grants::{clients, device_code};
 use crate::oauth::authorization_request::ReplyTo;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::metadata_document;
@@ -54,6 +54,7 @@ async fn show(context: &Context, browser: &Browser, handle: &str) -> Result<Resp
     match interaction::next_step(context, &pending, session, now).await? {
         Step::Login => Ok(browser::to_page(context, "/login", handle)),
         Step::Consent(session) => page(context, browser, handle, &pending, &session, now).await,
+        Step::Grant(_) if pending.device.is_some() => Ok(browser::unknown_request(context)),
         Step::Grant(session) => match context.store.take_pending(Digest::of(handle), now).await? {
             Some(pending) => browser::grant(context, pending.request, &session, now).await,
             None => Ok(browser::unknown_request(context)),
@@ -87,6 +88,10 @@ async fn decide(context: &Context, browser: &Browser, params: &Params) -> Result
     let Some(pending) = context.store.take_pending(Digest::of(handle), now).await? else {
         return Ok(browser::unknown_request(context));
     };
+    if let Some(device) = &pending.device {
+        let in_time = device_code::decide(context, &device.id, &session, approved, now).await?;
+        return Ok(browser::device_decided(context, in_time.then_some(approved)));
+    }
     if !approved {
         tracing::info!(
             event = "consent_denied",
@@ -122,6 +127,7 @@ async fn page(
         self_registered: client.dynamic.is_some(),
         publisher: publisher.as_deref(),
         destination: &redirect_uri::destination(&request.redirect_uri),
+        is_device: pending.device.is_some(),
         is_loopback: redirect_uri::is_loopback(&request.redirect_uri),
         user: &session.subject,
         scopes: &request.scope.iter().collect::<Vec<_>>(),

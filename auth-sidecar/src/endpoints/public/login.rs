@@ -144,7 +144,8 @@ async fn page(
     let client = clients::find(context, &pending.request.client_id, context.clock.now()).await?;
     let client_name = client.and_then(|client| client.name);
     let client_name = client_name.as_deref().unwrap_or(&pending.request.client_id);
-    let page = LoginPage { base: context.config.issuer.path(), handle, client_name, message };
+    let hint = pending.request.openid.login_hint.as_deref().unwrap_or_default();
+    let page = LoginPage { base: context.config.issuer.path(), handle, client_name, name: hint, message };
     Ok(pages::login(status, &page, &pending.request.redirect_uri))
 }
 

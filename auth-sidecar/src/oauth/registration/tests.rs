@@ -24,7 +24,7 @@ fn what_clients_of_today_send_is_admitted() {
         "redirect_uris": ["http://127.0.0.1/cb", "https://app.example/cb"],
         "client_name": "Editor", "client_name#fr": "Éditeur", "tos_uri#de-AT": "https://app.example/agb",
         "token_endpoint_auth_method": "none",
-        "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+        "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:jwt-bearer"],
         "response_types": ["code", "token"], "application_type": "native", "scope": "b a", "policy_uri": "",
         "logo_uri": null, "x_unknown": {"deep": 1}, "software_id": "s", "contacts": ["a@b.example"],
         "jwks#fr": 7, "software_statement": "eyJ", "client_secret": "mine", "client_id": "mine",

@@ -3,6 +3,7 @@
 //! All writes go through one thread that commits many of them at once (`writer`); each caller is answered after its
 //! commit is on disk. Reads see the last commit. What a record is, is said in `tables`.
 
+mod device;
 mod tables;
 mod writer;
 
@@ -17,8 +18,9 @@ use serde::de::DeserializeOwned;
 
 use self::tables::{Records, Row, Tx};
 use self::writer::Writer;
-use super::grant::{Grant, Redeemed, Redemption, Rotated, Rotation};
-use super::records::{Consent, ConsentKey, PendingAuthorization, Session, StoredKey};
+use super::device::{DeviceAuthorization, Polled};
+use super::grant::{Grant, OpaqueToken, Redeemed, Redemption, Rotated, Rotation};
+use super::records::{Consent, ConsentKey, PendingAuthorization, PushedRequest, Session, StoredKey};
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
 use crate::oauth::client::Client;
@@ -61,6 +63,20 @@ impl EmbeddedStore {
         operation: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.run(operation).await
+    }
+
+    /// Reads and removes in one transaction.
+    async fn take<T: DeserializeOwned + Send + 'static>(
+        &self,
+        key: String,
+        now: UnixTime,
+    ) -> Result<Option<T>, StoreError> {
+        self.write(move |tx| {
+            let found = tx.row(&key, now)?.map(|row| row.value);
+            tx.remove(&key)?;
+            Ok(found)
+        })
+        .await
     }
 
     async fn read<T: DeserializeOwned + Send + 'static>(
@@ -153,13 +169,51 @@ impl Store for EmbeddedStore {
         id: Digest,
         now: UnixTime,
     ) -> Result<Option<PendingAuthorization>, StoreError> {
-        self.write(move |tx| {
-            let key = pending_key(id);
-            let found = tx.row(&key, now)?.map(|row| row.value);
-            tx.remove(&key)?;
-            Ok(found)
-        })
-        .await
+        self.take(pending_key(id), now).await
+    }
+
+    async fn put_pushed(&self, id: Digest, pushed: PushedRequest, until: UnixTime) -> Result<(), StoreError> {
+        self.write(move |tx| tx.put(&pushed_key(id), &pushed, until)).await
+    }
+
+    async fn take_pushed(&self, id: Digest, now: UnixTime) -> Result<Option<PushedRequest>, StoreError> {
+        self.take(pushed_key(id), now).await
+    }
+
+    async fn put_device(&self, device: DeviceAuthorization, now: UnixTime) -> Result<bool, StoreError> {
+        self.write(move |tx| device::put(tx, &device, now)).await
+    }
+
+    async fn device_of_user_code(
+        &self,
+        user_code: Digest,
+        now: UnixTime,
+    ) -> Result<Option<DeviceAuthorization>, StoreError> {
+        let Some(id) = self.read::<String>(device::user_code_key(user_code), now).await? else {
+            return Ok(None);
+        };
+        self.read(device::device_key(&id), now).await
+    }
+
+    async fn decide_device(
+        &self,
+        id: &str,
+        approved: bool,
+        now: UnixTime,
+    ) -> Result<Option<DeviceAuthorization>, StoreError> {
+        let id = id.to_owned();
+        self.write(move |tx| device::decide(tx, &id, approved, now)).await
+    }
+
+    async fn poll_device(
+        &self,
+        id: &str,
+        device_code: Digest,
+        client_id: &str,
+        now: UnixTime,
+    ) -> Result<Polled, StoreError> {
+        let (id, client_id) = (id.to_owned(), client_id.to_owned());
+        self.write(move |tx| device::poll(tx, &id, &device_code, &client_id, now)).await
     }
 
     async fn put_session(&self, id: Digest, session: Session, until: UnixTime) -> Result<(), StoreError> {
@@ -225,6 +279,16 @@ impl Store for EmbeddedStore {
         .await
     }
 
+    async fn add_opaque_token(&self, id: &str, token: OpaqueToken, now: UnixTime) -> Result<(), StoreError> {
+        let key = grant_key(id);
+        self.write(move |tx| {
+            let Some(mut grant) = tx.row::<Grant>(&key, now)?.map(|row| row.value) else { return Ok(()) };
+            grant.add_opaque_token(token, now);
+            tx.put(&key, &grant, grant.expires_at)
+        })
+        .await
+    }
+
     async fn revoke_grant(&self, id: &str, now: UnixTime) -> Result<(), StoreError> {
         let key = grant_key(id);
         self.write(move |tx| {
@@ -239,12 +303,17 @@ impl Store for EmbeddedStore {
         Ok(self.read(KEYS.to_owned(), UnixTime::default()).await?.unwrap_or_default())
     }
 
-    async fn first_signing_key(&self, key: StoredKey) -> Result<Vec<StoredKey>, StoreError> {
+    async fn replace_signing_keys(
+        &self,
+        seen: Vec<StoredKey>,
+        keys: Vec<StoredKey>,
+    ) -> Result<Vec<StoredKey>, StoreError> {
         self.write(move |tx| {
-            if let Some(row) = tx.row::<Vec<StoredKey>>(KEYS, UnixTime::default())? {
-                return Ok(row.value);
+            let kept = tx.row::<Vec<StoredKey>>(KEYS, UnixTime::default())?.map(|row| row.value);
+            let kept = kept.unwrap_or_default();
+            if kept != seen {
+                return Ok(kept);
             }
-            let keys = vec![key];
             tx.put(KEYS, &keys, NEVER)?;
             Ok(keys)
         })
@@ -283,6 +352,10 @@ fn client_key(id: &str) -> String {
 
 fn pending_key(id: Digest) -> String {
     format!("a:{}", id.encoded())
+}
+
+fn pushed_key(id: Digest) -> String {
+    format!("par:{}", id.encoded())
 }
 
 fn session_key(id: Digest) -> String {
