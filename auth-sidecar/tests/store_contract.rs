@@ -5,6 +5,8 @@
 mod devices;
 #[path = "store_contract/keys.rs"]
 mod keys;
+#[path = "store_contract/news.rs"]
+mod news;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +78,7 @@ async fn contract(store: Arc<dyn Store>) {
     keys::contract(&store).await;
     counters(&*store).await;
     devices::contract(&store).await;
+    news::contract(&*store).await;
     sweeping(&*store).await;
 }
 

@@ -36,7 +36,7 @@ struct Check {
 /// Where the files of the core are.
 const CORE: &str = "filter/core/src";
 /// The tests of the core, the quickest first.
-const TARGETS: [&str; 10] = [
+const TARGETS: [&str; 11] = [
     "lib",
     "exchange",
     "answers",
@@ -46,6 +46,7 @@ const TARGETS: [&str; 10] = [
     "streams",
     "mcp_corpus",
     "opaque_tokens",
+    "revocations",
     "invariants",
 ];
 /// Seconds for the tests without one check, and for everything the first time.

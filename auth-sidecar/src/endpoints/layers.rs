@@ -18,6 +18,8 @@ use crate::metrics::RequestLabels;
 const LARGEST_BODY: usize = 64 * 1024;
 /// From the headers to the answer, the body included.
 const LONGEST: Duration = Duration::from_secs(30);
+/// What gateways poll.
+const POLLED: &str = "/v1/feed";
 /// How long a browser may remember a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 
@@ -74,7 +76,12 @@ async fn observe(State(listener): State<Listener>, request: Request, next: Next)
         listener.context.metrics.unavailable.inc();
     }
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(event = "request", listener = listener.name, %method, route, status, micros);
+    if route == POLLED && status == 200 {
+        // Each worker of each gateway asks once a second.
+        tracing::debug!(event = "request", listener = listener.name, %method, route, status, micros);
+    } else {
+        tracing::info!(event = "request", listener = listener.name, %method, route, status, micros);
+    }
     let labels = RequestLabels { listener: listener.name, route, status };
     listener.context.metrics.requests.get_or_create(&labels).inc();
     response

@@ -19,4 +19,5 @@ pub(crate) mod pushed_request;
 pub(crate) mod refresh_token;
 pub(crate) mod registration;
 pub(crate) mod revocation;
+pub(crate) mod revocation_feed;
 pub(crate) mod userinfo;

@@ -32,6 +32,21 @@ pub(super) struct PrivateIdClaims {
     at_hash: String,
 }
 
+/// What an issuer says now, of nobody and to nobody in particular.
+pub(super) fn statement<C>(issuer: &str, says: C, now: UnixTime) -> JWTClaims<C> {
+    JWTClaims {
+        issued_at: Some(Duration::from_secs(now.0)),
+        expires_at: None,
+        invalid_before: None,
+        issuer: Some(issuer.to_owned()),
+        subject: None,
+        audiences: None,
+        jwt_id: None,
+        nonce: None,
+        custom: says,
+    }
+}
+
 pub(super) fn to_jwt(claims: AccessClaims) -> JWTClaims<PrivateClaims> {
     JWTClaims {
         issued_at: Some(Duration::from_secs(claims.iat.0)),

@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jwt_simple::prelude::{Duration, Token, VerificationOptions};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -184,6 +185,20 @@ impl Keys {
     /// [`KeyError::Signing`], also for an algorithm that is not held.
     pub fn sign_id_token(&self, algorithm: SigningAlgorithm, claims: IdClaims) -> Result<String, KeyError> {
         self.held().active(algorithm)?.sign(ID_TOKEN_TYPE, claims::to_id_jwt(claims))
+    }
+
+    /// Signs what is no token, as the issuer that says it now.
+    ///
+    /// # Errors
+    /// [`KeyError::Signing`].
+    pub fn sign_statement<C: Serialize + DeserializeOwned>(
+        &self,
+        typ: &str,
+        issuer: &str,
+        says: C,
+        now: UnixTime,
+    ) -> Result<String, KeyError> {
+        self.held().active(self.access_tokens)?.sign(typ, claims::statement(issuer, says, now))
     }
 
     /// The claims of an access token that we signed and that has not expired; `None` for everything else. Whether its

@@ -7,6 +7,7 @@
 
 pub mod device;
 pub mod embedded;
+pub mod feed;
 pub mod grant;
 pub mod records;
 
@@ -17,6 +18,7 @@ use crate::oauth::client::Client;
 use crate::secret::Digest;
 
 use self::device::{DeviceAuthorization, Polled};
+use self::feed::{News, Place};
 use self::grant::{Grant, OpaqueToken, Redeemed, Redemption, Rotated, Rotation};
 use self::records::{Consent, ConsentKey, PendingAuthorization, PushedRequest, Session, StoredKey};
 
@@ -133,6 +135,10 @@ pub trait Store: Send + Sync + 'static {
     async fn add_opaque_token(&self, id: &str, token: OpaqueToken, now: UnixTime) -> Result<(), StoreError>;
     /// Revokes a grant and with it every token of it. Unknown ids are no error.
     async fn revoke_grant(&self, id: &str, now: UnixTime) -> Result<(), StoreError>;
+
+    /// What was revoked after a place of the log, or all that may still matter where that is none of this store. An entry is
+    /// there as soon as what it says is true.
+    async fn news(&self, after: Option<Place>, now: UnixTime) -> Result<News, StoreError>;
 
     /// All signing keys.
     async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError>;

@@ -29,5 +29,6 @@ mod private_key_jwt;
 mod pushed_requests;
 mod refusals;
 mod registration;
+mod revocation_feed;
 mod userinfo;
 mod world;

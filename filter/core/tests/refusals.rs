@@ -112,8 +112,12 @@ fn a_server_of_the_modern_era_alone_takes_no_legacy_request() {
     let mut configuration = with_limits(&json!({}));
     configuration["servers"][0]["versions"] = json!(["2026-07-28"]);
     let mut gate = Gate::new(&configuration);
-    let driven = ask(&mut gate, "POST", &[JSON, ANY], Some(&call("search_x").to_string()));
-    assert_eq!(refusal(&driven), (Some(400), "unsupported_version"));
+    let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}});
+    for message in [call("search_x"), initialize] {
+        let driven = ask(&mut gate, "POST", &[JSON, ANY], Some(&message.to_string()));
+        assert_eq!(refusal(&driven), (Some(400), "unsupported_version"), "{message}");
+    }
 }
 
 #[test]

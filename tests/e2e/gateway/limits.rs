@@ -93,7 +93,7 @@ const KINDS: [(&str, &str, [u16; 5]); 8] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_of_limit_is_shared_by_whom_it_says() {
-    let who = |subject, client, organization| Holder { subject, client, organization };
+    let who = |subject, client, organization| Holder { subject, client, organization, grant: "g1" };
     let (alice, bob) = (who("alice", "cli", "acme"), who("bob", "cli", "acme"));
     let row = [alice, bob, alice, who("carol", "web", "acme"), who("dave", "web", "other")];
     let key = Signer::quick("k");

@@ -74,6 +74,13 @@ pub(super) fn policy(limits: &str, rules: &str) -> String {
     )
 }
 
+/// The same policy, under which what the authorization server revokes is heard.
+pub(super) fn hearing(policy: &str) -> String {
+    const KEYS: &str = "jwks: {cluster: auth_internal, path: /v1/jwks}\n";
+    assert!(policy.contains(KEYS), "{policy}");
+    policy.replace(KEYS, &format!("{KEYS}    revocations: {{cluster: auth_internal, path: /v1/feed}}\n"))
+}
+
 /// A call of a tool as a legacy request, which carries no context of its own.
 pub(super) fn tool_call(id: u64, name: &str, arguments: &Value) -> Value {
     json!({

@@ -4,6 +4,8 @@
 //! commit is on disk. Reads see the last commit. What a record is, is said in `tables`.
 
 mod device;
+mod feed;
+mod grants;
 mod tables;
 mod writer;
 
@@ -19,6 +21,7 @@ use serde::de::DeserializeOwned;
 use self::tables::{Records, Row, Tx};
 use self::writer::Writer;
 use super::device::{DeviceAuthorization, Polled};
+use super::feed::{News, Place, Revocation};
 use super::grant::{Grant, OpaqueToken, Redeemed, Redemption, Rotated, Rotation};
 use super::records::{Consent, ConsentKey, PendingAuthorization, PushedRequest, Session, StoredKey};
 use super::{Store, StoreError};
@@ -131,7 +134,10 @@ impl Store for EmbeddedStore {
     async fn remove_client(&self, id: &str, presented: Digest, now: UnixTime) -> Result<bool, StoreError> {
         let key = client_key(id);
         self.write(move |tx| match tx.row::<Client>(&key, now)? {
-            Some(Row { value, .. }) if value.is_managed_with(&presented) => tx.remove(&key).map(|()| true),
+            Some(Row { value, .. }) if value.is_managed_with(&presented) => {
+                feed::announce(tx, &Revocation::of_client(&value.id, now))?;
+                tx.remove(&key).map(|()| true)
+            }
             _ => Ok(false),
         })
         .await
@@ -242,61 +248,46 @@ impl Store for EmbeddedStore {
     }
 
     async fn put_grant(&self, grant: Grant) -> Result<(), StoreError> {
-        self.write(move |tx| tx.put(&grant_key(&grant.id), &grant, grant.expires_at)).await
+        self.write(move |tx| tx.put(&grants::key(&grant.id), &grant, grant.expires_at)).await
     }
 
     async fn grant(&self, id: &str, now: UnixTime) -> Result<Option<Grant>, StoreError> {
-        self.read(grant_key(id), now).await
+        self.read(grants::key(id), now).await
     }
 
     async fn redeem(&self, id: &str, redemption: Redemption, now: UnixTime) -> Result<Redeemed, StoreError> {
-        let key = grant_key(id);
-        self.write(move |tx| {
-            let Some(mut grant) = tx.row::<Grant>(&key, now)?.map(|row| row.value) else {
-                return Ok(Redeemed::Refused);
-            };
-            let answer = grant.redeem(&redemption, now);
-            if answer != Redeemed::Refused {
-                tx.put(&key, &grant, grant.expires_at)?;
-            }
-            Ok(answer)
-        })
-        .await
+        let id = id.to_owned();
+        self.write(move |tx| grants::redeem(tx, &id, &redemption, now)).await
     }
 
     async fn rotate(&self, id: &str, rotation: Rotation, now: UnixTime) -> Result<Rotated, StoreError> {
-        let key = grant_key(id);
-        self.write(move |tx| {
-            let Some(mut grant) = tx.row::<Grant>(&key, now)?.map(|row| row.value) else {
-                return Ok(Rotated::Refused);
-            };
-            let answer = grant.rotate(&rotation, now);
-            if matches!(answer, Rotated::Fresh | Rotated::Reused) {
-                tx.put(&key, &grant, grant.expires_at)?;
-            }
-            Ok(answer)
-        })
-        .await
+        let id = id.to_owned();
+        self.write(move |tx| grants::rotate(tx, &id, &rotation, now)).await
     }
 
     async fn add_opaque_token(&self, id: &str, token: OpaqueToken, now: UnixTime) -> Result<(), StoreError> {
-        let key = grant_key(id);
-        self.write(move |tx| {
-            let Some(mut grant) = tx.row::<Grant>(&key, now)?.map(|row| row.value) else { return Ok(()) };
-            grant.add_opaque_token(token, now);
-            tx.put(&key, &grant, grant.expires_at)
-        })
-        .await
+        let id = id.to_owned();
+        self.write(move |tx| grants::add_opaque_token(tx, &id, token, now)).await
     }
 
     async fn revoke_grant(&self, id: &str, now: UnixTime) -> Result<(), StoreError> {
-        let key = grant_key(id);
-        self.write(move |tx| {
-            let Some(mut grant) = tx.row::<Grant>(&key, now)?.map(|row| row.value) else { return Ok(()) };
-            grant.revoke(now);
-            tx.put(&key, &grant, grant.expires_at)
-        })
-        .await
+        let id = id.to_owned();
+        self.write(move |tx| grants::revoke(tx, &id, now)).await
+    }
+
+    async fn news(&self, after: Option<Place>, now: UnixTime) -> Result<News, StoreError> {
+        let database = Arc::clone(&self.database);
+        let read = move || {
+            let records = Records::of(&database.begin_read().map_err(tables::backend)?)?;
+            feed::news(&records, after.as_ref(), now)
+        };
+        match tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Closed)?? {
+            Some(news) => Ok(news),
+            None => {
+                let place = self.write(feed::place).await?;
+                Ok(News { place, since: 0, revocations: Vec::new() })
+            }
+        }
     }
 
     async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
@@ -364,10 +355,6 @@ fn session_key(id: Digest) -> String {
 
 fn consent_key(key: &ConsentKey) -> String {
     format!("cons:{}", key.name().encoded())
-}
-
-fn grant_key(id: &str) -> String {
-    format!("g:{id}")
 }
 
 /// Counters are named after addresses and accounts, which are digested: their length is then bounded, and a copy of

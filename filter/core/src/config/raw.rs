@@ -58,6 +58,8 @@ pub struct RawIssuer {
     /// Where it is asked about opaque tokens: the `validate` call of the authorization server's internal API. Default: it
     /// issues none, and every token must be a JWT.
     pub validate: Option<RawValidate>,
+    /// Where it says once a second which tokens it has withdrawn. Default: nowhere; a token counts until it expires.
+    pub revocations: Option<RawRevocations>,
     /// Leeway for `exp` and `nbf`, at most 60s. Default 30s.
     pub clock_skew: Option<String>,
     /// The `typ` of its access tokens: `at+jwt` (RFC 9068), or `JWT` for issuers that do not follow it; then tokens
@@ -67,7 +69,12 @@ pub struct RawIssuer {
     pub claims: Option<RawClaims>,
 }
 
-mapping!(RawIssuer, "a mapping", [issuer, algorithms, jwks], [validate, clock_skew, token_type, claims]);
+mapping!(
+    RawIssuer,
+    "a mapping",
+    [issuer, algorithms, jwks],
+    [validate, revocations, clock_skew, token_type, claims]
+);
 
 /// A JWKS endpoint, reached through a cluster of Envoy.
 #[derive(Clone, Debug)]
@@ -110,6 +117,29 @@ pub struct RawValidate {
 }
 
 mapping!(RawValidate, "a mapping", [cluster, path], [authority, timeout, remember]);
+
+/// A feed of revocations, reached through a cluster of Envoy.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Revocations")
+)]
+pub struct RawRevocations {
+    /// The name of the cluster in Envoy's configuration.
+    pub cluster: String,
+    /// The path, beginning with `/`, without a query.
+    pub path: String,
+    /// The `:authority` to send. Default: the issuer's host.
+    pub authority: Option<String>,
+    /// How long one poll may take, at most 30s. Default 5s.
+    pub timeout: Option<String>,
+    /// How old the last news may become, 5s to 24h. Then `validate` is asked about each token; without it none counts, and
+    /// streams end. Default 5m.
+    pub max_age: Option<String>,
+}
+
+mapping!(RawRevocations, "a mapping", [cluster, path], [authority, timeout, max_age]);
 
 /// Names of claims.
 #[derive(Clone, Debug, Default)]

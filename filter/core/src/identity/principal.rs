@@ -32,6 +32,8 @@ pub struct Identity {
     pub organization: Option<String>,
     /// The grant that the token came from (`grant_id`).
     pub grant: Option<String>,
+    /// `iat`, where the token says it.
+    pub issued: Option<Timestamp>,
     /// `exp`: nothing may be done, and no stream stay open, past this.
     pub expires: Timestamp,
 }
@@ -49,6 +51,7 @@ impl Identity {
             roles: Vec::new(),
             organization: None,
             grant: None,
+            issued: None,
             expires: Timestamp::from_secs(1),
         }
     }

@@ -21,8 +21,8 @@ pub const SEATS: u16 = 512;
 /// How long a VM counts as alive that says nothing.
 pub const TERM: Duration = lease::TERM;
 
-/// The most issuers of one VM whose keys are told.
-pub const ISSUERS: usize = 64;
+/// The most issuers, and feeds of issuers, of one VM of which it is told when they were last heard.
+pub const ISSUERS: usize = 128;
 
 /// Part of every key, too: see [`lease`].
 const VERSION: u8 = 2;
@@ -43,7 +43,8 @@ pub struct Load {
     pub streams: u32,
     /// Bytes held of unfinished events.
     pub held: u64,
-    /// When the keys of each issuer were fetched, `None` where there are none that may be used. At most [`ISSUERS`].
+    /// When the keys of each issuer were fetched, `None` where there are none that may be used, and each feed was heard. At most
+    /// [`ISSUERS`].
     pub keys: Vec<(IssuerTag, Option<Timestamp>)>,
 }
 
@@ -146,7 +147,16 @@ pub fn write(holder: Holder, load: &Load, now: Timestamp) -> (Vec<u8>, Timestamp
 impl IssuerTag {
     /// The tag of an issuer by its name, which is its URL.
     pub fn of(issuer: &str) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = rows::name(b"issuer", &[issuer.as_bytes()]);
+        Self::named(b"issuer", issuer)
+    }
+
+    /// The same of its feed of revocations.
+    pub fn of_feed(issuer: &str) -> Self {
+        Self::named(b"feed", issuer)
+    }
+
+    fn named(kind: &[u8], issuer: &str) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = rows::name(kind, &[issuer.as_bytes()]);
         Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }
 }

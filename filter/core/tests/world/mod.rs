@@ -151,9 +151,14 @@ impl Gate {
         for (name, value) in extra.as_object().unwrap() {
             claims[name] = value.clone();
         }
+        self.jws("at+jwt", &claims)
+    }
+
+    /// What the issuer signs, of this type.
+    pub fn jws(&self, typ: &str, claims: &Value) -> String {
         let b64 = |text: &str| Base64UrlSafeNoPadding::encode_to_string(text).unwrap();
-        let signed =
-            format!("{}.{}", b64(r#"{"alg":"ES256","typ":"at+jwt","kid":"k1"}"#), b64(&claims.to_string()));
+        let head = json!({"alg": "ES256", "typ": typ, "kid": "k1"});
+        let signed = format!("{}.{}", b64(&head.to_string()), b64(&claims.to_string()));
         let signature = sign(&self.key, signed.as_bytes());
         format!("{signed}.{}", Base64UrlSafeNoPadding::encode_to_string(signature).unwrap())
     }

@@ -36,6 +36,7 @@ struct World {
 fn issuer(name: &str) -> Issuer {
     Issuer {
         validate: None,
+        revocations: None,
         issuer: name.into(),
         algorithms: Algorithm::ALL.to_vec(),
         skew: Duration::from_secs(30),

@@ -34,6 +34,7 @@ fn verified(subject: &str, issuer: usize, key: KeyMark, expires: u64) -> Verifie
         roles: vec![],
         organization: None,
         grant: Some("g".into()),
+        issued: None,
         expires: at(expires),
     };
     Verified { until: identity.expires, identity: identity.into(), issuer, key: Some(key) }
