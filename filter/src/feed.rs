@@ -21,13 +21,29 @@ pub(crate) struct Polls(BTreeMap<u32, usize>);
 
 impl Polls {
     /// Asks every issuer that has a feed, and none whose last answer is still awaited.
-    pub(crate) fn begin(&mut self, active: &Active) {
+    pub(crate) fn begin(&mut self, active: &Active, now: Timestamp) {
+        self.ask(active, now, false);
+    }
+
+    /// Asks those of which nothing was ever heard.
+    pub(crate) fn begin_first(&mut self, active: &Active, now: Timestamp) {
+        self.ask(active, now, true);
+    }
+
+    fn ask(&mut self, active: &Active, now: Timestamp, first: bool) {
         for (index, issuer) in active.guard.issuers.iter().enumerate() {
             let Some(source) = &issuer.revocations else { continue };
             if self.0.values().any(|polled| *polled == index) {
                 continue;
             }
             let Ok(memory) = active.memory.try_borrow() else { continue };
+            if first && memory.revocations.heard(index).is_some() {
+                continue;
+            }
+            if memory.keys.keys(index, now).is_none() {
+                // What it says could not be verified yet.
+                continue;
+            }
             let path = format!("{}?{}", source.path, memory.revocations.query(index));
             let to = Destination { cluster: &source.cluster, authority: &source.authority, path: &path };
             match sidecar::send(&to, None, source.timeout) {
@@ -37,7 +53,7 @@ impl Polls {
         }
     }
 
-    /// The answer to a callout; whether it was one of these and changed what is known.
+    /// The answer to a callout: whether it was heard; `None` if it was none of these.
     pub(crate) fn answered(
         &mut self,
         active: &Active,
@@ -45,15 +61,15 @@ impl Polls {
         headers: usize,
         body: usize,
         now: Timestamp,
-    ) -> bool {
-        let Some(index) = self.0.remove(&token) else { return false };
+    ) -> Option<bool> {
+        let index = self.0.remove(&token)?;
         let heard = hear(active, index, headers, body, now);
         active.metrics.poll(heard.is_ok());
         if let Err(why) = &heard {
             let name = active.guard.issuers.get(index).map_or("", |issuer| issuer.issuer.as_str());
             host::log(Level::Warn, &format!("revocations of {name} not heard: {why}"));
         }
-        heard.is_ok()
+        Some(heard.is_ok())
     }
 }
 

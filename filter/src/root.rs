@@ -179,12 +179,16 @@ impl Context for Root {
         _trailers: usize,
     ) {
         let (Some(active), Some(now)) = (&self.active, now()) else { return };
-        if self.polls.answered(active, token_id, num_headers, body_size, now) {
-            // What it has withdrawn ends now, not a tick later.
-            deadlines::close_due(self.id, now);
+        if let Some(heard) = self.polls.answered(active, token_id, num_headers, body_size, now) {
+            if heard {
+                // What it has withdrawn ends now, not a tick later.
+                deadlines::close_due(self.id, now);
+            }
             return;
         }
         self.fetching.answered(active, token_id, num_headers, body_size, now);
+        // Where these were the first keys, a feed can be believed now.
+        self.polls.begin_first(active, now);
         self.fetching.answered_about_token(token_id, num_headers, body_size, now);
     }
 }
@@ -225,7 +229,7 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let (Some(active), Some(now)) = (&self.active, now()) else { return };
         self.fetching.fetch_due(active, now);
-        self.polls.begin(active);
+        self.polls.begin(active, now);
         active.let_unanswered_go(now);
         self.fetching.ask_due(now);
         self.set_tick_period(TICK);
