@@ -25,7 +25,7 @@ DRILL := target/wicketgate-drill.wasm
 WASM_OPT := --enable-bulk-memory --enable-bulk-memory-opt --enable-sign-ext --enable-mutable-globals \
   --enable-nontrapping-float-to-int --enable-reference-types --enable-multivalue --enable-call-indirect-overlong \
   --remove-exports=proxy_on_grpc_* --remove-exports=proxy_on_downstream_* --remove-exports=proxy_on_upstream_* \
-  --remove-exports=proxy_on_new_connection --remove-exports=proxy_on_queue_ready --remove-exports=proxy_on_foreign_function \
+  --remove-exports=proxy_on_new_connection --remove-exports=proxy_on_done --remove-exports=proxy_on_queue_ready --remove-exports=proxy_on_foreign_function \
   -Oz
 OBTAIN := tests/obtain
 # Most of them wait for something most of the time.
@@ -137,8 +137,8 @@ e2e: setup filter drill native ## End-to-end tests: real clients, real Envoy, fi
 #~ TEST=NAME          only those whose path holds this
 	@$(E2E) $(TEST)
 	$(if $(TEST),exit 0)
-	printf '\n\033[1m== %s\033[0m\n' "the gateway once more, with a buffer filter behind ours" >&2
-	WICKETGATE_HOST_MODE=buffer $(E2E) $(OF_ONE_MODE) gateway::
+	printf '\n\033[1m== %s\033[0m\n' "the gateway and the official clients once more, with a buffer filter behind ours" >&2
+	WICKETGATE_HOST_MODE=buffer $(E2E) $(OF_ONE_MODE) gateway:: clients::
 
 .PHONY: e2e-all
 e2e-all: setup filter drill native ## The tests of the gateway on every Envoy that is packaged (over ten minutes)

@@ -20,6 +20,7 @@ use crate::idp::IdentityProvider;
 use crate::idp::local::LocalUsers;
 use crate::idp::upstream::Providers;
 use crate::keys::Keys;
+use crate::keys::lifecycle::Schedule;
 use crate::metrics::Metrics;
 use crate::oauth::client::Client;
 use crate::oauth::jwk::KeySet;
@@ -71,7 +72,15 @@ pub struct Addresses {
 /// [`ServeError`]; nothing is left running then.
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, ServeError> {
     let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&config.store_path)?);
-    let keys = Keys::load(store.as_ref(), &config.data_key, clock.now()).await?;
+    let signing = &config.signing;
+    let schedule = Schedule {
+        held: signing.held(),
+        rotate_every: signing.rotate_every,
+        publish_before: signing.publish_before,
+        longest_token: config.lifetimes.access_token,
+    };
+    let data_key = config.data_key.clone();
+    let keys = Keys::load(store.as_ref(), data_key, schedule, signing.algorithm, clock.now()).await?;
     let accounts = Box::new(LocalUsers::new(&config.users)?);
     let context = Arc::new(Context {
         providers: Providers::new(&config),
@@ -154,6 +163,9 @@ async fn sweep(context: Arc<Context>, mut stopped: watch::Receiver<bool>) {
         tokio::select! {
             _ = tick.tick() => {}
             _ = stopped.wait_for(|stop| *stop) => return,
+        }
+        if let Err(error) = context.keys.keep_current(context.store.as_ref(), context.clock.now()).await {
+            tracing::error!(event = "keys_not_refreshed", %error);
         }
         match context.store.sweep(context.clock.now()).await {
             Ok(removed) => drop(context.metrics.swept.inc_by(removed as u64)),

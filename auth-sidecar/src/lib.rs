@@ -11,6 +11,7 @@
 //! Start reading at [`app`], then `endpoints/public/authorize.rs` for the way of a sign-in and
 //! `grants/authorization_code.rs` for the way of a code.
 
+pub mod admin_client;
 pub mod app;
 pub mod clock;
 pub mod config;

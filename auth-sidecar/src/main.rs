@@ -1,4 +1,4 @@
-//! The `wicketgate-auth` binary: `serve`, `check`, `hash-password`, `generate-key`.
+//! The `wicketgate-auth` binary: `serve`, `check`, `key`, `hash-password`, `generate-key`.
 //!
 //! Exit codes: 0 ok, 1 refused configuration, 2 usage or anything that is not the configuration's fault.
 
@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use wicketgate_auth::admin_client;
 use wicketgate_auth::app;
 use wicketgate_auth::clock::SystemClock;
 use wicketgate_auth::config::Config;
@@ -43,10 +44,40 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The signing keys of a running server: list or rotate them, over its admin listener.
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Read a password from standard input (one line) and print its Argon2id hash for `password_hash`.
     HashPassword,
     /// Print a fresh key for `data_key`.
     GenerateKey,
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    /// Print the signing keys and where they stand in their lives.
+    List(Asked),
+    /// Make new signing keys. They sign once they have been published long enough (`signing.publish_before`).
+    Rotate {
+        #[command(flatten)]
+        asked: Asked,
+        /// Sign with the new keys from now on: for keys that somebody else may have.
+        #[arg(long)]
+        now: bool,
+    },
+}
+
+/// What every command that asks a running server takes.
+#[derive(clap::Args)]
+struct Asked {
+    /// The configuration (YAML) that the server runs with.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 const REFUSED: u8 = 1;
@@ -56,6 +87,10 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve { config } => serve(&config),
         Command::Check { config, json } => check(&config, json),
+        Command::Key { command: KeyCommand::List(asked) } => keys(&asked, None),
+        Command::Key { command: KeyCommand::Rotate { asked, now } } => {
+            keys(&asked, Some(&json!({ "now": now })))
+        }
         Command::HashPassword => hash_password(),
         Command::GenerateKey => generate_key(),
     };
@@ -136,6 +171,36 @@ fn check(path: &Path, as_json: bool) -> Result<(), (u8, String)> {
         listen.admin,
         listen.metrics
     ))
+}
+
+/// Lists the keys, after rotating them where that is asked for.
+fn keys(asked: &Asked, rotation: Option<&Value>) -> Result<(), (u8, String)> {
+    let address = admin_client::address(&load(&asked.config)?).map_err(failed)?;
+    let path = if rotation.is_some() { "/v1/keys/rotate" } else { "/v1/keys" };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let answer = runtime.block_on(admin_client::ask(address, path, rotation)).map_err(failed)?;
+    if asked.json {
+        return print(&answer.to_string());
+    }
+    let keys = answer.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let member = |key: &Value, name: &str| match key.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => "-".to_owned(),
+    };
+    print("KID                                          ALG    STATE    SINCE       ACTIVATES   FORGOTTEN")?;
+    keys.iter().try_for_each(|key| {
+        let member = |name| member(key, name);
+        print(&format!(
+            "{:<44} {:<6} {:<8} {:<11} {:<11} {}",
+            member("kid"),
+            member("algorithm"),
+            member("state"),
+            member("since"),
+            member("activates_at"),
+            member("forgotten_at")
+        ))
+    })
 }
 
 fn hash_password() -> Result<(), (u8, String)> {

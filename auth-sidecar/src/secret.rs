@@ -22,6 +22,10 @@ pub enum Kind {
     Code,
     /// A refresh token, `mr_<grant id>.<secret>`.
     Refresh,
+    /// An opaque access token, `ma_<grant id>.<secret>`.
+    Access,
+    /// A device code, `md_<grant id>.<secret>`.
+    Device,
     /// The secret of a confidential client, `ms_<secret>`.
     ClientSecret,
     /// What manages a registration (RFC 7592), `mreg_<secret>`.
@@ -46,6 +50,8 @@ impl Kind {
         match self {
             Self::Code => "mc_",
             Self::Refresh => "mr_",
+            Self::Access => "ma_",
+            Self::Device => "md_",
             Self::ClientSecret => "ms_",
             Self::Registration => "mreg_",
         }

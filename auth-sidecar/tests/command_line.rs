@@ -155,3 +155,29 @@ fn serve_listens_refuses_a_second_one_and_ends_on_request() {
     }
     assert!(log.contains("\"event\":\"listening\"") && !log.contains("wonderland"), "{log}");
 }
+
+#[test]
+fn keys_of_a_running_server_are_listed_and_rotated() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configure(folder.path());
+    let config_path = config.to_str().unwrap();
+    let nobody = run(&["key", "list", "--config", config_path], "");
+    assert_eq!(nobody.status.code(), Some(2), "no server runs");
+    assert!(text(&nobody.stderr).contains("listen.admin"), "{}", text(&nobody.stderr));
+
+    let mut served = serve_until_listening(folder.path(), &config);
+    let keys = |arguments: &[&str]| {
+        let output = run(&[arguments, &["--config", config_path, "--json"]].concat(), "");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let keys = answer.get("keys").unwrap().as_array().unwrap().clone();
+        keys.iter().map(|key| key.get("state").unwrap().as_str().unwrap().to_owned()).collect::<Vec<String>>()
+    };
+    assert_eq!(keys(&["key", "list"]), ["active", "active"]);
+    assert_eq!(keys(&["key", "rotate"]), ["active", "active", "next", "next"]);
+    assert_eq!(keys(&["key", "rotate", "--now"]), ["retired", "retired", "active", "active"]);
+    let shown = run(&["key", "list", "--config", config_path], "");
+    let shown = text(&shown.stdout);
+    assert!(shown.starts_with("KID ") && shown.lines().count() == 5, "{shown}");
+    terminate(&mut served);
+}

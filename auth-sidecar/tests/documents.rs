@@ -36,10 +36,23 @@ fn the_configuration_of_the_readme_compiles_and_shows_the_defaults() {
         }
         kept
     };
-    let keys = ["registration", "cimd", "fetch", "login", "forwarded", "lifetimes"];
+    let keys = [
+        "registration",
+        "cimd",
+        "fetch",
+        "login",
+        "forwarded",
+        "lifetimes",
+        "signing",
+        "dpop",
+        "require_pushed_authorization_requests",
+    ];
     let defaults = Config::parse(&without(&with_files, &keys)).unwrap();
     assert_eq!(format!("{:?}", full.lifetimes), format!("{:?}", defaults.lifetimes));
     assert_eq!(format!("{:?}", full.login), format!("{:?}", defaults.login));
+    assert_eq!(format!("{:?}", full.signing), format!("{:?}", defaults.signing));
+    assert_eq!(format!("{:?}", full.dpop), format!("{:?}", defaults.dpop));
+    assert_eq!(full.require_pushed, defaults.require_pushed);
     assert_eq!(full.trusted_hops, defaults.trusted_hops);
     assert!(!defaults.registration.open);
     assert!(!defaults.cimd.enabled);

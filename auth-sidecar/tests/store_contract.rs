@@ -1,19 +1,27 @@
 //! What every store must do, asked of each adapter there is. One function holds the contract; an adapter adds one test.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken contract fails by panicking")]
 
+#[path = "store_contract/devices.rs"]
+mod devices;
+#[path = "store_contract/keys.rs"]
+mod keys;
+#[path = "store_contract/news.rs"]
+mod news;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use wicketgate_auth::clock::UnixTime;
 use wicketgate_auth::oauth::authorization_request::{AuthorizationRequest, Prompt};
 use wicketgate_auth::oauth::client::{AuthMethod, Client, GrantType};
+use wicketgate_auth::oauth::openid::{OpenIdRequest, Preferences};
 use wicketgate_auth::oauth::scope::ScopeSet;
 use wicketgate_auth::secret::Digest;
 use wicketgate_auth::store::embedded::EmbeddedStore;
-use wicketgate_auth::store::grant::{Code, Grant, MOST_USED, Redeemed, Redemption, Rotated, Rotation};
-use wicketgate_auth::store::records::{
-    Consent, ConsentKey, KeyState, PendingAuthorization, Session, StoredKey,
+use wicketgate_auth::store::grant::{
+    Binding, Code, Grant, MOST_USED, Redeemed, Redemption, Rotated, Rotation,
 };
+use wicketgate_auth::store::records::{Consent, ConsentKey, PendingAuthorization, Session};
 use wicketgate_auth::store::{Store, StoreError};
 
 #[path = "store_contract/managed_clients.rs"]
@@ -70,8 +78,10 @@ async fn contract(store: Arc<dyn Store>) {
     rotation(&*store).await;
     rotation_races(&store).await;
     used_digests_are_bounded(&*store).await;
-    signing_keys(&store).await;
+    keys::contract(&store).await;
     counters(&*store).await;
+    devices::contract(&store).await;
+    news::contract(&*store).await;
     sweeping(&*store).await;
 }
 
@@ -259,24 +269,6 @@ async fn used_digests_are_bounded(store: &dyn Store) {
     assert_eq!(store.rotate("long", rotated("2", "x"), at(1)).await.unwrap(), Rotated::Reused, "remembered");
 }
 
-async fn signing_keys(store: &Arc<dyn Store>) {
-    assert!(store.signing_keys().await.unwrap().is_empty());
-    let tasks: Vec<_> = (0..10)
-        .map(|index| {
-            let store = Arc::clone(store);
-            tokio::spawn(async move { store.first_signing_key(key(&index.to_string())).await.unwrap() })
-        })
-        .collect();
-    let mut seen = std::collections::HashSet::new();
-    for task in tasks {
-        let keys = task.await.unwrap();
-        assert_eq!(keys.len(), 1);
-        seen.insert(keys[0].kid.clone());
-    }
-    assert_eq!(seen.len(), 1, "all who start at once use one key");
-    assert!(seen.contains(&store.signing_keys().await.unwrap()[0].kid));
-}
-
 async fn counters(store: &dyn Store) {
     assert_eq!(store.count("k", at(10), at(0)).await.unwrap(), 1);
     assert_eq!(store.count("k", at(15), at(5)).await.unwrap(), 2);
@@ -313,6 +305,7 @@ fn client(id: &str) -> Client {
         default_scope: None,
         scope_ceiling: None,
         introspects: vec![],
+        preferences: Preferences::default(),
         document: None,
         dynamic: None,
     }
@@ -329,8 +322,16 @@ fn pending() -> PendingAuthorization {
         prompt: Prompt::default(),
         max_age: None,
         document: None,
+        openid: OpenIdRequest::default(),
+        dpop_jkt: None,
     };
-    PendingAuthorization { request, browser: Digest::of("b"), created_at: T0, signed_in_for_it: false }
+    PendingAuthorization {
+        request,
+        browser: Digest::of("b"),
+        created_at: T0,
+        signed_in_for_it: false,
+        device: None,
+    }
 }
 
 /// A grant whose code is `code-<id>` and lives for `code_life` seconds.
@@ -347,6 +348,8 @@ fn grant(id: &str, code_life: u64) -> Grant {
         document: None,
         code: Code { digest: Digest::of(&format!("code-{id}")), expires_at: at(code_life), used: false },
         refresh: None,
+        binding: Binding::default(),
+        opaque_tokens: vec![],
         created_at: T0,
         expires_at: at(code_life),
         revoked_at: None,
@@ -359,6 +362,7 @@ fn redemption(code: &str, refresh: &str) -> Redemption {
         refresh: Some(Digest::of(refresh)),
         refresh_idle: Duration::from_secs(1_000),
         refresh_absolute: Duration::from_secs(3_000),
+        refresh_jkt: None,
         access_token: Duration::from_secs(600),
     }
 }
@@ -370,16 +374,7 @@ fn rotated(presented: &str, successor: &str) -> Rotation {
         sealed_successor: format!("sealed {successor}"),
         refresh_idle: Duration::from_secs(1_000),
         grace: Duration::from_secs(10),
+        refresh_jkt: None,
         access_token: Duration::from_secs(600),
-    }
-}
-
-fn key(kid: &str) -> StoredKey {
-    StoredKey {
-        kid: kid.into(),
-        algorithm: "ES256".into(),
-        state: KeyState::Active,
-        created_at: T0,
-        sealed: "sealed".into(),
     }
 }

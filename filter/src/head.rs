@@ -1,23 +1,25 @@
 //! From the host's header maps to the core's heads.
 
 use wicketgate_core::exchange::step::Unseen;
-use wicketgate_core::head::{Headers, RequestHead, ResponseHead, passing};
+use wicketgate_core::head::{RequestHead, ResponseHead, passing};
 
 use crate::host::{self, Fault, Map};
 
-/// Reads the request's headers and the facts that Envoy knows about its peer and route.
+/// The route that Envoy takes with the headers as they are now.
+pub(crate) fn route() -> Option<String> {
+    text(&["xds", "route_name"])
+}
+
+/// Reads the request's headers and the facts that Envoy knows about its peer.
 pub(crate) fn request() -> Result<RequestHead, Fault> {
-    let (pseudo, headers) = split(host::headers(Map::Request)?);
-    let headers = Headers::new(headers);
-    let request_id = headers.one("x-request-id").ok().flatten().map(str::to_owned);
+    let headers = host::headers(Map::Request)?;
     Ok(RequestHead {
-        method: value(&pseudo, ":method"),
-        authority: value(&pseudo, ":authority"),
-        path: value(&pseudo, ":path"),
-        headers,
+        method: headers.pseudo(":method"),
+        authority: headers.pseudo(":authority"),
+        path: headers.pseudo(":path"),
         source: text(&["source", "address"]).map(without_port),
-        request_id,
-        route: text(&["xds", "route_name"]),
+        request_id: headers.one("x-request-id").ok().flatten().map(str::to_owned),
+        headers: headers.without_pseudo(),
     })
 }
 
@@ -37,33 +39,22 @@ pub(crate) fn unseen() -> Unseen {
 
 /// Reads the response's headers.
 pub(crate) fn response() -> Result<ResponseHead, Fault> {
-    let (pseudo, headers) = split(host::headers(Map::Response)?);
-    Ok(ResponseHead {
-        status: value(&pseudo, ":status").parse().unwrap_or(0),
-        by_host: text(&["response", "code_details"]).is_some_and(|details| details != "via_upstream"),
-        headers: Headers::new(headers),
-    })
+    let headers = host::headers(Map::Response)?;
+    let status = headers.pseudo(":status").parse().unwrap_or(0);
+    // Of an error alone it matters who made it.
+    let by_host =
+        status >= 400 && text(&["response", "code_details"]).is_some_and(|details| details != "via_upstream");
+    Ok(ResponseHead { status, by_host, headers: headers.without_pseudo() })
 }
 
 /// What the client may not send on as a header, it may not as a trailer.
 pub(crate) fn strip_trailers() -> Result<(), Fault> {
-    let mut names: Vec<_> = host::headers(Map::RequestTrailers)?.into_iter().map(|(name, _)| name).collect();
+    let trailers = host::headers(Map::RequestTrailers)?;
+    let mut names: Vec<_> = trailers.iter().map(|(name, _)| name).collect();
     names.retain(|name| passing::is_removed_from_trailers(name));
     names.sort_unstable();
     names.dedup();
     names.iter().try_for_each(|name| host::remove_header(Map::RequestTrailers, name))
-}
-
-type Pairs = Vec<(String, Vec<u8>)>;
-
-fn split(pairs: Pairs) -> (Pairs, Pairs) {
-    pairs.into_iter().partition(|(name, _)| name.starts_with(':'))
-}
-
-/// A pseudo header's value; unreadable ones become empty, which no route and no verb equals.
-fn value(pseudo: &Pairs, name: &str) -> String {
-    let found = pseudo.iter().find(|(n, _)| n == name);
-    found.and_then(|(_, v)| String::from_utf8(v.clone()).ok()).unwrap_or_default()
 }
 
 fn text(path: &[&str]) -> Option<String> {

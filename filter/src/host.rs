@@ -9,6 +9,8 @@
 
 use std::ptr::null_mut;
 
+use wicketgate_core::head::Headers;
+
 /// A host call that did not succeed: the status that the host gave (proxy-wasm spec, `proxy_status_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault(pub(crate) u32);
@@ -137,10 +139,10 @@ pub(crate) fn set_buffer(kind: Buffer, start: usize, size: usize, bytes: &[u8]) 
 }
 
 /// All headers in order, repeats included.
-pub(crate) fn headers(map: Map) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+pub(crate) fn headers(map: Map) -> Result<Headers, Fault> {
     // SAFETY: out-pointers are valid; see `owned`.
     let bytes = owned(|data, size| unsafe { proxy_get_header_map_pairs(map as u32, data, size) })?;
-    if bytes.is_empty() { Ok(Vec::new()) } else { read_pairs(&bytes).ok_or(Fault(UNREADABLE)) }
+    Headers::from_block(bytes).ok_or(Fault(UNREADABLE))
 }
 
 /// Removes a header, all its values.
@@ -275,26 +277,6 @@ fn owned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, 
     // SAFETY: the host asked the SDK's `proxy_on_memory_allocate` for exactly `size` bytes, which hands out a boxed
     // slice of that length and forgets it; so capacity equals length and ownership is ours.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
-}
-
-/// Header block: u32 count, count x (u32 key length, u32 value length), then key NUL value NUL each.
-fn read_pairs(bytes: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
-    let word = |at: usize| -> Option<usize> {
-        let four: [u8; 4] = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        usize::try_from(u32::from_le_bytes(four)).ok()
-    };
-    let count = word(0)?;
-    let mut at = count.checked_mul(8)?.checked_add(4)?;
-    let mut pairs = Vec::with_capacity(count.min(256));
-    for i in 0..count {
-        let (key_len, value_len) = (word(4 + i * 8)?, word(8 + i * 8)?);
-        let key = bytes.get(at..at.checked_add(key_len)?)?;
-        at = at.checked_add(key_len)?.checked_add(1)?;
-        let value = bytes.get(at..at.checked_add(value_len)?)?;
-        at = at.checked_add(value_len)?.checked_add(1)?;
-        pairs.push((String::from_utf8_lossy(key).into_owned(), value.to_vec()));
-    }
-    Some(pairs)
 }
 
 fn write_pairs(pairs: &[(&str, &str)]) -> Vec<u8> {

@@ -126,6 +126,7 @@ impl Http {
                 Control::Consult(consult) => {
                     Event::Consulted(now().and_then(|now| shared::consult(&consult, now)))
                 }
+                Control::Route => Event::Routed(head::route()),
                 Control::Lease(lease) => Event::Leased(self.lease(&lease)),
             };
             step = match self.on(event) {
@@ -277,6 +278,7 @@ impl Context for Http {
                 let answer = asked.read(num_headers, body_size);
                 self.feed(Event::Validated(answer.as_deref()), 0)
             }
+            (Some(_), None) => self.fail("no clock"),
             _ => return,
         };
         let released = matches!(action, Action::Continue) && !self.replied;

@@ -7,6 +7,7 @@ mod deadlines;
 #[cfg(feature = "drill")]
 mod drill;
 mod effects;
+mod feed;
 mod head;
 mod host;
 mod http;

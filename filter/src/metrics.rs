@@ -49,6 +49,8 @@ pub(crate) struct Metrics {
     key_fetches: u32,
     key_fetch_failures: u32,
     issuers: Vec<IssuerMetrics>,
+    polls: u32,
+    polls_failed: u32,
     host_signatures: u32,
     full: [u32; 3],
     exchanges: u32,
@@ -62,7 +64,7 @@ pub(crate) struct Metrics {
     completions_lost: u32,
 }
 
-/// The gauges of one issuer's keys.
+/// The gauges of one issuer's keys, or of its feed of revocations.
 struct IssuerMetrics {
     tag: IssuerTag,
     age: u32,
@@ -87,7 +89,9 @@ impl Metrics {
         for server in &guard.servers {
             servers.push([of(&server.name, "deny")?, of(&server.name, "allow")?]);
         }
-        let issuers = guard.issuers.iter().map(|issuer| IssuerMetrics::define(&issuer.issuer));
+        let keys = guard.issuers.iter().map(|issuer| IssuerMetrics::of_keys(&issuer.issuer));
+        let feeds = guard.issuers.iter().filter(|issuer| issuer.revocations.is_some());
+        let issuers = keys.chain(feeds.map(|issuer| IssuerMetrics::of_feed(&issuer.issuer)));
         let full = |table: &str| counter(&format!("wicketgate.tables_full_total.{table}"));
         Ok(Self {
             requests: counter("wicketgate.requests_total")?,
@@ -102,6 +106,8 @@ impl Metrics {
             key_fetches: counter("wicketgate.jwks_fetches_total")?,
             key_fetch_failures: counter("wicketgate.jwks_fetch_failures_total")?,
             issuers: issuers.collect::<Result<_, _>>()?,
+            polls: counter("wicketgate.revocation_polls_total")?,
+            polls_failed: counter("wicketgate.revocation_poll_failures_total")?,
             host_signatures: gauge("wicketgate.host_signature_algorithms")?,
             full: [full("buckets")?, full("streams")?, full("vms")?],
             exchanges: gauge("wicketgate.exchanges_open")?,
@@ -172,6 +178,11 @@ impl Metrics {
         host::add(if good { self.key_fetches } else { self.key_fetch_failures }, 1);
     }
 
+    /// A feed of revocations was polled.
+    pub(crate) fn poll(&self, good: bool) {
+        host::add(if good { self.polls } else { self.polls_failed }, 1);
+    }
+
     /// Something was refused, or a VM goes uncounted, because a table has no room.
     pub(crate) fn table_full(&self, table: Table) {
         let [buckets, streams, vms] = self.full;
@@ -208,12 +219,17 @@ impl Metrics {
 // === impl IssuerMetrics ===
 
 impl IssuerMetrics {
-    fn define(issuer: &str) -> Result<Self, Fault> {
+    fn of_keys(issuer: &str) -> Result<Self, Fault> {
+        Self::define(IssuerTag::of(issuer), issuer, ["jwks_age_seconds", "jwks_missing"])
+    }
+
+    fn of_feed(issuer: &str) -> Result<Self, Fault> {
+        Self::define(IssuerTag::of_feed(issuer), issuer, ["revocations_age_seconds", "revocations_missing"])
+    }
+
+    fn define(tag: IssuerTag, issuer: &str, names: [&str; 2]) -> Result<Self, Fault> {
         let gauge = |name: &str| host::define(Metric::Gauge, &format!("wicketgate.{name}.{issuer}"));
-        Ok(Self {
-            tag: IssuerTag::of(issuer),
-            age: gauge("jwks_age_seconds")?,
-            missing: gauge("jwks_missing")?,
-        })
+        let [age, missing] = names;
+        Ok(Self { tag, age: gauge(age)?, missing: gauge(missing)? })
     }
 }

@@ -18,7 +18,7 @@ use wicketgate_core::time::Timestamp;
 use crate::host::{self, Buffer, Level};
 use crate::http::Http;
 use crate::metrics::Metrics;
-use crate::{deadlines, roll, shared, sidecar, signature, streams};
+use crate::{deadlines, feed, roll, shared, sidecar, signature, streams};
 
 /// Soon after configure the keys of every issuer are fetched; then due dates are looked at once a second.
 const TICK: Duration = Duration::from_millis(1000);
@@ -50,6 +50,7 @@ pub(crate) struct Root {
     id: u32,
     active: Option<Rc<Active>>,
     fetching: sidecar::Fetching,
+    polls: feed::Polls,
 }
 
 thread_local! {
@@ -103,7 +104,10 @@ impl Active {
             .iter()
             .enumerate()
             .map(|(index, issuer)| (IssuerTag::of(&issuer.issuer), memory.keys.keys_since(index, now)));
-        roll::call(self.held.bytes(), keys.collect(), &self.metrics, now);
+        let feeds = self.guard.issuers.iter().enumerate().filter(|(_, issuer)| issuer.revocations.is_some());
+        let heard = feeds
+            .map(|(index, issuer)| (IssuerTag::of_feed(&issuer.issuer), memory.revocations.heard(index)));
+        roll::call(self.held.bytes(), keys.chain(heard).collect(), &self.metrics, now);
     }
 
     /// Questions that nobody waits for count until they would have timed out.
@@ -127,7 +131,7 @@ impl Active {
 impl Root {
     pub(crate) fn new(id: u32) -> Self {
         roll::root_begins();
-        Self { id, active: None, fetching: sidecar::Fetching::default() }
+        Self { id, active: None, fetching: sidecar::Fetching::default(), polls: feed::Polls::default() }
     }
 
     fn configure(&self) -> Result<Active, String> {
@@ -175,7 +179,16 @@ impl Context for Root {
         _trailers: usize,
     ) {
         let (Some(active), Some(now)) = (&self.active, now()) else { return };
+        if let Some(heard) = self.polls.answered(active, token_id, num_headers, body_size, now) {
+            if heard {
+                // What it has withdrawn ends now, not a tick later.
+                deadlines::close_due(self.id, now);
+            }
+            return;
+        }
         self.fetching.answered(active, token_id, num_headers, body_size, now);
+        // Where these were the first keys, a feed can be believed now.
+        self.polls.begin_first(active, now);
         self.fetching.answered_about_token(token_id, num_headers, body_size, now);
     }
 }
@@ -201,6 +214,7 @@ impl RootContext for Root {
                     memory.forget_tokens();
                 }
                 self.fetching = sidecar::Fetching::default();
+                self.polls = feed::Polls::default();
                 self.active = Some(active);
                 self.set_tick_period(Duration::from_millis(50));
                 true
@@ -215,6 +229,7 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let (Some(active), Some(now)) = (&self.active, now()) else { return };
         self.fetching.fetch_due(active, now);
+        self.polls.begin(active, now);
         active.let_unanswered_go(now);
         self.fetching.ask_due(now);
         self.set_tick_period(TICK);

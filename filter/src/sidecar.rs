@@ -45,10 +45,10 @@ pub(crate) struct Asked {
 pub(crate) struct NotSent;
 
 /// Where a callout goes.
-struct Destination<'a> {
-    cluster: &'a str,
-    authority: &'a str,
-    path: &'a str,
+pub(crate) struct Destination<'a> {
+    pub(crate) cluster: &'a str,
+    pub(crate) authority: &'a str,
+    pub(crate) path: &'a str,
 }
 
 /// The callouts of the root context, by token.
@@ -100,7 +100,7 @@ fn dispatch(guard: &Guard, issuer: usize) -> Option<u32> {
 }
 
 /// Sends a POST of JSON where there is a body, else a GET; the callout's token, or `None` when the host refuses.
-fn send(to: &Destination<'_>, body: Option<&[u8]>, timeout: Duration) -> Option<u32> {
+pub(crate) fn send(to: &Destination<'_>, body: Option<&[u8]>, timeout: Duration) -> Option<u32> {
     let mut headers = vec![
         (":method", if body.is_some() { "POST" } else { "GET" }),
         (":path", to.path),
@@ -243,14 +243,14 @@ fn store(active: &Active, issuer: usize, headers: usize, body: usize, now: Times
 }
 
 /// A broken connection calls back with no headers at all; the header map must not be read then.
-fn document(headers: usize, body: usize, most: usize) -> Result<Vec<u8>, String> {
+pub(crate) fn document(headers: usize, body: usize, most: usize) -> Result<Vec<u8>, String> {
     if headers == 0 {
         return Err("the connection broke".into());
     }
     let head = host::headers(Map::CalloutHeaders).map_err(|f| format!("host status {}", f.0))?;
-    let status = head.iter().find(|(n, _)| n == ":status").map(|(_, v)| v.as_slice()).unwrap_or_default();
-    if status != b"200" {
-        return Err(format!("status {}", String::from_utf8_lossy(status)));
+    let status = head.pseudo(":status");
+    if status != "200" {
+        return Err(format!("status {status}"));
     }
     if body > most {
         return Err(format!("{body} bytes are too many"));

@@ -31,6 +31,7 @@ mod open_streams;
 mod path;
 mod policy_change;
 mod recorder;
+mod revocations;
 mod scene;
 mod sessions;
 mod smuggling;

@@ -36,15 +36,17 @@ struct Check {
 /// Where the files of the core are.
 const CORE: &str = "filter/core/src";
 /// The tests of the core, the quickest first.
-const TARGETS: [&str; 9] = [
+const TARGETS: [&str; 11] = [
     "lib",
     "exchange",
+    "answers",
     "refusals",
     "sessions",
     "tasks",
     "streams",
     "mcp_corpus",
     "opaque_tokens",
+    "revocations",
     "invariants",
 ];
 /// Seconds for the tests without one check, and for everything the first time.

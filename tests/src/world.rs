@@ -1,6 +1,7 @@
 //! How is one whole product started in a directory of its own, and stopped? The same for `make run` and for tests: in
 //! order, each part watched, nothing left behind.
 
+mod accounts;
 mod host_mode;
 mod lock;
 mod plan;
@@ -40,6 +41,7 @@ pub struct World {
     pub policy: PathBuf,
     /// How requests are held.
     pub host_mode: HostMode,
+    unaccounted: Option<&'static str>,
     /// A login of the generated configuration: its first user.
     pub login: Option<Login>,
     /// The MCP server behind.
@@ -111,13 +113,14 @@ impl World {
             .await?;
 
         let render_service = policy::watch(&plan.policy, &module, &state, &origin)?;
-        let (policy, host_mode) = (plan.policy, plan.host_mode);
+        let (policy, host_mode, unaccounted) = (plan.policy, plan.host_mode, plan.unaccounted);
         let mut world = Self {
             origin,
             mcp,
             state,
             policy,
             host_mode,
+            unaccounted,
             login,
             upstream,
             sidecar,
@@ -181,9 +184,16 @@ impl World {
 
     /// Stops it and removes its directory: for a test that passed. One that fails never comes here, so that its logs
     /// stay.
+    ///
+    /// # Panics
+    /// Not every request was accounted for, and the plan did not say why.
     pub async fn discard(self) {
-        let state = self.state.clone();
+        let (state, unaccounted) = (self.state.clone(), self.unaccounted);
         self.stop().await;
+        if unaccounted.is_none() {
+            let settled = accounts::settled(&state);
+            assert!(settled.is_ok(), "requests and decisions of {} differ: {settled:?}", state.display());
+        }
         let _ = std::fs::remove_dir_all(state);
     }
 

@@ -3,10 +3,12 @@
 use serde::Deserialize;
 
 use super::secret_ref::SecretRef;
-use super::{ConfigError, Resources, User};
+use super::{ConfigError, Resources, Signing, User};
+use crate::oauth::algorithm::SigningAlgorithm;
 use crate::oauth::client::{AuthMethod, Client, GrantType};
 use crate::oauth::jwk::{Algorithm, KeySet, KeySource};
 use crate::oauth::metadata_document;
+use crate::oauth::openid::{AccessTokenFormat, Preferences};
 use crate::oauth::redirect_uri;
 use crate::oauth::scope::ScopeSet;
 use crate::secret::Digest;
@@ -31,16 +33,27 @@ pub(super) struct RawClient {
     /// Resource servers that this client speaks for: it may introspect tokens issued for them.
     #[serde(default)]
     introspects: Vec<String>,
+    id_token_signed_response_alg: Option<SigningAlgorithm>,
+    access_tokens: Option<AccessTokenFormat>,
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
+    #[serde(default)]
+    dpop_bound_access_tokens: bool,
 }
 
 pub(super) fn compile(
     raw: Vec<RawClient>,
     resources: &Resources,
     users: &[User],
+    signing: &Signing,
 ) -> Result<Vec<Client>, ConfigError> {
     let mut clients: Vec<Client> = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let client = compile_one(raw, &format!("clients[{index}]"), resources)?;
+        if !client.preferences.id_token.is_none_or(|algorithm| signing.held().contains(&algorithm)) {
+            let place = format!("clients[{index}].id_token_signed_response_alg");
+            return Err(ConfigError::new(place, "no such key is held: name it in `signing` too"));
+        }
         if clients.iter().any(|other| other.id == client.id) {
             return Err(ConfigError::new(format!("clients[{index}].id"), "is listed twice"));
         }
@@ -95,6 +108,13 @@ fn compile_one(mut raw: RawClient, path: &str, resources: &Resources) -> Result<
         default_scope: None,
         scope_ceiling: ceiling,
         introspects: raw.introspects,
+        preferences: Preferences {
+            id_token: raw.id_token_signed_response_alg,
+            max_age: None,
+            access_tokens: raw.access_tokens,
+            pushed_only: raw.require_pushed_authorization_requests,
+            dpop_only: raw.dpop_bound_access_tokens,
+        },
         document: None,
         dynamic: None,
         id: raw.id,

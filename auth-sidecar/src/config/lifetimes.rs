@@ -22,6 +22,10 @@ pub struct Lifetimes {
     pub reuse_grace: Duration,
     /// From the authorization request to the answer on the consent page.
     pub pending_authorization: Duration,
+    /// A pushed authorization request (RFC 9126 section 2.2).
+    pub pushed_request: Duration,
+    /// A device code (RFC 8628 section 3.2).
+    pub device_code: Duration,
     /// A browser's sign-in without activity.
     pub session_idle: Duration,
     /// A browser's sign-in altogether.
@@ -44,6 +48,8 @@ pub(super) struct RawLifetimes {
     refresh_absolute: Span,
     reuse_grace: Span,
     pending_authorization: Span,
+    pushed_request: Span,
+    device_code: Span,
     session_idle: Span,
     session_absolute: Span,
     consent: Span,
@@ -62,6 +68,8 @@ impl Default for RawLifetimes {
             refresh_absolute: Span::days(90),
             reuse_grace: Span::seconds(10),
             pending_authorization: Span::minutes(10),
+            pushed_request: Span::seconds(60),
+            device_code: Span::minutes(10),
             session_idle: Span::hours(8),
             session_absolute: Span::hours(24),
             consent: Span::days(365),
@@ -86,6 +94,13 @@ impl RawLifetimes {
                 Span::minutes(1),
                 Span::hours(1),
             )?,
+            pushed_request: within(
+                "pushed_request",
+                self.pushed_request,
+                Span::seconds(5),
+                Span::minutes(10),
+            )?,
+            device_code: within("device_code", self.device_code, Span::minutes(1), Span::hours(1))?,
             session_idle: within("session_idle", self.session_idle, Span::minutes(1), self.session_absolute)?,
             session_absolute: within(
                 "session_absolute",

@@ -14,6 +14,8 @@ mod limits;
 mod listen;
 mod resources;
 mod secret_ref;
+mod security;
+mod signing;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ pub use self::lifetimes::Lifetimes;
 pub use self::limits::{LoginLimits, RegistrationPolicy};
 pub use self::listen::Listen;
 pub use self::resources::{Resource, Resources};
+pub use self::security::DpopPolicy;
+pub use self::signing::Signing;
 pub use self::users::{User, Verifier};
 use crate::oauth::client::Client;
 use crate::sealing::SealingKey;
@@ -48,6 +52,8 @@ pub struct Config {
     pub store_path: PathBuf,
     /// The audiences that may be asked for.
     pub resources: Resources,
+    /// What tokens are signed with.
+    pub signing: Signing,
     /// Seals what must be read again, such as signing keys.
     pub data_key: SealingKey,
     /// Dynamic client registration.
@@ -60,6 +66,10 @@ pub struct Config {
     pub login: LoginLimits,
     /// How many proxies in front append to `X-Forwarded-For`; 0: the peer's address is the caller's.
     pub trusted_hops: usize,
+    /// Whether every authorization request must be pushed.
+    pub require_pushed: bool,
+    /// Proofs of possession.
+    pub dpop: DpopPolicy,
     /// How long everything lives.
     pub lifetimes: Lifetimes,
     /// Local users.
@@ -80,7 +90,7 @@ struct RawConfig {
     store: RawStore,
     resources: Vec<resources::RawResource>,
     #[serde(default)]
-    signing: RawSigning,
+    signing: signing::RawSigning,
     data_key: secret_ref::SecretRef,
     #[serde(default)]
     registration: limits::RawRegistration,
@@ -92,6 +102,10 @@ struct RawConfig {
     login: limits::RawLogin,
     #[serde(default)]
     forwarded: RawForwarded,
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
+    #[serde(default)]
+    dpop: DpopPolicy,
     #[serde(default)]
     lifetimes: lifetimes::RawLifetimes,
     #[serde(default)]
@@ -112,20 +126,6 @@ struct RawStore {
 #[serde(deny_unknown_fields)]
 struct RawEmbedded {
     path: PathBuf,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawSigning {
-    algorithm: Algorithm,
-}
-
-/// The algorithms that access tokens can be signed with. ES256 is what Envoy's host verifies natively.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-enum Algorithm {
-    #[default]
-    #[serde(rename = "ES256")]
-    Es256,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -153,11 +153,8 @@ impl Config {
     /// [`ConfigError`] names the place in the document and never a secret.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let raw = read(text)?;
-        // The one algorithm of today; matched so that a second one cannot be added and forgotten here.
-        match raw.signing.algorithm {
-            Algorithm::Es256 => {}
-        }
         let resources = resources::compile(raw.resources)?;
+        let signing = raw.signing.compile()?;
         let users = users::compile(raw.users)?;
         Ok(Self {
             issuer: Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?,
@@ -171,10 +168,13 @@ impl Config {
             fetch: raw.fetch.compile()?,
             login: raw.login.compile(),
             trusted_hops: raw.forwarded.trusted_hops,
+            require_pushed: raw.require_pushed_authorization_requests,
+            dpop: raw.dpop,
             lifetimes: raw.lifetimes.compile()?,
-            clients: clients::compile(raw.clients, &resources, &users)?,
+            clients: clients::compile(raw.clients, &resources, &users, &signing)?,
             identity_providers: identity_providers::compile(raw.identity_providers, &users)?,
             users,
+            signing,
             resources,
         })
     }

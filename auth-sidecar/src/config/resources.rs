@@ -4,6 +4,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::ConfigError;
+use crate::oauth::openid::AccessTokenFormat;
 use crate::oauth::scope::ScopeSet;
 
 /// One resource server.
@@ -15,6 +16,8 @@ pub struct Resource {
     pub scopes: ScopeSet,
     /// What is asked for when a client names no scope.
     pub default_scopes: ScopeSet,
+    /// What its access tokens are.
+    pub access_tokens: AccessTokenFormat,
     parsed: Url,
 }
 
@@ -30,6 +33,8 @@ pub(super) struct RawResource {
     #[serde(default)]
     scopes: Vec<String>,
     default_scopes: Option<Vec<String>>,
+    #[serde(default)]
+    access_tokens: AccessTokenFormat,
 }
 
 // === impl Resources ===
@@ -97,5 +102,5 @@ fn compile_one(raw: RawResource, path: &str) -> Result<Resource, ConfigError> {
     if !default_scopes.is_subset_of(&scopes) {
         return Err(ConfigError::new(format!("{path}.default_scopes"), "must be among `scopes`"));
     }
-    Ok(Resource { url: raw.url, scopes, default_scopes, parsed })
+    Ok(Resource { url: raw.url, scopes, default_scopes, access_tokens: raw.access_tokens, parsed })
 }

@@ -18,6 +18,8 @@ use crate::metrics::RequestLabels;
 const LARGEST_BODY: usize = 64 * 1024;
 /// From the headers to the answer, the body included.
 const LONGEST: Duration = Duration::from_secs(30);
+/// What gateways poll.
+const POLLED: &str = "/v1/feed";
 /// How long a browser may remember a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 
@@ -46,9 +48,14 @@ pub(super) fn cross_origin(methods: &[Method]) -> CorsLayer {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::ACCEPT,
+            HeaderName::from_static("dpop"),
             HeaderName::from_static("mcp-protocol-version"),
         ])
-        .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER])
+        .expose_headers([
+            header::WWW_AUTHENTICATE,
+            header::RETRY_AFTER,
+            HeaderName::from_static("dpop-nonce"),
+        ])
         .max_age(PREFLIGHT_AGE)
 }
 
@@ -57,6 +64,10 @@ async fn observe(State(listener): State<Listener>, request: Request, next: Next)
     // The pattern, not the path: queries hold codes and states, paths are anybody's invention.
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
     let started = Instant::now();
+    let context = &listener.context;
+    if let Err(error) = context.keys.keep_current(context.store.as_ref(), context.clock.now()).await {
+        tracing::error!(event = "keys_not_refreshed", %error);
+    }
     let mut response = next.run(request).await;
     let nosniff = HeaderValue::from_static("nosniff");
     response.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(nosniff);
@@ -65,7 +76,12 @@ async fn observe(State(listener): State<Listener>, request: Request, next: Next)
         listener.context.metrics.unavailable.inc();
     }
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(event = "request", listener = listener.name, %method, route, status, micros);
+    if route == POLLED && status == 200 {
+        // Each worker of each gateway asks once a second.
+        tracing::debug!(event = "request", listener = listener.name, %method, route, status, micros);
+    } else {
+        tracing::info!(event = "request", listener = listener.name, %method, route, status, micros);
+    }
     let labels = RequestLabels { listener: listener.name, route, status };
     listener.context.metrics.requests.get_or_create(&labels).inc();
     response

@@ -73,6 +73,14 @@ struct NotPublic;
 
 impl Fetcher {
     pub(crate) fn new(policy: &FetchPolicy) -> Self {
+        if !policy.private_hosts.is_empty() {
+            let hosts = policy.private_hosts.join(" ");
+            tracing::warn!(
+                event = "private_hosts_may_be_asked",
+                hosts,
+                "clients can make this server ask them"
+            );
+        }
         Self {
             http: OnceLock::new(),
             ca: policy.ca.clone(),
@@ -98,7 +106,7 @@ impl Fetcher {
         }
         let http = builder.build();
         if let Err(error) = &http {
-            tracing::error!(event = "nothing_can_be_fetched", %error);
+            tracing::error!(event = "nothing_can_be_fetched", error = %cause(error));
         }
         http.ok()
     }
@@ -115,8 +123,9 @@ impl Fetcher {
         tokio::time::timeout(self.longest, fetched).await.unwrap_or(Err(FetchError::Unreachable))
     }
 
-    /// No resolver is asked for an address that stands in the URL itself.
-    fn may_name(&self, url: &Url) -> bool {
+    /// Whether anything would be asked at all. No resolver is asked for an address that stands in the URL itself, so
+    /// such a URL is judged here.
+    pub(crate) fn may_name(&self, url: &Url) -> bool {
         let named = url.host_str().is_some_and(|host| self.private_hosts.iter().any(|one| one == host));
         url.scheme() == "https" && (named || matches!(url.host(), Some(Host::Domain(_))))
     }
@@ -125,7 +134,7 @@ impl Fetcher {
         let http = self.http.get_or_init(|| self.client()).as_ref().ok_or(FetchError::Unreachable)?;
         let request = http.get(url.clone()).header(header::ACCEPT, "application/json");
         let mut response = request.send().await.map_err(|error| {
-            tracing::debug!(event = "fetch_failed", error = %error.without_url());
+            tracing::debug!(event = "fetch_failed", error = %cause(&error));
             FetchError::Unreachable
         })?;
         judge_head(&response, most)?;
@@ -155,6 +164,15 @@ impl Resolve for PublicAddresses {
             Ok(found)
         })
     }
+}
+
+/// What lies at the bottom of an error; the layers above only say that there is one.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 fn judge_head(response: &Response, most: usize) -> Result<(), FetchError> {

@@ -1,12 +1,16 @@
-//! What does the client get? An RFC 9068 access token and what stands beside it in the token response.
+//! What does the client get? An access token (RFC 9068, or an opaque one) and what stands beside it in the token
+//! response.
 
 use serde::Serialize;
 
+use super::{id_token, opaque_token};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::idp::Account;
-use crate::oauth::claims::{AccessClaims, Audience};
+use crate::oauth::claims::{AccessClaims, Audience, Confirmation};
+use crate::oauth::client::Client;
+use crate::oauth::openid::{AccessTokenFormat, OPENID};
 use crate::oauth::scope::ScopeSet;
 use crate::secret::random_text;
 use crate::store::grant::Grant;
@@ -20,6 +24,8 @@ pub(crate) struct TokenResponse {
     scope: ScopeSet,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
 }
 
 /// What one access token is for: the whole grant or less.
@@ -28,17 +34,31 @@ pub(crate) struct Narrowing {
     pub(crate) scope: ScopeSet,
 }
 
-/// Signs an access token for a grant that has just been redeemed or refreshed.
-pub(crate) fn issue(
+/// What stands beside the access token, and what it is bound to.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// The refresh token.
+    pub(crate) refresh_token: Option<String>,
+    /// Thumbprint of the key that the client proved to hold.
+    pub(crate) jkt: Option<String>,
+    /// `nonce` of the authorization request.
+    pub(crate) nonce: Option<String>,
+}
+
+/// Issues an access token for a grant that has just been redeemed or refreshed.
+pub(crate) async fn issue(
     context: &Context,
+    client: &Client,
     grant: &Grant,
     account: Account,
     narrowing: Narrowing,
-    refresh_token: Option<String>,
+    beside: Beside,
     now: UnixTime,
 ) -> Result<TokenResponse, Failure> {
     let lifetime = context.config.lifetimes.access_token;
-    let access_token = context.keys.sign(AccessClaims {
+    let format = format(context, client, &narrowing.resources);
+    let token_type = if beside.jkt.is_some() { "DPoP" } else { "Bearer" };
+    let claims = AccessClaims {
         iss: context.config.issuer.as_str().to_owned(),
         sub: account.subject,
         aud: Audience::of(narrowing.resources),
@@ -52,12 +72,30 @@ pub(crate) fn issue(
         groups: account.groups,
         roles: account.roles,
         org: account.org,
-    })?;
+        cnf: beside.jkt.map(|jkt| Confirmation { jkt }),
+    };
+    let access_token = match format {
+        AccessTokenFormat::Jwt => context.keys.sign(claims)?,
+        AccessTokenFormat::Opaque => opaque_token::issue(context, claims, now).await?,
+    };
+    let id_token = match narrowing.scope.contains(OPENID) {
+        true => Some(id_token::issue(context, client, grant, beside.nonce, &access_token, now)?),
+        false => None,
+    };
     Ok(TokenResponse {
         access_token,
-        token_type: "Bearer",
+        token_type,
         expires_in: lifetime.as_secs(),
         scope: narrowing.scope,
-        refresh_token,
+        refresh_token: beside.refresh_token,
+        id_token,
     })
+}
+
+/// What the client gets, else what its resource servers want: one that wants to ask decides for all.
+fn format(context: &Context, client: &Client, resources: &[String]) -> AccessTokenFormat {
+    let mut wanted = resources.iter().filter_map(|url| context.config.resources.exactly(url));
+    let opaque = wanted.any(|resource| resource.access_tokens == AccessTokenFormat::Opaque);
+    let by_resource = if opaque { AccessTokenFormat::Opaque } else { AccessTokenFormat::Jwt };
+    client.preferences.access_tokens.unwrap_or(by_resource)
 }

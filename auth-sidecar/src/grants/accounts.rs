@@ -24,6 +24,7 @@ pub(crate) async fn current(
     let learned = learned.filter(|one| one.subject == subject);
     Ok(learned.filter(|one| still_counts(context, one, now)).map(|one| Account {
         subject: one.subject,
+        username: None,
         groups: one.groups,
         roles: one.roles,
         org: one.org,

@@ -1,6 +1,6 @@
 //! How does a consent become tokens? A code is issued for a grant, and redeemed once.
 
-use super::access_token::{self, Narrowing, TokenResponse};
+use super::access_token::{self, Beside, Narrowing, TokenResponse};
 use super::{accounts, clients};
 use crate::app::Context;
 use crate::clock::UnixTime;
@@ -11,7 +11,7 @@ use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
 use crate::oauth::{pkce, resource};
 use crate::secret::{Digest, Kind, Opaque, grant_id_of, random_text};
-use crate::store::grant::{Code, Grant, Redeemed, Redemption};
+use crate::store::grant::{Binding, Code, Grant, Redeemed, Redemption};
 use crate::store::records::Session;
 
 /// Makes a grant and its code, the user having consented.
@@ -39,6 +39,8 @@ pub(crate) async fn issue(
         document: request.document,
         code: Code { digest: code.digest(), expires_at, used: false },
         refresh: None,
+        binding: Binding { nonce: request.openid.nonce, jkt: request.dpop_jkt },
+        opaque_tokens: Vec::new(),
         created_at: now,
         expires_at,
         revoked_at: None,
@@ -54,6 +56,7 @@ pub(crate) async fn redeem(
     context: &Context,
     client: &Client,
     params: &Params,
+    jkt: Option<String>,
     now: UnixTime,
 ) -> Result<TokenResponse, Failure> {
     let presented = params.require("code")?;
@@ -70,8 +73,11 @@ pub(crate) async fn redeem(
         return Err(ErrorCode::InvalidGrant.because("redirect_uri is not the one of the request").into());
     }
     // The client may have changed since (RFC 7592, or its metadata document): no code for a place that is not its own.
-    if grant.document != client.document || !client.accepts_redirect(&grant.redirect_uri) {
+    if grant.document != client.document || !client.still_accepts(&grant.redirect_uri) {
         return Err(ErrorCode::InvalidGrant.because("the metadata of the client has changed since").into());
+    }
+    if grant.binding.jkt.is_some() && grant.binding.jkt != jkt {
+        return Err(ErrorCode::InvalidGrant.because("the code is bound to another DPoP key").into());
     }
     pkce::verify(&grant.challenge, verifier)?;
     let resources = resource::narrowed(params, &grant.resources, &context.config.resources)?;
@@ -82,7 +88,7 @@ pub(crate) async fn redeem(
         true => Some(Opaque::for_grant(Kind::Refresh, &grant.id)?),
         false => None,
     };
-    let redemption = redemption(context, digest, successor.as_ref());
+    let redemption = redemption(context, client, digest, successor.as_ref(), jkt.as_deref());
     match context.store.redeem(&grant.id, redemption, now).await? {
         Redeemed::First => {}
         Redeemed::Reused => {
@@ -97,17 +103,29 @@ pub(crate) async fn redeem(
         }
         Redeemed::Refused => return Err(refused().into()),
     }
-    let refresh_token = successor.map(|token| token.expose().to_owned());
-    access_token::issue(context, &grant, account, Narrowing { resources, scope }, refresh_token, now)
+    let beside = Beside {
+        refresh_token: successor.map(|token| token.expose().to_owned()),
+        jkt,
+        nonce: grant.binding.nonce.clone(),
+    };
+    access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
 }
 
-fn redemption(context: &Context, code: Digest, refresh: Option<&Opaque>) -> Redemption {
+pub(super) fn redemption(
+    context: &Context,
+    client: &Client,
+    code: Digest,
+    refresh: Option<&Opaque>,
+    jkt: Option<&str>,
+) -> Redemption {
     let lifetimes = &context.config.lifetimes;
     Redemption {
         code,
         refresh: refresh.map(Opaque::digest),
         refresh_idle: lifetimes.refresh_idle,
         refresh_absolute: lifetimes.refresh_absolute,
+        // A confidential client proves who it is anyway, and may change its key (RFC 9449 section 5).
+        refresh_jkt: jkt.filter(|_| !client.is_confidential()).map(ToOwned::to_owned),
         access_token: lifetimes.access_token,
     }
 }

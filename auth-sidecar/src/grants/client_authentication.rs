@@ -1,6 +1,8 @@
 //! Is it really this client? The method it registered, and that one alone.
 
-use super::{client_keys, clients};
+use std::net::IpAddr;
+
+use super::{client_documents, client_keys, clients};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
@@ -21,6 +23,29 @@ pub(crate) async fn authenticate(
         // Nobody has signed in for it: nothing is fetched for whoever names it here.
         return Err(refused().into());
     }
+    prove(context, presented, now).await
+}
+
+/// The same where a flow begins and nobody can have signed in yet: a document is fetched as for a sign-in, and counted for
+/// the address that it is asked from.
+pub(crate) async fn authenticate_first(
+    context: &Context,
+    presented: Presented,
+    address: IpAddr,
+    now: UnixTime,
+) -> Result<Client, Failure> {
+    if metadata_document::is_url(&presented.client_id) {
+        client_documents::begin(context, &presented.client_id, address, now).await?;
+    }
+    match prove(context, presented, now).await {
+        // Whether a place does not answer now or is none of the public internet: the request named it.
+        Err(Failure::Unavailable(_)) => Err(refused().into()),
+        proven => proven,
+    }
+}
+
+async fn prove(context: &Context, presented: Presented, now: UnixTime) -> Result<Client, Failure> {
+    let id = presented.client_id.as_str();
     let client = clients::find(context, id, now).await?.ok_or_else(refused)?;
     if client.auth_method != presented.method {
         return Err(refused().into());
@@ -59,7 +84,8 @@ async fn verified(
     now: UnixTime,
 ) -> Result<Option<Proven>, Failure> {
     let issuer = &context.config.issuer;
-    let audiences = [issuer.as_str().to_owned(), issuer.endpoint("/token")];
+    // RFC 9126 section 2 names the third.
+    let audiences = [issuer.as_str().to_owned(), issuer.endpoint("/token"), issuer.endpoint("/par")];
     let Some(keys) = client_keys::current(context, client, now).await? else { return Ok(None) };
     if let Some(proven) = assertion.verify(client, &keys, &audiences, now) {
         return Ok(Some(proven));

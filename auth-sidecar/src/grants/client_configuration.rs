@@ -46,7 +46,7 @@ pub(crate) async fn replace(
     let (client, presented) = managed(context, id, bearer, now).await?;
     let mut asked = metadata::object(body?)?;
     let named_secret = own_fields(&client, &mut asked)?;
-    let registration = metadata::admit(asked, registration::rules(context))?;
+    let registration = registration::judge(context, asked)?;
 
     let token = Opaque::standalone(Kind::Registration)?;
     let (kept, shown) = match (registration.auth_method.is_shared_secret(), client.secret) {

@@ -1,13 +1,14 @@
 //! What may a client do in its own name? The client credentials grant (RFC 6749 section 4.4): an access token for the
 //! scopes that the operator gave it, and no refresh token.
 
-use super::access_token::{self, Narrowing, TokenResponse};
+use super::access_token::{self, Beside, Narrowing, TokenResponse};
 use super::clients;
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::idp::Account;
 use crate::oauth::client::Client;
+use crate::oauth::openid;
 use crate::oauth::params::Params;
 use crate::oauth::resource;
 use crate::secret::{Opaque, random_text};
@@ -18,6 +19,7 @@ pub(crate) async fn issue(
     context: &Context,
     client: &Client,
     params: &Params,
+    jkt: Option<String>,
     now: UnixTime,
 ) -> Result<TokenResponse, Failure> {
     let resources = resource::requested(params, &context.config.resources)?;
@@ -27,7 +29,9 @@ pub(crate) async fn issue(
         None => client.scope_ceiling.clone(),
     };
     let own = Client { default_scope: ceiling.clone(), scope_ceiling: ceiling, ..client.clone() };
+    // Nobody signs in, so there is nobody to tell about.
     let scope = resource::requested_scope(params, &own, &resources, &context.config.resources)?;
+    let scope = scope.without(&openid::scopes());
     let lifetime = context.config.lifetimes.access_token;
     let grant = Grant::of_client_itself(
         random_text::<16>()?,
@@ -41,6 +45,7 @@ pub(crate) async fn issue(
         clients::keep_alive(context, &client.id, now).await;
     }
     tracing::info!(event = "client_token_issued", client_id = client.id, grant_id = grant.id);
-    let account = Account { subject: client.id.clone(), groups: Vec::new(), roles: Vec::new(), org: None };
-    access_token::issue(context, &grant, account, Narrowing { resources, scope }, None, now)
+    let account = Account::of_client(&client.id);
+    let beside = Beside { jkt, ..Beside::default() };
+    access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
 }

@@ -66,7 +66,9 @@ pub(crate) async fn begin(
     address: IpAddr,
     now: UnixTime,
 ) -> Result<(), Failure> {
-    if !context.config.cimd.enabled || matches!(context.documents.get(id, now), Known::Good(..)) {
+    let would_ask = metadata_document::admit_url(id).is_ok_and(|url| context.fetcher.may_name(&url));
+    let known = matches!(context.documents.get(id, now), Known::Good(..));
+    if !context.config.cimd.enabled || !would_ask || known {
         return Ok(());
     }
     let counter = format!("client document {address}");

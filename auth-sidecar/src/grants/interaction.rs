@@ -45,6 +45,13 @@ pub(crate) async fn next_step(
             false => Step::Login,
         });
     };
+    if request.openid.expected_subject.as_ref().is_some_and(|expected| *expected != session.subject) {
+        // Somebody else is signed in than the one whom the client means (OpenID Connect Core 3.1.2.2).
+        return Ok(match pending.signed_in_for_it || request.prompt.none {
+            true => Step::Refuse(ErrorCode::LoginRequired.because("another user is signed in")),
+            false => Step::Login,
+        });
+    }
     let consent = context.store.consent(consent_key(request, &session), now).await?;
     let agreed = consent.is_some_and(|consent| request.scope.is_subset_of(&consent.scope));
     Ok(match (agreed && !request.prompt.consent, request.prompt.none) {
@@ -104,7 +111,8 @@ pub(crate) async fn session(
 
 fn is_recent_enough(request: &AuthorizationRequest, session: &Session, now: UnixTime) -> bool {
     let age = now.since(session.auth_time).as_secs();
-    !request.prompt.login && request.max_age.is_none_or(|most| age <= most)
+    // Zero means `prompt=login` (OpenID Connect Core 3.1.2.1), also within the second of the sign-in.
+    !request.prompt.login && request.max_age.is_none_or(|most| most > 0 && age <= most)
 }
 
 fn consent_key(request: &AuthorizationRequest, session: &Session) -> ConsentKey {

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::clients;
+use super::{clients, opaque_token};
 use crate::app::Context;
 use crate::clock::UnixTime;
-use crate::oauth::claims::AccessClaims;
+use crate::oauth::claims::{AccessClaims, Confirmation};
 use crate::oauth::client::Client;
 use crate::secret::{Digest, Kind, grant_id_of};
 use crate::store::StoreError;
@@ -33,6 +33,8 @@ pub(crate) enum Introspection {
         scope: String,
         exp: UnixTime,
         iat: UnixTime,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cnf: Option<Confirmation>,
     },
 }
 
@@ -74,24 +76,28 @@ pub(crate) async fn for_resource(
     Ok(access_token(claims.filter(|claims| claims.aud.contains(resource))))
 }
 
-/// The claims of a token that we signed, that has not expired, and whose grant and client live.
-async fn live_claims(
+/// The claims of an access token that we issued, that has not expired, and whose grant and client live.
+pub(super) async fn live_claims(
     context: &Context,
     token: &str,
     now: UnixTime,
 ) -> Result<Option<AccessClaims>, StoreError> {
+    if token.starts_with(Kind::Access.prefix()) {
+        return opaque_token::claims(context, token, now).await;
+    }
     let Some(claims) = context.keys.verify(token, context.config.issuer.as_str(), now) else {
         return Ok(None);
     };
-    let grant = context.store.grant(&claims.grant_id, now).await?;
+    let grant = context.store.grant(&claims.grant_id, now);
+    let (grant, has_client) = tokio::try_join!(grant, clients::exists(context, &claims.client_id, now))?;
     let live = grant.is_some_and(|grant| grant.is_live());
-    Ok((live && clients::exists(context, &claims.client_id, now).await?).then_some(claims))
+    Ok((live && has_client).then_some(claims))
 }
 
 fn access_token(claims: Option<AccessClaims>) -> Introspection {
     claims.map_or(DEAD, |claims| Introspection::AccessToken {
         active: True,
-        token_type: "Bearer",
+        token_type: if claims.cnf.is_some() { "DPoP" } else { "Bearer" },
         claims: Box::new(claims),
     })
 }
@@ -109,6 +115,7 @@ fn refresh_token(context: &Context, grant: Grant, token: &str, now: UnixTime) ->
         scope: grant.scope.to_string(),
         exp: refresh.idle_until.min(refresh.absolute_until),
         iat: refresh.issued_at,
+        cnf: refresh.jkt.map(|jkt| Confirmation { jkt }),
     })
 }
 

@@ -1,6 +1,6 @@
 //! How does a client get further access tokens? With a refresh token that works once and is replaced by the next.
 
-use super::access_token::{self, Narrowing, TokenResponse};
+use super::access_token::{self, Beside, Narrowing, TokenResponse};
 use super::{accounts, clients};
 use crate::app::Context;
 use crate::clock::UnixTime;
@@ -19,6 +19,7 @@ pub(crate) async fn refresh(
     context: &Context,
     client: &Client,
     params: &Params,
+    jkt: Option<String>,
     now: UnixTime,
 ) -> Result<TokenResponse, Failure> {
     let presented = params.require("refresh_token")?;
@@ -30,8 +31,12 @@ pub(crate) async fn refresh(
     let grant = grant
         .filter(|grant| grant.client_id == client.id && grant.knows_refresh(&digest))
         .ok_or_else(refused)?;
-    if !client.accepts_redirect(&grant.redirect_uri) {
+    if !client.still_accepts(&grant.redirect_uri) {
         return Err(ErrorCode::InvalidGrant.because("the metadata of the client has changed since").into());
+    }
+    let bound_to = grant.refresh.as_ref().and_then(|refresh| refresh.jkt.as_ref());
+    if bound_to.is_some() && bound_to != jkt.as_ref() {
+        return Err(ErrorCode::InvalidGrant.because("the refresh token is bound to another DPoP key").into());
     }
     let Some(account) = accounts::current(context, &grant.subject, now).await? else {
         context.store.revoke_grant(&grant.id, now).await?;
@@ -42,13 +47,22 @@ pub(crate) async fn refresh(
         // A request with a mistake does not use the token up. One with a used token goes on to be noticed as reuse.
         narrowing.as_ref().map_err(Clone::clone)?;
     }
-    let successor = rotate(context, &grant, presented, now).await?;
+    // A confidential client proves who it is anyway, and may change its key (RFC 9449 section 5).
+    let bind_to = jkt.clone().filter(|_| !client.is_confidential());
+    let successor = rotate(context, &grant, presented, bind_to, now).await?;
     clients::keep_alive(context, &client.id, now).await;
-    access_token::issue(context, &grant, account, narrowing?, Some(successor), now)
+    let beside = Beside { refresh_token: Some(successor), jkt, nonce: None };
+    access_token::issue(context, client, &grant, account, narrowing?, beside, now).await
 }
 
 /// The one step that changes anything. Returns the refresh token to hand out.
-async fn rotate(context: &Context, grant: &Grant, presented: &str, now: UnixTime) -> Result<String, Failure> {
+async fn rotate(
+    context: &Context,
+    grant: &Grant,
+    presented: &str,
+    refresh_jkt: Option<String>,
+    now: UnixTime,
+) -> Result<String, Failure> {
     let lifetimes = &context.config.lifetimes;
     let successor = Opaque::for_grant(Kind::Refresh, &grant.id)?;
     // Only who holds the presented token can derive the key: the store cannot give the successor away.
@@ -59,6 +73,7 @@ async fn rotate(context: &Context, grant: &Grant, presented: &str, now: UnixTime
         sealed_successor: key.seal(&grant.id, successor.expose().as_bytes())?,
         refresh_idle: lifetimes.refresh_idle,
         grace: lifetimes.reuse_grace,
+        refresh_jkt,
         access_token: lifetimes.access_token,
     };
     match context.store.rotate(&grant.id, rotation, now).await? {

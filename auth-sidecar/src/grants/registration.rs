@@ -10,7 +10,7 @@ use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::client::{AuthMethod, Client, DynamicRegistration};
-use crate::oauth::error::ErrorCode;
+use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::registration::{self, Registration, Rules};
 use crate::secret::{Digest, Kind, Opaque, random_text};
 
@@ -50,6 +50,21 @@ pub(crate) fn rules(context: &Context) -> Rules {
     }
 }
 
+/// The metadata of a registration or an update, judged. Which algorithm the client's ID tokens have is said in the response
+/// and kept: what a client does not find there it takes for RS256 (OpenID Connect Registration 2).
+pub(crate) fn judge(context: &Context, asked: Map<String, Value>) -> Result<Registration, OAuthError> {
+    const FIELD: &str = "id_token_signed_response_alg";
+    let mut registration = registration::admit(asked, rules(context))?;
+    let signing = &context.config.signing;
+    let algorithm = registration.preferences.id_token.unwrap_or(signing.id_token);
+    if !signing.held().contains(&algorithm) {
+        return Err(ErrorCode::InvalidClientMetadata.because(format!("{FIELD} is not supported")));
+    }
+    registration.preferences.id_token = Some(algorithm);
+    registration.metadata.insert(FIELD.to_owned(), json!(algorithm));
+    Ok(registration)
+}
+
 /// Registers a client and returns the response: the one place where its secrets are shown.
 pub(crate) async fn register(
     context: &Context,
@@ -58,7 +73,7 @@ pub(crate) async fn register(
     address: IpAddr,
     now: UnixTime,
 ) -> Result<Map<String, Value>, Failure> {
-    let registration = registration::admit(asked, rules(context))?;
+    let registration = judge(context, asked)?;
     if admitted == Admitted::LikeEverybody {
         if let Some(known) = shared(context, &registration, address, now).await? {
             return Ok(known);
@@ -120,6 +135,7 @@ pub(crate) fn client(
         default_scope: registration.scope,
         scope_ceiling: None,
         introspects: Vec::new(),
+        preferences: registration.preferences,
         document: None,
         dynamic: Some(DynamicRegistration { metadata: registration.metadata, ..dynamic }),
     }

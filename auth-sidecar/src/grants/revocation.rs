@@ -1,6 +1,7 @@
-//! How does a token die before its time? With its grant (RFC 7009): access tokens are JWTs, and live as long as the
-//! grant that they name.
+//! How does a token die before its time? With its grant (RFC 7009): access tokens live as long as the grant that they
+//! name.
 
+use super::introspection;
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
@@ -18,6 +19,9 @@ pub(crate) async fn revoke(
     token: &str,
     now: UnixTime,
 ) -> Result<(), Failure> {
+    if context.keys.verify_hint(token, context.config.issuer.as_str()).is_some() {
+        return Err(ErrorCode::UnsupportedTokenType.because("an ID token cannot be revoked").into());
+    }
     let Some(grant) = grant_of(context, token, now).await? else { return Ok(()) };
     if grant.client_id != client.id {
         return Err(ErrorCode::InvalidGrant.because("the token was issued to another client").into());
@@ -33,7 +37,7 @@ async fn grant_of(context: &Context, token: &str, now: UnixTime) -> Result<Optio
         let digest = Digest::of(token);
         return Ok(context.store.grant(id, now).await?.filter(|grant| grant.knows_refresh(&digest)));
     }
-    match context.keys.verify(token, context.config.issuer.as_str(), now) {
+    match introspection::live_claims(context, token, now).await? {
         Some(claims) => context.store.grant(&claims.grant_id, now).await,
         None => Ok(None),
     }

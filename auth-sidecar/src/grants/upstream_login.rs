@@ -16,7 +16,6 @@ use crate::error::Failure;
 use crate::idp::account_rules;
 use crate::idp::upstream::{Attempt, Identity, UpstreamError, UpstreamProvider};
 use crate::metrics::Outcome;
-use crate::oauth::authorization_request::AuthorizationRequest;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
 use crate::secret::{Digest, Opaque};
@@ -52,9 +51,9 @@ pub(crate) enum Arrival {
     /// This browser left for no such sign-in, or it is over.
     Unknown,
     /// The client is told so.
-    Refused(Box<AuthorizationRequest>, OAuthError),
+    Refused(Box<PendingAuthorization>, OAuthError),
     /// The user is signed in, in a new session of this handle, and has approved the request.
-    SignedIn { request: Box<AuthorizationRequest>, handle: Opaque, session: Session },
+    SignedIn { pending: Box<PendingAuthorization>, handle: Opaque, session: Session },
 }
 
 /// Sends a browser whose user has approved the request to a provider.
@@ -114,19 +113,21 @@ pub(crate) async fn arrive(context: &Context, back: &Return<'_>, now: UnixTime) 
     };
     let outcome = if signed_in.is_ok() { "signed_in" } else { "refused" };
     context.metrics.logins.get_or_create(&Outcome { outcome }).inc();
-    let request = Box::new(pending.request);
+    let pending = Box::new(pending);
     match signed_in {
         Ok((subject, auth_time)) => {
             if let Some(earlier) = back.session {
                 context.store.remove_session(Digest::of(earlier)).await?;
             }
             let (handle, session) = interaction::start_session(context, subject, auth_time, now).await?;
-            interaction::remember_consent(context, &request, &session, now).await?;
-            Ok(Arrival::SignedIn { request, handle, session })
+            if pending.device.is_none() {
+                interaction::remember_consent(context, &pending.request, &session, now).await?;
+            }
+            Ok(Arrival::SignedIn { pending, handle, session })
         }
         Err(refusal) => {
             refusal.report(provider);
-            Ok(Arrival::Refused(request, refusal.into_error()))
+            Ok(Arrival::Refused(pending, refusal.into_error()))
         }
     }
 }
@@ -166,6 +167,8 @@ enum Refusal {
     Account(account_rules::NoAccount),
     /// The client wants a sign-in that is younger, or of known age.
     TooOld,
+    /// The client means another user (OpenID Connect Core 3.1.2.2).
+    SomebodyElse,
 }
 
 async fn identify(
@@ -212,6 +215,9 @@ async fn admit(
         }
     }
     let subject = account.subject.clone();
+    if pending.request.openid.expected_subject.as_ref().is_some_and(|expected| *expected != subject) {
+        return Ok(Err(Refusal::SomebodyElse));
+    }
     tracing::info!(event = "login", subject, provider = config.id);
     accounts::learn(context, config, account, now).await?;
     Ok(Ok((subject, identity.auth_time.map_or(now, |at| at.min(now)))))
@@ -224,7 +230,8 @@ fn attempt<'a>(
     pending: &PendingAuthorization,
 ) -> Attempt<'a> {
     let request = &pending.request;
-    Attempt { redirect_uri, state, cookie, again: request.prompt.login, max_age: request.max_age }
+    let again = request.prompt.login || request.max_age == Some(0);
+    Attempt { redirect_uri, state, cookie, again, max_age: request.max_age }
 }
 
 /// Each provider has a callback of its own, so that no answer of one passes for another's (RFC 9700 section 4.4.2.2).
@@ -246,6 +253,7 @@ impl Refusal {
             Self::Answer(why) => (*why).to_owned(),
             Self::Account(none) => none.to_string(),
             Self::TooOld => "the sign-in is too old, or of unknown age".to_owned(),
+            Self::SomebodyElse => "the client means another user".to_owned(),
         };
         tracing::warn!(event = "upstream_login_refused", provider = provider.config().id, why);
     }
@@ -262,6 +270,7 @@ impl Refusal {
                 ErrorCode::AccessDenied.because("the answer of the identity provider cannot be accepted")
             }
             Self::Account(_) => ErrorCode::AccessDenied.because("this user is not let in here"),
+            Self::SomebodyElse => ErrorCode::LoginRequired.because("another user is signed in"),
             Self::TooOld => ErrorCode::AccessDenied
                 .because("the identity provider does not say that the sign-in is recent"),
         }

@@ -39,6 +39,7 @@ pub(crate) fn account(rules: &Rules, issuer: &str, identity: &Identity) -> Resul
     let org = if orgs.len() == 1 { orgs.pop() } else { None };
     Ok(Account {
         subject: subject(issuer, &identity.subject),
+        username: None,
         groups: mapped(rules.groups.as_ref(), &whole)?,
         roles: mapped(rules.roles.as_ref(), &whole)?,
         org,

@@ -43,6 +43,7 @@ impl LocalUsers {
             };
             let account = Account {
                 subject: user.name.clone(),
+                username: Some(user.name.clone()),
                 groups: user.groups.clone(),
                 roles: user.roles.clone(),
                 org: user.org.clone(),

@@ -18,12 +18,24 @@ use serde::{Deserialize, Serialize};
 pub struct Account {
     /// `sub`.
     pub subject: String,
+    /// What the user is called, if that is known: `preferred_username`.
+    pub username: Option<String>,
     /// `groups`.
     pub groups: Vec<String>,
     /// `roles`.
     pub roles: Vec<String>,
     /// `org`.
     pub org: Option<String>,
+}
+
+// === impl Account ===
+
+impl Account {
+    /// What tokens say about a client that acts in its own name.
+    #[must_use]
+    pub fn of_client(id: &str) -> Self {
+        Self { subject: id.to_owned(), username: None, groups: Vec::new(), roles: Vec::new(), org: None }
+    }
 }
 
 /// Too many people sign in at this moment.

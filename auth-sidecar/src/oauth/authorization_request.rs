@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Client, GrantType};
 use super::error::{ErrorCode, OAuthError};
+use super::openid::{self, OPENID, OpenIdRequest};
 use super::params::Params;
 use super::scope::ScopeSet;
 use super::{pkce, resource};
@@ -35,6 +36,12 @@ pub struct AuthorizationRequest {
     pub document: Option<Digest>,
     /// The sign-in may be at most so many seconds old (OpenID Connect Core 3.1.2.1).
     pub max_age: Option<u64>,
+    /// What OpenID Connect adds.
+    #[serde(default)]
+    pub openid: OpenIdRequest,
+    /// Thumbprint of the key that the code is bound to (RFC 9449 section 10).
+    #[serde(default)]
+    pub dpop_jkt: Option<String>,
 }
 
 /// `prompt` of OpenID Connect Core 3.1.2.1.
@@ -65,13 +72,14 @@ pub fn client_id(params: &Params) -> Result<&str, OAuthError> {
     params.require("client_id")
 }
 
-/// Step two: may the answer go where the request wants it? A client with one redirect URI may leave it out.
+/// Step two: may the answer go where the request wants it? A client with one redirect URI may leave it out, except in an
+/// OpenID Connect request (Core 3.1.2.1).
 ///
 /// # Errors
 /// `invalid_request`; to be shown on our own page, never redirected.
 pub fn reply_to(params: &Params, client: &Client) -> Result<ReplyTo, OAuthError> {
     let redirect_uri = match (params.all("redirect_uri").count(), client.redirect_uris.as_slice()) {
-        (0, [only]) => only.clone(),
+        (0, [only]) if !asks_openid(params) => only.clone(),
         (1, _) => params.require("redirect_uri")?.to_owned(),
         (0, _) => return Err(ErrorCode::InvalidRequest.because("redirect_uri is missing")),
         _ => return Err(ErrorCode::InvalidRequest.because("redirect_uri is repeated")),
@@ -91,6 +99,7 @@ pub fn validate(
     client: &Client,
     reply_to: &ReplyTo,
     resources: &Resources,
+    issuer: &str,
 ) -> Result<AuthorizationRequest, OAuthError> {
     if let Some(repeated) = params.repeated() {
         return Err(repeated.into());
@@ -114,7 +123,7 @@ pub fn validate(
         return Err(ErrorCode::InvalidRequest.because("state is too long"));
     }
     let challenge = pkce::challenge(params)?;
-    let urls = resource::requested(params, resources)?;
+    let urls = resource::requested_or_own(params, resources, issuer)?;
     Ok(AuthorizationRequest {
         client_id: client.id.clone(),
         redirect_uri: reply_to.redirect_uri.clone(),
@@ -124,8 +133,23 @@ pub fn validate(
         challenge,
         prompt: prompt(params)?,
         document: client.document,
-        max_age: max_age(params)?,
+        max_age: max_age(params)?.or(client.preferences.max_age),
+        openid: openid::read(params)?,
+        dpop_jkt: dpop_jkt(params)?,
     })
+}
+
+fn asks_openid(params: &Params) -> bool {
+    params.all("scope").flat_map(|scope| scope.split(' ')).any(|token| token == OPENID)
+}
+
+/// A thumbprint is a SHA-256 digest in base64url.
+fn dpop_jkt(params: &Params) -> Result<Option<String>, OAuthError> {
+    let Some(jkt) = params.get("dpop_jkt") else { return Ok(None) };
+    match Digest::try_from(jkt.to_owned()) {
+        Ok(_) => Ok(Some(jkt.to_owned())),
+        Err(_) => Err(ErrorCode::InvalidRequest.because("dpop_jkt must be a SHA-256 JWK thumbprint")),
+    }
 }
 
 fn prompt(params: &Params) -> Result<Prompt, OAuthError> {

@@ -1,12 +1,19 @@
-//! What does an access token say? The claims of RFC 9068 and ours.
+//! What do tokens say? Access tokens: the claims of RFC 9068 and ours. ID tokens: those of OpenID Connect Core 2.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256, Sha512};
 
+use super::algorithm::SigningAlgorithm;
 use super::scope::ScopeSet;
 use crate::clock::UnixTime;
 
 /// The `typ` of an access token (RFC 9068 section 2.1): no other kind of JWT passes for one.
 pub const TOKEN_TYPE: &str = "at+jwt";
+
+/// The `typ` of an ID token.
+pub const ID_TOKEN_TYPE: &str = "JWT";
 
 /// What the gateway reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +48,37 @@ pub struct AccessClaims {
     /// The user's organization.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub org: Option<String>,
+    /// The key that whoever presents the token must prove to hold (RFC 7800).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// `cnf` of a token that is bound to a key (RFC 9449 section 6.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// RFC 7638 thumbprint of the key.
+    pub jkt: String,
+}
+
+/// What the client reads (OpenID Connect Core 2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdClaims {
+    /// The issuer.
+    pub iss: String,
+    /// The user.
+    pub sub: String,
+    /// The client.
+    pub aud: String,
+    /// Expires.
+    pub exp: UnixTime,
+    /// Issued.
+    pub iat: UnixTime,
+    /// When the user signed in.
+    pub auth_time: UnixTime,
+    /// `nonce` of the authorization request, if it had one.
+    pub nonce: Option<String>,
+    /// Ties the ID token to the access token beside it.
+    pub at_hash: String,
 }
 
 /// `aud`: a string or an array (RFC 7519 section 4.1.3).
@@ -72,5 +110,32 @@ impl Audience {
             Self::One(one) => one == url,
             Self::Many(many) => many.iter().any(|one| one == url),
         }
+    }
+}
+
+/// `at_hash` (OpenID Connect Core 3.1.3.6): the left half of the hash that belongs to the ID token's algorithm. Ed25519
+/// has SHA-512 inside.
+#[must_use]
+pub fn at_hash(algorithm: SigningAlgorithm, access_token: &str) -> String {
+    let half = match algorithm {
+        SigningAlgorithm::Es256 | SigningAlgorithm::Rs256 => {
+            Sha256::digest(access_token).iter().take(16).copied().collect::<Vec<u8>>()
+        }
+        SigningAlgorithm::EdDsa => Sha512::digest(access_token).iter().take(32).copied().collect(),
+    };
+    URL_SAFE_NO_PAD.encode(half)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of OpenID Connect Core, appendix A.3 (response_type=id_token token, RS256).
+    #[test]
+    fn at_hash_is_that_of_the_specification() {
+        let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        assert_eq!(at_hash(SigningAlgorithm::Rs256, token), "77QmUPtjPfzWtF2AnpK9RQ");
+        assert_eq!(at_hash(SigningAlgorithm::Es256, token), "77QmUPtjPfzWtF2AnpK9RQ");
+        assert_eq!(at_hash(SigningAlgorithm::EdDsa, token).len(), 43);
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::jwk::{Algorithm, KeySource};
+use super::openid::Preferences;
 use super::redirect_uri;
 use super::scope::ScopeSet;
 use crate::clock::UnixTime;
@@ -33,6 +34,9 @@ pub enum GrantType {
     RefreshToken,
     /// Nothing but its own authentication (RFC 6749 section 4.4).
     ClientCredentials,
+    /// A device code (RFC 8628).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
+    DeviceCode,
 }
 
 /// A client.
@@ -63,6 +67,9 @@ pub struct Client {
     pub scope_ceiling: Option<ScopeSet>,
     /// The resource servers it speaks for; set by the operator only.
     pub introspects: Vec<String>,
+    /// How it wants its tokens and requests.
+    #[serde(default)]
+    pub preferences: Preferences,
     /// Digest of what counts in its metadata document, when its id is the URL of one.
     #[serde(default)]
     pub document: Option<Digest>,
@@ -111,7 +118,8 @@ impl AuthMethod {
 
 impl GrantType {
     /// The grants we support, for the metadata document.
-    pub const ALL: [Self; 3] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials];
+    pub const ALL: [Self; 4] =
+        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::DeviceCode];
 
     /// The registered name.
     #[must_use]
@@ -120,6 +128,7 @@ impl GrantType {
             Self::AuthorizationCode => "authorization_code",
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
         }
     }
 
@@ -143,6 +152,13 @@ impl Client {
     #[must_use]
     pub fn accepts_redirect(&self, presented: &str) -> bool {
         self.redirect_uris.iter().any(|registered| redirect_uri::matches(registered, presented))
+    }
+
+    /// Whether what was granted still goes to a place of this client's: its redirect URIs may have changed since. What
+    /// was granted without a redirect does.
+    #[must_use]
+    pub fn still_accepts(&self, granted: &str) -> bool {
+        granted.is_empty() || self.accepts_redirect(granted)
     }
 
     /// Whether this registration token may read, change and delete it.

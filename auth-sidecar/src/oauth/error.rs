@@ -1,4 +1,5 @@
-//! How does a refusal read? The error codes of RFC 6749 (4.1.2.1, 5.2), 6750 (3.1), 7591 (3.2.2), 8707 (2) and OpenID Connect.
+//! How does a refusal read? The error codes of RFC 6749 (4.1.2.1, 5.2), 6750 (3.1), 7009 (2.2.1), 7591 (3.2.2), 8628
+//! (3.5), 8707 (2), 9449 (5, 8) and OpenID Connect Core (3.1.2.6).
 
 use std::borrow::Cow;
 
@@ -21,6 +22,13 @@ pub enum ErrorCode {
     ConsentRequired,
     RequestNotSupported,
     RequestUriNotSupported,
+    InvalidRequestUri,
+    RegistrationNotSupported,
+    InvalidDpopProof,
+    UseDpopNonce,
+    AuthorizationPending,
+    SlowDown,
+    ExpiredToken,
     InvalidRedirectUri,
     InvalidClientMetadata,
     ServerError,
@@ -58,6 +66,13 @@ impl ErrorCode {
             Self::ConsentRequired => "consent_required",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::InvalidRequestUri => "invalid_request_uri",
+            Self::RegistrationNotSupported => "registration_not_supported",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::ExpiredToken => "expired_token",
             Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidClientMetadata => "invalid_client_metadata",
             Self::ServerError => "server_error",

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::algorithm::SigningAlgorithm;
 use super::client::{AuthMethod, GrantType};
 use super::jwk::Algorithm;
+use super::{dpop, openid};
 use crate::config::Config;
 
 /// The document of RFC 8414 section 2.
@@ -12,13 +14,18 @@ pub fn authorization_server(config: &Config) -> Value {
     Value::Object(shared(config))
 }
 
-/// The document of OpenID Connect Discovery section 3: the same and what that one requires. ID tokens are not issued;
-/// MCP clients read it for the OAuth endpoints when they look here first, and PKCE must be stated here too.
+/// The document of OpenID Connect Discovery section 3: the same and what that one requires. MCP clients read it for the
+/// OAuth endpoints when they look here first, and PKCE must be stated here too.
 #[must_use]
 pub fn openid_configuration(config: &Config) -> Value {
     let mut document = shared(config);
     document.insert("subject_types_supported".into(), json!(["public"]));
-    document.insert("id_token_signing_alg_values_supported".into(), json!(["ES256"]));
+    let algorithms: Vec<_> = config.signing.held().into_iter().map(SigningAlgorithm::as_str).collect();
+    document.insert("id_token_signing_alg_values_supported".into(), json!(algorithms));
+    document.insert("userinfo_endpoint".into(), json!(config.issuer.endpoint("/userinfo")));
+    let claims = ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "preferred_username"];
+    document.insert("claims_supported".into(), json!(claims));
+    document.insert("claim_types_supported".into(), json!(["normal"]));
     document.insert("claims_parameter_supported".into(), json!(false));
     document.insert("request_parameter_supported".into(), json!(false));
     document.insert("request_uri_parameter_supported".into(), json!(false));
@@ -59,7 +66,11 @@ fn shared(config: &Config) -> Map<String, Value> {
         "jwks_uri": endpoint("/jwks"),
         "revocation_endpoint": endpoint("/revoke"),
         "introspection_endpoint": endpoint("/introspect"),
-        "scopes_supported": config.resources.all_scopes().iter().collect::<Vec<_>>(),
+        "pushed_authorization_request_endpoint": endpoint("/par"),
+        "require_pushed_authorization_requests": config.require_pushed,
+        "device_authorization_endpoint": endpoint("/device_authorization"),
+        "dpop_signing_alg_values_supported": dpop::ALGORITHMS,
+        "scopes_supported": config.resources.all_scopes().or(&openid::scopes()).iter().collect::<Vec<_>>(),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": GrantType::ALL.map(GrantType::as_str),

@@ -94,6 +94,7 @@ fn client(id: &str, registration: Registration) -> Client {
         default_scope: registration.scope,
         scope_ceiling: None,
         introspects: Vec::new(),
+        preferences: registration.preferences,
         document: Some(Digest::of(&counts.to_string())),
         dynamic: None,
     }

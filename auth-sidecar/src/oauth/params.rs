@@ -35,6 +35,25 @@ impl Params {
             .map(|(name, _)| Repeated(name.clone()))
     }
 
+    /// All of them, in order.
+    #[must_use]
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// The same without these names.
+    #[must_use]
+    pub fn without(&self, names: &[&str]) -> Self {
+        Self(self.0.iter().filter(|(name, _)| !names.contains(&name.as_str())).cloned().collect())
+    }
+
+    /// The same and one more.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The value of a parameter; of a repeated one, nothing.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -54,6 +73,12 @@ impl Params {
     /// `invalid_request`, naming the parameter.
     pub fn require(&self, name: &'static str) -> Result<&str, OAuthError> {
         self.get(name).ok_or_else(|| ErrorCode::InvalidRequest.because(format!("{name} is missing")))
+    }
+}
+
+impl From<Vec<(String, String)>> for Params {
+    fn from(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
     }
 }
 

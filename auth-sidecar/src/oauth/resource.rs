@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::error::{ErrorCode, OAuthError};
+use super::openid;
 use super::params::Params;
 use super::scope::ScopeSet;
 use crate::config::Resources;
@@ -32,6 +33,24 @@ pub fn requested(params: &Params, resources: &Resources) -> Result<Vec<String>, 
     }
 }
 
+/// The same, and ourselves for a mere sign-in: a request that names no resource and asks for nothing that one has. Its
+/// token is for the userinfo endpoint.
+///
+/// # Errors
+/// Those of [`requested`].
+pub fn requested_or_own(
+    params: &Params,
+    resources: &Resources,
+    issuer: &str,
+) -> Result<Vec<String>, OAuthError> {
+    let scope = params.get("scope").and_then(|text| ScopeSet::parse(text).ok()).unwrap_or_default();
+    let is_sign_in = scope.contains(openid::OPENID) && scope.is_subset_of(&openid::scopes());
+    match requested(params, resources) {
+        Err(_) if is_sign_in && params.all("resource").next().is_none() => Ok(vec![issuer.to_owned()]),
+        requested => requested,
+    }
+}
+
 /// The audience of a token: what the token request names, else everything that was granted.
 ///
 /// # Errors
@@ -54,7 +73,7 @@ pub fn narrowed(
 }
 
 /// The scopes that an authorization request asks for: what these resources have and the client may ask. What is
-/// unknown is left out rather than refused (RFC 6749 section 3.3): clients add `openid` or `offline_access` unasked,
+/// unknown is left out rather than refused (RFC 6749 section 3.3): clients add `offline_access` and others unasked,
 /// the consent page shows what is left, and the token response states it.
 ///
 /// # Errors
@@ -72,23 +91,23 @@ pub fn requested_scope(
     let Some(text) = params.get("scope") else {
         let preferred = client.default_scope.as_ref().map(|scope| scope.and(&available));
         return Ok(match preferred.filter(|scope| !scope.is_empty()) {
-            Some(scope) => scope,
+            Some(scope) => openid::without_stray(scope),
             None => default_scopes(urls, resources).and(&available),
         });
     };
     let asked = ScopeSet::parse(text).map_err(|why| ErrorCode::InvalidScope.because(why))?;
-    let scope = asked.and(&available);
+    let scope = openid::without_stray(asked.and(&available));
     if scope.is_empty() && !asked.is_empty() {
         return Err(ErrorCode::InvalidScope.because("none of the scopes exists for this resource and client"));
     }
     Ok(scope)
 }
 
-/// Everything that these resources have.
+/// Everything that these resources have, and what OpenID Connect knows.
 #[must_use]
 pub fn available_scopes(urls: &[String], resources: &Resources) -> ScopeSet {
     let found = urls.iter().filter_map(|url| resources.exactly(url));
-    found.fold(ScopeSet::default(), |all, resource| all.or(&resource.scopes))
+    found.fold(openid::scopes(), |all, resource| all.or(&resource.scopes))
 }
 
 fn default_scopes(urls: &[String], resources: &Resources) -> ScopeSet {

@@ -39,6 +39,18 @@ impl ScopeSet {
         self.0.is_empty()
     }
 
+    /// Whether this token is in it.
+    #[must_use]
+    pub fn contains(&self, token: &str) -> bool {
+        self.0.contains(token)
+    }
+
+    /// What `other` does not have.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        Self(self.0.difference(&other.0).cloned().collect())
+    }
+
     /// Whether every token of this set is in `other`.
     #[must_use]
     pub fn is_subset_of(&self, other: &Self) -> bool {

@@ -1,4 +1,4 @@
-//! What does a person see? Three pages without script, whose every value is escaped.
+//! What does a person see? Pages without script, whose every value is escaped.
 
 use askama::Template;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -19,6 +19,8 @@ pub(crate) struct LoginPage<'a> {
     pub(crate) handle: &'a str,
     /// What the client calls itself.
     pub(crate) client_name: &'a str,
+    /// Who is expected (`login_hint`).
+    pub(crate) name: &'a str,
     /// What went wrong the last time.
     pub(crate) message: Option<&'a str>,
     /// Whether there are names and passwords.
@@ -61,6 +63,8 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) publisher: Option<&'a str>,
     /// Where the answer goes.
     pub(crate) destination: &'a str,
+    /// Whether a device asks, which gets its answer by asking.
+    pub(crate) is_device: bool,
     /// Whether that is a program on the user's own machine.
     pub(crate) is_loopback: bool,
     /// For whom.
@@ -69,6 +73,26 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) scopes: &'a [&'a str],
     /// For which resource servers.
     pub(crate) resources: &'a [String],
+}
+
+/// What does the device show?
+#[derive(Template)]
+#[template(path = "device.html")]
+pub(crate) struct DevicePage<'a> {
+    /// The issuer's path.
+    pub(crate) base: &'a str,
+    /// The code of the link that the user followed.
+    pub(crate) code: &'a str,
+    /// What went wrong the last time.
+    pub(crate) message: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "done.html")]
+struct DonePage<'a> {
+    base: &'a str,
+    heading: &'a str,
+    message: &'a str,
 }
 
 #[derive(Template)]
@@ -99,6 +123,16 @@ pub(crate) fn approval(
     let targets = form_targets(redirect_uri);
     let named = targets.split(' ').any(|target| target == onward);
     render(status, page, if named { targets } else { format!("{targets} {onward}") })
+}
+
+/// The page on which a user types a device's code.
+pub(crate) fn device(status: StatusCode, page: &DevicePage<'_>) -> Response {
+    render(status, page, "'self'".into())
+}
+
+/// A page at which a flow ends.
+pub(crate) fn done(context: &Context, status: StatusCode, heading: &str, message: &str) -> Response {
+    render(status, &DonePage { base: context.config.issuer.path(), heading, message }, "'none'".into())
 }
 
 /// A page that says what went wrong.
@@ -149,6 +183,7 @@ mod tests {
             base: "",
             handle: "h",
             client_name: "<script>x</script>\"'",
+            name: "",
             message: None,
             local: true,
             providers: &[("x", "<script>")],

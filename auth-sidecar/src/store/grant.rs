@@ -16,6 +16,10 @@ use crate::secret::Digest;
 /// record small (house.md, invariant 9).
 pub const MOST_USED: usize = 256;
 
+/// How many opaque access tokens of one grant work at once; the oldest gives way. More than one a refresh takes a client
+/// that refreshes far more often than its tokens expire.
+pub const MOST_OPAQUE: usize = 64;
+
 /// What a user granted to a client, and what became of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Grant {
@@ -42,12 +46,46 @@ pub struct Grant {
     pub code: Code,
     /// The refresh token, if there is one.
     pub refresh: Option<Refresh>,
+    /// What its tokens are bound to.
+    #[serde(default)]
+    pub binding: Binding,
+    /// The opaque access tokens that have not expired, latest last.
+    #[serde(default)]
+    pub opaque_tokens: Vec<OpaqueToken>,
     /// When it was made.
     pub created_at: UnixTime,
     /// When the record may be forgotten.
     pub expires_at: UnixTime,
     /// Set once, never unset.
     pub revoked_at: Option<UnixTime>,
+}
+
+/// What the tokens of a grant are bound to.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Binding {
+    /// `nonce` of the authorization request, for the ID token.
+    pub nonce: Option<String>,
+    /// Thumbprint of the key that must be proved when the code is redeemed (RFC 9449 section 10).
+    pub jkt: Option<String>,
+}
+
+/// An opaque access token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OpaqueToken {
+    /// Its digest.
+    pub digest: Digest,
+    /// `jti`.
+    pub id: String,
+    /// When it was issued.
+    pub issued_at: UnixTime,
+    /// It works until this.
+    pub expires_at: UnixTime,
+    /// What it allows.
+    pub scope: ScopeSet,
+    /// For which resource servers.
+    pub resources: Vec<String>,
+    /// Thumbprint of the key that it is bound to.
+    pub jkt: Option<String>,
 }
 
 /// The authorization code of a grant.
@@ -76,6 +114,9 @@ pub struct Refresh {
     pub used: Vec<Digest>,
     /// The current token, sealed under a key that only the holder of the latest used one can derive.
     pub sealed_for_previous: Option<String>,
+    /// Thumbprint of the key that must be proved when it is used (RFC 9449 section 5, public clients).
+    #[serde(default)]
+    pub jkt: Option<String>,
 }
 
 /// A code presented, client, redirect URI, PKCE and resource having been checked.
@@ -89,6 +130,8 @@ pub struct Redemption {
     pub refresh_idle: Duration,
     /// How long the family lives.
     pub refresh_absolute: Duration,
+    /// Thumbprint of the key that it is bound to.
+    pub refresh_jkt: Option<String>,
     /// How long the access tokens live that the record must outlive.
     pub access_token: Duration,
 }
@@ -117,6 +160,8 @@ pub struct Rotation {
     pub refresh_idle: Duration,
     /// How long after a rotation the predecessor still gets the same successor.
     pub grace: Duration,
+    /// Thumbprint of the key that the successor is bound to, unless its family is bound already.
+    pub refresh_jkt: Option<String>,
     /// How long the access tokens live that the record must outlive.
     pub access_token: Duration,
 }
@@ -162,16 +207,18 @@ impl Grant {
             document: None,
             code: Code { digest: nobodys, expires_at: now, used: true },
             refresh: None,
+            binding: Binding::default(),
+            opaque_tokens: Vec::new(),
             created_at: now,
             expires_at: now.plus(access_token).plus(LEEWAY),
             revoked_at: None,
         }
     }
 
-    /// Whether no user took part: then nothing was redirected.
+    /// Whether no user took part: then nothing was redirected, and the subject is the client.
     #[must_use]
     pub fn is_clients_own(&self) -> bool {
-        self.redirect_uri.is_empty()
+        self.redirect_uri.is_empty() && self.subject == self.client_id
     }
 
     /// Whether tokens of it are good.
@@ -202,6 +249,7 @@ impl Grant {
                 absolute_until,
                 used: Vec::new(),
                 sealed_for_previous: None,
+                jkt: redemption.refresh_jkt.clone(),
             }
         });
         self.outlive(now, redemption.access_token);
@@ -227,9 +275,22 @@ impl Grant {
         refresh.current = rotation.successor;
         refresh.sealed_for_previous = Some(rotation.sealed_successor.clone());
         refresh.issued_at = now;
+        if refresh.jkt.is_none() {
+            refresh.jkt.clone_from(&rotation.refresh_jkt);
+        }
         refresh.idle_until = now.plus(rotation.refresh_idle).min(refresh.absolute_until);
         self.outlive(now, rotation.access_token);
         Rotated::Fresh
+    }
+
+    /// Remembers an opaque access token, and forgets those that have expired. The record is to be stored.
+    pub fn add_opaque_token(&mut self, token: OpaqueToken, now: UnixTime) {
+        self.opaque_tokens.retain(|token| now < token.expires_at);
+        if self.opaque_tokens.len() >= MOST_OPAQUE {
+            self.opaque_tokens.remove(0);
+        }
+        self.expires_at = self.expires_at.max(token.expires_at);
+        self.opaque_tokens.push(token);
     }
 
     /// Revokes it; the first time counts.

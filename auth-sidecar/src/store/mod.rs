@@ -5,7 +5,9 @@
 //! holds a credential in clear: codes, refresh tokens, session handles and client secrets are digests, signing keys and
 //! refresh successors are sealed.
 
+pub mod device;
 pub mod embedded;
+pub mod feed;
 pub mod grant;
 pub mod records;
 
@@ -15,9 +17,12 @@ use crate::clock::UnixTime;
 use crate::oauth::client::Client;
 use crate::secret::Digest;
 
-use self::grant::{Grant, Redeemed, Redemption, Rotated, Rotation};
+use self::device::{DeviceAuthorization, Polled};
+use self::feed::{News, Place};
+use self::grant::{Grant, OpaqueToken, Redeemed, Redemption, Rotated, Rotation};
 use self::records::{
-    Consent, ConsentKey, PendingAuthorization, Session, StoredKey, UpstreamAccount, UpstreamSignIn,
+    Consent, ConsentKey, PendingAuthorization, PushedRequest, Session, StoredKey, UpstreamAccount,
+    UpstreamSignIn,
 };
 
 /// Why the store could not do it. Callers answer 503 and never `invalid_grant`: a client would throw away good tokens.
@@ -111,6 +116,34 @@ pub trait Store: Send + Sync + 'static {
 
     /// Forgets what a provider said of somebody.
     async fn remove_upstream_account(&self, subject: &str) -> Result<(), StoreError>;
+    /// Keeps a pushed request, under the digest of its URI and client.
+    async fn put_pushed(&self, id: Digest, pushed: PushedRequest, until: UnixTime) -> Result<(), StoreError>;
+    /// Takes a pushed request: of several callers, one gets it.
+    async fn take_pushed(&self, id: Digest, now: UnixTime) -> Result<Option<PushedRequest>, StoreError>;
+
+    /// Keeps a device authorization; `false`, and nothing is kept, when its user code is taken.
+    async fn put_device(&self, device: DeviceAuthorization, now: UnixTime) -> Result<bool, StoreError>;
+    /// The device authorization that has this user code and that nobody has decided yet.
+    async fn device_of_user_code(
+        &self,
+        user_code: Digest,
+        now: UnixTime,
+    ) -> Result<Option<DeviceAuthorization>, StoreError>;
+    /// Decides a device authorization, once: see [`DeviceAuthorization::decide`]. `None` when it was too late.
+    async fn decide_device(
+        &self,
+        id: &str,
+        approved: bool,
+        now: UnixTime,
+    ) -> Result<Option<DeviceAuthorization>, StoreError>;
+    /// A device asks: see [`DeviceAuthorization::poll`].
+    async fn poll_device(
+        &self,
+        id: &str,
+        device_code: Digest,
+        client_id: &str,
+        now: UnixTime,
+    ) -> Result<Polled, StoreError>;
 
     /// Keeps or replaces a browser's sign-in, under the digest of its cookie.
     async fn put_session(&self, id: Digest, session: Session, until: UnixTime) -> Result<(), StoreError>;
@@ -133,14 +166,24 @@ pub trait Store: Send + Sync + 'static {
     async fn redeem(&self, id: &str, redemption: Redemption, now: UnixTime) -> Result<Redeemed, StoreError>;
     /// Rotates a refresh token: see [`Grant::rotate`].
     async fn rotate(&self, id: &str, rotation: Rotation, now: UnixTime) -> Result<Rotated, StoreError>;
+    /// Remembers an opaque access token with its grant: see [`Grant::add_opaque_token`]. Unknown ids are no error.
+    async fn add_opaque_token(&self, id: &str, token: OpaqueToken, now: UnixTime) -> Result<(), StoreError>;
     /// Revokes a grant and with it every token of it. Unknown ids are no error.
     async fn revoke_grant(&self, id: &str, now: UnixTime) -> Result<(), StoreError>;
 
+    /// What was revoked after a place of the log, or all that may still matter where that is none of this store. An entry is
+    /// there as soon as what it says is true.
+    async fn news(&self, after: Option<Place>, now: UnixTime) -> Result<News, StoreError>;
+
     /// All signing keys.
     async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError>;
-    /// Keeps `key` if there is none yet; returns what is there afterwards, so that of several starting servers all use
-    /// the same.
-    async fn first_signing_key(&self, key: StoredKey) -> Result<Vec<StoredKey>, StoreError>;
+    /// Replaces the signing keys if they are still those that the caller has seen; returns what is there afterwards, so
+    /// that of several servers all use the same.
+    async fn replace_signing_keys(
+        &self,
+        seen: Vec<StoredKey>,
+        keys: Vec<StoredKey>,
+    ) -> Result<Vec<StoredKey>, StoreError>;
 
     /// Adds one to a counter and returns the sum; the counter starts anew when `until` of its first use has passed.
     async fn count(&self, key: &str, until: UnixTime, now: UnixTime) -> Result<u32, StoreError>;

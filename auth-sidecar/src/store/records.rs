@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixTime;
+use crate::oauth::algorithm::SigningAlgorithm;
 use crate::oauth::authorization_request::AuthorizationRequest;
 use crate::oauth::scope::ScopeSet;
 use crate::secret::Digest;
@@ -18,6 +19,25 @@ pub struct PendingAuthorization {
     pub created_at: UnixTime,
     /// Whether the user signed in for this very request.
     pub signed_in_for_it: bool,
+    /// The device that asks, where it is no client's link.
+    #[serde(default)]
+    pub device: Option<DeviceRequest>,
+}
+
+/// A device authorization that waits for the user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeviceRequest {
+    /// Its id.
+    pub id: String,
+}
+
+/// A request that a client handed in beforehand (RFC 9126), without the client's credentials.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PushedRequest {
+    /// Who pushed it.
+    pub client_id: String,
+    /// Its parameters, in order.
+    pub params: Vec<(String, String)>,
 }
 
 /// A sign-in that is under way at a provider of identity, under the digest of its `state`.
@@ -86,16 +106,19 @@ pub struct Consent {
 }
 
 /// A signing key at rest.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredKey {
     /// RFC 7638 thumbprint.
     pub kid: String,
-    /// `ES256`.
-    pub algorithm: String,
+    /// What it signs with.
+    pub algorithm: SigningAlgorithm,
     /// Where it stands in its life.
     pub state: KeyState,
     /// When it was made.
     pub created_at: UnixTime,
+    /// Since when it is in this state.
+    #[serde(default)]
+    pub since: UnixTime,
     /// The private key, sealed under the data key.
     pub sealed: String,
 }
@@ -110,6 +133,16 @@ pub enum KeyState {
     Active,
     /// Published until the last token that it signed has expired.
     Retired,
+}
+
+// === impl StoredKey ===
+
+impl StoredKey {
+    /// Enters the next state of its life.
+    pub fn enter(&mut self, state: KeyState, now: UnixTime) {
+        self.state = state;
+        self.since = now;
+    }
 }
 
 // === impl ConsentKey ===

@@ -8,8 +8,9 @@ use serde_json::json;
 
 use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens};
+use crate::world::dpop::Key;
 use crate::world::signer::{ASSERTION, Signer};
-use crate::world::{PASSWORD, World, read};
+use crate::world::{PASSWORD, RESOURCE, World, read};
 
 #[tokio::test]
 async fn the_file_holds_no_credential_in_clear() {
@@ -51,21 +52,69 @@ async fn the_file_holds_no_credential_in_clear() {
         assertion,
     ];
     secrets.extend(browser.cookies.into_values());
-    for secret in secrets {
-        assert!(!contains(&file, secret.as_bytes()), "{secret}");
-        // Behind the prefix and the grant's id. (Base64url has underscores of its own.)
-        let without_prefix =
-            ["ms_", "mreg_"].iter().find_map(|prefix| secret.strip_prefix(prefix)).unwrap_or(&secret);
-        let random_part = without_prefix.rsplit('.').next().unwrap().to_owned();
-        assert!(!contains(&file, random_part.as_bytes()), "the random part of {secret}");
-        if let Ok(raw) = URL_SAFE_NO_PAD.decode(&random_part) {
-            assert!(raw.len() < 16 || !contains(&file, &raw), "the bytes of {secret}");
-        }
-    }
+    assert_absent(&file, secrets);
     let mode = std::fs::metadata(world.store_path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 
 fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+#[tokio::test]
+async fn nor_what_devices_and_pushed_requests_and_opaque_tokens_are_known_by() {
+    let change = |yaml: String| {
+        yaml.replace("default_scopes: [mcp:read]}", "default_scopes: [mcp:read], access_tokens: opaque}")
+    };
+    let mut world = World::start_with(change).await;
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    let metadata = serde_json::json!({
+        "token_endpoint_auth_method": "none", "grant_types": ["authorization_code", device],
+    });
+    let client = Client::register(&world, metadata).await;
+    let page = Browser::default().approve(&world, &client.link(&[("scope", "openid mcp:read")])).await;
+    let proof = Key::new("ES256").proof("/token", 1_800_000_000);
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", client.id.as_str()),
+        ("code", &page.param("code").unwrap()),
+        ("code_verifier", crate::world::client::VERIFIER),
+    ];
+    let request = world.http.post(world.url("/token")).headers(crate::world::form_headers());
+    let request = request.header("dpop", &proof).body(crate::world::encode(&form));
+    let (status, tokens) = crate::world::read(request.send().await.unwrap()).await;
+    assert_eq!(status, 200, "{tokens}");
+    let scope = [("scope", "mcp:read"), ("resource", RESOURCE)];
+    let (_, offered) = client.post(&world, "/device_authorization", &scope, &[]).await;
+    let link = client.link(&[("client_id", "")]);
+    let request = world.http.post(world.url("/par")).headers(crate::world::form_headers());
+    let request = request.body(format!("client_id={}&{}", client.id, link.split_once('?').unwrap().1));
+    let (status, pushed) = crate::world::read(request.send().await.unwrap()).await;
+    assert_eq!(status, 201, "{pushed}");
+    world.stop().await;
+
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let secrets = vec![
+        text(&tokens["access_token"]),
+        text(&tokens["id_token"]),
+        text(&offered["device_code"]),
+        text(&offered["user_code"]),
+        text(&pushed["request_uri"]).rsplit(':').next().unwrap().to_owned(),
+        proof,
+    ];
+    assert_absent(&std::fs::read(world.store_path()).unwrap(), secrets);
+}
+
+fn assert_absent(file: &[u8], secrets: Vec<String>) {
+    for secret in secrets {
+        assert!(!contains(file, secret.as_bytes()), "{secret}");
+        // Behind the prefix and the grant's id. (Base64url has underscores of its own.)
+        let without_prefix =
+            ["ms_", "mreg_"].iter().find_map(|prefix| secret.strip_prefix(prefix)).unwrap_or(&secret);
+        let random_part = without_prefix.rsplit('.').next().unwrap().to_owned();
+        assert!(!contains(file, random_part.as_bytes()), "the random part of {secret}");
+        if let Ok(raw) = URL_SAFE_NO_PAD.decode(&random_part) {
+            assert!(raw.len() < 16 || !contains(file, &raw), "the bytes of {secret}");
+        }
+    }
 }

@@ -77,7 +77,11 @@ async fn tokens_are_narrowed_by_scope_and_resource() {
 async fn scopes_default_and_unknown_ones_are_left_out() {
     let world = World::start().await;
     let client = Client::public(&world).await;
-    for (asked, granted) in [("", "mcp:read"), ("openid mcp:write offline_access", "mcp:write")] {
+    for (asked, granted) in [
+        ("", "mcp:read"),
+        ("openid mcp:write offline_access", "mcp:write openid"),
+        ("profile mcp:write", "mcp:write"),
+    ] {
         let page = Browser::default().approve(&world, &client.link(&[("scope", asked)])).await;
         let (_, body) = client.redeem(&world, &page.param("code").unwrap(), &[]).await;
         assert_eq!(body["scope"], granted);

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::world::client::{Client, Tokens};
+use crate::world::client::{Client, Tokens, basic};
+use crate::world::dpop::Key;
 use crate::world::{CONFIGURED_SECRET, ISSUER, OTHER_RESOURCE, RESOURCE, World, encode, form_headers, read};
 
 /// A client that may, beside the usual one that may not.
@@ -104,4 +105,27 @@ async fn refusals() {
     let anonymous = encode(&[("grant_type", "client_credentials"), ("client_id", "machine")]);
     let request = world.http.post(world.url("/token")).headers(form_headers()).body(anonymous);
     assert_eq!(read(request.send().await.unwrap()).await.1["error"], "invalid_client");
+}
+
+#[tokio::test]
+async fn it_can_be_opaque_and_bound_to_a_key() {
+    let (mut world, machine) = world().await;
+    world
+        .restart_with(|yaml| {
+            yaml.replace("scopes: [mcp:read]\n", "scopes: [mcp:read]\n    access_tokens: opaque\n")
+        })
+        .await;
+    let key = Key::new("ES256");
+    let form = [("grant_type", "client_credentials"), ("resource", RESOURCE)];
+    let request = world.http.post(world.url("/token")).headers(form_headers()).body(encode(&form));
+    let request = request.header("authorization", basic(&machine.id, CONFIGURED_SECRET));
+    let (status, body) =
+        read(request.header("dpop", key.proof("/token", 1_800_000_000)).send().await.unwrap()).await;
+    assert_eq!((status, &body["token_type"]), (200, &json!("DPoP")), "{body}");
+    let token = body["access_token"].as_str().unwrap();
+    assert!(token.starts_with("ma_"), "{token}");
+    let (_, answer) = named("resource-server").post(&world, "/introspect", &[("token", token)], &[]).await;
+    assert_eq!((&answer["active"], &answer["sub"]), (&json!(true), &json!("machine")), "{answer}");
+    assert_eq!(answer["cnf"]["jkt"], key.thumbprint());
+    assert!(answer.get("auth_time").is_none(), "nobody signed in");
 }

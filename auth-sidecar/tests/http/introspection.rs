@@ -142,3 +142,23 @@ async fn nobody_revokes_the_tokens_of_others() {
     assert_eq!(introspect(&world, &client, &tokens.access).await.1["active"], true);
     assert_eq!(world.post("/revoke", &[("token", &tokens.refresh), ("client_id", &client.id)]).await.0, 401);
 }
+
+#[tokio::test]
+async fn a_hint_is_only_a_hint() {
+    let world = World::start().await;
+    let client = Client::confidential(&world, "client_secret_basic").await;
+    for hint in ["access_token", "refresh_token", "id_token", "nonsense"] {
+        let tokens = client.tokens(&world).await;
+        for token in [&tokens.access, &tokens.refresh] {
+            let form = [("token", token.as_str()), ("token_type_hint", hint)];
+            let (status, answer) = client.post(&world, "/introspect", &form, &[]).await;
+            assert_eq!((status, &answer["active"]), (200, &json!(true)), "{hint}");
+        }
+        let form = [("token", tokens.access.as_str()), ("token_type_hint", hint)];
+        assert_eq!(client.post(&world, "/revoke", &form, &[]).await.0, 200, "{hint}");
+        assert_eq!(introspect(&world, &client, &tokens.refresh).await, DEAD(), "{hint}");
+        let unknown = [("token", "unknown"), ("token_type_hint", hint)];
+        assert_eq!(client.post(&world, "/revoke", &unknown, &[]).await.0, 200, "{hint}");
+        assert_eq!(client.post(&world, "/introspect", &unknown, &[]).await, DEAD(), "{hint}");
+    }
+}

@@ -9,7 +9,7 @@ use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens, VERIFIER};
 use crate::world::signer::{ASSERTION, Signer};
 use crate::world::upstream::{ACCESS_TOKEN, Upstream, leave};
-use crate::world::{CONFIGURED_SECRET, PASSWORD, World, read};
+use crate::world::{CONFIGURED_SECRET, PASSWORD, RESOURCE, World, read};
 
 /// Everything that this process logs.
 #[derive(Clone, Default)]
@@ -65,6 +65,23 @@ async fn events_are_there_and_credentials_are_not() {
     let form = [("client_assertion_type", ASSERTION), ("client_assertion", assertion.as_str())];
     signing.refresh(&world, "mr_x", &form).await;
     signing.refresh(&world, "mr_x", &form).await;
+    let devices = "urn:ietf:params:oauth:grant-type:device_code";
+    let metadata = json!({
+        "token_endpoint_auth_method": "none", "grant_types": ["authorization_code", devices],
+    });
+    let device = Client::register(&world, metadata).await;
+    let scope = [("scope", "mcp:read"), ("resource", RESOURCE)];
+    let (_, offered) = device.post(&world, "/device_authorization", &scope, &[]).await;
+    let form = browser.get(&world, "/device").await.form();
+    let typed = form.with("user_code", offered["user_code"].as_str().unwrap());
+    let form = browser.submit(&world, &typed).await.form().with("decision", "approve");
+    browser.submit(&world, &form).await;
+    let form = [("grant_type", devices), ("device_code", offered["device_code"].as_str().unwrap())];
+    let (status, on_device) = device.post(&world, "/token", &form, &[]).await;
+    assert_eq!(status, 200, "{on_device}");
+    let bearer = format!("Bearer {}", on_device["access_token"].as_str().unwrap());
+    let told = world.http.get(world.url("/userinfo")).header("authorization", bearer);
+    assert_eq!(told.send().await.unwrap().status(), 403);
 
     let mut elsewhere = signed_in_elsewhere().await;
 
@@ -83,6 +100,8 @@ async fn events_are_there_and_credentials_are_not() {
         "upstream_login_refused",
         "upstream_failed",
         "request",
+        "signing_key",
+        "device_decided",
     ] {
         assert!(ours.iter().any(|line| line["event"] == event), "{event}");
     }
@@ -92,6 +111,9 @@ async fn events_are_there_and_credentials_are_not() {
     secrets.extend([client.secret.unwrap(), PASSWORD.into(), VERIFIER.into()]);
     secrets.extend(["the-password-typed-as-name".into(), "a-wrong-password".into()]);
     secrets.extend(browser.cookies.into_values());
+    let text_of = |answer: &Value, name: &str| answer[name].as_str().unwrap().to_owned();
+    secrets.extend([text_of(&offered, "device_code"), text_of(&offered, "user_code")]);
+    secrets.push(text_of(&on_device, "access_token"));
     for secret in secrets {
         assert!(!text.contains(&secret), "{secret}");
         let random_part = secret.rsplit('.').next().unwrap();

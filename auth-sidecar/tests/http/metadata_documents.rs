@@ -239,6 +239,13 @@ async fn the_token_endpoint_fetches_for_nobody_unknown() {
 async fn fetches_are_limited_by_address() {
     let (publisher, mut world, client) = published().await;
     world.restart_with(|yaml| yaml.replace("enabled: true", "enabled: true, per_address_per_hour: 2")).await;
+    for id in ["https://10.0.0.1/c.json", "https://user@client.example/c.json", "https://client.example"] {
+        assert_eq!(
+            status(&world, &public(id.to_owned())).await,
+            400,
+            "{id}: nobody was asked, so it does not count"
+        );
+    }
     for (path, wanted) in [("/1", 400), ("/client.json", 200), ("/3", 429), ("/client.json", 200)] {
         assert_eq!(status(&world, &public(publisher.url(path))).await, wanted, "{path}");
     }

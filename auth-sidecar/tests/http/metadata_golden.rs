@@ -15,10 +15,17 @@ fn document(issuer: &str) -> Value {
         "registration_endpoint": format!("{issuer}/register"),
         "revocation_endpoint": format!("{issuer}/revoke"),
         "introspection_endpoint": format!("{issuer}/introspect"),
-        "scopes_supported": ["mcp:read", "mcp:write", "other:use"],
+        "pushed_authorization_request_endpoint": format!("{issuer}/par"),
+        "require_pushed_authorization_requests": false,
+        "device_authorization_endpoint": format!("{issuer}/device_authorization"),
+        "dpop_signing_alg_values_supported": ["ES256", "ES384", "EdDSA", "RS256", "PS256"],
+        "scopes_supported": ["mcp:read", "mcp:write", "openid", "other:use", "profile"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types_supported": [
+            "authorization_code", "refresh_token", "client_credentials",
+            "urn:ietf:params:oauth:grant-type:device_code",
+        ],
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint_auth_methods_supported": methods,
@@ -34,7 +41,11 @@ fn document(issuer: &str) -> Value {
 fn openid(issuer: &str) -> Value {
     let mut document = document(issuer);
     document["subject_types_supported"] = json!(["public"]);
-    document["id_token_signing_alg_values_supported"] = json!(["ES256"]);
+    document["id_token_signing_alg_values_supported"] = json!(["ES256", "RS256"]);
+    document["userinfo_endpoint"] = json!(format!("{issuer}/userinfo"));
+    document["claims_supported"] =
+        json!(["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "preferred_username",]);
+    document["claim_types_supported"] = json!(["normal"]);
     document["claims_parameter_supported"] = json!(false);
     document["request_parameter_supported"] = json!(false);
     document["request_uri_parameter_supported"] = json!(false);
@@ -107,13 +118,19 @@ async fn browsers_of_other_origins_may_read_and_post() {
         ("/register/c_x", "DELETE"),
         ("/token", "POST"),
         ("/revoke", "POST"),
+        ("/par", "POST"),
+        ("/device_authorization", "POST"),
+        ("/userinfo", "GET"),
     ] {
         let preflight = world
             .http
             .request(reqwest::Method::OPTIONS, world.url(path))
             .header("origin", "https://inspector.example")
             .header("access-control-request-method", method)
-            .header("access-control-request-headers", "mcp-protocol-version, content-type, authorization");
+            .header(
+                "access-control-request-headers",
+                "mcp-protocol-version, content-type, authorization, dpop",
+            );
         let response = preflight.send().await.unwrap();
         let header = |name: &str| {
             response.headers().get(name).map(|v| v.to_str().unwrap().to_lowercase()).unwrap_or_default()
@@ -121,12 +138,12 @@ async fn browsers_of_other_origins_may_read_and_post() {
         assert!(response.status().is_success(), "{path}");
         assert_eq!(header("access-control-allow-origin"), "*", "{path}");
         assert!(header("access-control-allow-methods").contains(&method.to_lowercase()), "{path}");
-        for name in ["mcp-protocol-version", "content-type", "authorization"] {
+        for name in ["mcp-protocol-version", "content-type", "authorization", "dpop"] {
             assert!(header("access-control-allow-headers").contains(name), "{path} {name}");
         }
         assert_eq!(header("access-control-allow-credentials"), "", "{path}");
     }
-    for path in ["/authorize", "/login", "/consent", "/introspect"] {
+    for path in ["/authorize", "/login", "/consent", "/introspect", "/device"] {
         let request = world.http.get(world.url(path)).header("origin", "https://evil.example");
         assert!(
             !request.send().await.unwrap().headers().contains_key("access-control-allow-origin"),

@@ -30,6 +30,7 @@ async fn the_response_echoes_what_was_registered() {
     let mut wanted = asked.clone();
     wanted["client_id"] = answer["client_id"].clone();
     wanted["client_id_issued_at"] = json!(1_800_000_000);
+    wanted["id_token_signed_response_alg"] = json!("ES256"); // the default, which clients take for RS256 otherwise
     let id = answer["client_id"].as_str().unwrap();
     wanted["registration_client_uri"] = json!(format!("{ISSUER}/register/{id}"));
     wanted["registration_access_token"] = answer["registration_access_token"].clone();

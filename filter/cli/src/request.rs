@@ -1,5 +1,7 @@
 //! What does a request file ask? From JSON to a server, a principal and an operation.
 
+use std::sync::Arc;
+
 use crate::outcome::Unusable;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -162,7 +164,7 @@ impl Asking {
         let mut scopes = claims.scopes.list();
         scopes.sort();
         scopes.dedup();
-        Ok(Principal::Authenticated(Box::new(Identity {
+        Ok(Principal::Authenticated(Arc::new(Identity {
             issuer,
             subject: claims.subject,
             client: claims.client_id,
@@ -171,6 +173,7 @@ impl Asking {
             roles: claims.roles.list(),
             organization: None,
             grant: None,
+            issued: None,
             expires: Timestamp::from_nanos(u64::MAX),
         })))
     }

@@ -4,6 +4,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::json;
 use std::hint::black_box;
+use std::sync::Arc;
 use wicketgate_core::config::compile;
 use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::principal::{Identity, Principal};
@@ -36,7 +37,7 @@ fn guard(rules: usize) -> Guard {
 }
 
 fn alice() -> Principal {
-    Principal::Authenticated(Box::new(Identity {
+    Principal::Authenticated(Arc::new(Identity {
         issuer: "https://as.example".into(),
         subject: "alice".into(),
         client: Some("c".into()),
@@ -45,6 +46,7 @@ fn alice() -> Principal {
         roles: vec![],
         organization: None,
         grant: None,
+        issued: None,
         expires: Timestamp::from_secs(1),
     }))
 }

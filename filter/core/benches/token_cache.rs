@@ -20,6 +20,7 @@ const NOW: u64 = 1_790_000_000;
 fn issuer() -> Issuer {
     Issuer {
         validate: None,
+        revocations: None,
         issuer: ISSUER.into(),
         algorithms: Algorithm::ALL.to_vec(),
         skew: Duration::from_secs(30),

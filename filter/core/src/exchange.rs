@@ -37,7 +37,7 @@ use crate::identity::origin;
 use crate::identity::principal::Principal;
 use crate::limits::held::{Held, Share};
 use crate::limits::size;
-use crate::mcp::jsonrpc::{self, Message};
+use crate::mcp::jsonrpc;
 use crate::mcp::operation::Operation;
 use crate::mcp::versions::{Era, Revision};
 use crate::mcp::{headers, session};
@@ -169,7 +169,7 @@ impl Exchange {
             }
             (
                 Phase::Admitting(admission),
-                event @ (Event::Taken(..) | Event::Consulted(_) | Event::Leased(_)),
+                event @ (Event::Taken(..) | Event::Consulted(_) | Event::Leased(_) | Event::Routed(_)),
             ) => self.answered(admission, &event, world),
             (Phase::Forwarded(answering), Event::ResponseHead { head, end }) => {
                 self.answer_begins(answering, head, end, world)
@@ -232,9 +232,6 @@ impl Exchange {
             return Err(Denial::UnknownServer);
         };
         self.facts.server = world.guard.servers.iter().position(|s| std::ptr::eq(s, server));
-        if !server.place.is_behind(head.route.as_deref()) {
-            return Err(Denial::Internal("Envoy chose another route"));
-        }
         origin::admit(&head, &server.origins)?;
         self.strip(&head);
         let asked = self.asked_by_head(&head, end, server)?;
@@ -295,6 +292,7 @@ impl Exchange {
         headers::acceptable(head)?;
         if let Some(method) = bare {
             self.facts.revision = revision?;
+            spoken_without_header(self.facts.revision, None, server)?;
             let empty = end && size::declared(head, 0).is_ok();
             return if empty { Ok(Asked::Known(Operation::bare(method))) } else { Err(NO_BODY_HERE) };
         }
@@ -330,7 +328,10 @@ impl Exchange {
         if let Some(denial) = self.late.take() {
             return Err(denial);
         }
-        self.spoken_here(&message, server)?;
+        if message.operation.method != "initialize" || server.versions.iter().all(|r| r.era() == Era::Modern)
+        {
+            spoken_without_header(self.facts.revision, message.requested_version.as_deref(), server)?;
+        }
         headers::agree(&waiting.mirrors, self.facts.revision, &message)?;
         waiting.asked = Asked::Known(message.operation);
         self.proceed(waiting, world)
@@ -363,17 +364,12 @@ impl Exchange {
             limit,
         );
         self.decided("allow", "allowed", None, world);
+        // What it named is on record, and may be a megabyte that a stream would keep for hours.
+        if let Some(operation) = &mut self.facts.operation {
+            operation.targets = Vec::new();
+        }
         self.phase = Phase::Forwarded(Box::new(answering));
         Ok(Control::Forward(permit))
-    }
-
-    /// A request without a version header is of the legacy era: `initialize`, or a client of 2025-03-26.
-    fn spoken_here(&self, message: &Message, server: &Server) -> Result<(), Denial> {
-        if self.facts.revision.is_some() || server.versions.iter().any(|r| r.era() == Era::Legacy) {
-            return Ok(());
-        }
-        let requested = message.requested_version.as_deref().unwrap_or(Revision::R20250326.as_str());
-        Err(Denial::UnsupportedVersion(requested.to_owned()))
     }
 
     fn answered_by_host(&mut self, head: &ResponseHead, world: &World<'_>) -> Control {
@@ -391,4 +387,18 @@ impl Exchange {
         let server = self.facts.server.and_then(|index| guard.servers.get(index));
         server.ok_or(Denial::Internal("no server"))
     }
+}
+
+/// A request without a version header is `initialize`, or of a client of 2025-03-26, which had none (2025-11-25,
+/// basic/transports, "Protocol Version Header").
+fn spoken_without_header(
+    revision: Option<Revision>,
+    requested: Option<&str>,
+    server: &Server,
+) -> Result<(), Denial> {
+    if revision.is_some() || server.versions.contains(&Revision::R20250326) {
+        return Ok(());
+    }
+    let requested = requested.unwrap_or(Revision::R20250326.as_str());
+    Err(Denial::UnsupportedVersion(requested.to_owned()))
 }

@@ -1,10 +1,9 @@
 //! What do the headers of a request or a response say? Every value as received, repeats kept.
 
+mod block;
 pub mod passing;
 
-/// A header list in the order received; names as Envoy gives them (lower case), values raw bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, Vec<u8>)>);
+pub use block::Headers;
 
 /// The head of a request, taken apart by the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,8 +20,6 @@ pub struct RequestHead {
     pub source: Option<String>,
     /// `x-request-id` as Envoy made or accepted it.
     pub request_id: Option<String>,
-    /// The route that Envoy chose (`xds.route_name`); `None` when the host gives none.
-    pub route: Option<String>,
 }
 
 /// The head of a response.
@@ -30,7 +27,7 @@ pub struct RequestHead {
 pub struct ResponseHead {
     /// `:status`; 0 if absent or unreadable.
     pub status: u16,
-    /// Whether Envoy is known to have made it itself (`response.code_details`): no upstream has.
+    /// Whether Envoy is known to have made it itself (`response.code_details`), no upstream; asked of errors only.
     pub by_host: bool,
     /// All headers, pseudo headers excluded.
     pub headers: Headers,
@@ -48,14 +45,9 @@ pub enum HeaderFault {
 // === impl Headers ===
 
 impl Headers {
-    /// From pairs as the host gives them.
-    pub fn new(pairs: Vec<(String, Vec<u8>)>) -> Self {
-        Self(pairs)
-    }
-
     /// All values of `name` (lower case), in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_slice())
+        self.raw().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
     }
 
     /// Whether `name` stands at all.
@@ -81,22 +73,16 @@ impl Headers {
         Ok(Some(text.trim_matches([' ', '\t'])))
     }
 
-    /// Those whose names begin so (lower case).
+    /// Those whose names begin so (lower case); they take no more room than they need.
     #[must_use]
-    pub fn beginning(mut self, prefix: &str) -> Self {
-        self.0.retain(|(name, _)| name.get(..prefix.len()).is_some_and(|n| n.eq_ignore_ascii_case(prefix)));
-        self.0.shrink_to_fit();
-        self
+    pub fn beginning(&self, prefix: &str) -> Self {
+        let begins = |name: &str| name.get(..prefix.len()).is_some_and(|n| n.eq_ignore_ascii_case(prefix));
+        self.iter().filter(|(name, _)| begins(name)).collect()
     }
 
     /// The bytes of all names and values.
     pub fn size(&self) -> usize {
-        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
-    }
-
-    /// Name and value of every header, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(n, v)| (n.as_str(), v.as_slice()))
+        self.raw().map(|(name, value)| name.len() + value.len()).sum()
     }
 }
 

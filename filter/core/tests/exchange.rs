@@ -9,9 +9,10 @@
 
 mod world;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use wicketgate_core::exchange::step::Event;
-use wicketgate_core::head::RequestHead;
 use world::{Fields, Gate, call, list, request};
 
 fn rules() -> Value {
@@ -54,6 +55,20 @@ fn a_token_is_verified_once_and_then_remembered() {
 }
 
 #[test]
+fn a_token_is_not_remembered_longer_than_its_key_may_be_used_unheard_of() {
+    let mut configuration = world::configuration(&rules());
+    configuration["issuers"][0]["jwks"]["max_stale"] = json!("1h");
+    let mut gate = Gate::new(&configuration);
+    let bearer = format!("Bearer {}", gate.token(&json!({"exp": world::NOW + 86_400})));
+    for (later, status) in [(0, None), (3600, None), (1, Some(503))] {
+        gate.now = gate.now.plus(Duration::from_secs(later));
+        let driven = gate.post_raw(&[("authorization", &bearer)], call("search_x").to_string().as_bytes());
+        let unheard_of = driven.wants_keys.is_some().then_some(503);
+        assert_eq!(driven.status().or(unheard_of), status);
+    }
+}
+
+#[test]
 fn what_envoy_routes_elsewhere_is_refused_where_routes_are_named() {
     let mut configuration = world::configuration(&rules());
     configuration["servers"][0]["match"] = json!({"routes": ["mcp", "mcp-canary"]});
@@ -68,11 +83,12 @@ fn what_envoy_routes_elsewhere_is_refused_where_routes_are_named() {
         [(Some("mcp"), None), (Some("mcp-canary"), None), (Some("other"), Some(500)), (None, Some(500))]
     {
         let mut driven = gate.begin();
-        let head = RequestHead { route: route.map(str::to_owned), ..request("POST", "/mcp", &headers) };
-        driven.feed(&mut gate, Event::RequestHead { head, end: false });
+        gate.route = route.map(str::to_owned);
+        driven.feed(&mut gate, Event::RequestHead { head: request("POST", "/mcp", &headers), end: false });
+        driven.feed(&mut gate, Event::RequestBody(call("search_x").to_string().as_bytes()));
         assert_eq!(driven.status(), refused, "{route:?}");
         assert_eq!(
-            driven.decisions.first().map(|d| d["detail"].clone()),
+            driven.decisions.first().map(|d| d["detail"].clone()).filter(|detail| !detail.is_null()),
             refused.map(|_| json!("Envoy chose another route"))
         );
     }

@@ -112,8 +112,33 @@ fn a_server_of_the_modern_era_alone_takes_no_legacy_request() {
     let mut configuration = with_limits(&json!({}));
     configuration["servers"][0]["versions"] = json!(["2026-07-28"]);
     let mut gate = Gate::new(&configuration);
-    let driven = ask(&mut gate, "POST", &[JSON, ANY], Some(&call("search_x").to_string()));
+    let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}});
+    for message in [call("search_x"), initialize] {
+        let driven = ask(&mut gate, "POST", &[JSON, ANY], Some(&message.to_string()));
+        assert_eq!(refusal(&driven), (Some(400), "unsupported_version"), "{message}");
+    }
+}
+
+#[test]
+fn a_request_without_a_revision_is_of_the_first_one_but_for_initialize() {
+    let mut configuration = with_limits(&json!({}));
+    configuration["servers"][0]["versions"] = json!(["2025-06-18"]);
+    let mut gate = Gate::new(&configuration);
+    let good = call("search_x").to_string();
+    let own = [JSON, ANY, ("mcp-protocol-version", "2025-06-18")];
+    assert!(ask(&mut gate, "POST", &own, Some(&good)).upstream.is_some());
+    let driven = ask(&mut gate, "POST", &[JSON, ANY], Some(&good));
     assert_eq!(refusal(&driven), (Some(400), "unsupported_version"));
+    assert_eq!(driven.reply_json()["id"], 1);
+    for verb in ["GET", "DELETE"] {
+        let driven = ask(&mut gate, verb, &[("accept", "text/event-stream")], None);
+        assert_eq!(refusal(&driven), (Some(400), "unsupported_version"), "{verb}");
+    }
+    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
+    let begun = ask(&mut gate, "POST", &[JSON, ANY], Some(&initialize.to_string()));
+    assert!(begun.upstream.is_some(), "the server says which one is spoken");
 }
 
 #[test]
@@ -192,6 +217,7 @@ fn each_limit_counts_what_it_says() {
     let cases = [
         (json!({"client": two}), "client", [true, true, false, true]),
         (json!({"organization": two}), "organization", [true, true, false, false]),
+        (json!({"source": two}), "source", [true, true, false, false]),
         (json!({"server": two}), "server", [true, true, false, false]),
         (
             json!({"methods": named(&["tools/*"], "client")}),
@@ -215,7 +241,7 @@ fn each_limit_counts_what_it_says() {
             assert_eq!(refused.decisions[0]["detail"], name);
         }
         let elsewhere = gate.post(&dave, &call("search_x")).upstream.is_some();
-        assert_eq!(elsewhere, !name.contains("server"), "{limits}");
+        assert_eq!(elsewhere, !name.contains("server") && name != "source", "{limits}");
     }
 }
 

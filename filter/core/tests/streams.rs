@@ -188,3 +188,14 @@ fn a_stream_whose_credential_is_withdrawn_is_cut_and_says_why() {
     whole.feed(&mut gate, Event::ResponseHead { head, end: false });
     assert!(whole.exchange.footing().is_none(), "an answer that is whole soon");
 }
+
+#[test]
+fn what_was_named_is_not_kept_while_it_streams() {
+    let mut gate = gate(9);
+    let name = format!("search_{}", "x".repeat(5000));
+    let mut driven = gate.post(&json!({}), &call(&name));
+    stream(&mut driven, &mut gate);
+    assert!(!format!("{:?}", driven.exchange).contains("search_x"), "it is on record, cut");
+    driven.finish(&mut gate);
+    assert_eq!(driven.decisions[0]["operation"]["targets"][0]["kind"], "tool");
+}

@@ -48,6 +48,7 @@ scenes! {
     the_sidecar_serves: sidecar::serves {
         "auth-sidecar/README.md": "$ wicketgate-auth generate-key",
         "auth-sidecar/README.md": "issuer:",
+        "auth-sidecar/README.md": "$ wicketgate-auth key list",
     }
     envoy_runs_by_hand: by_hand::envoy {
         "envoy/README.md": "make build",

@@ -10,7 +10,7 @@ use super::block::Block;
 use super::shell::Shell;
 
 /// The README's own configuration, on ports of its own.
-pub(super) async fn serves([commands, configuration]: [Block; 2]) {
+pub(super) async fn serves([commands, configuration, keys]: [Block; 3]) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     lay_out_secrets(path);
@@ -33,6 +33,12 @@ pub(super) async fn serves([commands, configuration]: [Block; 2]) {
     running
         .until("it is ready", async || http.get(&ready, &[]).await.ok().filter(|answer| answer.status == 200))
         .await;
+    // With a port of its own choice, the server says where it is to be asked.
+    let configured = fs::read_to_string(path.join("auth.yaml")).unwrap();
+    let at = format!("admin: {}", admin.trim_start_matches("http://"));
+    fs::write(path.join("auth.yaml"), configured.replace("admin: 127.0.0.1:0", &at)).unwrap();
+    let said = Shell::at(path).run(&keys.commands()).await;
+    assert!(said.matches("retired").count() >= 2 && said.contains("active"), "{said}");
     running.interrupt().await;
     assert!(http.get(&ready, &[]).await.is_err(), "Ctrl-C ends it");
     assert!(fs::metadata(path.join("auth.redb")).is_ok_and(|store| store.len() > 0));

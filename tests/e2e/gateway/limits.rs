@@ -7,7 +7,10 @@ use wicketgate_e2e::client::oauth;
 use wicketgate_e2e::files;
 use wicketgate_e2e::world::World;
 
+use super::recorder::Recorder;
+use super::scene::RULES;
 use super::stage::{self, eventually};
+use super::stand_in::{self, Holder, Signer, StandIn, sends, server};
 
 const BURST: usize = 6;
 const CALLS: usize = 5 * BURST;
@@ -65,6 +68,58 @@ async fn a_bucket_is_exact_across_workers_and_belongs_to_its_principal() {
     .await;
     let again = call(stage::modern(&world, &fresh.access_token)).await;
     assert_eq!(again.status, 429, "after an edit: {}", again.text());
+    world.discard().await;
+}
+
+/// Limits on one line, what the record of a refusal calls them, and the status of each request of the row below.
+const KINDS: [(&str, &str, [u16; 5]); 8] = [
+    ("principal: {rate: 1/d, burst: 1}", "principal", [200, 200, 429, 200, 200]),
+    ("client: {rate: 1/d, burst: 2}", "client", [200, 200, 429, 200, 200]),
+    ("organization: {rate: 1/d, burst: 2}", "organization", [200, 200, 429, 429, 200]),
+    ("source: {rate: 1/d, burst: 2}", "source", [200, 200, 429, 429, 429]),
+    ("server: {rate: 1/d, burst: 2}", "server", [200, 200, 429, 429, 429]),
+    (
+        "methods: [{names: [tools/call], rate: 1/d, burst: 2, per: organization}]",
+        "methods per organization: tools/call",
+        [200, 200, 429, 429, 200],
+    ),
+    (
+        "tools: [{names: [get_note], rate: 1/d, burst: 1}]",
+        "tools per principal: get_note",
+        [200, 200, 429, 200, 200],
+    ),
+    ("tools: [{names: [other], rate: 1/d, burst: 1, per: source}]", "", [200; 5]),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_kind_of_limit_is_shared_by_whom_it_says() {
+    let who = |subject, client, organization| Holder { subject, client, organization, grant: "g1" };
+    let (alice, bob) = (who("alice", "cli", "acme"), who("bob", "cli", "acme"));
+    let row = [alice, bob, alice, who("carol", "web", "acme"), who("dave", "web", "other")];
+    let key = Signer::quick("k");
+    let (upstream, issuer) = (Recorder::echo().await, StandIn::start(std::slice::from_ref(&key)).await);
+    let servers = KINDS.iter().enumerate().map(|(at, (limit, ..))| {
+        server(&format!("kind-{at}"), &format!("/mcp/{at}"), &[&format!("limits: {{{limit}}}")], RULES)
+    });
+    let servers: String = std::iter::once(server("unlimited", "/mcp", &[], RULES)).chain(servers).collect();
+    let world =
+        stand_in::world("kinds-of-limits", &upstream, &[("issuer", &issuer, "")], &servers, |_| {}).await;
+    for (at, (limit, name, expected)) in KINDS.iter().enumerate() {
+        let path = format!("/mcp/{at}");
+        for (turn, (holder, status)) in row.into_iter().zip(expected).enumerate() {
+            let token = key.token_of(holder, &issuer.url, &[format!("{}/{at}", world.mcp)]);
+            let answer = sends(&world, &path, &token).await;
+            assert_eq!(answer.status, *status, "{limit}, {turn}: {answer:?}");
+            if *status == 429 {
+                let records = stage::records(&world, answer.field("x-request-id").unwrap()).await;
+                assert_eq!(
+                    (&records[0]["reason"], &records[0]["detail"]),
+                    (&json!("rate_limited"), &json!(name)),
+                    "{limit}"
+                );
+            }
+        }
+    }
     world.discard().await;
 }
 

@@ -30,7 +30,7 @@ async fn what_is_exposed_is_documented_and_names_nothing_of_clients() {
     let upstream = recorder.upstream.clone();
     let world = stage::world("metrics", |plan| {
         plan.upstream = Some(upstream);
-        plan.set_policy(&stage::policy("{streams: 3}", RULES)).unwrap();
+        plan.set_policy(&stage::hearing(&stage::policy("{streams: 3}", RULES))).unwrap();
     })
     .await;
     // Histograms show once they hold something.
@@ -157,6 +157,8 @@ fn labels_are_ours(families: &Families, origin: &str) {
     }
     assert_eq!(values("wicketgate_jwks_age_seconds", "issuer"), [origin]);
     assert_eq!(values("wicketgate_jwks_missing", "issuer"), [origin]);
+    assert_eq!(values("wicketgate_revocations_age_seconds", "issuer"), [origin]);
+    assert_eq!(values("wicketgate_revocations_missing", "issuer"), [origin]);
 }
 
 /// Every metric and every value of a label that an alert names is there.

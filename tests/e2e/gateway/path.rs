@@ -335,3 +335,24 @@ fn list(id: &Value, scope: &str, hidden: &str) -> String {
          {{\"name\":\"get_note\",\"title\":\"\\u00e4\",\"n\":1.50}}],\"nextCursor\":\"\",\"later\":{{\"a\": [ ]}}}}}}"
     )
 }
+
+/// What the authorization server says of itself is true through Envoy, too: nothing that it names ends at our own 404.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_endpoint_of_the_authorization_server_is_reached() {
+    let world = stage::world("endpoints", |_| {}).await;
+    let document = format!("{}/.well-known/openid-configuration", world.origin);
+    let document = world.http.get(&document, &[]).await.unwrap().json().unwrap();
+    let named = document.as_object().unwrap().iter();
+    let named = named.filter(|(name, _)| name.ends_with("_endpoint") || *name == "jwks_uri");
+    let mut urls: Vec<String> = named.map(|(_, url)| url.as_str().unwrap().to_owned()).collect();
+    assert!(urls.len() > 6, "{document}");
+    urls.extend(
+        ["/device", "/register/c_unknown", "/assets/style.css", "/login", "/signin/x", "/callback/x"]
+            .map(|path| format!("{}{path}", world.origin)),
+    );
+    for url in urls {
+        let answer = world.http.get(&url, &[]).await.unwrap();
+        assert_ne!((answer.status, answer.text().as_str()), (404, "not found\n"), "{url}");
+    }
+    world.discard().await;
+}

@@ -16,6 +16,7 @@ use wicketgate_e2e::client::raw;
 use wicketgate_e2e::ready::Login;
 use wicketgate_e2e::sidecar::User;
 use wicketgate_e2e::world::{Plan, World};
+use wicketgate_e2e::{envoy, files};
 
 /// Generous: a test that reaches it has failed.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
@@ -25,6 +26,27 @@ pub(super) async fn world(name: &str, change: impl FnOnce(&mut Plan)) -> World {
     let mut plan = Plan::fresh(name).unwrap();
     change(&mut plan);
     World::start(plan, |_| {}).await.unwrap()
+}
+
+/// Starts Envoy anew with another configuration of the filter, made of the one that it had. Not while it runs: where nothing
+/// differs but what the module may call, or whether headers are held, Envoy before 1.40 goes on with the VM and the plugin
+/// that it has.
+pub(super) async fn restart_with(world: &mut World, change: impl FnOnce(&str) -> String) {
+    let watching = world.state.join("filter.yaml.status.json");
+    eventually("whoever watches the policy has written the file for the first time", DEADLINE, || async {
+        files::read(&watching).map(drop).map_err(|failure| failure.0)
+    })
+    .await;
+    let path = envoy::filter_configuration(&world.state);
+    let rendered = files::read(&path).unwrap();
+    files::write_private(&path, &change(&rendered)).unwrap();
+    world.restart_envoy().await.unwrap();
+    let status = format!("{}/wicketgate/status", world.origin);
+    eventually("the filter is at work and has its keys", DEADLINE, || async {
+        let answer = world.http.get(&status, &[]).await.map_err(|failure| failure.0)?;
+        if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+    })
+    .await;
 }
 
 /// Logs the demo user in and asks for this scope (`None`: what the challenge says).
@@ -50,6 +72,13 @@ pub(super) fn policy(limits: &str, rules: &str) -> String {
          jwks: {{cluster: auth_internal, path: /v1/jwks}}\n    clock_skew: 1s\nservers:\n  - name: tested\n    \
          url: ${{WICKETGATE_URL}}/mcp\n    scopes: [mcp:read]\n    limits: {limits}\n    rules:\n{rules}"
     )
+}
+
+/// The same policy, under which what the authorization server revokes is heard.
+pub(super) fn hearing(policy: &str) -> String {
+    const KEYS: &str = "jwks: {cluster: auth_internal, path: /v1/jwks}\n";
+    assert!(policy.contains(KEYS), "{policy}");
+    policy.replace(KEYS, &format!("{KEYS}    revocations: {{cluster: auth_internal, path: /v1/feed}}\n"))
 }
 
 /// A call of a tool as a legacy request, which carries no context of its own.

@@ -3,12 +3,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::prelude::*;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use wicketgate_e2e::envoy::Change;
 use wicketgate_e2e::world::{Plan, World};
 
-use super::recorder::{Recorder, Script, json_answer};
+use super::recorder::{Recorder, Script, Seen, json_answer};
 use super::stage::{self, Raw, exchange, request};
 
 /// A key pair that signs by one algorithm, under one name.
@@ -38,7 +41,12 @@ struct State {
     mood: Mood,
     told: Arc<AtomicBool>,
     fetches: usize,
+    /// What its feed of revocations says; without it nothing is there.
+    feed: Option<Withdrawn>,
 }
+
+/// Grants, and the key that signs that they are withdrawn.
+struct Withdrawn(Signer, Vec<String>);
 
 /// The running issuer; ends with the test.
 #[derive(Clone, Debug)]
@@ -54,6 +62,26 @@ pub(super) struct StandIn {
 struct Access {
     client_id: String,
     scope: String,
+    org: String,
+    grant_id: String,
+}
+
+/// A whole feed of revocations.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Feed {
+    epoch: String,
+    seq: u64,
+    since: u64,
+    revocations: Vec<Value>,
+}
+
+/// Whom a token speaks for.
+#[derive(Clone, Copy)]
+pub(super) struct Holder {
+    pub(super) subject: &'static str,
+    pub(super) client: &'static str,
+    pub(super) organization: &'static str,
+    pub(super) grant: &'static str,
 }
 
 // === impl Signer ===
@@ -91,13 +119,29 @@ impl Signer {
 
     /// An access token of `issuer` for these resources; each is another one.
     pub(super) fn token(&self, issuer: &str, resources: &[String]) -> String {
-        let access = Access { client_id: "c1".into(), scope: "mcp:read".into() };
+        let alice = Holder { subject: "alice", client: "c1", organization: "acme", grant: "g1" };
+        self.token_of(alice, issuer, resources)
+    }
+
+    /// The same of somebody else.
+    pub(super) fn token_of(&self, holder: Holder, issuer: &str, resources: &[String]) -> String {
+        let Holder { subject, client, organization, grant } = holder;
+        let access = Access {
+            client_id: client.into(),
+            scope: "mcp:read".into(),
+            org: organization.into(),
+            grant_id: grant.into(),
+        };
         let mut claims = Claims::with_custom_claims(access, Duration::from_mins(10))
             .with_issuer(issuer)
-            .with_subject("alice");
+            .with_subject(subject);
         claims.audiences = Some(Audiences::AsSet(resources.iter().cloned().collect()));
         claims.create_nonce();
-        let typed = HeaderOptions { signature_type: Some("at+jwt".into()), ..HeaderOptions::default() };
+        self.sign("at+jwt", claims)
+    }
+
+    fn sign<C: Serialize + serde::de::DeserializeOwned>(&self, typ: &str, claims: JWTClaims<C>) -> String {
+        let typed = HeaderOptions { signature_type: Some(typ.into()), ..HeaderOptions::default() };
         let signed = match self {
             Self::Rs256(key) => key.sign_with_options(claims, &typed),
             Self::Ps256(key) => key.sign_with_options(claims, &typed),
@@ -114,10 +158,19 @@ impl StandIn {
     /// One that publishes these keys.
     pub(super) async fn start(keys: &[Signer]) -> Self {
         let (mood, told) = (Mood::Well, Arc::default());
-        let state = State { keys: Vec::new(), planted: Vec::new(), mood, told, fetches: 0 };
+        let state = State { keys: Vec::new(), planted: Vec::new(), mood, told, fetches: 0, feed: None };
         let state = Arc::new(Mutex::new(state));
         let kept = Arc::clone(&state);
-        let server = Recorder::start(move |_| kept.lock().unwrap().answer()).await;
+        let answer = move |seen: &Seen| {
+            let mut state = kept.lock().unwrap();
+            match seen.field("host") {
+                Some(host) if seen.head.starts_with("GET /feed?since=") => {
+                    state.tell_feed(&format!("http://{host}"))
+                }
+                _ => state.answer(),
+            }
+        };
+        let server = Recorder::start(answer).await;
         let url = format!("http://127.0.0.1:{}", server.upstream.port);
         let issuer = Self { url, server, state };
         issuer.publish(keys);
@@ -127,6 +180,17 @@ impl StandIn {
     /// From now on these are its keys.
     pub(super) fn publish(&self, keys: &[Signer]) {
         self.state.lock().unwrap().keys = keys.iter().map(Signer::jwk).collect();
+    }
+
+    /// From now on its feed, signed by this key, withdraws these grants.
+    pub(super) fn withdraw(&self, key: &Signer, grants: &[&str]) {
+        let grants = grants.iter().map(|grant| (*grant).to_owned()).collect();
+        self.state.lock().unwrap().feed = Some(Withdrawn(key.clone(), grants));
+    }
+
+    /// Its feed says nothing any more.
+    pub(super) fn fall_silent(&self) {
+        self.state.lock().unwrap().feed = None;
     }
 
     /// What it says with an error is this key.
@@ -165,9 +229,31 @@ impl StandIn {
     }
 }
 
+impl std::fmt::Debug for Withdrawn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Withdrawn({:?})", self.1)
+    }
+}
+
 // === impl State ===
 
 impl State {
+    fn tell_feed(&self, issuer: &str) -> Script {
+        let Some(Withdrawn(key, grants)) = &self.feed else {
+            return Script::Answer(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec());
+        };
+        let row = |grant: &String| {
+            let digest = Sha256::digest(format!("grant\0{grant}"));
+            json!({"kind": "grant", "id": URL_SAFE_NO_PAD.encode(&digest[..16]), "until": 4_000_000_000_u64})
+        };
+        let feed =
+            Feed { epoch: "e".into(), seq: 1, since: 0, revocations: grants.iter().map(row).collect() };
+        let claims = Claims::with_custom_claims(feed, Duration::from_mins(10)).with_issuer(issuer);
+        let feed = key.sign("revocations+jwt", claims);
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/jwt\r\n";
+        Script::Answer(format!("{head}content-length: {}\r\n\r\n{feed}", feed.len()).into_bytes())
+    }
+
     fn answer(&mut self) -> Script {
         self.fetches += 1;
         let keys = json!({"keys": self.keys}).to_string();

@@ -37,6 +37,8 @@ pub struct Plan {
     pub envoy_changes: Vec<Change>,
     /// The filter; `None` is the one that is shipped.
     pub module: Option<PathBuf>,
+    /// Why not every request of this world has its decision record, or the records go elsewhere.
+    pub unaccounted: Option<&'static str>,
 }
 
 // === impl Plan ===
@@ -59,6 +61,7 @@ impl Plan {
             workers: None,
             envoy_changes: Vec::new(),
             module: None,
+            unaccounted: None,
         }
     }
 

@@ -1,11 +1,12 @@
-//! What may operators ask? Whether we live, and whether we can serve.
+//! What may operators ask? Whether we live, whether we can serve, and for new signing keys.
 
 mod health;
+mod keys;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::layers;
 use crate::app::Context;
@@ -16,6 +17,8 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/healthz", get(health::live))
-        .route("/health", get(health::ready));
+        .route("/health", get(health::ready))
+        .route("/v1/keys", get(keys::list))
+        .route("/v1/keys/rotate", post(keys::rotate));
     layers::wrap(routes, context, "admin")
 }

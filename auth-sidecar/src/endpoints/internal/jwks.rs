@@ -9,5 +9,5 @@ use super::super::reply;
 use crate::app::Context;
 
 pub(super) async fn get(State(context): State<Arc<Context>>) -> Response {
-    reply::public_json(context.keys.jwks())
+    reply::public_json(&context.keys.jwks())
 }

@@ -1,5 +1,6 @@
 //! What may the gateway ask? Described for others by `openapi/internal-v1.yaml`; a test compares the two.
 
+mod feed;
 mod jwks;
 mod validate;
 
@@ -13,6 +14,9 @@ use crate::app::Context;
 
 /// The routes of the internal listener.
 pub(crate) fn router(context: Arc<Context>) -> Router {
-    let routes = Router::new().route("/v1/jwks", get(jwks::get)).route("/v1/validate", post(validate::post));
+    let routes = Router::new()
+        .route("/v1/feed", get(feed::get))
+        .route("/v1/jwks", get(jwks::get))
+        .route("/v1/validate", post(validate::post));
     layers::wrap(routes, context, "internal")
 }

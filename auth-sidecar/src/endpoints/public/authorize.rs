@@ -1,18 +1,22 @@
-//! `GET /authorize` (RFC 6749 section 3.1): from the client's link to the first page that the user sees.
+//! `GET` and `POST /authorize` (RFC 6749 section 3.1): from the client's link to the first page that the user sees.
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::super::caller::Caller;
 use super::super::cookies::Cookie;
+use super::super::media_type;
 use super::browser::{self, Browser};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::interaction::{self, Step};
-use crate::grants::{client_documents, clients};
+use crate::grants::{authorization_request as request, client_documents, clients, pushed_request};
 use crate::oauth::authorization_request::{self, AuthorizationRequest, ReplyTo};
 use crate::oauth::client::Client;
 use crate::oauth::error::ErrorCode;
@@ -28,10 +32,28 @@ pub(super) async fn get(
     RawQuery(query): RawQuery,
 ) -> Response {
     let params = Params::parse(query.unwrap_or_default().as_bytes());
-    match begin(&context, &browser, &caller, &params).await {
-        Ok(response) => response,
-        Err(failure) => browser::failure_page(&context, &failure),
-    }
+    let begun = begin(&context, &browser, &caller, params, false).await;
+    begun.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+}
+
+/// OpenID Connect Core 3.1.2.1.
+pub(super) async fn post(
+    State(context): State<Arc<Context>>,
+    browser: Browser,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    // Not `Form`: a repeated parameter is for the client to know, and what is wrong here is read by a person.
+    let params = match body {
+        Ok(body) if media_type::is(&headers, "application/x-www-form-urlencoded") => Params::parse(&body),
+        _ => {
+            let error = ErrorCode::InvalidRequest.because("The request is not a form, or is too large.");
+            return browser::failure_page(&context, &error.into());
+        }
+    };
+    let begun = begin(&context, &browser, &caller, params, true).await;
+    begun.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
 }
 
 /// An `Err` is shown on our own page: the client, or where it may be answered, is not established then, or we cannot
@@ -40,13 +62,31 @@ async fn begin(
     context: &Context,
     browser: &Browser,
     caller: &Caller,
-    params: &Params,
+    params: Params,
+    posted: bool,
 ) -> Result<Response, Failure> {
     let now = context.clock.now();
-    let client_id = authorization_request::client_id(params)?;
+    let client_id = authorization_request::client_id(&params)?;
     let client = client(context, caller, client_id, now).await?;
-    let reply_to = authorization_request::reply_to(params, &client)?;
-    match authorization_request::validate(params, &client, &reply_to, &context.config.resources) {
+    let pushed = match params.get("request_uri").filter(|uri| pushed_request::is_ours(uri)) {
+        None => None,
+        // What else the link says does not count: the client may not have written it.
+        Some(uri) => {
+            let gone = "This request is no longer open. Start again in your application.";
+            let taken = pushed_request::take(context, client_id, uri, now).await?;
+            Some(taken.ok_or_else(|| ErrorCode::InvalidRequestUri.because(gone))?)
+        }
+    };
+    let was_pushed = pushed.is_some();
+    let params = pushed.unwrap_or(params);
+    let reply_to = authorization_request::reply_to(&params, &client)?;
+    let admitted = match was_pushed {
+        true => Ok(()),
+        false => pushed_request::admit_unpushed(context, &client),
+    };
+    match admitted.and_then(|()| request::read(context, &params, &client, &reply_to)) {
+        // Browsers leave our cookies out of posts from elsewhere, and send them with the request that follows.
+        Ok(_) if posted && browser.id.is_none() && !was_pushed => Ok(browser::ask_again(context, &params)),
         Ok(request) => proceed(context, browser, request, &reply_to, now).await,
         Err(error) => Ok(browser::refuse(context, &reply_to, &error)),
     }
@@ -81,6 +121,7 @@ async fn proceed(
         browser: browser_id.digest(),
         created_at: now,
         signed_in_for_it: false,
+        device: None,
     };
     let session = interaction::session(context, browser.session.as_deref(), now).await?;
     let page = match interaction::next_step(context, &pending, session, now).await? {

@@ -16,6 +16,7 @@ use crate::error::Failure;
 use crate::grants::authorization_code;
 use crate::oauth::authorization_request::{AuthorizationRequest, ReplyTo};
 use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::params::Params;
 use crate::oauth::redirect_uri;
 use crate::pages;
 use crate::secret::Digest;
@@ -75,6 +76,30 @@ fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
 /// Sends the browser to a page of ours; by path alone, since the origin is the one it already uses.
 pub(super) fn to_page(context: &Context, page: &str, handle: &str) -> Response {
     see_other(&format!("{}{page}?request={handle}", context.config.issuer.path()))
+}
+
+/// Sends a browser that posted its request to the same request as a link.
+pub(super) fn ask_again(context: &Context, params: &Params) -> Response {
+    let pairs: Vec<(&str, &str)> =
+        params.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let path = format!("{}/authorize", context.config.issuer.path());
+    see_other(&redirect_uri::with_params(&path, &pairs))
+}
+
+/// Tells a user who has decided about a device. `None`: it was too late.
+pub(super) fn device_decided(context: &Context, approved: Option<bool>) -> Response {
+    let (status, heading, message) = match approved {
+        Some(true) => {
+            (StatusCode::OK, "Device connected", "You can close this page and go on at your device.")
+        }
+        Some(false) => {
+            (StatusCode::OK, "Access denied", "The device gets no access. You can close this page.")
+        }
+        None => {
+            (StatusCode::BAD_REQUEST, "Too late", "This code is no longer valid. Start again at your device.")
+        }
+    };
+    pages::done(context, status, heading, message)
 }
 
 /// Sends the browser back to the client with a code (RFC 6749 section 4.1.2, RFC 9207).

@@ -12,6 +12,7 @@ use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::clients;
+use crate::grants::device_code::{self, Decision};
 use crate::grants::interaction::{self, Step};
 use crate::oauth::authorization_request::{AuthorizationRequest, ReplyTo};
 use crate::oauth::client::Client;
@@ -55,6 +56,7 @@ async fn show(context: &Context, browser: &Browser, handle: &str) -> Result<Resp
     match interaction::next_step(context, &pending, session, now).await? {
         Step::Login => Ok(browser::to_page(context, "/login", handle)),
         Step::Consent(session) => page(context, browser, handle, &pending, &session, now).await,
+        Step::Grant(_) if pending.device.is_some() => Ok(browser::unknown_request(context)),
         Step::Grant(session) => match context.store.take_pending(Digest::of(handle), now).await? {
             Some(pending) => browser::grant(context, pending.request, &session, now).await,
             None => Ok(browser::unknown_request(context)),
@@ -86,6 +88,11 @@ async fn decide(context: &Context, browser: &Browser, params: &Params) -> Result
     let Some(pending) = context.store.take_pending(Digest::of(handle), now).await? else {
         return Ok(browser::unknown_request(context));
     };
+    if let Some(device) = &pending.device {
+        let decision = if approved { Decision::Approved(&session) } else { Decision::Denied(Some(&session)) };
+        let in_time = device_code::decide(context, &device.id, decision, now).await?;
+        return Ok(browser::device_decided(context, in_time.then_some(approved)));
+    }
     if !approved {
         tracing::info!(
             event = "consent_denied",
@@ -113,7 +120,7 @@ async fn page(
         return Ok(browser::unknown_request(context));
     };
     let shown =
-        asked(context, (&client, request), (browser, handle), Asker::User(&session.subject), |page| {
+        asked(context, (&client, pending), (browser, handle), Asker::User(&session.subject), |page| {
             pages::consent(StatusCode::OK, page, &request.redirect_uri)
         });
     Ok(shown)
@@ -122,11 +129,12 @@ async fn page(
 /// The page about a request, rendered.
 pub(super) fn asked(
     context: &Context,
-    (client, request): (&Client, &AuthorizationRequest),
+    (client, pending): (&Client, &PendingAuthorization),
     (browser, handle): (&Browser, &str),
     asker: Asker<'_>,
     render: impl FnOnce(&ConsentPage<'_>) -> Response,
 ) -> Response {
+    let request = &pending.request;
     let publisher = metadata_document::publisher(client);
     render(&ConsentPage {
         base: context.config.issuer.path(),
@@ -136,6 +144,7 @@ pub(super) fn asked(
         self_registered: client.dynamic.is_some(),
         publisher: publisher.as_deref(),
         destination: &redirect_uri::destination(&request.redirect_uri),
+        is_device: pending.device.is_some(),
         is_loopback: redirect_uri::is_loopback(&request.redirect_uri),
         asker,
         scopes: &request.scope.iter().collect::<Vec<_>>(),

@@ -153,12 +153,14 @@ async fn page(
     let client = clients::find(context, &pending.request.client_id, context.clock.now()).await?;
     let client_name = client.and_then(|client| client.name);
     let client_name = client_name.as_deref().unwrap_or(&pending.request.client_id);
+    let hint = pending.request.openid.login_hint.as_deref().unwrap_or_default();
     let providers: Vec<(&str, &str)> =
         context.config.identity_providers.iter().map(|one| (one.id.as_str(), one.label.as_str())).collect();
     let page = LoginPage {
         base: context.config.issuer.path(),
         handle,
         client_name,
+        name: hint,
         message,
         local: !context.config.users.is_empty() || providers.is_empty(),
         providers: &providers,

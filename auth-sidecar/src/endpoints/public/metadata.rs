@@ -19,5 +19,5 @@ pub(super) async fn openid_configuration(State(context): State<Arc<Context>>) ->
 }
 
 pub(super) async fn jwks(State(context): State<Arc<Context>>) -> Response {
-    reply::public_json(context.keys.jwks())
+    reply::public_json(&context.keys.jwks())
 }

@@ -5,13 +5,17 @@ mod authorize;
 mod browser;
 mod client_configuration;
 mod consent;
+mod device;
+mod device_authorization;
 mod introspect;
 mod login;
 mod metadata;
+mod par;
 mod register;
 mod revoke;
 mod token;
 mod upstream;
+mod userinfo;
 
 use std::sync::Arc;
 
@@ -38,14 +42,20 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
 }
 
 fn endpoints(context: &Context) -> Vec<(&'static str, MethodRouter<Arc<Context>>)> {
+    let userinfo = get(userinfo::any).post(userinfo::any);
+    let userinfo = userinfo.layer(layers::cross_origin(&[Method::GET, Method::POST]));
     let mut endpoints = vec![
         ("/jwks", readable(get(metadata::jwks))),
-        ("/authorize", get(authorize::get)),
+        ("/authorize", get(authorize::get).post(authorize::post)),
+        (par::PATH, postable(post(par::post))),
         ("/login", get(login::get).post(login::post)),
         ("/consent", get(consent::get).post(consent::post)),
         ("/token", postable(post(token::post))),
         ("/revoke", postable(post(revoke::post))),
         ("/introspect", post(introspect::post)),
+        ("/userinfo", userinfo),
+        ("/device_authorization", postable(post(device_authorization::post))),
+        ("/device", get(device::get).post(device::post)),
         ("/assets/style.css", get(assets::style)),
         ("/register/{client_id}", client_configuration()),
     ];

@@ -6,13 +6,16 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
+use super::super::caller::Caller;
 use super::super::form::Form;
-use super::super::reply;
+use super::super::{dpop as headers_of, reply};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::access_token::TokenResponse;
-use crate::grants::{authorization_code, client_authentication, client_credentials, refresh_token};
+use crate::grants::{
+    authorization_code, client_authentication, client_credentials, device_code, dpop, refresh_token,
+};
 use crate::metrics::GrantLabel;
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::client_credentials as credentials;
@@ -24,10 +27,11 @@ pub(super) async fn post(
     headers: HeaderMap,
     Form(params): Form,
 ) -> Response {
-    match issue(&context, &headers, &params).await {
+    let response = match issue(&context, &headers, &params).await {
         Ok(response) => reply::fresh_json(StatusCode::OK, &response),
         Err(failure) => reply::failure(&failure),
-    }
+    };
+    headers_of::with_nonce(response, &context)
 }
 
 /// The client that a request at one of our back-channel endpoints proves to be.
@@ -42,6 +46,19 @@ pub(super) async fn authenticated(
     client_authentication::authenticate(context, presented, now).await
 }
 
+/// The same where a flow begins: a client that publishes itself may not have been seen yet.
+pub(super) async fn authenticated_first(
+    context: &Context,
+    caller: &Caller,
+    headers: &HeaderMap,
+    params: &Params,
+    now: UnixTime,
+) -> Result<Client, Failure> {
+    let lines = headers.get_all(header::AUTHORIZATION).iter().map(|value| value.as_bytes());
+    let presented = credentials::read(&lines.collect::<Vec<_>>(), params)?;
+    client_authentication::authenticate_first(context, presented, caller.network(), now).await
+}
+
 async fn issue(context: &Context, headers: &HeaderMap, params: &Params) -> Result<TokenResponse, Failure> {
     let now = context.clock.now();
     let grant_type = params.require("grant_type")?;
@@ -53,10 +70,14 @@ async fn issue(context: &Context, headers: &HeaderMap, params: &Params) -> Resul
             .because("this client is not registered for this grant")
             .into());
     }
+    let jkt = dpop::key(context, &client, &headers_of::headers(headers), now).await?;
     let response = match grant_type {
-        GrantType::AuthorizationCode => authorization_code::redeem(context, &client, params, now).await?,
-        GrantType::RefreshToken => refresh_token::refresh(context, &client, params, now).await?,
-        GrantType::ClientCredentials => client_credentials::issue(context, &client, params, now).await?,
+        GrantType::AuthorizationCode => {
+            authorization_code::redeem(context, &client, params, jkt, now).await?
+        }
+        GrantType::RefreshToken => refresh_token::refresh(context, &client, params, jkt, now).await?,
+        GrantType::ClientCredentials => client_credentials::issue(context, &client, params, jkt, now).await?,
+        GrantType::DeviceCode => device_code::redeem(context, &client, params, jkt, now).await?,
     };
     context.metrics.tokens_issued.get_or_create(&GrantLabel { grant_type: grant_type.as_str() }).inc();
     Ok(response)

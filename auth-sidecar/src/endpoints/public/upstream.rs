@@ -16,6 +16,7 @@ use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::clients;
+use crate::grants::device_code::{self, Decision};
 use crate::grants::upstream_login::{self, Arrival, Departure, Return};
 use crate::idp::upstream::UpstreamProvider;
 use crate::oauth::error::ErrorCode;
@@ -107,6 +108,10 @@ async fn decide(
             let Some(pending) = context.store.take_pending(Digest::of(handle), now).await? else {
                 return Ok(browser::unknown_request(context));
             };
+            if let Some(device) = &pending.device {
+                let in_time = device_code::decide(context, &device.id, Decision::Denied(None), now).await?;
+                return Ok(browser::device_decided(context, in_time.then_some(false)));
+            }
             tracing::info!(event = "consent_denied", client_id = pending.request.client_id);
             let error = ErrorCode::AccessDenied.because("the user did not consent");
             Ok(browser::refuse(context, &consent::reply_to(&pending.request), &error))
@@ -119,11 +124,22 @@ async fn receive(context: &Context, back: &Return<'_>) -> Result<Response, Failu
     let now = context.clock.now();
     match upstream_login::arrive(context, back, now).await? {
         Arrival::Unknown => Ok(browser::unknown_request(context)),
-        Arrival::Refused(request, error) => {
-            Ok(browser::refuse(context, &consent::reply_to(&request), &error))
+        // The device goes on asking: its user may type the code again, and sign in as somebody who is let in.
+        Arrival::Refused(pending, error) if pending.device.is_some() => {
+            Ok(browser::failure_page(context, &Failure::Refused(error)))
         }
-        Arrival::SignedIn { request, handle, session } => {
-            let response = browser::grant(context, *request, &session, now).await?;
+        Arrival::Refused(pending, error) => {
+            Ok(browser::refuse(context, &consent::reply_to(&pending.request), &error))
+        }
+        Arrival::SignedIn { pending, handle, session } => {
+            let response = match pending.device {
+                Some(device) => {
+                    let decision = Decision::Approved(&session);
+                    let in_time = device_code::decide(context, &device.id, decision, now).await?;
+                    browser::device_decided(context, in_time.then_some(true))
+                }
+                None => browser::grant(context, pending.request, &session, now).await?,
+            };
             Ok(browser::with_cookie(response, context, Cookie::Session, handle.expose()))
         }
     }
@@ -146,7 +162,7 @@ async fn page(
         label: &config.label,
         other_ways: login::only_way(context).is_none(),
     };
-    let shown = consent::asked(context, (&client, &pending.request), (browser, handle), asker, |page| {
+    let shown = consent::asked(context, (&client, pending), (browser, handle), asker, |page| {
         pages::approval(StatusCode::OK, page, &pending.request.redirect_uri, &config.issuer)
     });
     Ok(shown)

@@ -2,15 +2,19 @@
 //! Registration, field by field; the same fields come from a request, an update (RFC 7592) and a metadata document.
 
 mod fields;
+mod unique;
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use self::unique::Unique;
 use super::client::{AuthMethod, GrantType};
 use super::error::{ErrorCode, OAuthError};
 use super::jwk::{Algorithm, KeySource};
+use super::openid::Preferences;
 use super::redirect_uri;
+use super::registration_preferences;
 use super::scope::ScopeSet;
 
 const MOST_REDIRECT_URIS: usize = 20;
@@ -45,19 +49,21 @@ pub struct Registration {
     pub name: Option<String>,
     /// `scope`.
     pub scope: Option<ScopeSet>,
+    /// How it wants its tokens and requests.
+    pub preferences: Preferences,
     /// Every field to be echoed.
     pub metadata: Map<String, Value>,
 }
 
-/// Reads the JSON object of a request.
+/// Reads the JSON object of a request, in which each field stands once.
 ///
 /// # Errors
 /// `invalid_client_metadata` for anything else.
 pub fn object(body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(object)) => Ok(object),
-        _ => Err(refuse("the body must be a JSON object")),
-    }
+    let object = serde_json::from_slice::<Unique>(body);
+    object
+        .map(|Unique(fields)| fields)
+        .map_err(|_| refuse("the body must be a JSON object without repeated fields"))
 }
 
 /// Judges metadata. `null` and empty text count as left out (RFC 7591 section 2, RFC 7592 section 2.2).
@@ -85,6 +91,7 @@ pub fn admit(mut asked: Map<String, Value>, rules: Rules) -> Result<Registration
         .filter(|scope| !scope.is_empty());
 
     let mut metadata = fields::descriptive(&asked)?;
+    let preferences = registration_preferences::read(&asked, &mut metadata)?;
     metadata.insert("redirect_uris".into(), redirect_uris.clone().into());
     metadata.insert("token_endpoint_auth_method".into(), auth_method.as_str().into());
     let grant_names: Vec<&str> = grant_types.iter().map(|grant| grant.as_str()).collect();
@@ -104,6 +111,7 @@ pub fn admit(mut asked: Map<String, Value>, rules: Rules) -> Result<Registration
         redirect_uris,
         name,
         scope,
+        preferences,
         metadata,
     })
 }
@@ -164,7 +172,7 @@ fn redirect_uris(
     Ok(uris)
 }
 
-/// Clients list every grant that they know (`urn:ietf:params:oauth:grant-type:device_code` and the like); what we do
+/// Clients list every grant that they know (`urn:ietf:params:oauth:grant-type:jwt-bearer` and the like); what we do
 /// not support is left out, as long as there is one left that gets a token. `client_credentials` is the operator's to
 /// give: whoever may register could else do without any user.
 fn grant_types(asked: &Map<String, Value>, client_credentials: bool) -> Result<Vec<GrantType>, OAuthError> {
@@ -173,13 +181,15 @@ fn grant_types(asked: &Map<String, Value>, client_credentials: bool) -> Result<V
     };
     let named = |grant: GrantType| names.contains(&grant.as_str());
     let has_code = named(GrantType::AuthorizationCode);
+    let has_device = named(GrantType::DeviceCode);
     let own = client_credentials && named(GrantType::ClientCredentials);
     let granted = GrantType::ALL.into_iter().filter(|grant| match grant {
         GrantType::AuthorizationCode => has_code,
-        GrantType::RefreshToken => has_code && named(GrantType::RefreshToken),
+        GrantType::RefreshToken => (has_code || has_device) && named(GrantType::RefreshToken),
         GrantType::ClientCredentials => own,
+        GrantType::DeviceCode => has_device,
     });
-    match (has_code || own, client_credentials) {
+    match (has_code || has_device || own, client_credentials) {
         (true, _) => Ok(granted.collect()),
         (false, false) => Err(refuse("grant_types must include authorization_code")),
         (false, true) => Err(refuse("grant_types must include authorization_code or client_credentials")),

@@ -24,7 +24,7 @@ fn what_clients_of_today_send_is_admitted() {
         "redirect_uris": ["http://127.0.0.1/cb", "https://app.example/cb"],
         "client_name": "Editor", "client_name#fr": "Éditeur", "tos_uri#de-AT": "https://app.example/agb",
         "token_endpoint_auth_method": "none",
-        "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+        "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:jwt-bearer"],
         "response_types": ["code", "token"], "application_type": "native", "scope": "b a", "policy_uri": "",
         "logo_uri": null, "x_unknown": {"deep": 1}, "software_id": "s", "contacts": ["a@b.example"],
         "jwks#fr": 7, "software_statement": "eyJ", "client_secret": "mine", "client_id": "mine",
@@ -181,5 +181,10 @@ fn what_is_wrong_is_refused_with_the_right_code() {
         body[field] = value;
         assert_eq!(read_json(&body).unwrap_err().code, ErrorCode::InvalidClientMetadata, "{body}");
     }
-    assert_eq!(read_json(&json!([])).unwrap_err().code, ErrorCode::InvalidClientMetadata);
+    for body in
+        ["[]", "7", "", "{", "{} {}", r#"{"redirect_uris": ["https://a.example/"], "redirect_uris": []}"#]
+    {
+        assert_eq!(object(body.as_bytes()).unwrap_err().code, ErrorCode::InvalidClientMetadata, "{body}");
+    }
+    assert!(object(b"\xff{}").is_err() && object("[".repeat(10_000).as_bytes()).is_err());
 }

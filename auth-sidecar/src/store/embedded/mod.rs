@@ -3,11 +3,14 @@
 //! All writes go through one thread that commits many of them at once (`writer`); each caller is answered after its
 //! commit is on disk. Reads see the last commit. What a record is, is said in `tables`.
 
+mod clients;
+mod device;
+mod feed;
+mod file;
+mod grants;
 mod tables;
 mod writer;
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,9 +20,12 @@ use serde::de::DeserializeOwned;
 
 use self::tables::{Records, Row, Tx};
 use self::writer::Writer;
-use super::grant::{Grant, Redeemed, Redemption, Rotated, Rotation};
+use super::device::{DeviceAuthorization, Polled};
+use super::feed::{News, Place};
+use super::grant::{Grant, OpaqueToken, Redeemed, Redemption, Rotated, Rotation};
 use super::records::{
-    Consent, ConsentKey, PendingAuthorization, Session, StoredKey, UpstreamAccount, UpstreamSignIn,
+    Consent, ConsentKey, PendingAuthorization, PushedRequest, Session, StoredKey, UpstreamAccount,
+    UpstreamSignIn,
 };
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
@@ -45,7 +51,8 @@ impl EmbeddedStore {
     /// # Errors
     /// [`StoreError::InUse`] when another process has it, [`StoreError::Backend`] otherwise.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        make_private(path).map_err(|error| StoreError::Backend(format!("{}: {error}", path.display())))?;
+        file::make_private(path)
+            .map_err(|error| StoreError::Backend(format!("{}: {error}", path.display())))?;
         let opened = Builder::new()
             .set_cache_size(CACHE_BYTES)
             .set_concurrency_mode(ConcurrencyMode::ExclusiveWriter)
@@ -63,6 +70,15 @@ impl EmbeddedStore {
         operation: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.run(operation).await
+    }
+
+    /// Reads and removes in one transaction.
+    async fn take<T: DeserializeOwned + Send + 'static>(
+        &self,
+        key: String,
+        now: UnixTime,
+    ) -> Result<Option<T>, StoreError> {
+        self.write(move |tx| tx.take(&key, now)).await
     }
 
     async fn read<T: DeserializeOwned + Send + 'static>(
@@ -91,11 +107,11 @@ impl Store for EmbeddedStore {
     }
 
     async fn put_client(&self, client: Client, until: UnixTime) -> Result<(), StoreError> {
-        self.write(move |tx| tx.put(&client_key(&client.id), &client, until)).await
+        self.write(move |tx| tx.put(&clients::key(&client.id), &client, until)).await
     }
 
     async fn client(&self, id: &str, now: UnixTime) -> Result<Option<Client>, StoreError> {
-        self.read(client_key(id), now).await
+        self.read(clients::key(id), now).await
     }
 
     async fn replace_client(
@@ -104,37 +120,22 @@ impl Store for EmbeddedStore {
         presented: Digest,
         now: UnixTime,
     ) -> Result<bool, StoreError> {
-        let key = client_key(&client.id);
-        self.write(move |tx| match tx.row::<Client>(&key, now)? {
-            Some(Row { value, expires_at }) if value.is_managed_with(&presented) => {
-                tx.put(&key, &client, expires_at).map(|()| true)
-            }
-            _ => Ok(false),
-        })
-        .await
+        self.write(move |tx| clients::replace(tx, &client, &presented, now)).await
     }
 
     async fn remove_client(&self, id: &str, presented: Digest, now: UnixTime) -> Result<bool, StoreError> {
-        let key = client_key(id);
-        self.write(move |tx| match tx.row::<Client>(&key, now)? {
-            Some(Row { value, .. }) if value.is_managed_with(&presented) => tx.remove(&key).map(|()| true),
-            _ => Ok(false),
-        })
-        .await
+        let id = id.to_owned();
+        self.write(move |tx| clients::remove(tx, &id, &presented, now)).await
     }
 
     async fn extend_client(&self, id: &str, until: UnixTime, now: UnixTime) -> Result<(), StoreError> {
-        let key = client_key(id);
+        let id = id.to_owned();
         // A read is free, a commit is not: most calls have nothing to write.
-        let end = self.read_row::<Client>(key.clone(), now).await?.map(|row| row.expires_at);
+        let end = self.read_row::<Client>(clients::key(&id), now).await?.map(|row| row.expires_at);
         if end.is_none_or(|end| end >= until) {
             return Ok(());
         }
-        self.write(move |tx| match tx.row::<Client>(&key, now)? {
-            Some(Row { value, expires_at }) if expires_at < until => tx.put(&key, &value, until),
-            _ => Ok(()),
-        })
-        .await
+        self.write(move |tx| clients::extend(tx, &id, until, now)).await
     }
 
     async fn put_pending(
@@ -155,7 +156,7 @@ impl Store for EmbeddedStore {
         id: Digest,
         now: UnixTime,
     ) -> Result<Option<PendingAuthorization>, StoreError> {
-        self.write(move |tx| tx.take(&pending_key(id), now)).await
+        self.take(pending_key(id), now).await
     }
 
     async fn put_upstream_sign_in(
@@ -180,7 +181,7 @@ impl Store for EmbeddedStore {
         state: Digest,
         now: UnixTime,
     ) -> Result<Option<UpstreamSignIn>, StoreError> {
-        self.write(move |tx| tx.take(&upstream_key(state), now)).await
+        self.take(upstream_key(state), now).await
     }
 
     async fn put_upstream_account(
@@ -202,6 +203,50 @@ impl Store for EmbeddedStore {
     async fn remove_upstream_account(&self, subject: &str) -> Result<(), StoreError> {
         let key = account_key(subject);
         self.write(move |tx| tx.remove(&key)).await
+    }
+
+    async fn put_pushed(&self, id: Digest, pushed: PushedRequest, until: UnixTime) -> Result<(), StoreError> {
+        self.write(move |tx| tx.put(&pushed_key(id), &pushed, until)).await
+    }
+
+    async fn take_pushed(&self, id: Digest, now: UnixTime) -> Result<Option<PushedRequest>, StoreError> {
+        self.take(pushed_key(id), now).await
+    }
+
+    async fn put_device(&self, device: DeviceAuthorization, now: UnixTime) -> Result<bool, StoreError> {
+        self.write(move |tx| device::put(tx, &device, now)).await
+    }
+
+    async fn device_of_user_code(
+        &self,
+        user_code: Digest,
+        now: UnixTime,
+    ) -> Result<Option<DeviceAuthorization>, StoreError> {
+        let Some(id) = self.read::<String>(device::user_code_key(user_code), now).await? else {
+            return Ok(None);
+        };
+        self.read(device::device_key(&id), now).await
+    }
+
+    async fn decide_device(
+        &self,
+        id: &str,
+        approved: bool,
+        now: UnixTime,
+    ) -> Result<Option<DeviceAuthorization>, StoreError> {
+        let id = id.to_owned();
+        self.write(move |tx| device::decide(tx, &id, approved, now)).await
+    }
+
+    async fn poll_device(
+        &self,
+        id: &str,
+        device_code: Digest,
+        client_id: &str,
+        now: UnixTime,
+    ) -> Result<Polled, StoreError> {
+        let (id, client_id) = (id.to_owned(), client_id.to_owned());
+        self.write(move |tx| device::poll(tx, &id, &device_code, &client_id, now)).await
     }
 
     async fn put_session(&self, id: Digest, session: Session, until: UnixTime) -> Result<(), StoreError> {
@@ -230,63 +275,63 @@ impl Store for EmbeddedStore {
     }
 
     async fn put_grant(&self, grant: Grant) -> Result<(), StoreError> {
-        self.write(move |tx| tx.put(&grant_key(&grant.id), &grant, grant.expires_at)).await
+        self.write(move |tx| tx.put(&grants::key(&grant.id), &grant, grant.expires_at)).await
     }
 
     async fn grant(&self, id: &str, now: UnixTime) -> Result<Option<Grant>, StoreError> {
-        self.read(grant_key(id), now).await
+        self.read(grants::key(id), now).await
     }
 
     async fn redeem(&self, id: &str, redemption: Redemption, now: UnixTime) -> Result<Redeemed, StoreError> {
-        let key = grant_key(id);
-        self.write(move |tx| {
-            let Some(mut grant) = tx.row::<Grant>(&key, now)?.map(|row| row.value) else {
-                return Ok(Redeemed::Refused);
-            };
-            let answer = grant.redeem(&redemption, now);
-            if answer != Redeemed::Refused {
-                tx.put(&key, &grant, grant.expires_at)?;
-            }
-            Ok(answer)
-        })
-        .await
+        let id = id.to_owned();
+        self.write(move |tx| grants::redeem(tx, &id, &redemption, now)).await
     }
 
     async fn rotate(&self, id: &str, rotation: Rotation, now: UnixTime) -> Result<Rotated, StoreError> {
-        let key = grant_key(id);
-        self.write(move |tx| {
-            let Some(mut grant) = tx.row::<Grant>(&key, now)?.map(|row| row.value) else {
-                return Ok(Rotated::Refused);
-            };
-            let answer = grant.rotate(&rotation, now);
-            if matches!(answer, Rotated::Fresh | Rotated::Reused) {
-                tx.put(&key, &grant, grant.expires_at)?;
-            }
-            Ok(answer)
-        })
-        .await
+        let id = id.to_owned();
+        self.write(move |tx| grants::rotate(tx, &id, &rotation, now)).await
+    }
+
+    async fn add_opaque_token(&self, id: &str, token: OpaqueToken, now: UnixTime) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.write(move |tx| grants::add_opaque_token(tx, &id, token, now)).await
     }
 
     async fn revoke_grant(&self, id: &str, now: UnixTime) -> Result<(), StoreError> {
-        let key = grant_key(id);
-        self.write(move |tx| {
-            let Some(mut grant) = tx.row::<Grant>(&key, now)?.map(|row| row.value) else { return Ok(()) };
-            grant.revoke(now);
-            tx.put(&key, &grant, grant.expires_at)
-        })
-        .await
+        let id = id.to_owned();
+        self.write(move |tx| grants::revoke(tx, &id, now)).await
+    }
+
+    async fn news(&self, after: Option<Place>, now: UnixTime) -> Result<News, StoreError> {
+        let database = Arc::clone(&self.database);
+        let read = move || {
+            let records = Records::of(&database.begin_read().map_err(tables::backend)?)?;
+            feed::news(&records, after.as_ref(), now)
+        };
+        match tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Closed)?? {
+            Some(news) => Ok(news),
+            None => {
+                let place = self.write(feed::place).await?;
+                Ok(News { place, since: 0, revocations: Vec::new() })
+            }
+        }
     }
 
     async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
         Ok(self.read(KEYS.to_owned(), UnixTime::default()).await?.unwrap_or_default())
     }
 
-    async fn first_signing_key(&self, key: StoredKey) -> Result<Vec<StoredKey>, StoreError> {
+    async fn replace_signing_keys(
+        &self,
+        seen: Vec<StoredKey>,
+        keys: Vec<StoredKey>,
+    ) -> Result<Vec<StoredKey>, StoreError> {
         self.write(move |tx| {
-            if let Some(row) = tx.row::<Vec<StoredKey>>(KEYS, UnixTime::default())? {
-                return Ok(row.value);
+            let kept = tx.row::<Vec<StoredKey>>(KEYS, UnixTime::default())?.map(|row| row.value);
+            let kept = kept.unwrap_or_default();
+            if kept != seen {
+                return Ok(kept);
             }
-            let keys = vec![key];
             tx.put(KEYS, &keys, NEVER)?;
             Ok(keys)
         })
@@ -319,10 +364,6 @@ impl Store for EmbeddedStore {
 const KEYS: &str = "keys";
 const NEVER: UnixTime = UnixTime(u64::MAX);
 
-fn client_key(id: &str) -> String {
-    format!("cl:{id}")
-}
-
 fn pending_key(id: Digest) -> String {
     format!("a:{}", id.encoded())
 }
@@ -336,6 +377,10 @@ fn account_key(subject: &str) -> String {
     format!("acc:{}", Digest::of(subject).encoded())
 }
 
+fn pushed_key(id: Digest) -> String {
+    format!("par:{}", id.encoded())
+}
+
 fn session_key(id: Digest) -> String {
     format!("s:{}", id.encoded())
 }
@@ -344,23 +389,8 @@ fn consent_key(key: &ConsentKey) -> String {
     format!("cons:{}", key.name().encoded())
 }
 
-fn grant_key(id: &str) -> String {
-    format!("g:{id}")
-}
-
 /// Counters are named after addresses and accounts, which are digested: their length is then bounded, and a copy of
 /// the file names nobody who merely failed to sign in.
 fn counter_key(name: &str) -> String {
     format!("rl:{}", Digest::of(name).encoded())
-}
-
-fn make_private(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
-    }
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    let mut permissions = file.metadata()?.permissions();
-    permissions.set_mode(0o600);
-    file.set_permissions(permissions)
 }

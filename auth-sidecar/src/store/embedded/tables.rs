@@ -117,6 +117,24 @@ impl Records {
     ) -> Result<Option<Row<T>>, StoreError> {
         row(&self.0, key, now)
     }
+
+    /// The values whose names lie from `first` to `last`, in their order, but for those that have expired.
+    pub(super) fn range<T: DeserializeOwned>(
+        &self,
+        first: &str,
+        last: &str,
+        now: UnixTime,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut values = Vec::new();
+        for entry in self.0.range(first..=last).map_err(backend)? {
+            let (key, value) = entry.map_err(backend)?;
+            let (end, json) = value.value();
+            if now.0 < end {
+                values.push(parse(key.value(), json)?);
+            }
+        }
+        Ok(values)
+    }
 }
 
 /// Makes both tables, so that readers find them.
@@ -148,10 +166,13 @@ fn row<T: DeserializeOwned>(
     if end <= now.0 {
         return Ok(None);
     }
-    // The message of serde_json may quote the value, which is nobody's business.
-    let value = serde_json::from_slice(json).map_err(|error| {
+    Ok(Some(Row { value: parse(key, json)?, expires_at: UnixTime(end) }))
+}
+
+/// The message of serde_json may quote the value, which is nobody's business.
+fn parse<T: DeserializeOwned>(key: &str, json: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(json).map_err(|error| {
         let kind = key.split_once(':').map_or(key, |(kind, _)| kind);
         StoreError::Corrupt(format!("record of kind {kind}, column {}", error.column()))
-    })?;
-    Ok(Some(Row { value, expires_at: UnixTime(end) }))
+    })
 }

@@ -134,11 +134,21 @@ impl Tokens {
 
     /// Header and claims, unverified.
     pub(crate) fn decoded(&self) -> (Value, Value) {
-        let mut parts = self.access.split('.').map(|part| {
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap_or_default()).unwrap_or(Value::Null)
-        });
-        (parts.next().unwrap(), parts.next().unwrap())
+        decode(&self.access)
     }
+}
+
+/// Header and claims of a JWT, unverified.
+pub(crate) fn decode(token: &str) -> (Value, Value) {
+    let mut parts = token.split('.').map(|part| {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap_or_default()).unwrap_or(Value::Null)
+    });
+    (parts.next().unwrap(), parts.next().unwrap())
+}
+
+/// `at_hash` of an access token beside an ES256 or RS256 ID token.
+pub(crate) fn at_hash(token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(&Sha256::digest(token)[..16])
 }
 
 pub(crate) fn challenge(verifier: &str) -> String {

@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod client;
+pub(crate) mod dpop;
 pub(crate) mod publisher;
 pub(crate) mod signer;
 pub(crate) mod upstream;

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 use serde_json::{Value, json};
 
-use super::browser::{Browser, Page};
+use super::browser::{Browser, Form, Page};
 use super::client::{Client, Tokens, basic, challenge};
 use super::{CONFIGURED_SECRET, ISSUER, World};
 
@@ -156,11 +156,21 @@ impl Upstream {
 /// Opens the link and approves: where the browser leaves for.
 pub(crate) async fn leave(world: &World, browser: &mut Browser, link: &str) -> String {
     let page = browser.get(world, link).await;
+    leave_from(world, browser, &page).await
+}
+
+/// Chooses the provider at this page and approves: where the browser leaves for.
+pub(crate) async fn leave_from(world: &World, browser: &mut Browser, page: &Page) -> String {
+    let form = approval(world, browser, page).await.with("decision", "approve");
+    let page = browser.submit(world, &form).await;
+    page.left_for.unwrap_or_else(|| panic!("not sent to the provider: {} {}", page.status, page.body))
+}
+
+/// Chooses the provider at this page: the form that asks for approval.
+pub(crate) async fn approval(world: &World, browser: &mut Browser, page: &Page) -> Form {
     assert!(page.body.contains("action=\"/signin/x\""), "{page:?}");
     let handle = page.body.split_once("name=\"request\" value=\"").unwrap().1.split_once('"').unwrap().0;
-    let page = browser.get(world, &format!("/signin/x?request={handle}")).await;
-    let page = browser.submit(world, &page.form().with("decision", "approve")).await;
-    page.left_for.unwrap_or_else(|| panic!("not sent to the provider: {} {}", page.status, page.body))
+    browser.get(world, &format!("/signin/x?request={handle}")).await.form()
 }
 
 /// A whole sign-in of a new browser: where it ends.
@@ -172,11 +182,7 @@ pub(crate) async fn arrive(upstream: &Upstream, world: &World, client: &Client) 
 
 /// The tokens of a whole sign-in.
 pub(crate) async fn tokens(upstream: &Upstream, world: &World, client: &Client) -> Tokens {
-    let page = arrive(upstream, world, client).await;
-    let code = page.param("code").unwrap_or_else(|| panic!("no code: {page:?}"));
-    let (status, body) = client.redeem(world, &code, &[]).await;
-    assert_eq!(status, 200, "{body}");
-    Tokens::of(body)
+    crate::openid_connect::redeemed(world, client, &arrive(upstream, world, client).await).await
 }
 
 impl Mock {

@@ -102,8 +102,10 @@ fn filter(guard: &Guard, config: &Value, wasm: &str) -> Value {
                 "vm_id": NAME,
                 "runtime": "envoy.wasm.runtime.v8",
                 "code": {"local": {"filename": wasm}},
-                "capability_restriction_config": {"allowed_capabilities": allowed},
             },
+            // Of the plugin, not of `vm_config`: that is new in Envoy 1.40, and before an unknown field, which restricts nothing.
+            // 1.40 takes both, and warns that this one is deprecated.
+            "capability_restriction_config": {"allowed_capabilities": allowed},
         },
     })
 }

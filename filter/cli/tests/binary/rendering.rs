@@ -22,7 +22,8 @@ fn render_writes_what_envoy_takes() {
         config["vm_config"]["code"]["local"]["filename"],
         json!(world.0.join("f.wasm").to_str().unwrap())
     );
-    let allowed = &config["vm_config"]["capability_restriction_config"]["allowed_capabilities"];
+    // Where Envoy 1.37 looks for it, too.
+    let allowed = &config["capability_restriction_config"]["allowed_capabilities"];
     assert!(allowed.get("random_get").is_some() && allowed.get("proxy_on_request_trailers").is_some());
     // What the filter is given compiles to the version that Envoy is told.
     let given = config["configuration"]["value"].as_str().unwrap();

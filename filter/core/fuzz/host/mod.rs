@@ -185,6 +185,7 @@ impl Driven {
                     next = Some(Event::Taken(outcome, at));
                 }
                 Control::Consult(consult) => next = Some(Event::Consulted(vm.consult(&consult))),
+                Control::Route => next = Some(Event::Routed(None)),
                 Control::Lease(wanted) => {
                     let outcome = vm.lease(&wanted);
                     self.leases.extend((outcome == Some(lease::Outcome::Admitted)).then_some(wanted.tag));

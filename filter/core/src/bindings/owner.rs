@@ -78,13 +78,14 @@ impl fmt::Debug for Handle {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::sync::Arc;
 
     use super::{Handle, Owner};
     use crate::identity::principal::{Identity, Principal};
 
     fn someone(issuer: &str, subject: &str, client: Option<&str>) -> Principal {
         let client = client.map(str::to_owned);
-        Principal::Authenticated(Box::new(Identity { client, ..Identity::named(issuer, subject) }))
+        Principal::Authenticated(Arc::new(Identity { client, ..Identity::named(issuer, subject) }))
     }
 
     #[test]

@@ -26,7 +26,7 @@ const GRAIN: Duration = Duration::from_secs(60);
 
 /// Part of every key, too: a module with another layout uses other keys, because old and new modules share the store
 /// during a rollout.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const ROW_BYTES: usize = 40;
 
 /// What is asked of the table.
@@ -130,12 +130,8 @@ fn place(rows: &mut Vec<Row>, new: Row) {
 fn encode(rows: &[Row]) -> Vec<u8> {
     rows::seal(
         VERSION,
-        rows.iter().map(|row| {
-            let mut bytes = [0; ROW_BYTES];
-            let fields = row.handle.0.into_iter().chain(row.owner.0).chain(row.seen.to_be_bytes());
-            bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
-            bytes
-        }),
+        rows.iter()
+            .map(|row| rows::row::<ROW_BYTES>(&[&row.handle.0, &row.owner.0, &row.seen.to_be_bytes()])),
     )
 }
 
@@ -160,7 +156,7 @@ fn key(kind: Kind, set: u16) -> String {
         Kind::Session => "sessions",
         Kind::Task => "tasks",
     };
-    format!("wicketgate.{kind}.v{VERSION}.{set:03x}")
+    rows::key(kind, VERSION, set)
 }
 
 fn nanos(span: Duration) -> u64 {

@@ -1,10 +1,12 @@
 //! Whose tokens may be accepted? Issuers, judged.
 
 use super::error::{Findings, Place, nearest};
-use super::raw::{RawClaims, RawIssuer, RawJwks, RawValidate};
+use super::raw::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
 use super::units::{format_duration, parse_duration};
 use super::url::Url;
-use crate::identity::issuer::{Algorithm, ClaimNames, Issuer, JwksSource, TokenType, ValidateSource};
+use crate::identity::issuer::{
+    Algorithm, ClaimNames, Issuer, JwksSource, RevocationSource, TokenType, ValidateSource,
+};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -48,6 +50,8 @@ fn compile_one(raw: &RawIssuer, place: &Place, found: &mut Findings) -> Option<I
     );
     let jwks = jwks(&raw.jwks, &url, &place.key("jwks"), found);
     let validate = raw.validate.as_ref().map(|v| validate(v, &url, &place.key("validate"), found));
+    let feed = |raw| revocations(raw, &url, &place.key("revocations"), found);
+    let revocations = raw.revocations.as_ref().map(feed);
     let claims = claims(raw.claims.as_ref(), &place.key("claims"), found);
     Some(Issuer {
         issuer: raw.issuer.clone(),
@@ -55,6 +59,7 @@ fn compile_one(raw: &RawIssuer, place: &Place, found: &mut Findings) -> Option<I
         skew,
         jwks,
         validate,
+        revocations,
         claims,
         token_type: token_type(raw.token_type.as_deref(), &place.key("token_type"), found),
     })
@@ -138,6 +143,23 @@ fn validate(raw: &RawValidate, issuer: &Url, place: &Place, found: &mut Findings
     ValidateSource {
         timeout: span("timeout", &raw.timeout, "5s", Duration::from_millis(1)..=30 * SECOND),
         remember: span("remember", &raw.remember, "30s", SECOND..=600 * SECOND),
+        cluster: raw.cluster.clone(),
+        path: raw.path.clone(),
+        authority,
+    }
+}
+
+fn revocations(raw: &RawRevocations, issuer: &Url, place: &Place, found: &mut Findings) -> RevocationSource {
+    let authority = reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer, place, found);
+    if raw.path.contains('?') {
+        found.error(&place.key("path"), "a query is added to it, so it has none");
+    }
+    let mut span = |key: &str, text: &Option<String>, default: &str, within: RangeInclusive<Duration>| {
+        duration(text.as_deref(), default, within, &place.key(key), found)
+    };
+    RevocationSource {
+        timeout: span("timeout", &raw.timeout, "5s", Duration::from_millis(1)..=30 * SECOND),
+        max_age: span("max_age", &raw.max_age, "5m", 5 * SECOND..=DAY),
         cluster: raw.cluster.clone(),
         path: raw.path.clone(),
         authority,

@@ -11,10 +11,11 @@ use crate::server::{Covers, Limit, Limits};
 use std::time::Duration;
 
 /// Who may share a bucket, as the document spells it.
-const PER: [(&str, Per); 4] = [
+const PER: [(&str, Per); 5] = [
     ("principal", Per::Principal),
     ("client", Per::Client),
     ("organization", Per::Organization),
+    ("source", Per::Source),
     ("server", Per::Server),
 ];
 const MIB: u64 = 1 << 20;
@@ -87,7 +88,7 @@ fn bucket(raw: &RawRate, place: &Place, found: &mut Findings) -> Rate {
 
 /// Buckets for allowed requests: those for everything first.
 fn rates(raw: &RawLimits, place: &Place, found: &mut Findings) -> Vec<Limit> {
-    let whole = [&raw.principal, &raw.client, &raw.organization, &raw.server];
+    let whole = [&raw.principal, &raw.client, &raw.organization, &raw.source, &raw.server];
     let mut limits = Vec::new();
     for ((word, per), raw) in PER.iter().zip(whole) {
         limits.extend(raw.as_ref().map(|raw| Limit {

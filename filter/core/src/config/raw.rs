@@ -58,6 +58,8 @@ pub struct RawIssuer {
     /// Where it is asked about opaque tokens: the `validate` call of the authorization server's internal API. Default: it
     /// issues none, and every token must be a JWT.
     pub validate: Option<RawValidate>,
+    /// Where it says once a second which tokens it has withdrawn. Default: nowhere; a token counts until it expires.
+    pub revocations: Option<RawRevocations>,
     /// Leeway for `exp` and `nbf`, at most 60s. Default 30s.
     pub clock_skew: Option<String>,
     /// The `typ` of its access tokens: `at+jwt` (RFC 9068), or `JWT` for issuers that do not follow it; then tokens
@@ -67,7 +69,12 @@ pub struct RawIssuer {
     pub claims: Option<RawClaims>,
 }
 
-mapping!(RawIssuer, "a mapping", [issuer, algorithms, jwks], [validate, clock_skew, token_type, claims]);
+mapping!(
+    RawIssuer,
+    "a mapping",
+    [issuer, algorithms, jwks],
+    [validate, revocations, clock_skew, token_type, claims]
+);
 
 /// A JWKS endpoint, reached through a cluster of Envoy.
 #[derive(Clone, Debug)]
@@ -110,6 +117,29 @@ pub struct RawValidate {
 }
 
 mapping!(RawValidate, "a mapping", [cluster, path], [authority, timeout, remember]);
+
+/// A feed of revocations, reached through a cluster of Envoy.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Revocations")
+)]
+pub struct RawRevocations {
+    /// The name of the cluster in Envoy's configuration.
+    pub cluster: String,
+    /// The path, beginning with `/`, without a query.
+    pub path: String,
+    /// The `:authority` to send. Default: the issuer's host.
+    pub authority: Option<String>,
+    /// How long one poll may take, at most 30s. Default 5s.
+    pub timeout: Option<String>,
+    /// How old the last news may become, 5s to 24h. Then `validate` is asked about each token; without it none counts, and
+    /// streams end. Default 5m.
+    pub max_age: Option<String>,
+}
+
+mapping!(RawRevocations, "a mapping", [cluster, path], [authority, timeout, max_age]);
 
 /// Names of claims.
 #[derive(Clone, Debug, Default)]
@@ -155,7 +185,8 @@ pub struct RawServer {
     /// Scopes named in the metadata and in the challenge to a request without a credential.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub scopes: Vec<String>,
-    /// Revisions of MCP that it accepts, such as `2025-11-25`. Default: all that the gateway knows.
+    /// Revisions of MCP that it accepts, such as `2025-11-25`. A request without `MCP-Protocol-Version` is of 2025-03-26 but
+    /// for `initialize`, to which the server answers with the one it speaks. Default: all that the gateway knows.
     pub versions: Option<Vec<String>>,
     /// Revisions of MCP that are newer than all that the gateway knows: `refuse` answers -32022, so that clients speak an
     /// older one; `inspect` reads them as 2026-07-28, which `versions` must hold. Default `refuse`.
@@ -185,7 +216,8 @@ pub struct RawMatch {
     /// This path and everything below it. Default: the path of `url`.
     pub path: Option<String>,
     /// The names of Envoy's routes that lead to it. What Envoy routes otherwise is refused, so that both always mean the
-    /// same server. Default: any route.
+    /// same server. Envoy picks a route again once the filter has taken header fields out, and no filter is told, so let no
+    /// route of these paths depend on a field that goes no further. Default: any route.
     pub routes: Option<Vec<String>>,
 }
 
@@ -227,6 +259,8 @@ pub struct RawLimits {
     pub client: Option<RawRate>,
     /// For allowed requests of one organization, all its principals together. Default: none.
     pub organization: Option<RawRate>,
+    /// For allowed requests of one source address (of IPv6 the /64 network), whoever makes them. Default: none.
+    pub source: Option<RawRate>,
     /// For all allowed requests to the server. Default: none.
     pub server: Option<RawRate>,
     /// For allowed requests with some methods. Every entry that matches applies.
@@ -244,7 +278,19 @@ mapping!(
     RawLimits,
     "a mapping",
     [],
-    [request_bytes, response_bytes, flood, principal, client, organization, server, methods, tools, streams]
+    [
+        request_bytes,
+        response_bytes,
+        flood,
+        principal,
+        client,
+        organization,
+        source,
+        server,
+        methods,
+        tools,
+        streams
+    ]
 );
 
 /// A size: a number of bytes, or a text such as `64KiB` or `1MiB`.
@@ -277,7 +323,7 @@ pub struct RawNamedLimit {
     pub rate: String,
     /// How many at once. Default: the number in `rate`.
     pub burst: Option<u32>,
-    /// Who shares it: `principal`, `client`, `organization`, or `server` for everybody. Default `principal`.
+    /// Who shares it: `principal`, `client`, `organization`, `source` (an address), or `server` for everybody. Default `principal`.
     pub per: Option<String>,
 }
 

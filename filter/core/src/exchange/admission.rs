@@ -23,9 +23,11 @@ pub(super) struct Admission {
     asks: VecDeque<Ask>,
 }
 
-/// One thing to ask. Sessions come first, so that nothing is spent on one that is not the caller's.
+/// One thing to ask. Nothing is spent on what goes elsewhere, or on a session that is not the caller's.
 #[derive(Clone, Debug)]
 enum Ask {
+    /// Where Envoy sends it, now that headers which it may have chosen by are gone.
+    Route,
     Session(Consult),
     Task(Consult, String),
     Stream(Lease),
@@ -47,6 +49,7 @@ impl Exchange {
         let server = self.server(world.guard)?;
         let source = self.facts.source.as_deref();
         let mut asks = VecDeque::new();
+        asks.extend(server.place.routes.as_ref().map(|_| Ask::Route));
         asks.extend(self.facts.session.as_deref().map(|id| {
             let binding = bound(Kind::Session, server, id, who, source);
             Ask::Session(Consult { binding, question: question(server.unknown) })
@@ -78,6 +81,11 @@ impl Exchange {
         world: &mut World<'_>,
     ) -> Result<Control, Denial> {
         match (admission.asks.pop_front(), event) {
+            (Some(Ask::Route), Event::Routed(route)) => {
+                if !self.server(world.guard)?.place.is_behind(route.as_deref()) {
+                    return Err(Denial::Internal("Envoy chose another route"));
+                }
+            }
             (Some(Ask::Session(_)), Event::Consulted(finding)) => own_session(*finding)?,
             // What a client says of a task may be of one of its own, which no server handed out.
             (Some(Ask::Task(..)), Event::Consulted(Some(Finding::Unknown))) if self.is_notification() => {}
@@ -95,6 +103,7 @@ impl Exchange {
 
     fn ask(&mut self, admission: Box<Admission>, world: &mut World<'_>) -> Result<Control, Denial> {
         let control = match admission.asks.front() {
+            Some(Ask::Route) => Control::Route,
             Some(Ask::Session(consult) | Ask::Task(consult, _)) => Control::Consult(*consult),
             Some(Ask::Stream(lease)) => Control::Lease(*lease),
             Some(Ask::Buckets(takes, _)) => Control::Take(takes.clone()),

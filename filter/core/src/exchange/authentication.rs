@@ -136,7 +136,7 @@ impl Exchange {
         let server = self.server(world.guard)?;
         let rate = server.limits.flood;
         self.facts.footing = Footing::of(&verified, waiting.credential.take(), &server.resource);
-        let principal = Principal::Authenticated(Box::new(verified.identity));
+        let principal = Principal::Authenticated(verified.identity);
         let tag = Tag::caller(&server.name, &principal, None, rate);
         self.facts.principal = Some(principal.clone());
         waiting.principal = Some(principal);

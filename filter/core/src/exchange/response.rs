@@ -10,7 +10,7 @@ use crate::denial::Denial;
 use crate::head::ResponseHead;
 use crate::limits::held::{Held, Share};
 use crate::limits::size::Counted;
-use crate::mcp::method::Method;
+use crate::mcp::method::{Method, Place};
 use crate::mcp::operation::{Operation, Target};
 use crate::mcp::sse::meter::Meter;
 use crate::mcp::versions::{Era, Revision};
@@ -26,7 +26,7 @@ pub(super) struct Answering {
     limit: u64,
 }
 
-/// Whether list results can be in an answer.
+/// Whether list results can be in an answer, or notifications of what only some may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lists {
     /// It was asked for one.
@@ -62,12 +62,15 @@ impl Answering {
         takes_tasks: bool,
         limit: u64,
     ) -> Self {
-        let asked =
-            |o: &Operation| o.method == Operation::STREAM || Method::find(&o.method).is_some_and(|m| m.lists);
+        let method = |o: &Operation| Method::find(&o.method);
+        let asked = |o: &Operation| o.method == Operation::STREAM || method(o).is_some_and(|m| m.lists);
+        let subscribed = operation.and_then(method).is_some_and(|m| m.place == Place::Subscriptions);
         let lists = match revision {
             _ if operation.is_none_or(asked) => Lists::Asked,
             // Nobody knows yet where a newer one has lists.
-            Some(revision) if revision.era() == Era::Modern && !takes_tasks && !newer => Lists::Never,
+            Some(revision) if revision.era() == Era::Modern && !takes_tasks && !newer && !subscribed => {
+                Lists::Never
+            }
             _ => Lists::Possible,
         };
         Self { lists, shape: Shape::Counted(Counted::new(limit)), limit }
@@ -135,7 +138,15 @@ impl Exchange {
         let plain = head.headers.one("content-encoding").is_ok_and(|e| e.is_none_or(|e| e == "identity"));
         // Of whatever status: clients read the result in an error's body, too.
         let inspected = answering.lists != Lists::Never && !end;
+        if head.headers.has("www-authenticate") {
+            // Where to log in for this URL is ours to say; an upstream could send clients to a server of its own.
+            self.effects.push(Effect::RemoveResponseHeader("www-authenticate"));
+        }
         match media.as_str() {
+            // It would count for no principal.
+            "text/event-stream" if self.facts.unanswered && !end => {
+                return Err(Denial::UnsafeResponse("a stream where no answer is due"));
+            }
             "text/event-stream" | "application/json" if inspected && !plain => {
                 return Err(Denial::UnsafeResponse("content-encoding"));
             }
@@ -152,6 +163,9 @@ impl Exchange {
                 answering.shape = Shape::Whole(head.status);
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
                 return Ok(Control::Hold);
+            }
+            _ if inspected && resembles_one_read(head) => {
+                return Err(Denial::UnsafeResponse("content-type"));
             }
             _ if inspected && answering.lists == Lists::Asked && (200..300).contains(&head.status) => {
                 return Err(Denial::UnsafeResponse("content-type of a list"));
@@ -188,6 +202,9 @@ impl Exchange {
             Shape::Whole(status) => {
                 let status = *status;
                 let filtered = filter_list(bytes, self.facts.revision, &mut self.visible(world)?)?;
+                if filtered.hidden {
+                    return Err(Denial::UnsafeResponse("a notification of what may not be seen"));
+                }
                 self.hand_out_tasks(&filtered.created, world)?;
                 self.removed(cut_out(filtered.report));
                 self.effects.extend(filtered.body.map(Effect::ReplaceResponseBody));
@@ -246,6 +263,13 @@ fn is_utf8(media: &str) -> bool {
         let value = value.trim().trim_matches('"');
         value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8")
     })
+}
+
+/// Whether some client reads an answer of this media type as JSON or an event stream, though it is called otherwise: there
+/// are such that look at its beginning, or for a word in it.
+fn resembles_one_read(head: &ResponseHead) -> bool {
+    let media = head.headers.one("content-type").ok().flatten().unwrap_or_default().to_ascii_lowercase();
+    media.contains("application/json") || media.contains("text/event-stream")
 }
 
 /// Entries that the client does not see.

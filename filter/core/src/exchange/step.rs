@@ -38,6 +38,8 @@ pub enum Event<'a> {
     Consulted(Option<Finding>),
     /// What became of [`Control::Lease`]; `None` when the store could not be read or written.
     Leased(Option<lease::Outcome>),
+    /// The host's route (`xds.route_name`) that [`Control::Route`] asked for; `None` when the host gives none.
+    Routed(Option<String>),
     /// The time that [`super::Exchange::deadline`] names has come.
     Expired,
     /// What [`super::Exchange::footing`] names does not hold any more.
@@ -85,6 +87,8 @@ pub enum Control {
     Take(Vec<Take>),
     /// Ask whose something is, and feed [`Event::Consulted`] at once.
     Consult(Consult),
+    /// Say which route the host would take now, after all changes to the headers, and feed [`Event::Routed`] at once.
+    Route,
     /// Count one more stream until the exchange ends, however it does, and feed [`Event::Leased`] at once.
     Lease(Lease),
     /// Answer the client; nothing (more) goes to the upstream.

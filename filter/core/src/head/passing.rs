@@ -36,6 +36,20 @@ const ORDERS: [&str; 9] = [
     "x-rewrite-url",
 ];
 
+/// Fields that are judged or set here. With underscores instead of hyphens they are other names to us and to Envoy, and the
+/// same to every server behind CGI, WSGI or Rack; the reference configuration refuses such names, a mesh need not.
+const JUDGED: [&str; 9] = [
+    "accept",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "last-event-id",
+    "origin",
+    "transfer-encoding",
+    "x-request-id",
+];
+
 /// An answer that comes compressed could not be read.
 const ENCODINGS: &str = "accept-encoding";
 
@@ -60,6 +74,11 @@ const NEVER_TRAILERS: [&str; 14] = [
 
 /// Whether the request header `name` is removed before the request goes upstream.
 pub fn is_removed(name: &str) -> bool {
+    if name.contains('_') {
+        let meant = name.replace('_', "-");
+        let judged = JUDGED.iter().any(|judged| judged.eq_ignore_ascii_case(&meant));
+        return judged || is_removed_from_trailers(&meant);
+    }
     let is = |other: &&str| other.eq_ignore_ascii_case(name);
     begins(name, OURS)
         || CREDENTIALS.iter().any(is)
@@ -103,7 +122,18 @@ mod tests {
             assert!(is_removed(name) && is_removed_from_trailers(name), "{name}");
         }
         for name in [
+            "mcp_session_id",
+            "Mcp_Name",
+            "x_http_method_override",
+            "x_forwarded_for",
+            "content_type",
+            "host",
+        ] {
+            assert!(is_removed(name) == name.contains('_') && is_removed_from_trailers(name), "{name}");
+        }
+        for name in [
             "accept",
+            "x_custom",
             "mcp-session-id",
             "x-wicketgate",
             "authorization-x",

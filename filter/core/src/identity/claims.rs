@@ -44,7 +44,9 @@ pub(super) fn validate(
         // RFC 7800: bound to a key that a bearer does not prove to have (DPoP, mTLS).
         return Err("sender-constrained token presented as bearer");
     }
-    identity(members, issuer, expires)
+    // Rounded down: whoever was withdrawn within this second was so after it was issued.
+    let issued = seconds(members, "iat", &Round::Down)?;
+    Ok(Identity { issued, ..identity(members, issuer, expires)? })
 }
 
 /// `exp`, `nbf` and `iat` (RFC 7519 sections 4.1.4 to 4.1.6); gives `exp`.
@@ -110,6 +112,7 @@ fn identity(members: &Members, issuer: &Issuer, expires: Timestamp) -> Result<Id
         roles: list(at(members, roles), false, "roles claim is not a list of strings")?,
         organization: name(at(members, organization), "organization claim is not a name")?,
         grant: name(members.get("grant_id"), "grant_id is not a name")?,
+        issued: None,
         expires,
     })
 }

@@ -1,6 +1,7 @@
 //! What does an identity rest on while a stream lasts, besides time? A token that is good when a stream begins may be
 //! revoked, or its key withdrawn, hours before it would expire.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::credential::Credential;
@@ -8,14 +9,16 @@ use super::issuer::Issuer;
 use super::jwt::{Fault, Verified};
 use super::key::KeyMark;
 use super::memory::Memory;
+use super::principal::Identity;
+use super::revocations;
 use super::validation::{self, Question};
 use crate::time::Timestamp;
 
 /// What must go on holding.
 #[derive(Clone, Debug)]
 pub enum Footing {
-    /// The issuer (its index) still publishes the key that signed.
-    Key(usize, KeyMark),
+    /// The issuer (its index) still publishes the key that signed, and has not withdrawn what it signed for them.
+    Key(usize, KeyMark, Arc<Identity>),
     /// The issuer still vouches for the token.
     Word(Word),
 }
@@ -50,7 +53,7 @@ impl Footing {
     /// That of a token that was accepted for `resource`. `None` without the token where the issuer would have to be asked.
     pub fn of(verified: &Verified, credential: Option<Credential>, resource: &str) -> Option<Self> {
         match verified.key {
-            Some(mark) => Some(Self::Key(verified.issuer, mark)),
+            Some(mark) => Some(Self::Key(verified.issuer, mark, Arc::clone(&verified.identity))),
             None => credential.map(|credential| {
                 let question = Question::new(verified.issuer, credential, resource.to_owned());
                 Self::Word(Word { question, until: verified.until, next: verified.until })
@@ -58,13 +61,15 @@ impl Footing {
         }
     }
 
-    /// How it stands, as far as this VM knows. Keys that could not be refreshed for so long that they are stale are gone.
+    /// How it stands, as far as this VM knows. Keys that could not be refreshed for so long that they are stale are gone, and
+    /// so is what a feed has withdrawn, or would have to speak of that was not heard for too long.
     pub fn stands(&self, memory: &Memory, now: Timestamp) -> Standing {
         match self {
-            Self::Key(issuer, mark) => match memory.keys.keys(*issuer, now) {
-                Some(keys) if keys.has(*mark) => Standing::Firm,
-                _ => Standing::Gone,
-            },
+            Self::Key(issuer, mark, identity) => {
+                let published = memory.keys.keys(*issuer, now).is_some_and(|keys| keys.has(*mark));
+                let good = memory.revocations.standing(*issuer, identity, now) == revocations::Standing::Good;
+                if published && good { Standing::Firm } else { Standing::Gone }
+            }
             Self::Word(word) if now < word.until => Standing::Firm,
             Self::Word(word) if word.until.plus(Self::PATIENCE) <= now => Standing::Gone,
             Self::Word(word) if now < word.next => Standing::Firm,

@@ -15,6 +15,8 @@ pub struct Issuer {
     pub jwks: JwksSource,
     /// Where it is asked about opaque tokens; `None` where it has none.
     pub validate: Option<ValidateSource>,
+    /// Where it says which tokens it has withdrawn; `None` where it does not.
+    pub revocations: Option<RevocationSource>,
     /// Which claims hold what rules read.
     pub claims: ClaimNames,
     /// Which `typ` its access tokens carry.
@@ -75,6 +77,21 @@ pub struct ValidateSource {
     pub timeout: Duration,
     /// How long a good answer is believed: a token that is revoked lives on so long at most.
     pub remember: Duration,
+}
+
+/// A feed of revocations ([`super::revocations`]), behind an Envoy cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationSource {
+    /// The name of the Envoy cluster.
+    pub cluster: String,
+    /// The `:authority` to send.
+    pub authority: String,
+    /// The path, beginning with `/`, without a query.
+    pub path: String,
+    /// How long one poll may take.
+    pub timeout: Duration,
+    /// How old the last news may become: then the issuer is asked about each token, or none counts.
+    pub max_age: Duration,
 }
 
 /// Names of the claims that rules read; dots walk into objects (`realm_access.roles`).

@@ -2,6 +2,8 @@
 //!
 //! Cheap checks come first: a token that is not for us, or not of our issuers, costs no signature and no fetch of keys.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -34,7 +36,7 @@ pub struct Expected<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Who it speaks for.
-    pub identity: Identity,
+    pub identity: Arc<Identity>,
     /// The issuer's index in the configuration.
     pub issuer: usize,
     /// The key that signed it; `None` for a token that its issuer vouched for.
@@ -106,6 +108,9 @@ pub fn verify_with(
     host: &HostSignatures,
     now: Timestamp,
 ) -> Result<Verified, Fault> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Fault::Invalid("token too long"));
+    }
     let parts = Parts::split(token)?;
     let header = Header::parse(parts.header)?;
     let payload = decode(parts.payload, "payload is not unpadded base64url")?;
@@ -122,7 +127,32 @@ pub fn verify_with(
         return Err(FORGED);
     }
     let until = identity.expires;
-    Ok(Verified { identity, issuer: index, key: Some(key.mark()), until })
+    Ok(Verified { identity: Arc::new(identity), issuer: index, key: Some(key.mark()), until })
+}
+
+/// What an issuer (its index) has signed that is no token: a JWS of exactly this `typ`, of any length.
+///
+/// # Errors
+/// As [`verify_with`].
+pub(super) fn statement(
+    text: &str,
+    typ: &str,
+    (index, issuer): (usize, &Issuer),
+    ring: &KeyRing,
+    host: &HostSignatures,
+    now: Timestamp,
+) -> Result<Members, Fault> {
+    let parts = Parts::split(text)?;
+    let header = Header::parse(parts.header)?;
+    if !issuer.algorithms.contains(&header.algorithm) || header.typ.as_deref() != Some(typ) {
+        return Err(Fault::Invalid("alg or typ is not that of such a statement"));
+    }
+    let payload = decode(parts.payload, "payload is not unpadded base64url")?;
+    let signature = decode(parts.signature, "signature is not unpadded base64url")?;
+    if !find_key(ring, index, &header, now)?.signed(parts.signed, &signature, host) {
+        return Err(FORGED);
+    }
+    json::object(&payload).map_err(|()| Fault::Invalid("payload is not a JSON object with unique members"))
 }
 
 // === impl Expected ===
@@ -152,9 +182,6 @@ impl From<Fault> for Denial {
 
 impl<'t> Parts<'t> {
     fn split(token: &'t str) -> Result<Self, Fault> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(Fault::Invalid("token too long"));
-        }
         let split = || {
             let (signed, signature) = token.rsplit_once('.')?;
             let (header, payload) = signed.split_once('.')?;

@@ -7,12 +7,16 @@ use super::jwks::KeySet;
 use super::jwt::{self, Expected, Fault, Verified};
 use super::key_ring::KeyRing;
 use super::refused_tokens::RefusedTokens;
+use super::revocations::{self, Revocations, Standing};
 use super::token_cache::{Digested, TokenCache};
 use super::validation;
 use crate::time::Timestamp;
 
 /// Verified tokens, and refused ones, that one VM remembers; an entry takes under 1 KiB as a rule and 8 KiB at most.
 const TOKENS: usize = 4096;
+
+/// That of a token which its issuer's feed names.
+const WITHDRAWN: Fault = Fault::Invalid("withdrawn by its issuer");
 
 /// The memory of one VM under one configuration.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub struct Memory {
     pub keys: KeyRing,
     /// What the host checks for us; nothing unless it is set.
     pub host: HostSignatures,
+    /// What issuers have withdrawn.
+    pub revocations: Revocations,
     tokens: TokenCache,
     refused: RefusedTokens,
 }
@@ -33,6 +39,7 @@ impl Memory {
         Self {
             keys: KeyRing::new(issuers),
             host: HostSignatures::NONE,
+            revocations: Revocations::new(issuers),
             tokens: TokenCache::new(TOKENS),
             refused: RefusedTokens::new(TOKENS),
         }
@@ -48,11 +55,16 @@ impl Memory {
             if let Some(before) = old_issuers.iter().position(same) {
                 new.keys.take_over(at, &old.keys, before);
             }
+            let same = |i: &Issuer| i.issuer == issuer.issuer && i.revocations == issuer.revocations;
+            if let Some(before) = old_issuers.iter().position(same) {
+                new.revocations.take_over(at, &old.revocations, before);
+            }
         }
         new
     }
 
-    /// What is remembered of this credential at a server: what it proves, or that it was refused a moment ago.
+    /// What is remembered of this credential at a server: what it proves, or that it was refused a moment ago. What a key
+    /// proves is not remembered longer than the key may be used without hearing of its issuer.
     ///
     /// `server` is the server's index: what is verified for one is not for another.
     ///
@@ -68,7 +80,42 @@ impl Memory {
         if self.refused.holds(&digest, now) {
             return Err(Fault::Invalid("refused a moment ago"));
         }
-        Ok(self.tokens.get(&digest, now))
+        let firm =
+            |v: &&Verified| v.key.is_none_or(|key| self.keys.keys(v.issuer, now).is_some_and(|k| k.has(key)));
+        let Some(found) = self.tokens.get(&digest, now).filter(firm) else { return Ok(None) };
+        match self.revocations.standing(found.issuer, &found.identity, now) {
+            Standing::Revoked => Err(WITHDRAWN),
+            // What the issuer vouched for when it was asked needs no other news.
+            Standing::Unheard if found.key.is_some() => Ok(None),
+            Standing::Good | Standing::Unheard => Ok(Some(found)),
+        }
+    }
+
+    /// What an issuer's feed of revocations says, as it came.
+    ///
+    /// # Errors
+    /// Why it is not believed; nothing is changed then.
+    pub fn hear(&mut self, index: usize, issuer: &Issuer, feed: &[u8], now: Timestamp) -> Result<(), Fault> {
+        let text = std::str::from_utf8(feed).map_err(|_| Fault::Invalid("a feed that is no text"))?;
+        let said = jwt::statement(text, revocations::TYPE, (index, issuer), &self.keys, &self.host, now)?;
+        self.revocations.hear(index, issuer, &said, now).map_err(Fault::Invalid)
+    }
+
+    /// What a good signature is worth by the feed of its issuer.
+    fn unwithdrawn(
+        &self,
+        verified: Verified,
+        expected: &Expected<'_>,
+        now: Timestamp,
+    ) -> Result<Verified, Fault> {
+        match self.revocations.standing(verified.issuer, &verified.identity, now) {
+            Standing::Good => Ok(verified),
+            Standing::Revoked => Err(WITHDRAWN),
+            Standing::Unheard if expected.asked_about_opaque() == Some(verified.issuer) => {
+                Err(Fault::NeedValidation { issuer: verified.issuer })
+            }
+            Standing::Unheard => Err(Fault::Unanswered),
+        }
     }
 
     /// What the credential proves: verified now, and remembered. A forged one is remembered too.
@@ -87,7 +134,8 @@ impl Memory {
         {
             return Err(Fault::NeedValidation { issuer });
         }
-        let verified = jwt::verify_with(credential.token(), expected, &self.keys, &self.host, now);
+        let verified = jwt::verify_with(credential.token(), expected, &self.keys, &self.host, now)
+            .and_then(|verified| self.unwithdrawn(verified, expected, now));
         let digest = Digested::of(server, credential.token());
         match &verified {
             Ok(verified) => self.tokens.insert(digest, verified.clone(), now),
@@ -113,7 +161,11 @@ impl Memory {
         let index = expected.asked_about_opaque().ok_or(Fault::Unanswered)?;
         let issuer = expected.issuers.get(index).ok_or(Fault::Unanswered)?;
         let verified = validation::read(answer, issuer, expected.audience, now)
-            .map(|(identity, until)| Verified { identity, issuer: index, key: None, until });
+            .map(|(identity, until)| Verified { identity: identity.into(), issuer: index, key: None, until })
+            .and_then(|v| match self.revocations.standing(index, &v.identity, now) {
+                Standing::Revoked => Err(WITHDRAWN),
+                Standing::Good | Standing::Unheard => Ok(v),
+            });
         let digest = Digested::of(server, credential.token());
         match &verified {
             Ok(verified) => self.tokens.insert(digest, verified.clone(), now),

@@ -13,5 +13,6 @@ pub mod memory;
 pub mod origin;
 pub mod principal;
 pub mod refused_tokens;
+pub mod revocations;
 pub mod token_cache;
 pub mod validation;

@@ -1,5 +1,7 @@
 //! Who is it? The authenticated subject that rules, limits and audit records name.
 
+use std::sync::Arc;
+
 use crate::time::Timestamp;
 
 /// Who stands behind a request, after every check has passed.
@@ -7,8 +9,8 @@ use crate::time::Timestamp;
 pub enum Principal {
     /// No credential was presented. Only rules that say `anonymous` match.
     Anonymous,
-    /// A verified access token.
-    Authenticated(Box<Identity>),
+    /// A verified access token; all requests with it share what it says.
+    Authenticated(Arc<Identity>),
 }
 
 /// What a verified token says of its holder. Identity is (issuer, subject), never an e-mail address.
@@ -30,6 +32,8 @@ pub struct Identity {
     pub organization: Option<String>,
     /// The grant that the token came from (`grant_id`).
     pub grant: Option<String>,
+    /// `iat`, where the token says it.
+    pub issued: Option<Timestamp>,
     /// `exp`: nothing may be done, and no stream stay open, past this.
     pub expires: Timestamp,
 }
@@ -47,6 +51,7 @@ impl Identity {
             roles: Vec::new(),
             organization: None,
             grant: None,
+            issued: None,
             expires: Timestamp::from_secs(1),
         }
     }

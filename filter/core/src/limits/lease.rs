@@ -24,8 +24,14 @@ pub const TERM: Duration = Duration::from_secs(30);
 
 /// Part of every key, too: a module with another layout uses other keys, because old and new modules share the store
 /// during a rollout.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const ROW_BYTES: usize = 36;
+
+/// How many places that have become free one VM may keep for a moment, for the next streams of the same principal: a
+/// sixteenth of the limit, so that others are refused too early only close to a limit that is large, and not for long.
+pub const fn spare(most: u32) -> u32 {
+    most / 16
+}
 
 /// One VM: a random number, its own from start to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -165,11 +171,8 @@ fn encode(rows: &[Row]) -> Vec<u8> {
     rows::seal(
         VERSION,
         rows.iter().map(|row| {
-            let mut bytes = [0; ROW_BYTES];
-            let numbers = row.holder.0.to_be_bytes().into_iter().chain(row.count.to_be_bytes());
-            let fields = row.tag.0.into_iter().chain(numbers).chain(row.until.as_nanos().to_be_bytes());
-            bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
-            bytes
+            let (holder, until) = (row.holder.0.to_be_bytes(), row.until.as_nanos().to_be_bytes());
+            rows::row::<ROW_BYTES>(&[&row.tag.0, &holder, &row.count.to_be_bytes(), &until])
         }),
     )
 }
@@ -193,7 +196,7 @@ fn decode(bytes: Option<&[u8]>) -> Option<Vec<Row>> {
 }
 
 fn key(set: u16) -> String {
-    format!("wicketgate.streams.v{VERSION}.{set:03x}")
+    rows::key("streams", VERSION, set)
 }
 
 #[cfg(test)]

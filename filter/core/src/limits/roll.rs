@@ -21,11 +21,11 @@ pub const SEATS: u16 = 512;
 /// How long a VM counts as alive that says nothing.
 pub const TERM: Duration = lease::TERM;
 
-/// The most issuers of one VM whose keys are told.
-pub const ISSUERS: usize = 64;
+/// The most issuers, and feeds of issuers, of one VM of which it is told when they were last heard.
+pub const ISSUERS: usize = 128;
 
 /// Part of every key, too: see [`lease`].
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const CHUNK: usize = 16;
 
 /// What stands for an issuer in a row: the first 64 bits of the SHA-256 of its name.
@@ -43,7 +43,8 @@ pub struct Load {
     pub streams: u32,
     /// Bytes held of unfinished events.
     pub held: u64,
-    /// When the keys of each issuer were fetched, `None` where there are none that may be used. At most [`ISSUERS`].
+    /// When the keys of each issuer were fetched, `None` where there are none that may be used, and each feed was heard. At most
+    /// [`ISSUERS`].
     pub keys: Vec<(IssuerTag, Option<Timestamp>)>,
 }
 
@@ -90,7 +91,7 @@ pub struct Totals {
 
 /// The key of a seat.
 pub fn seat_key(seat: u16) -> String {
-    format!("wicketgate.vms.v{VERSION}.{seat:03x}")
+    rows::key("vms", VERSION, seat)
 }
 
 /// The keys of all seats. The adapter creates at start those that are absent, with [`free`].
@@ -106,7 +107,7 @@ pub fn free() -> Vec<u8> {
 /// What the bytes of a seat say.
 pub fn read(bytes: &[u8], now: Timestamp) -> Seat {
     let Some(chunks) = rows::open::<CHUNK>(VERSION, 3 + ISSUERS, Some(bytes)) else { return Seat::Corrupt };
-    match decode(&chunks) {
+    match decode(chunks) {
         _ if chunks.is_empty() => Seat::Free,
         None => Seat::Corrupt,
         Some(row) if row.until > now => Seat::Taken(row),
@@ -124,18 +125,18 @@ pub fn is_beyond(row: &Row, now: Timestamp) -> bool {
 pub fn write(holder: Holder, load: &Load, now: Timestamp) -> (Vec<u8>, Timestamp) {
     let until = now.plus(TERM);
     let head = [
-        chunk(&[&holder.0.to_be_bytes(), &until.as_nanos().to_be_bytes()]),
-        chunk(&[
+        rows::row(&[&holder.0.to_be_bytes(), &until.as_nanos().to_be_bytes()]),
+        rows::row(&[
             &load.undecided.to_be_bytes(),
             &load.decided.to_be_bytes(),
             &load.streams.to_be_bytes(),
             &[0; 4],
         ]),
-        chunk(&[&load.held.to_be_bytes(), &[0; 8]]),
+        rows::row(&[&load.held.to_be_bytes(), &[0; 8]]),
     ];
     let keys = load.keys.iter().take(ISSUERS).map(|(issuer, since)| {
         let since = since.map_or(0, |since| since.as_nanos().max(1));
-        chunk(&[&issuer.0.to_be_bytes(), &since.to_be_bytes()])
+        rows::row::<CHUNK>(&[&issuer.0.to_be_bytes(), &since.to_be_bytes()])
     });
     let chunks: Vec<_> = head.into_iter().chain(keys).collect();
     (rows::seal(VERSION, chunks.into_iter()), until)
@@ -146,7 +147,16 @@ pub fn write(holder: Holder, load: &Load, now: Timestamp) -> (Vec<u8>, Timestamp
 impl IssuerTag {
     /// The tag of an issuer by its name, which is its URL.
     pub fn of(issuer: &str) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = rows::name(b"issuer", &[issuer.as_bytes()]);
+        Self::named(b"issuer", issuer)
+    }
+
+    /// The same of its feed of revocations.
+    pub fn of_feed(issuer: &str) -> Self {
+        Self::named(b"feed", issuer)
+    }
+
+    fn named(kind: &[u8], issuer: &str) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = rows::name(kind, &[issuer.as_bytes()]);
         Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }
 }
@@ -170,12 +180,6 @@ impl Totals {
             }
         }
     }
-}
-
-fn chunk(parts: &[&[u8]]) -> [u8; CHUNK] {
-    let mut bytes = [0; CHUNK];
-    bytes.iter_mut().zip(parts.iter().copied().flatten()).for_each(|(to, from)| *to = *from);
-    bytes
 }
 
 fn decode(chunks: &[[u8; CHUNK]]) -> Option<Row> {

@@ -12,7 +12,7 @@ use super::rate::Rate;
 use super::tag::Tag;
 use super::token_bucket::Bucket;
 use crate::denial::Denial;
-use crate::rows::check_sum;
+use crate::rows;
 use crate::salt::Salt;
 use crate::time::Timestamp;
 
@@ -29,7 +29,7 @@ pub const WAYS: usize = 16;
 
 /// What a set's bytes begin with, and part of its key: a module with another layout uses other keys, because old and new
 /// modules share the store during a rollout.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const ENTRY_BYTES: usize = 36;
 
 /// What became of a request for tokens.
@@ -160,38 +160,22 @@ impl Set {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(2 + self.0.len() * ENTRY_BYTES + 4);
-        bytes.push(VERSION);
-        bytes.push(u8::try_from(self.0.len()).unwrap_or(u8::MAX));
-        for (tag, bucket) in &self.0 {
-            bytes.extend(tag.0);
-            bytes.extend(bucket.at.to_be_bytes());
-            bytes.extend(bucket.full.to_be_bytes());
-            bytes.extend(bucket.part.to_be_bytes());
-        }
-        let sum = check_sum(&bytes);
-        bytes.extend(sum.to_be_bytes());
-        bytes
+        let entry = |(tag, bucket): &(Tag, Bucket)| {
+            let (at, full) = (bucket.at.to_be_bytes(), bucket.full.to_be_bytes());
+            rows::row::<ENTRY_BYTES>(&[&tag.0, &at, &full, &bucket.part.to_be_bytes()])
+        };
+        rows::seal(VERSION, self.0.iter().map(entry))
     }
 
     /// The set that the bytes hold; `None` unless every byte is as we write it.
     fn decode(bytes: Option<&[u8]>) -> Option<Self> {
-        let Some(bytes) = bytes else { return Some(Self(Vec::new())) };
-        let (body, sum) = bytes.split_last_chunk::<4>()?;
-        let [version, count, rest @ ..] = body else { return None };
-        let mut rest = rest;
-        let whole = rest.len() == usize::from(*count) * ENTRY_BYTES && usize::from(*count) <= WAYS;
-        if *version != VERSION || !whole || check_sum(body) != u32::from_be_bytes(*sum) {
-            return None;
-        }
         let mut entries: Vec<(Tag, Bucket)> = Vec::with_capacity(WAYS);
-        while let Some((entry, tail)) = rest.split_first_chunk::<ENTRY_BYTES>() {
+        for entry in rows::open::<ENTRY_BYTES>(VERSION, WAYS, bytes)? {
             let (tag, bucket) = decode_entry(entry)?;
             if bucket.full < bucket.at || entries.iter().any(|(t, _)| *t == tag) {
                 return None;
             }
             entries.push((tag, bucket));
-            rest = tail;
         }
         Some(Self(entries))
     }
@@ -211,8 +195,7 @@ fn decode_entry(entry: &[u8; ENTRY_BYTES]) -> Option<(Tag, Bucket)> {
 }
 
 fn key(strangers: bool, set: u16) -> String {
-    let whose = if strangers { ".strangers" } else { "" };
-    format!("wicketgate.limits.v{VERSION}{whose}.{set:03x}")
+    rows::key(if strangers { "strangers" } else { "limits" }, VERSION, set)
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub enum Per {
     Client,
     /// All principals of an organization at an issuer; those without one are together.
     Organization,
+    /// All requests of one source address, whoever makes them; where the host names none they are together.
+    Source,
     /// Everybody.
     Server,
 }
@@ -94,12 +96,18 @@ impl Tag {
         let mut fields: Vec<&[u8]> = what.iter().map(|w| w.as_bytes()).collect();
         match (per, who.identity()) {
             (Per::Server, _) => fields.push(b"server"),
+            (Per::Source, _) => {
+                fields.push(b"source");
+                fields.extend(neighbours.as_deref().map(str::as_bytes));
+            }
             // A subject alone names nobody, and neither does a client.
             (_, Some(identity)) => {
                 let (word, whose) = match per {
                     Per::Client => (&b"client"[..], identity.client.as_deref()),
                     Per::Organization => (&b"organization"[..], identity.organization.as_deref()),
-                    Per::Principal | Per::Server => (&b"identity"[..], Some(identity.subject.as_str())),
+                    Per::Principal | Per::Source | Per::Server => {
+                        (&b"identity"[..], Some(identity.subject.as_str()))
+                    }
                 };
                 fields.extend([word, identity.issuer.as_bytes()]);
                 fields.extend(whose.map(str::as_bytes));
@@ -109,7 +117,12 @@ impl Tag {
                 fields.extend(neighbours.as_deref().map(str::as_bytes));
             }
         }
-        Self::of(kind, per != Per::Server && who.identity().is_none(), &fields, rate)
+        let strangers = match per {
+            Per::Server => false,
+            Per::Source => true,
+            _ => who.identity().is_none(),
+        };
+        Self::of(kind, strangers, &fields, rate)
     }
 
     fn of(kind: Kind, strangers: bool, fields: &[&[u8]], rate: Rate) -> Self {
@@ -148,6 +161,7 @@ impl fmt::Debug for Tag {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::{Per, Tag};
@@ -155,7 +169,7 @@ mod tests {
     use crate::limits::rate::Rate;
 
     fn someone(issuer: &str, subject: &str) -> Principal {
-        Principal::Authenticated(Box::new(Identity::named(issuer, subject)))
+        Principal::Authenticated(Arc::new(Identity::named(issuer, subject)))
     }
 
     #[test]
@@ -181,6 +195,8 @@ mod tests {
             limit("a", Per::Organization, &alice),
             limit("a", Per::Server, &alice),
             limit("a", Per::Client, &Principal::Anonymous),
+            limit("a", Per::Source, &alice),
+            Tag::limit("s", "a", Per::Source, &alice, Some("10.0.0.1"), rate),
             Tag::streams("s", &alice, None),
             Tag::streams("s", &Principal::Anonymous, Some("10.0.0.1")),
             Tag::source("s", None, rate),
@@ -199,6 +215,7 @@ mod tests {
         let member = |issuer, subject, client: &str, organization: &str| {
             let mut who = someone(issuer, subject);
             if let Principal::Authenticated(identity) = &mut who {
+                let identity = Arc::make_mut(identity);
                 identity.client = Some(client.to_owned());
                 identity.organization = Some(organization.to_owned());
             }
@@ -218,6 +235,10 @@ mod tests {
             assert_eq!(of(&one) != of(&elsewhere), apart, "{per:?}");
             assert!(!of(&one).is_strangers());
         }
+        let at = |who, source| Tag::limit("s", "a", Per::Source, who, Some(source), rate);
+        assert_eq!(at(&one, "10.0.0.1"), at(&elsewhere, "::ffff:10.0.0.1"));
+        assert_ne!(at(&one, "10.0.0.1"), at(&one, "10.0.0.2"));
+        assert!(at(&one, "10.0.0.1").is_strangers(), "whoever has many addresses takes no principal's room");
         assert!(Tag::limit("s", "a", Per::Client, &Principal::Anonymous, None, rate).is_strangers());
         assert!(!Tag::limit("s", "a", Per::Server, &Principal::Anonymous, None, rate).is_strangers());
     }

@@ -34,6 +34,9 @@ pub struct Splitter {
     at_start: bool,
 }
 
+/// The room for bytes that is kept when an event is over, though nothing needs it: small events come again and again.
+const KEPT_ROOM: usize = 4096;
+
 /// The byte order mark that a stream may begin with.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -68,6 +71,10 @@ impl Splitter {
         self.line -= self.start;
         self.searched -= self.start;
         self.start = 0;
+        // Or each of many streams would keep the room of its largest event, which nobody counts.
+        if self.carry.len() < self.carry.capacity() / 4 {
+            self.carry.shrink_to(KEPT_ROOM.max(2 * self.carry.len()));
+        }
         if self.carry.len() > self.limit { Err(self.give_up()) } else { Ok(()) }
     }
 

@@ -82,6 +82,17 @@ impl Pattern {
         }
     }
 
+    /// Whether a URI in normal form matches, as what is allowed: a `*` that is a segment stands for no part of a query or a
+    /// fragment, behind which the rest of the pattern would say nothing of the host or the path.
+    pub(crate) fn allows_uri(&self, uri: &str) -> bool {
+        let within = |left: &str, right: &str| uri.get(left.len()..uri.len().checked_sub(right.len())?);
+        let segment = match &self.0 {
+            Shape::Segment { left, right, .. } => within(left, right),
+            _ => None,
+        };
+        self.matches(uri) && !segment.is_some_and(|segment| segment.contains(['?', '#']))
+    }
+
     /// Whether everything that `other` matches is matched by this one too.
     pub fn covers(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {

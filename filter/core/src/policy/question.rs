@@ -91,6 +91,8 @@ impl<'a> Subject<'a> {
                 Self::Name(Kind::of(target), name)
             }
             Target::Resource(uri) => Self::Uri(ResourceUri::parse(uri).ok()?),
+            // Without an expression it is a URI.
+            Target::Template(text) if !text.contains(['{', '}']) => Self::Uri(ResourceUri::parse(text).ok()?),
             Target::Template(text) => Self::Template(Template::parse(text)?),
         })
     }
@@ -99,7 +101,11 @@ impl<'a> Subject<'a> {
     fn named_by(&self, targets: &Targets, effect: Effect) -> bool {
         match self {
             Self::Name(kind, name) => targets.of(*kind).iter().any(|p| p.matches(name)),
-            Self::Uri(uri) => targets.resources.iter().any(|p| p.matches(uri.as_str())),
+            Self::Uri(uri) => match effect {
+                Effect::Allow { .. } => targets.resources.iter().any(|p| p.allows_uri(uri.as_str())),
+                // However a server reads it, what is denied stays so.
+                Effect::Deny => uri.readings().any(|uri| targets.resources.iter().any(|p| p.matches(uri))),
+            },
             Self::Template(template) => match effect {
                 Effect::Allow { .. } => targets.resources.iter().any(|p| template.overlaps(p)),
                 Effect::Deny => targets.resources.iter().any(|p| template.within(p)),

@@ -5,9 +5,14 @@
 //! read in several ways has no normal form and so is allowed by no rule: encoded slashes, backslashes and control
 //! characters, double encoding, dot segments that climb above the path, user names in web addresses.
 
-/// A URI in normal form: the only thing that a resource pattern is compared with.
+/// A URI in normal form: the only thing that an allow pattern is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceUri(String);
+pub struct ResourceUri {
+    normal: String,
+    /// What else servers read in it: most ignore queries, fragments, parameters of a segment and a slash at the end, or take
+    /// several slashes for one. Empty for most URIs.
+    readings: Vec<String>,
+}
 
 /// Why a URI has no normal form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +60,23 @@ impl ResourceUri {
             return Err(UriFault::DotSegment);
         }
         let authority = authority.map(|a| format!("//{a}")).unwrap_or_default();
-        Ok(Self(format!("{scheme}:{authority}{path}{tail}")))
+        let normal = format!("{scheme}:{authority}{path}{tail}");
+        let read = |path: &str, tail: &str| format!("{scheme}:{authority}{path}{tail}");
+        let bare = bare_path(&path);
+        let mut readings = vec![read(&path, ""), read(&bare, tail), read(&bare, "")];
+        readings.retain(|reading| *reading != normal);
+        readings.dedup();
+        Ok(Self { normal, readings })
     }
 
     /// The normal form.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.normal
+    }
+
+    /// The normal form, and all else that a server may take it for: a deny pattern that matches any of them means it.
+    pub fn readings(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.normal).chain(&self.readings).map(String::as_str)
     }
 }
 
@@ -204,6 +220,21 @@ fn remove_dot_segments(path: &str) -> Result<String, UriFault> {
         return Err(UriFault::DotSegment);
     }
     Ok(format!("{root}{}", kept.join("/")))
+}
+
+/// The path as a file system or a framework reads it: one slash for several, no parameters (`;x`), no slash at the end.
+fn bare_path(path: &str) -> String {
+    let mut bare = String::with_capacity(path.len());
+    for (at, segment) in path.split('/').enumerate() {
+        let segment = segment.split(';').next().unwrap_or_default();
+        if at == 0 {
+            bare.push_str(segment);
+        } else if !segment.is_empty() {
+            bare.push('/');
+            bare.push_str(segment);
+        }
+    }
+    bare
 }
 
 #[cfg(test)]

@@ -110,10 +110,12 @@ impl Attributes {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn alice() -> Principal {
-        Principal::Authenticated(Box::new(Identity {
+        Principal::Authenticated(Arc::new(Identity {
             client: Some("c1".into()),
             scopes: vec!["read".into()],
             groups: vec!["staff".into()],
@@ -151,7 +153,7 @@ mod tests {
     #[test]
     fn who_names_no_client_is_none_that_a_rule_names() {
         let Principal::Authenticated(mut identity) = alice() else { panic!("alice is known") };
-        identity.client = None;
+        Arc::make_mut(&mut identity).client = None;
         let clients = vec!["c1".to_owned()];
         let who = Who::Having(Box::new(Attributes { clients, ..Attributes::default() }));
         assert_eq!(who.fit(&Principal::Authenticated(identity)), Fit::Unmet("clients"));

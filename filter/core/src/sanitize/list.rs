@@ -28,7 +28,7 @@ pub struct Report {
 }
 
 /// An answer after filtering.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filtered {
     /// The new bytes; `None` if nothing changed.
     pub body: Option<Vec<u8>>,
@@ -36,6 +36,8 @@ pub struct Filtered {
     pub report: Report,
     /// The ids of tasks that the answers hand out (`result.task` of 2025-11-25, a result of type `task` of the extension).
     pub created: Vec<String>,
+    /// It is a notification of something that the caller may not see, and is not to be passed on.
+    pub hidden: bool,
 }
 
 struct Filter<'f, 'v> {
@@ -43,6 +45,7 @@ struct Filter<'f, 'v> {
     modern: bool,
     report: Report,
     created: Vec<String>,
+    hidden: bool,
     edits: Vec<Edit>,
 }
 
@@ -105,7 +108,7 @@ impl Report {
 /// list and is left alone.
 ///
 /// # Errors
-/// `UnsafeResponse`: not JSON, or repeated keys (or such that differ in letter case only) where lists and names stand, so
+/// `UnsafeResponse`: a notification to be hidden in an array; not JSON, or repeated keys (or such that differ in letter case only) where lists and names stand, so
 /// that a client might see another list than the one filtered here; an array in an array; more than [`MAX_ENTRIES`] or
 /// [`MAX_CREATED`].
 pub fn filter_list(
@@ -114,16 +117,22 @@ pub fn filter_list(
     visible: &mut Visible<'_>,
 ) -> Result<Filtered, Denial> {
     if !body.iter().any(|b| matches!(b, b'{' | b'[')) {
-        return Ok(Filtered { body: None, report: Report::default(), created: Vec::new() });
+        return Ok(Filtered::default());
     }
     let modern = revision.is_some_and(|r| r.era() == Era::Modern);
-    let mut filter =
-        Filter { visible, modern, report: Report::default(), created: Vec::new(), edits: Vec::new() };
+    let mut filter = Filter {
+        visible,
+        modern,
+        report: Report::default(),
+        created: Vec::new(),
+        hidden: false,
+        edits: Vec::new(),
+    };
     filter.scan(body).map_err(|fault| match fault {
         Fault::NotJson(what) | Fault::Refused(what) => Denial::UnsafeResponse(what),
     })?;
     let body = if filter.edits.is_empty() { None } else { Some(apply(body, filter.edits)) };
-    Ok(Filtered { body, report: filter.report, created: filter.created })
+    Ok(Filtered { body, report: filter.report, created: filter.created, hidden: filter.hidden })
 }
 
 // === impl Filter ===
@@ -133,6 +142,9 @@ impl Filter<'_, '_> {
         let mut scanner = Scanner::new(body, Scanner::ANSWER_DEPTH, Rigour::WhereRead)?;
         if scanner.at_array() {
             scanner.array(&mut |scanner, _| self.message(scanner))?;
+            if self.hidden {
+                return Err(Fault::Refused("what may not be seen, among other messages"));
+            }
         } else {
             self.message(&mut scanner)?;
         }
@@ -147,9 +159,28 @@ impl Filter<'_, '_> {
         if !scanner.at_object() {
             return scanner.skip();
         }
-        scanner.object(&["result"], &mut |scanner, key| {
-            if key.says("result") && scanner.at_object() { self.result(scanner) } else { scanner.skip() }
+        let (mut notifies, mut named) = (false, Vec::new());
+        scanner.object(&["result", "method", "params"], &mut |scanner, key| {
+            if key.says("result") && scanner.at_object() {
+                return self.result(scanner);
+            }
+            if key.says("params") && scanner.at_object() {
+                named = things_named(scanner)?;
+            } else if key.says("method") {
+                let value = scanner.value()?;
+                notifies =
+                    matches!(value.kind, Kind::Text(text) if text.decode().starts_with("notifications/"));
+            } else {
+                scanner.skip()?;
+            }
+            Ok(())
         })?;
+        // What cannot be read names something that nobody may see.
+        let mut seen = |target: Option<Target>| target.is_some_and(|target| (self.visible)(&target));
+        if notifies && !named.into_iter().all(&mut seen) {
+            self.hidden = true;
+            self.report.removed = self.report.removed.saturating_add(1);
+        }
         Ok(())
     }
 
@@ -256,6 +287,22 @@ impl Cuts {
     fn end(self) -> Option<Edit> {
         self.from.map(|from| Edit { range: from..self.last_end, with: "" })
     }
+}
+
+/// The things of which a notification speaks: `params.uri` of `notifications/resources/updated`, `params.taskId` of those of
+/// tasks. `None` for one that cannot be read.
+fn things_named(scanner: &mut Scanner<'_>) -> Result<Vec<Option<Target>>, Fault> {
+    let mut named = Vec::new();
+    scanner.object(&["uri", "taskId"], &mut |scanner, key| {
+        let value = scanner.value()?;
+        if key.says("uri") {
+            named.push(readable(&value).map(Target::Resource));
+        } else if key.says("taskId") {
+            named.push(readable(&value).map(Target::Task));
+        }
+        Ok(())
+    })?;
+    Ok(named)
 }
 
 /// Reads one element of a list; the name is `None` if there is none that could be compared.

@@ -27,8 +27,8 @@ impl ListStream {
         }
     }
 
-    /// Takes the next bytes of the stream and appends to `out` what may be passed on now: every complete event, only the
-    /// `data` lines of those changed that hold a list with something to hide.
+    /// Takes the next bytes of the stream and appends to `out` what may be passed on now: every complete event but those that
+    /// notify of what may not be seen; only the `data` lines of those changed that hold a list with something to hide.
     ///
     /// # Errors
     /// `UnsafeResponse`: an event is too large, or [`filter_list`] refuses its data. `out` holds the events before it; the
@@ -74,6 +74,9 @@ impl ListStream {
             let filtered = filter_list(data, self.revision, visible)?;
             self.report = self.report.and(filtered.report);
             self.created.extend(filtered.created);
+            if filtered.hidden {
+                return Ok(());
+            }
             if let Some(data) = filtered.body {
                 replace_data(&event.raw, &data, out);
                 return Ok(());

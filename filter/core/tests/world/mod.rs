@@ -64,6 +64,8 @@ pub struct Gate {
     pub owners_fail: bool,
     /// The same for the buckets alone.
     pub buckets_fail: bool,
+    /// The route that Envoy takes.
+    pub route: Option<String>,
 }
 
 /// Status, headers and body of an answer of ours.
@@ -113,6 +115,7 @@ impl Gate {
             store_fails: false,
             owners_fail: false,
             buckets_fail: false,
+            route: None,
         };
         let keys = gate.keys();
         gate.memory.replace_keys(0, keys, gate.now);
@@ -148,9 +151,14 @@ impl Gate {
         for (name, value) in extra.as_object().unwrap() {
             claims[name] = value.clone();
         }
+        self.jws("at+jwt", &claims)
+    }
+
+    /// What the issuer signs, of this type.
+    pub fn jws(&self, typ: &str, claims: &Value) -> String {
         let b64 = |text: &str| Base64UrlSafeNoPadding::encode_to_string(text).unwrap();
-        let signed =
-            format!("{}.{}", b64(r#"{"alg":"ES256","typ":"at+jwt","kid":"k1"}"#), b64(&claims.to_string()));
+        let head = json!({"alg": "ES256", "typ": typ, "kid": "k1"});
+        let signed = format!("{}.{}", b64(&head.to_string()), b64(&claims.to_string()));
         let signature = sign(&self.key, signed.as_bytes());
         format!("{signed}.{}", Base64UrlSafeNoPadding::encode_to_string(signature).unwrap())
     }
@@ -291,6 +299,7 @@ impl Driven {
                     });
                     step = self.on(gate, Event::Consulted(finding.filter(|_| !gate.owners_fail)));
                 }
+                Control::Route => step = self.on(gate, Event::Routed(gate.route.clone())),
                 Control::Lease(wanted) => {
                     let outcome = gate.lease(&wanted);
                     self.leases.extend((outcome == Some(lease::Outcome::Admitted)).then_some(wanted.tag));

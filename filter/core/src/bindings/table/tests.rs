@@ -45,11 +45,11 @@ impl OneSet {
 fn keys_are_of_a_fixed_number_and_carry_kind_and_layout() {
     let keys: HashSet<String> = all_keys(Kind::Session).chain(all_keys(Kind::Task)).collect();
     assert_eq!(keys.len(), 2 * usize::from(SETS));
-    assert!(keys.contains("wicketgate.tasks.v2.fff"));
+    assert!(keys.contains("wicketgate.tasks.v3.fff"));
     for n in 0..=255 {
         let binding = Binding { handle: Handle([n; 16]), ..binding(0, 0) };
         let key = set_key(&binding, Salt::new([1; 16]));
-        assert!(key.starts_with("wicketgate.sessions.v2.") && keys.contains(&key), "{key}");
+        assert!(key.starts_with("wicketgate.sessions.v3.") && keys.contains(&key), "{key}");
     }
 }
 

@@ -31,7 +31,7 @@ fn credential() -> Credential {
 
 fn vouched(until: Timestamp) -> Footing {
     let identity = Identity { expires: at(3600), ..Identity::named("https://auth.example", "alice") };
-    let verified = Verified { identity, issuer: 0, key: None, until };
+    let verified = Verified { identity: identity.into(), issuer: 0, key: None, until };
     Footing::of(&verified, Some(credential()), RESOURCE).unwrap()
 }
 
@@ -97,17 +97,18 @@ fn a_key_that_is_not_published_any_more_supports_nothing() {
     else {
         panic!("no key")
     };
-    let mut footing = Footing::Key(0, published.mark());
+    let who = Arc::new(Identity::named("https://auth.example", "alice"));
+    let mut footing = Footing::Key(0, published.mark(), Arc::clone(&who));
     assert_eq!(footing.stands(&memory, at(1)), Standing::Firm);
     assert!(footing.ask(at(1)).is_none());
     memory.replace_keys(0, set("two"), at(2));
     assert_eq!(footing.stands(&memory, at(2)), Standing::Gone);
-    assert_eq!(Footing::Key(7, published_mark(&footing)).stands(&memory, at(2)), Standing::Gone);
+    assert_eq!(Footing::Key(7, published_mark(&footing), who).stands(&memory, at(2)), Standing::Gone);
 }
 
 fn published_mark(footing: &Footing) -> KeyMark {
     match footing {
-        Footing::Key(_, mark) => *mark,
+        Footing::Key(_, mark, _) => *mark,
         Footing::Word(_) => panic!("no key"),
     }
 }

@@ -36,6 +36,7 @@ struct World {
 fn issuer(name: &str) -> Issuer {
     Issuer {
         validate: None,
+        revocations: None,
         issuer: name.into(),
         algorithms: Algorithm::ALL.to_vec(),
         skew: Duration::from_secs(30),
@@ -128,7 +129,7 @@ fn an_access_token_gives_its_identity() {
     assert_eq!((identity.issuer.as_str(), identity.subject.as_str()), (ISSUER, "alice"));
     assert_eq!(identity.client.as_deref(), Some("cli"));
     assert_eq!(identity.scopes, ["mcp:read", "mcp:write"]);
-    assert_eq!((identity.groups, identity.roles), (vec!["eng".to_owned()], vec!["operator".to_owned()]));
+    assert_eq!((&identity.groups, &identity.roles), (&vec!["eng".to_owned()], &vec!["operator".to_owned()]));
     assert_eq!((identity.organization.as_deref(), identity.grant.as_deref()), (Some("acme"), Some("g1")));
     assert_eq!(identity.expires, Timestamp::from_secs(NOW + 600));
 }

@@ -12,6 +12,7 @@ const NOW: u64 = 1_790_000_000;
 fn ring() -> KeyRing {
     let issuer = Issuer {
         validate: None,
+        revocations: None,
         issuer: "https://as.example".into(),
         algorithms: vec![Algorithm::EdDsa],
         skew: Duration::ZERO,

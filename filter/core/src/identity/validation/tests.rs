@@ -14,6 +14,7 @@ fn issuer() -> Issuer {
     let (cluster, authority, path) = ("c".into(), "a".into(), "/".into());
     let second = Duration::from_secs(1);
     Issuer {
+        revocations: None,
         issuer: "https://auth.example".into(),
         algorithms: vec![Algorithm::Es256],
         skew: Duration::ZERO,

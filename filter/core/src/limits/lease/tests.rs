@@ -61,7 +61,7 @@ fn keys_are_of_a_fixed_number_and_carry_the_layout() {
     let keys: HashSet<String> = all_keys().collect();
     assert_eq!(keys.len(), usize::from(SETS));
     assert!((0..=255).all(|n| keys.contains(&set_key(Tag([n; 16]), Salt::new([1; 16])))));
-    assert!(keys.iter().all(|k| k.starts_with("wicketgate.streams.v2.")));
+    assert!(keys.iter().all(|k| k.starts_with("wicketgate.streams.v3.")));
 }
 
 #[test]

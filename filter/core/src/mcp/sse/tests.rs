@@ -108,6 +108,18 @@ fn an_event_over_the_limit_is_an_overflow_and_those_before_it_are_kept() {
     }
 }
 
+#[test]
+fn the_room_of_a_large_event_is_given_back_with_it() {
+    let mut splitter = Splitter::new(2_000_000);
+    let mut out = Vec::new();
+    let large = [b"data: ".as_slice(), &[b'x'; 1_000_000], b"\n\ndata: y"].concat();
+    for chunk in large.chunks(16_384) {
+        splitter.push(chunk, &mut out).unwrap();
+    }
+    assert_eq!((out.len(), splitter.held()), (1, 7));
+    assert!(splitter.carry.capacity() <= 2 * KEPT_ROOM, "{}", splitter.carry.capacity());
+}
+
 proptest! {
     #[test]
     fn any_chunking_gives_the_same_events_and_every_byte_comes_out(

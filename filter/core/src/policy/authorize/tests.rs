@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::super::pattern::Pattern;
 use super::super::rule::{Effect, Rule, Targets};
 use super::super::who::{Attributes, Who};
@@ -25,7 +27,7 @@ fn having(scopes: &[&str], roles: &[&str]) -> Who {
 
 fn someone(scopes: &[&str], roles: &[&str]) -> Principal {
     let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
-    Principal::Authenticated(Box::new(Identity {
+    Principal::Authenticated(Arc::new(Identity {
         scopes: own(scopes),
         roles: own(roles),
         ..Identity::named("https://as", "s")
@@ -286,6 +288,36 @@ fn rank(verdict: &Verdict) -> u8 {
     }
 }
 
+#[test]
+fn what_is_denied_is_denied_however_a_server_reads_it() {
+    let rule = |id, effect, patterns: &[&str]| {
+        let resources = patterns.iter().map(|p| Pattern::parse(p).unwrap()).collect();
+        let targets = Targets { resources, ..Targets::default() };
+        Rule { id: RuleId::new(id), effect, who: Who::Everyone, methods: None, targets }
+    };
+    let rules = RuleSet::new(vec![
+        rule("allow", Effect::Allow { hide: false }, &["file:///data/*"]),
+        rule("deny", Effect::Deny, &["file:///data/secret/*", "file:///data/index"]),
+    ]);
+    for (uri, allowed) in [
+        ("file:///data/a", true),
+        ("file:///data//a?secret/", true),
+        ("file:///data//secret/k", false),
+        ("file:///data/secret//k", false),
+        ("file:///data/secret;v=1/k", false),
+        ("file:///data/;x/secret/k?y", false),
+        ("file:///data/index?x", false),
+        ("file:///data/index#x", false),
+        ("file:///data/index/", false),
+    ] {
+        for target in [Target::Resource(uri.into()), Target::Template(uri.into())] {
+            assert_eq!(rules.visible(&Principal::Anonymous, &target), allowed, "{target:?}");
+        }
+        let read = Operation { method: "resources/read".into(), targets: vec![Target::Resource(uri.into())] };
+        assert_eq!(authorize(&rules, &Principal::Anonymous, &read).is_ok(), allowed, "{uri}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -377,7 +409,7 @@ proptest! {
             (rules.judge(&who, &operation), who)
         {
             let deny_scopes = rules.rules().iter().any(|r| r.effect == Effect::Deny && !r.who.scopes().is_empty());
-            identity.scopes = scopes;
+            Arc::make_mut(&mut identity).scopes = scopes;
             let after = rules.judge(&Principal::Authenticated(identity), &operation);
             // Only a deny rule that names a scope gained can still refuse.
             prop_assert!(rank(&after) == 2 || deny_scopes);

@@ -50,6 +50,19 @@ fn what_could_be_read_in_two_ways_is_refused() {
     }
 }
 
+#[test]
+fn a_segment_of_an_allowed_uri_ends_no_host_early() {
+    let pattern = Pattern::parse("db://*.internal/x").unwrap();
+    for (uri, allowed) in
+        [("db://a.internal/x", true), ("db://evil?.internal/x", false), ("db://evil#.internal/x", false)]
+    {
+        assert_eq!(pattern.allows_uri(uri), allowed, "{uri}");
+        assert!(pattern.matches(uri), "a deny rule means it all the same: {uri}");
+    }
+    let tail = Pattern::parse("notes://*").unwrap();
+    assert!(tail.allows_uri("notes://a?b#c") && !tail.allows_uri("file://a"));
+}
+
 fn pattern() -> impl Strategy<Value = Pattern> {
     "[ab:/]{0,4}(\\*([:/][ab]{0,2})?)?".prop_filter_map("not a pattern", |t| Pattern::parse(&t).ok())
 }

@@ -52,7 +52,7 @@ const FAULTS: &[(&str, UriFault)] = &[
 #[test]
 fn one_spelling_for_one_resource() {
     for (text, normal) in NORMAL {
-        assert_eq!(ResourceUri::parse(text).map(|u| u.0).as_deref(), Ok(*normal), "{text}");
+        assert_eq!(ResourceUri::parse(text).map(|u| u.normal).as_deref(), Ok(*normal), "{text}");
     }
 }
 
@@ -60,6 +60,20 @@ fn one_spelling_for_one_resource() {
 fn what_servers_read_in_several_ways_has_no_normal_form() {
     for (text, fault) in FAULTS {
         assert_eq!(ResourceUri::parse(text), Err(*fault), "{text}");
+    }
+}
+
+#[test]
+fn what_else_servers_read_in_a_uri_is_known() {
+    for (text, readings) in [
+        ("notes://a/b", &["notes://a/b"][..]),
+        ("file:///data//secret/k", &["file:///data//secret/k", "file:///data/secret/k"]),
+        ("notes://note/secret;v=1/a", &["notes://note/secret;v=1/a", "notes://note/secret/a"]),
+        ("notes://index?x#y", &["notes://index?x#y", "notes://index"]),
+        ("notes://index/#/y", &["notes://index/#/y", "notes://index/", "notes://index#/y", "notes://index"]),
+        ("urn:a;b?c", &["urn:a;b?c", "urn:a;b", "urn:a?c", "urn:a"]),
+    ] {
+        assert_eq!(ResourceUri::parse(text).unwrap().readings().collect::<Vec<_>>(), readings, "{text}");
     }
 }
 

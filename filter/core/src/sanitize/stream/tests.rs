@@ -57,6 +57,15 @@ fn data_over_several_lines_stays_one_event() {
 }
 
 #[test]
+fn what_may_not_be_seen_ends_a_stream_where_it_stands_among_other_messages() {
+    let hidden = r#"{"method":"notifications/resources/updated","params":{"uri":"x:y"}}"#;
+    let seen = r#"{"method":"notifications/progress","params":{}}"#;
+    assert_eq!(text(&format!("data: {hidden}\n\ndata: {seen}\n\n")), format!("data: {seen}\n\n"));
+    let (out, _, result) = filter(&[format!("data: [{seen},{hidden}]\n\n").as_bytes()], 10_000);
+    assert!(out.is_empty() && matches!(result, Err(Denial::UnsafeResponse(_))), "{result:?}");
+}
+
+#[test]
 fn streams_without_lists_pass_byte_for_byte() {
     for stream in [
         "",

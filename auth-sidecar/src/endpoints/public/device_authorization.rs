@@ -1,0 +1,54 @@
+//! `POST /device_authorization` (RFC 8628 section 3.1).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::super::caller::Caller;
+use super::super::form::Form;
+use super::super::reply;
+use super::token::authenticated_first;
+use crate::app::Context;
+use crate::error::Failure;
+use crate::grants::device_code::{self, Offered};
+use crate::oauth::client::GrantType;
+use crate::oauth::error::ErrorCode;
+use crate::oauth::params::Params;
+
+/// Anybody can begin one, and each is kept for minutes.
+const MOST_PER_ADDRESS: u32 = 600;
+const WINDOW: Duration = Duration::from_secs(60 * 60);
+
+pub(super) async fn post(
+    State(context): State<Arc<Context>>,
+    caller: Caller,
+    headers: HeaderMap,
+    Form(params): Form,
+) -> Response {
+    match offer(&context, &caller, &headers, &params).await {
+        Ok(offered) => reply::fresh_json(StatusCode::OK, &offered),
+        Err(failure) => reply::failure(&failure),
+    }
+}
+
+async fn offer(
+    context: &Context,
+    caller: &Caller,
+    headers: &HeaderMap,
+    params: &Params,
+) -> Result<Offered, Failure> {
+    let now = context.clock.now();
+    let client = authenticated_first(context, caller, headers, params, now).await?;
+    if !client.may(GrantType::DeviceCode) {
+        let why = "this client is not registered for this grant";
+        return Err(ErrorCode::UnauthorizedClient.because(why).into());
+    }
+    let counter = format!("device authorization {}", caller.network());
+    if context.store.count(&counter, now.plus(WINDOW), now).await? > MOST_PER_ADDRESS {
+        return Err(Failure::TooMany);
+    }
+    device_code::offer(context, &client, params, now).await
+}

@@ -1,0 +1,28 @@
+//! Is this authorization request valid? The protocol's own question, and what only keys can answer: whose ID token is it
+//! that the client shows?
+
+use crate::app::Context;
+use crate::oauth::authorization_request::{self, AuthorizationRequest, ReplyTo};
+use crate::oauth::client::Client;
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::params::Params;
+
+/// Reads a request that came to the authorization endpoint or was pushed.
+pub(crate) fn read(
+    context: &Context,
+    params: &Params,
+    client: &Client,
+    reply_to: &ReplyTo,
+) -> Result<AuthorizationRequest, OAuthError> {
+    let config = &context.config;
+    let issuer = config.issuer.as_str();
+    let mut request = authorization_request::validate(params, client, reply_to, &config.resources, issuer)?;
+    if let Some(token) = params.get("id_token_hint") {
+        let hint = context.keys.verify_hint(token, issuer);
+        let hint = hint.ok_or_else(|| {
+            ErrorCode::InvalidRequest.because("id_token_hint is not an ID token that was issued here")
+        })?;
+        request.openid.expected_subject = Some(hint.subject);
+    }
+    Ok(request)
+}

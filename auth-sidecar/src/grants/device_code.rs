@@ -1,0 +1,217 @@
+//! How does a device without a browser get tokens? Its user types a code elsewhere (RFC 8628). What the user allows
+//! becomes a grant whose code is the device code: it is redeemed once, like every other.
+
+use serde::Serialize;
+
+use super::access_token::{self, Beside, Narrowing, TokenResponse};
+use super::{accounts, authorization_code, clients};
+use crate::app::Context;
+use crate::clock::UnixTime;
+use crate::error::Failure;
+use crate::oauth::authorization_request::{AuthorizationRequest, Prompt};
+use crate::oauth::client::{Client, GrantType};
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::openid::OpenIdRequest;
+use crate::oauth::params::Params;
+use crate::oauth::{resource, user_code};
+use crate::secret::{Digest, Kind, Opaque, grant_id_of, random_bytes, random_text};
+use crate::store::device::{DeviceAuthorization, Polled};
+use crate::store::grant::{Binding, Code, Grant, Redeemed};
+use crate::store::records::Session;
+
+/// Seconds between two questions of a device, to begin with.
+const INTERVAL: u64 = 5;
+/// Codes that are tried before giving up because each was taken.
+const MOST_TRIES: usize = 4;
+
+/// The answer of the device authorization endpoint (section 3.2). It holds a secret, so it has no `Debug`.
+#[derive(Serialize)]
+pub(crate) struct Offered {
+    device_code: String,
+    user_code: String,
+    verification_uri: String,
+    verification_uri_complete: String,
+    expires_in: u64,
+    interval: u64,
+}
+
+/// Begins.
+pub(crate) async fn offer(
+    context: &Context,
+    client: &Client,
+    params: &Params,
+    now: UnixTime,
+) -> Result<Offered, Failure> {
+    let config = &context.config;
+    let resources = resource::requested_or_own(params, &config.resources, config.issuer.as_str())?;
+    let scope = resource::requested_scope(params, client, &resources, &config.resources)?;
+    let lifetime = config.lifetimes.device_code;
+    let id = random_text::<16>()?;
+    let device_code = Opaque::for_grant(Kind::Device, &id)?;
+    let mut device = DeviceAuthorization {
+        id,
+        device_code: device_code.digest(),
+        user_code: device_code.digest(),
+        client_id: client.id.clone(),
+        scope,
+        resources,
+        expires_at: now.plus(lifetime),
+        interval: INTERVAL,
+        asked_at: None,
+        approved: None,
+    };
+    for _ in 0..MOST_TRIES {
+        let code = user_code::of(random_bytes::<16>()?);
+        device.user_code = kept(context, &code);
+        if context.store.put_device(device.clone(), now).await? {
+            let verification_uri = config.issuer.endpoint("/device");
+            return Ok(Offered {
+                device_code: device_code.expose().to_owned(),
+                verification_uri_complete: format!("{verification_uri}?user_code={code}"),
+                user_code: code,
+                verification_uri,
+                expires_in: lifetime.as_secs(),
+                interval: INTERVAL,
+            });
+        }
+    }
+    Err(Failure::TooMany)
+}
+
+/// The request of the device whose user typed this code, as it is shown to that user.
+pub(crate) async fn request_of(
+    context: &Context,
+    typed: &str,
+    now: UnixTime,
+) -> Result<Option<(DeviceAuthorization, AuthorizationRequest)>, Failure> {
+    let Some(code) = user_code::read(typed) else { return Ok(None) };
+    let found = context.store.device_of_user_code(kept(context, &code), now).await?;
+    let Some(device) = found.filter(|device| device.approved.is_none() && now < device.expires_at) else {
+        return Ok(None);
+    };
+    let request = AuthorizationRequest {
+        client_id: device.client_id.clone(),
+        redirect_uri: String::new(),
+        state: None,
+        scope: device.scope.clone(),
+        resources: device.resources.clone(),
+        challenge: device.device_code,
+        document: None,
+        // Whoever sent the link may be somebody else (section 5.4): the user must always look.
+        prompt: Prompt { none: false, login: false, consent: true },
+        max_age: None,
+        openid: OpenIdRequest::default(),
+        dpop_jkt: None,
+    };
+    Ok(Some((device, request)))
+}
+
+/// What the user decided.
+#[derive(Clone, Copy)]
+pub(crate) enum Decision<'a> {
+    /// The device gets what it asked for, in the name of whom this session is.
+    Approved(&'a Session),
+    /// It gets nothing; to say so one need not be signed in.
+    Denied(Option<&'a Session>),
+}
+
+/// The user has decided; `false` when it was too late.
+pub(crate) async fn decide(
+    context: &Context,
+    id: &str,
+    decision: Decision<'_>,
+    now: UnixTime,
+) -> Result<bool, Failure> {
+    let (approved, session) = match decision {
+        Decision::Approved(session) => (true, Some(session)),
+        Decision::Denied(session) => (false, session),
+    };
+    let Some(device) = context.store.decide_device(id, approved, now).await? else { return Ok(false) };
+    let subject = session.map(|session| session.subject.as_str());
+    tracing::info!(event = "device_decided", client_id = device.client_id, subject, approved);
+    if let Decision::Approved(session) = decision {
+        let client_id = device.client_id.clone();
+        context.store.put_grant(grant(device, session, now)).await?;
+        clients::keep_alive(context, &client_id, now).await;
+    }
+    Ok(true)
+}
+
+/// The device asks for its tokens (section 3.4).
+pub(crate) async fn redeem(
+    context: &Context,
+    client: &Client,
+    params: &Params,
+    jkt: Option<String>,
+    now: UnixTime,
+) -> Result<TokenResponse, Failure> {
+    let presented = params.require("device_code")?;
+    let digest = Digest::of(presented);
+    let id = grant_id_of(Kind::Device, presented).ok_or_else(refused)?;
+    let grant = context.store.grant(id, now).await?;
+    let grant = grant.filter(|grant| grant.code.digest.matches(&digest) && grant.client_id == client.id);
+    let Some(grant) = grant else {
+        return Err(not_yet(context.store.poll_device(id, digest, &client.id, now).await?).into());
+    };
+    let resources = resource::narrowed(params, &grant.resources, &context.config.resources)?;
+    let scope = grant.scope.and(&resource::available_scopes(&resources, &context.config.resources));
+    let account = accounts::current(context, &grant.subject, now).await?.ok_or_else(refused)?;
+    let successor = match client.may(GrantType::RefreshToken) {
+        true => Some(Opaque::for_grant(Kind::Refresh, &grant.id)?),
+        false => None,
+    };
+    let redemption =
+        authorization_code::redemption(context, client, digest, successor.as_ref(), jkt.as_deref());
+    match context.store.redeem(&grant.id, redemption, now).await? {
+        Redeemed::First => {}
+        Redeemed::Reused => {
+            context.metrics.code_replays.inc();
+            tracing::warn!(event = "device_code_reused", grant_id = grant.id, "grant revoked");
+            return Err(refused().into());
+        }
+        Redeemed::Refused => return Err(refused().into()),
+    }
+    let beside = Beside { refresh_token: successor.map(|token| token.expose().to_owned()), jkt, nonce: None };
+    access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
+}
+
+/// 34 bits are guessed in no time, so a plain digest would give the code away.
+fn kept(context: &Context, user_code: &str) -> Digest {
+    context.config.data_key.digest(&format!("user code {user_code}"))
+}
+
+fn grant(device: DeviceAuthorization, session: &Session, now: UnixTime) -> Grant {
+    Grant {
+        id: device.id,
+        client_id: device.client_id,
+        subject: session.subject.clone(),
+        auth_time: session.auth_time,
+        scope: device.scope,
+        resources: device.resources,
+        redirect_uri: String::new(),
+        challenge: device.device_code,
+        document: None,
+        code: Code { digest: device.device_code, expires_at: device.expires_at, used: false },
+        refresh: None,
+        binding: Binding::default(),
+        opaque_tokens: Vec::new(),
+        created_at: now,
+        expires_at: device.expires_at,
+        revoked_at: None,
+    }
+}
+
+/// Section 3.5.
+fn not_yet(polled: Polled) -> OAuthError {
+    match polled {
+        Polled::Pending => ErrorCode::AuthorizationPending.because("the user has not decided yet"),
+        Polled::SlowDown => ErrorCode::SlowDown.because("wait five seconds longer between two requests"),
+        Polled::Denied => ErrorCode::AccessDenied.because("the user did not consent"),
+        Polled::Expired => ErrorCode::ExpiredToken.because("the device code has expired"),
+        Polled::Refused => refused(),
+    }
+}
+
+fn refused() -> OAuthError {
+    ErrorCode::InvalidGrant.because("the device code is unknown, used, or was issued to another client")
+}

@@ -1,0 +1,340 @@
+//! Who signs, and who can verify it? Keys of each algorithm that we offer, kept sealed in the store and published as a
+//! JWK set. Their life is in [`lifecycle`]; it moves on when a request comes after a change was due, so that it depends
+//! on the clock and the store alone.
+
+mod claims;
+pub mod lifecycle;
+mod pair;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jwt_simple::prelude::{Duration, Token, VerificationOptions};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use self::claims::{PrivateClaims, PrivateIdClaims};
+use self::lifecycle::Schedule;
+use self::pair::Pair;
+use crate::clock::UnixTime;
+use crate::oauth::algorithm::SigningAlgorithm;
+use crate::oauth::claims::{AccessClaims, ID_TOKEN_TYPE, IdClaims, TOKEN_TYPE};
+use crate::sealing::{SealingError, SealingKey};
+use crate::store::records::{KeyState, StoredKey};
+use crate::store::{Store, StoreError};
+
+/// Longer than any token we issue; what is longer is not parsed.
+const LONGEST_TOKEN: usize = 16 * 1024;
+/// Replicas look at the store so often, whether or not they expect a change.
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
+/// Tries to write against other replicas before giving up.
+const MOST_TRIES: usize = 8;
+
+/// The keys in use.
+pub struct Keys {
+    schedule: Schedule,
+    access_tokens: SigningAlgorithm,
+    data_key: SealingKey,
+    held: RwLock<Arc<Held>>,
+    /// When to look again.
+    due: AtomicU64,
+    /// One look at a time: a slower one must not take over what an earlier state of the store said.
+    looking: Mutex<()>,
+}
+
+/// The keys as of one moment.
+struct Held {
+    stored: Vec<StoredKey>,
+    pairs: Vec<(KeyState, SigningAlgorithm, Pair)>,
+    jwks: Value,
+}
+
+/// Why there are no keys to work with.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stored keys were sealed under another data key.
+    #[error("the signing keys of the store cannot be read: {0}")]
+    Sealed(#[from] SealingError),
+    /// A key is malformed, or none is active.
+    #[error("the signing keys of the store are unusable: {0}")]
+    Malformed(&'static str),
+    /// A key could not be made.
+    #[error("a signing key could not be generated")]
+    Generation,
+    /// Other replicas changed the keys each time.
+    #[error("the signing keys of the store change all the time")]
+    Contended,
+    /// Signing failed.
+    #[error("a token could not be signed")]
+    Signing,
+}
+
+/// A key as operators see it; nothing in it is secret.
+#[derive(Debug, Serialize)]
+pub struct KeySummary {
+    /// RFC 7638 thumbprint.
+    pub kid: String,
+    /// `ES256`, `EdDSA` or `RS256`.
+    pub algorithm: SigningAlgorithm,
+    /// `next`, `active` or `retired`.
+    pub state: KeyState,
+    /// When it was made.
+    pub created_at: UnixTime,
+    /// Since when it is in this state.
+    pub since: UnixTime,
+    /// When it begins to sign, if it waits for that.
+    pub activates_at: Option<UnixTime>,
+    /// When it is forgotten, if it is retired.
+    pub forgotten_at: Option<UnixTime>,
+}
+
+/// What an ID token that somebody shows us says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// The user.
+    pub subject: String,
+}
+
+// === impl Keys ===
+
+impl Keys {
+    /// Reads the keys of the store; makes those that are missing.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn load(
+        store: &dyn Store,
+        data_key: SealingKey,
+        schedule: Schedule,
+        access_tokens: SigningAlgorithm,
+        now: UnixTime,
+    ) -> Result<Self, KeyError> {
+        let empty = Held { stored: Vec::new(), pairs: Vec::new(), jwks: Value::Null };
+        let (held, due) = (RwLock::new(Arc::new(empty)), AtomicU64::new(0));
+        let keys = Self { schedule, access_tokens, data_key, held, due, looking: Mutex::new(()) };
+        keys.change(store, now, |stored| keys.step(stored, now)).await?;
+        Ok(keys)
+    }
+
+    /// Takes over what is due at `now`, from the schedule or from another replica. Cheap when nothing is.
+    ///
+    /// # Errors
+    /// [`KeyError`]; the keys of before stay in use, and the next look is put off.
+    pub async fn keep_current(&self, store: &dyn Store, now: UnixTime) -> Result<(), KeyError> {
+        let is_due = || now.0 >= self.due.load(Ordering::Acquire);
+        if !is_due() {
+            return Ok(());
+        }
+        let _looking = self.looking.lock().await;
+        // Somebody else may have looked while we waited.
+        if !is_due() {
+            return Ok(());
+        }
+        self.due.store(now.plus(LOOK_EVERY).0, Ordering::Release);
+        self.change(store, now, |stored| self.step(stored, now)).await
+    }
+
+    /// Makes successors, which sign once they have been published long enough, or `at_once`.
+    ///
+    /// # Errors
+    /// [`KeyError`]; nothing has changed then.
+    pub async fn rotate(&self, store: &dyn Store, now: UnixTime, at_once: bool) -> Result<(), KeyError> {
+        let make = |algorithm, state| self.make(algorithm, state, now);
+        let _looking = self.looking.lock().await;
+        self.change(store, now, |stored| self.schedule.rotate(stored, now, at_once, make)).await
+    }
+
+    /// All keys, for operators.
+    #[must_use]
+    pub fn list(&self) -> Vec<KeySummary> {
+        let summary = |key: &StoredKey| KeySummary {
+            kid: key.kid.clone(),
+            algorithm: key.algorithm,
+            state: key.state,
+            created_at: key.created_at,
+            since: key.since,
+            activates_at: self.schedule.activates_at(key),
+            forgotten_at: self.schedule.forgotten_at(key),
+        };
+        self.held().stored.iter().map(summary).collect()
+    }
+
+    /// The JWK set (RFC 7517 section 5), public keys only.
+    #[must_use]
+    pub fn jwks(&self) -> Value {
+        self.held().jwks.clone()
+    }
+
+    /// Signs an access token.
+    ///
+    /// # Errors
+    /// [`KeyError::Signing`].
+    pub fn sign(&self, claims: AccessClaims) -> Result<String, KeyError> {
+        self.held().active(self.access_tokens)?.sign(TOKEN_TYPE, claims::to_jwt(claims))
+    }
+
+    /// Signs an ID token.
+    ///
+    /// # Errors
+    /// [`KeyError::Signing`], also for an algorithm that is not held.
+    pub fn sign_id_token(&self, algorithm: SigningAlgorithm, claims: IdClaims) -> Result<String, KeyError> {
+        self.held().active(algorithm)?.sign(ID_TOKEN_TYPE, claims::to_id_jwt(claims))
+    }
+
+    /// Signs what is no token, as the issuer that says it now.
+    ///
+    /// # Errors
+    /// [`KeyError::Signing`].
+    pub fn sign_statement<C: Serialize + DeserializeOwned>(
+        &self,
+        typ: &str,
+        issuer: &str,
+        says: C,
+        now: UnixTime,
+    ) -> Result<String, KeyError> {
+        self.held().active(self.access_tokens)?.sign(typ, claims::statement(issuer, says, now))
+    }
+
+    /// The claims of an access token that we signed and that has not expired; `None` for everything else. Whether its
+    /// grant was revoked is for the caller to ask.
+    #[must_use]
+    pub fn verify(&self, token: &str, issuer: &str, now: UnixTime) -> Option<AccessClaims> {
+        let held = self.held();
+        let options = options(TOKEN_TYPE, issuer, now);
+        let claims = held.signer_of(token)?.verify::<PrivateClaims>(token, options)?;
+        claims::from_jwt(claims).filter(|claims| now < claims.exp)
+    }
+
+    /// What an ID token of ours says, whether or not it has expired (OpenID Connect Core 3.1.2.1: `id_token_hint`).
+    #[must_use]
+    pub fn verify_hint(&self, token: &str, issuer: &str) -> Option<Hint> {
+        let held = self.held();
+        // At the beginning of time nothing has expired yet.
+        let options =
+            VerificationOptions { accept_future: true, ..options(ID_TOKEN_TYPE, issuer, UnixTime(0)) };
+        let claims = held.signer_of(token)?.verify::<PrivateIdClaims>(token, options)?;
+        claims.subject.map(|subject| Hint { subject })
+    }
+
+    /// Reads, changes and writes the keys until nobody else has written in between, and takes over what is then there.
+    async fn change(
+        &self,
+        store: &dyn Store,
+        now: UnixTime,
+        change: impl Fn(Vec<StoredKey>) -> Result<Vec<StoredKey>, KeyError>,
+    ) -> Result<(), KeyError> {
+        for _ in 0..MOST_TRIES {
+            let seen = store.signing_keys().await?;
+            let wanted = change(seen.clone())?;
+            let kept = match wanted == seen {
+                true => seen,
+                false => store.replace_signing_keys(seen, wanted.clone()).await?,
+            };
+            if kept == wanted {
+                return self.take_over(kept, now);
+            }
+        }
+        Err(KeyError::Contended)
+    }
+
+    fn take_over(&self, stored: Vec<StoredKey>, now: UnixTime) -> Result<(), KeyError> {
+        let due = self.schedule.next_change(&stored).min(now.plus(LOOK_EVERY));
+        let before = self.held();
+        if before.stored != stored {
+            let held = Held::open(stored, &self.data_key)?;
+            for (state, algorithm, pair) in &held.pairs {
+                tracing::info!(
+                    event = "signing_key",
+                    kid = pair.kid(),
+                    algorithm = algorithm.as_str(),
+                    ?state
+                );
+            }
+            *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(held);
+        }
+        self.due.store(due.0, Ordering::Release);
+        Ok(())
+    }
+
+    fn step(&self, stored: Vec<StoredKey>, now: UnixTime) -> Result<Vec<StoredKey>, KeyError> {
+        self.schedule.step(stored, now, |algorithm, state| self.make(algorithm, state, now))
+    }
+
+    fn make(
+        &self,
+        algorithm: SigningAlgorithm,
+        state: KeyState,
+        now: UnixTime,
+    ) -> Result<StoredKey, KeyError> {
+        let (pair, secret) = Pair::generate(algorithm)?;
+        let kid = pair.kid().to_owned();
+        let sealed = self.data_key.seal(&purpose(&kid), &secret)?;
+        Ok(StoredKey { kid, algorithm, state, created_at: now, since: now, sealed })
+    }
+
+    fn held(&self) -> Arc<Held> {
+        // Nobody panics while writing: the value is whole whatever happened.
+        Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keys({} published)", self.held().pairs.len())
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    fn open(stored: Vec<StoredKey>, data_key: &SealingKey) -> Result<Self, KeyError> {
+        let mut pairs = Vec::new();
+        for key in &stored {
+            let bytes = data_key.open(&purpose(&key.kid), &key.sealed)?;
+            let pair = Pair::from_bytes(key.algorithm, &bytes)?;
+            if pair.kid() != key.kid {
+                return Err(KeyError::Malformed("a key does not have the name that it should"));
+            }
+            pairs.push((key.state, key.algorithm, pair));
+        }
+        let jwks = pairs.iter().map(|(_, _, pair)| pair.jwk()).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { stored, pairs, jwks: json!({ "keys": jwks }) })
+    }
+
+    fn active(&self, algorithm: SigningAlgorithm) -> Result<&Pair, KeyError> {
+        let mut active =
+            self.pairs.iter().filter(|(state, of, _)| *state == KeyState::Active && *of == algorithm);
+        active.next().map(|(_, _, pair)| pair).ok_or(KeyError::Malformed("none is active"))
+    }
+
+    /// The key that a token says to be signed with.
+    fn signer_of(&self, token: &str) -> Option<&Pair> {
+        if token.len() > LONGEST_TOKEN {
+            return None;
+        }
+        let metadata = Token::decode_metadata(token).ok()?;
+        let kid = metadata.key_id()?;
+        self.pairs.iter().map(|(_, _, pair)| pair).find(|pair| pair.kid() == kid)
+    }
+}
+
+fn options(typ: &str, issuer: &str, now: UnixTime) -> VerificationOptions {
+    VerificationOptions {
+        required_signature_type: Some(typ.to_owned()),
+        allowed_issuers: Some(HashSet::from([issuer.to_owned()])),
+        // Our own clock issued it: there is no skew to tolerate. The default would be 900 s.
+        time_tolerance: Some(Duration::from_secs(0)),
+        artificial_time: Some(Duration::from_secs(now.0)),
+        ..VerificationOptions::default()
+    }
+}
+
+fn purpose(kid: &str) -> String {
+    format!("signing key {kid}")
+}

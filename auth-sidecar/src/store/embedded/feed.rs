@@ -1,0 +1,60 @@
+//! How does the log of revocations lie in the file? One record each, named by its number, and one for where the log stands.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::StoreError;
+use super::super::feed::{News, Place, Revocation};
+use super::NEVER;
+use super::tables::{Records, Tx};
+use crate::clock::UnixTime;
+use crate::secret::random_text;
+
+const HEAD: &str = "revocations";
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    epoch: String,
+    seq: u64,
+}
+
+/// Adds an entry.
+pub(super) fn announce(tx: &mut Tx<'_>, revocation: &Revocation) -> Result<(), StoreError> {
+    let mut head = begin(tx)?;
+    head.seq += 1;
+    tx.put(&entry_key(head.seq), revocation, revocation.until)?;
+    tx.put(HEAD, &head, NEVER)
+}
+
+/// Where the log stands; begins one where there is none.
+pub(super) fn place(tx: &mut Tx<'_>) -> Result<Place, StoreError> {
+    let Head { epoch, seq } = begin(tx)?;
+    Ok(Place { epoch, seq })
+}
+
+/// What came after a place; all, where that is not one of this log. `None` where there is no log yet.
+pub(super) fn news(
+    records: &Records,
+    after: Option<&Place>,
+    now: UnixTime,
+) -> Result<Option<News>, StoreError> {
+    let Some(row) = records.row::<Head>(HEAD, now)? else { return Ok(None) };
+    let Head { epoch, seq } = row.value;
+    let since = after.filter(|after| after.epoch == epoch && after.seq <= seq).map_or(0, |after| after.seq);
+    let revocations = records.range(&entry_key(since + 1), &entry_key(u64::MAX), now)?;
+    Ok(Some(News { place: Place { epoch, seq }, since, revocations }))
+}
+
+fn begin(tx: &mut Tx<'_>) -> Result<Head, StoreError> {
+    if let Some(row) = tx.row::<Head>(HEAD, UnixTime::default())? {
+        return Ok(row.value);
+    }
+    let epoch = random_text::<12>().map_err(|error| StoreError::Backend(error.to_string()))?;
+    let head = Head { epoch, seq: 0 };
+    tx.put(HEAD, &head, NEVER)?;
+    Ok(head)
+}
+
+/// Numbers of one width lie in their order.
+fn entry_key(seq: u64) -> String {
+    format!("rv:{seq:020}")
+}

@@ -1,0 +1,87 @@
+//! What was withdrawn lately? A log that only grows, until each entry has outlived the last token that it could mean.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::grant::Grant;
+use crate::clock::UnixTime;
+
+/// No access token lives longer (`lifetimes.access_token` is bounded by an hour), with leeway for verifiers whose clocks are
+/// behind.
+const LONGEST: Duration = Duration::from_secs(60 * 60 + 60);
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// What kind of thing it names.
+    pub kind: Kind,
+    /// The id of the grant or the client.
+    pub name: String,
+    /// Tokens issued before this do not count; of a grant none does.
+    pub before: Option<UnixTime>,
+    /// From then on no token of it can be alive.
+    pub until: UnixTime,
+}
+
+/// What a revocation names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A grant: `grant_id` of tokens.
+    Grant,
+    /// A client: `client_id` of tokens.
+    Client,
+}
+
+/// Up to where somebody has read the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Whose numbers these are: another store has another one.
+    pub epoch: String,
+    /// The number of the last entry read.
+    pub seq: u64,
+}
+
+/// What came after a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// Up to where this goes.
+    pub place: Place,
+    /// After which number it begins; 0 where it is all there is.
+    pub since: u64,
+    /// The entries, in order.
+    pub revocations: Vec<Revocation>,
+}
+
+// === impl Revocation ===
+
+impl Revocation {
+    /// That of a grant.
+    #[must_use]
+    pub fn of_grant(grant: &Grant, now: UnixTime) -> Self {
+        let until = grant.expires_at.min(now.plus(LONGEST));
+        Self { kind: Kind::Grant, name: grant.id.clone(), before: None, until }
+    }
+
+    /// That of a client which is gone, with all its tokens of until now. Times are whole seconds, so those issued within this
+    /// one go, too.
+    #[must_use]
+    pub fn of_client(id: &str, now: UnixTime) -> Self {
+        let before = Some(now.plus(Duration::from_secs(1)));
+        Self { kind: Kind::Client, name: id.to_owned(), before, until: now.plus(LONGEST) }
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// As the feed spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::Client => "client",
+        }
+    }
+}
