@@ -39,7 +39,7 @@ use crate::limits::held::{Held, Share};
 use crate::limits::size;
 use crate::mcp::jsonrpc;
 use crate::mcp::operation::Operation;
-use crate::mcp::versions::{Era, Revision};
+use crate::mcp::versions::Era;
 use crate::mcp::{headers, session};
 use crate::policy::authorize::authorize;
 use crate::policy::permit::Permit;
@@ -292,7 +292,7 @@ impl Exchange {
         headers::acceptable(head)?;
         if let Some(method) = bare {
             self.facts.revision = revision?;
-            spoken_without_header(self.facts.revision, None, server)?;
+            headers::unnamed_revision(self.facts.revision, None, &server.versions)?;
             let empty = end && size::declared(head, 0).is_ok();
             return if empty { Ok(Asked::Known(Operation::bare(method))) } else { Err(NO_BODY_HERE) };
         }
@@ -330,7 +330,8 @@ impl Exchange {
         }
         if message.operation.method != "initialize" || server.versions.iter().all(|r| r.era() == Era::Modern)
         {
-            spoken_without_header(self.facts.revision, message.requested_version.as_deref(), server)?;
+            let requested = message.requested_version.as_deref();
+            headers::unnamed_revision(self.facts.revision, requested, &server.versions)?;
         }
         headers::agree(&waiting.mirrors, self.facts.revision, &message)?;
         waiting.asked = Asked::Known(message.operation);
@@ -387,18 +388,4 @@ impl Exchange {
         let server = self.facts.server.and_then(|index| guard.servers.get(index));
         server.ok_or(Denial::Internal("no server"))
     }
-}
-
-/// A request without a version header is `initialize`, or of a client of 2025-03-26, which had none (2025-11-25,
-/// basic/transports, "Protocol Version Header").
-fn spoken_without_header(
-    revision: Option<Revision>,
-    requested: Option<&str>,
-    server: &Server,
-) -> Result<(), Denial> {
-    if revision.is_some() || server.versions.contains(&Revision::R20250326) {
-        return Ok(());
-    }
-    let requested = requested.unwrap_or(Revision::R20250326.as_str());
-    Err(Denial::UnsupportedVersion(requested.to_owned()))
 }

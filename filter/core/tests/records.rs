@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use wicketgate_core::exchange::Exchange;
 use wicketgate_core::exchange::step::{Effect, Event, Unseen};
 use wicketgate_core::head::RequestHead;
-use world::{Gate, request};
+use world::{Gate, call, request};
 
 fn unseen() -> Unseen {
     Unseen {
@@ -103,5 +103,24 @@ fn a_record_is_bounded_whatever_a_head_says() {
     let told = Unseen { method: long.clone(), path: long.clone(), request_id: Some(long), ..unseen() };
     for line in lines(&exchange.unseen(told, &gate.guard, gate.now)) {
         assert!(line.to_string().len() < 2000, "{line}");
+    }
+}
+
+#[test]
+fn no_record_and_no_reply_holds_the_token() {
+    let rules = json!([{"id": "read", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["search_*"]}}]);
+    let mut gate = Gate::with_rules(&rules);
+    let token = gate.token(&json!({}));
+    let broken = format!("{token}x");
+    for credential in [token, broken] {
+        let mut driven = gate.post_raw(
+            &[("authorization", &format!("Bearer {credential}"))],
+            call("nope").to_string().as_bytes(),
+        );
+        driven.finish(&mut gate);
+        let signature = credential.rsplit('.').next().unwrap();
+        let written = format!("{:?}{:?}{:?}", driven.decisions, driven.completions, driven.exchange);
+        assert!(!written.contains(signature), "invariant 7");
+        assert!(!String::from_utf8_lossy(&driven.replies[0].2).contains(signature), "invariant 7");
     }
 }

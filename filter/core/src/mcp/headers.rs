@@ -47,6 +47,23 @@ pub fn revision_of(
     }
 }
 
+/// May the head name no revision? It is then `initialize`, which names the `requested` one in its body, or of a client of
+/// 2025-03-26, which had no such header (2025-11-25, basic/transports, "Protocol Version Header").
+///
+/// # Errors
+/// `UnsupportedVersion` where 2025-03-26 is not in `allowed`.
+pub fn unnamed_revision(
+    named: Option<Revision>,
+    requested: Option<&str>,
+    allowed: &[Revision],
+) -> Result<(), Denial> {
+    if named.is_some() || allowed.contains(&Revision::R20250326) {
+        return Ok(());
+    }
+    let requested = requested.unwrap_or(Revision::R20250326.as_str());
+    Err(Denial::UnsupportedVersion(requested.to_owned()))
+}
+
 /// The revision that the head names, where it is newer than all known ones.
 pub fn newer_than_known(head: &RequestHead) -> Option<String> {
     let text = one(&head.headers, VERSION).ok().flatten()?;
