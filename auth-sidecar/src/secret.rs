@@ -140,6 +140,14 @@ impl Opaque {
         Digest::of(&self.0)
     }
 
+    /// The handle of a cookie that is there already, or a new one.
+    ///
+    /// # Errors
+    /// [`NoRandomness`].
+    pub fn of_cookie(value: Option<&str>) -> Result<Self, NoRandomness> {
+        value.map_or_else(Self::handle, |value| Ok(Self(value.to_owned())))
+    }
+
     /// Takes a credential that we sealed earlier back into its type.
     #[must_use]
     pub fn unsealed(text: String) -> Self {

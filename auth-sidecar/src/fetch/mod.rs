@@ -133,20 +133,11 @@ impl Fetcher {
     async fn fetch(&self, url: &Url, most: usize) -> Result<Fetched, FetchError> {
         let http = self.http.get_or_init(|| self.client()).as_ref().ok_or(FetchError::Unreachable)?;
         let request = http.get(url.clone()).header(header::ACCEPT, "application/json");
-        let mut response = request.send().await.map_err(|error| {
+        let response = request.send().await.map_err(|error| {
             tracing::debug!(event = "fetch_failed", error = %cause(&error));
             FetchError::Unreachable
         })?;
-        judge_head(&response, most)?;
-        let fresh_for = freshness(&response);
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| FetchError::Unreachable)? {
-            if body.len().saturating_add(chunk.len()) > most {
-                return Err(FetchError::Refused("it is too large"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Fetched { body, fresh_for })
+        receive(response, most).await
     }
 }
 
@@ -173,6 +164,20 @@ fn cause(error: &reqwest::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+/// Reads an answer of at most `most` bytes; one that announces more, or goes on for longer, is not read on.
+async fn receive(mut response: Response, most: usize) -> Result<Fetched, FetchError> {
+    judge_head(&response, most)?;
+    let fresh_for = freshness(&response);
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|_| FetchError::Unreachable)? {
+        if body.len().saturating_add(chunk.len()) > most {
+            return Err(FetchError::Refused("it is too large"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Fetched { body, fresh_for })
 }
 
 fn judge_head(response: &Response, most: usize) -> Result<(), FetchError> {

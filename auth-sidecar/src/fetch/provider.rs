@@ -7,7 +7,7 @@ use reqwest::{Certificate, Client, RequestBuilder, header, redirect};
 use tokio::sync::Semaphore;
 use url::{Host, Url, form_urlencoded};
 
-use super::{FetchError, Fetched, LONGEST, MOST_AT_ONCE, PublicAddresses, freshness, judge_head};
+use super::{FetchError, Fetched, LONGEST, MOST_AT_ONCE, PublicAddresses, receive};
 use crate::config::{FetchPolicy, is_loopback};
 
 /// Speaks to the providers of the configuration.
@@ -113,20 +113,11 @@ impl ProviderHttp {
     async fn send(&self, request: RequestBuilder, most: usize) -> Result<Fetched, FetchError> {
         let answered = async {
             let _place = self.places.acquire().await.map_err(|_| FetchError::Unreachable)?;
-            let mut response = request.send().await.map_err(|error| {
+            let response = request.send().await.map_err(|error| {
                 tracing::warn!(event = "provider_unreachable", error = %error.without_url());
                 FetchError::Unreachable
             })?;
-            judge_head(&response, most)?;
-            let fresh_for = freshness(&response);
-            let mut body = Vec::new();
-            while let Some(chunk) = response.chunk().await.map_err(|_| FetchError::Unreachable)? {
-                if body.len().saturating_add(chunk.len()) > most {
-                    return Err(FetchError::Refused("it is too large"));
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok(Fetched { body, fresh_for })
+            receive(response, most).await
         };
         tokio::time::timeout(LONGEST, answered).await.unwrap_or(Err(FetchError::Unreachable))
     }

@@ -10,7 +10,7 @@ use crate::oauth::client::{Client, GrantType};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
 use crate::oauth::{pkce, resource};
-use crate::secret::{Digest, Kind, Opaque, grant_id_of, random_text};
+use crate::secret::{Digest, Kind, NoRandomness, Opaque, grant_id_of, random_text};
 use crate::store::grant::{Binding, Code, Grant, Redeemed, Redemption};
 use crate::store::records::Session;
 
@@ -84,10 +84,7 @@ pub(crate) async fn redeem(
     let scope = grant.scope.and(&resource::available_scopes(&resources, &context.config.resources));
     let account = accounts::current(context, &grant.subject, now).await?.ok_or_else(refused)?;
 
-    let successor = match client.may(GrantType::RefreshToken) {
-        true => Some(Opaque::for_grant(Kind::Refresh, &grant.id)?),
-        false => None,
-    };
+    let successor = first_refresh_token(client, &grant.id)?;
     let redemption = redemption(context, client, digest, successor.as_ref(), jkt.as_deref());
     match context.store.redeem(&grant.id, redemption, now).await? {
         Redeemed::First => {}
@@ -109,6 +106,11 @@ pub(crate) async fn redeem(
         nonce: grant.binding.nonce.clone(),
     };
     access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
+}
+
+/// The refresh token that comes with the first access token, for clients that may have one.
+pub(super) fn first_refresh_token(client: &Client, grant_id: &str) -> Result<Option<Opaque>, NoRandomness> {
+    client.may(GrantType::RefreshToken).then(|| Opaque::for_grant(Kind::Refresh, grant_id)).transpose()
 }
 
 pub(super) fn redemption(

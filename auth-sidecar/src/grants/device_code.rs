@@ -9,7 +9,7 @@ use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::authorization_request::{AuthorizationRequest, Prompt};
-use crate::oauth::client::{Client, GrantType};
+use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::openid::OpenIdRequest;
 use crate::oauth::params::Params;
@@ -156,10 +156,7 @@ pub(crate) async fn redeem(
     let resources = resource::narrowed(params, &grant.resources, &context.config.resources)?;
     let scope = grant.scope.and(&resource::available_scopes(&resources, &context.config.resources));
     let account = accounts::current(context, &grant.subject, now).await?.ok_or_else(refused)?;
-    let successor = match client.may(GrantType::RefreshToken) {
-        true => Some(Opaque::for_grant(Kind::Refresh, &grant.id)?),
-        false => None,
-    };
+    let successor = authorization_code::first_refresh_token(client, &grant.id)?;
     let redemption =
         authorization_code::redemption(context, client, digest, successor.as_ref(), jkt.as_deref());
     match context.store.redeem(&grant.id, redemption, now).await? {

@@ -45,7 +45,7 @@ pub(crate) async fn next_step(
             false => Step::Login,
         });
     };
-    if request.openid.expected_subject.as_ref().is_some_and(|expected| *expected != session.subject) {
+    if !request.openid.means(&session.subject) {
         // Somebody else is signed in than the one whom the client means (OpenID Connect Core 3.1.2.2).
         return Ok(match pending.signed_in_for_it || request.prompt.none {
             true => Step::Refuse(ErrorCode::LoginRequired.because("another user is signed in")),

@@ -70,10 +70,7 @@ pub(crate) async fn leave(
         return Err(Failure::TooMany);
     }
     // One cookie for all sign-ins of a browser, so that tabs do not disturb each other; each has a state of its own.
-    let cookie = match cookie {
-        Some(value) => Opaque::unsealed(value.to_owned()),
-        None => Opaque::handle()?,
-    };
+    let cookie = Opaque::of_cookie(cookie)?;
     let state = Opaque::handle()?;
     let redirect_uri = callback(context, provider);
     let attempt = attempt(&redirect_uri, state.expose(), cookie.expose(), pending);
@@ -215,7 +212,7 @@ async fn admit(
         }
     }
     let subject = account.subject.clone();
-    if pending.request.openid.expected_subject.as_ref().is_some_and(|expected| *expected != subject) {
+    if !pending.request.openid.means(&subject) {
         return Ok(Err(Refusal::SomebodyElse));
     }
     tracing::info!(event = "login", subject, provider = config.id);

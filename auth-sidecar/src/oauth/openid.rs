@@ -26,6 +26,16 @@ pub struct OpenIdRequest {
     pub expected_subject: Option<String>,
 }
 
+// === impl OpenIdRequest ===
+
+impl OpenIdRequest {
+    /// Whether this user may answer (OpenID Connect Core 3.1.2.2).
+    #[must_use]
+    pub fn means(&self, subject: &str) -> bool {
+        self.expected_subject.as_deref().is_none_or(|expected| expected == subject)
+    }
+}
+
 /// What a client wants of its tokens and requests, by its registration or by the operator.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

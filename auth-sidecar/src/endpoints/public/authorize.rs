@@ -9,7 +9,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::super::caller::Caller;
-use super::super::cookies::Cookie;
 use super::super::media_type;
 use super::browser::{self, Browser};
 use crate::app::Context;
@@ -22,7 +21,7 @@ use crate::oauth::client::Client;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::metadata_document;
 use crate::oauth::params::Params;
-use crate::secret::{Digest, Opaque};
+use crate::secret::Opaque;
 use crate::store::records::PendingAuthorization;
 
 pub(super) async fn get(
@@ -112,10 +111,7 @@ async fn proceed(
     reply_to: &ReplyTo,
     now: UnixTime,
 ) -> Result<Response, Failure> {
-    let browser_id = match &browser.id {
-        Some(id) => Opaque::unsealed(id.clone()),
-        None => Opaque::handle()?,
-    };
+    let browser_id = Opaque::of_cookie(browser.id.as_deref())?;
     let pending = PendingAuthorization {
         request,
         browser: browser_id.digest(),
@@ -130,9 +126,6 @@ async fn proceed(
         Step::Login => "/login",
         Step::Consent(_) => "/consent",
     };
-    let handle = Opaque::handle()?;
     let until = now.plus(context.config.lifetimes.pending_authorization);
-    context.store.put_pending(Digest::of(handle.expose()), pending, until).await?;
-    let response = browser::to_page(context, page, handle.expose());
-    Ok(browser::with_cookie(response, context, Cookie::Browser, browser_id.expose()))
+    browser::wait(context, (page, &browser_id), pending, until).await
 }

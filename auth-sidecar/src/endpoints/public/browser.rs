@@ -19,7 +19,7 @@ use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
 use crate::oauth::redirect_uri;
 use crate::pages;
-use crate::secret::Digest;
+use crate::secret::{Digest, Opaque};
 use crate::store::records::{PendingAuthorization, Session};
 
 /// The browser behind a request.
@@ -76,6 +76,19 @@ fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
 /// Sends the browser to a page of ours; by path alone, since the origin is the one it already uses.
 pub(super) fn to_page(context: &Context, page: &str, handle: &str) -> Response {
     see_other(&format!("{}{page}?request={handle}", context.config.issuer.path()))
+}
+
+/// Keeps a request until its user has answered, and sends the browser, under its cookie from now on, to the page that asks.
+pub(super) async fn wait(
+    context: &Context,
+    (page, browser): (&str, &Opaque),
+    pending: PendingAuthorization,
+    until: UnixTime,
+) -> Result<Response, Failure> {
+    let handle = Opaque::handle()?;
+    context.store.put_pending(handle.digest(), pending, until).await?;
+    let response = to_page(context, page, handle.expose());
+    Ok(with_cookie(response, context, Cookie::Browser, browser.expose()))
 }
 
 /// Sends a browser that posted its request to the same request as a link.

@@ -8,7 +8,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::super::caller::Caller;
-use super::super::cookies::Cookie;
 use super::super::form::Form;
 use super::browser::{self, Browser};
 use crate::app::Context;
@@ -17,7 +16,7 @@ use crate::grants::device_code;
 use crate::grants::interaction::{self, Step};
 use crate::oauth::params::Params;
 use crate::pages::{self, DevicePage};
-use crate::secret::{Digest, Opaque};
+use crate::secret::Opaque;
 use crate::store::records::{DeviceRequest, PendingAuthorization};
 
 const WRONG: &str = "This code is not known, or is no longer valid.";
@@ -60,10 +59,7 @@ async fn proceed(
     let Some((device, request)) = device_code::request_of(context, typed, now).await? else {
         return Ok(page(context, StatusCode::BAD_REQUEST, "", Some(WRONG)));
     };
-    let browser_id = match &browser.id {
-        Some(id) => Opaque::unsealed(id.clone()),
-        None => Opaque::handle()?,
-    };
+    let browser_id = Opaque::of_cookie(browser.id.as_deref())?;
     let pending = PendingAuthorization {
         request,
         browser: browser_id.digest(),
@@ -76,11 +72,8 @@ async fn proceed(
         Step::Consent(_) | Step::Grant(_) => "/consent",
         Step::Login | Step::Refuse(_) => "/login",
     };
-    let handle = Opaque::handle()?;
     let until = now.plus(context.config.lifetimes.pending_authorization).min(device.expires_at);
-    context.store.put_pending(Digest::of(handle.expose()), pending, until).await?;
-    let response = browser::to_page(context, next, handle.expose());
-    Ok(browser::with_cookie(response, context, Cookie::Browser, browser_id.expose()))
+    browser::wait(context, (next, &browser_id), pending, until).await
 }
 
 fn page(context: &Context, status: StatusCode, code: &str, message: Option<&str>) -> Response {
