@@ -28,7 +28,8 @@ async fn introspect(world: &World, token: &str) -> Value {
     resource_server().post(world, "/introspect", &[("token", token)], &[]).await.1
 }
 
-async fn validate(world: &World, token: &str, resource: &str) -> Value {
+/// What the gateway is told about a token.
+pub(crate) async fn validate(world: &World, token: &str, resource: &str) -> Value {
     let question = json!({"token": token, "resource": resource});
     let url = format!("{}/v1/validate", world.internal);
     read(world.http.post(url).json(&question).send().await.unwrap()).await.1

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::device_flow::{device_client, error_of, offer, page_of, poll};
+use crate::opaque_tokens::validate;
 use crate::openid_connect::redeemed;
 use crate::world::browser::Browser;
 use crate::world::client::decode;
@@ -10,12 +11,6 @@ use crate::world::upstream::{Upstream, approval, leave, leave_from};
 use crate::world::{RESOURCE, World, read};
 
 const EVERYONE: &str = "allow: {everyone: true}";
-
-async fn validate(world: &World, token: &str) -> Value {
-    let question = json!({"token": token, "resource": RESOURCE});
-    let url = format!("{}/v1/validate", world.internal);
-    read(world.http.post(url).json(&question).send().await.unwrap()).await.1
-}
 
 async fn userinfo(world: &World, token: &str) -> (u16, Value) {
     let request = world.http.get(world.url("/userinfo")).header("authorization", format!("Bearer {token}"));
@@ -99,10 +94,10 @@ async fn opaque_tokens_and_userinfo_end_with_what_was_learned() {
     let subject = format!("{}#u-1", upstream.base);
     assert!(tokens.access.starts_with("ma_"));
     assert_eq!(decode(tokens.body["id_token"].as_str().unwrap()).1["sub"], subject);
-    assert_eq!(validate(&world, &tokens.access).await["sub"], subject);
+    assert_eq!(validate(&world, &tokens.access, RESOURCE).await["sub"], subject);
     assert_eq!(userinfo(&world, &tokens.access).await, (200, json!({"sub": subject})));
     world.advance(std::time::Duration::from_secs(5 * 60));
-    assert_eq!(validate(&world, &tokens.access).await, json!({"active": false}));
+    assert_eq!(validate(&world, &tokens.access, RESOURCE).await, json!({"active": false}));
     assert_eq!(userinfo(&world, &tokens.access).await.0, 401);
 }
 
