@@ -34,7 +34,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// What every request may use.
 pub(crate) struct Context {
     pub(crate) config: Config,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<Store>,
     pub(crate) keys: Keys,
     pub(crate) accounts: Box<dyn IdentityProvider>,
     pub(crate) providers: Providers,
@@ -71,7 +71,7 @@ pub struct Addresses {
 /// # Errors
 /// [`ServeError`]; nothing is left running then.
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, ServeError> {
-    let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&config.store_path)?);
+    let store: Arc<Store> = Arc::new(Store::new(EmbeddedStore::open(&config.store_path)?));
     let signing = &config.signing;
     let schedule = Schedule {
         held: signing.held(),

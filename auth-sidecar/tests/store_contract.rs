@@ -8,6 +8,7 @@ mod keys;
 #[path = "store_contract/news.rs"]
 mod news;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,21 +39,23 @@ fn at(seconds: u64) -> UnixTime {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_embedded_store_fulfils_the_contract() {
     let folder = tempfile::tempdir().unwrap();
-    contract(Arc::new(EmbeddedStore::open(&folder.path().join("store.redb")).unwrap())).await;
+    let store = Arc::new(open(&folder.path().join("store.redb")));
+    contract(&store).await;
+    sweeping(&store).await;
 }
 
 #[tokio::test]
 async fn what_was_committed_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
-    let store = EmbeddedStore::open(&path).unwrap();
+    let store = open(&path);
     store.put_grant(grant("g", 60)).await.unwrap();
     assert_eq!(store.redeem("g", redemption("code-g", "r0"), at(1)).await.unwrap(), Redeemed::First);
     drop(store);
-    let store = EmbeddedStore::open(&path).unwrap();
+    let store = open(&path);
     assert_eq!(store.redeem("g", redemption("code-g", "r0"), at(2)).await.unwrap(), Redeemed::Reused);
     drop(store);
-    let store = EmbeddedStore::open(&path).unwrap();
+    let store = open(&path);
     assert!(!store.grant("g", at(3)).await.unwrap().unwrap().is_live(), "a revocation is never lost");
 }
 
@@ -65,27 +68,31 @@ async fn a_second_opener_is_refused() {
     assert!(matches!(error, StoreError::InUse(_)) && error.to_string().contains("in use by another process"));
 }
 
-async fn contract(store: Arc<dyn Store>) {
-    store.ping().await.unwrap();
-    clients(&*store).await;
-    managed_clients::contract(&*store).await;
-    upstream::contract(&*store).await;
-    pending_requests(&*store).await;
-    sessions(&*store).await;
-    consents(&*store).await;
-    codes(&*store).await;
-    code_races(&store).await;
-    rotation(&*store).await;
-    rotation_races(&store).await;
-    used_digests_are_bounded(&*store).await;
-    keys::contract(&store).await;
-    counters(&*store).await;
-    devices::contract(&store).await;
-    news::contract(&*store).await;
-    sweeping(&*store).await;
+/// What lies in this file.
+fn open(path: &Path) -> Store {
+    Store::new(EmbeddedStore::open(path).unwrap())
 }
 
-async fn clients(store: &dyn Store) {
+async fn contract(store: &Arc<Store>) {
+    store.ping().await.unwrap();
+    clients(store).await;
+    managed_clients::contract(store).await;
+    upstream::contract(store).await;
+    pending_requests(store).await;
+    sessions(store).await;
+    consents(store).await;
+    codes(store).await;
+    code_races(store).await;
+    rotation(store).await;
+    rotation_races(store).await;
+    used_digests_are_bounded(store).await;
+    keys::contract(store).await;
+    counters(store).await;
+    devices::contract(store).await;
+    news::contract(store).await;
+}
+
+async fn clients(store: &Store) {
     assert!(store.client("c", T0).await.unwrap().is_none());
     store.put_client(client("c"), at(10)).await.unwrap();
     assert_eq!(store.client("c", at(9)).await.unwrap().unwrap().redirect_uris, ["https://a.example/cb"]);
@@ -98,7 +105,7 @@ async fn clients(store: &dyn Store) {
     assert!(store.client("c", at(21)).await.unwrap().is_none(), "what has ended is not revived");
 }
 
-async fn pending_requests(store: &dyn Store) {
+async fn pending_requests(store: &Store) {
     let id = Digest::of("pending");
     store.put_pending(id, pending(), at(10)).await.unwrap();
     assert_eq!(store.pending(id, at(9)).await.unwrap().unwrap().request.client_id, "c");
@@ -109,7 +116,7 @@ async fn pending_requests(store: &dyn Store) {
     assert!(store.pending(id, at(9)).await.unwrap().is_none());
 }
 
-async fn sessions(store: &dyn Store) {
+async fn sessions(store: &Store) {
     let id = Digest::of("session");
     let session = Session { subject: "alice".into(), auth_time: T0, seen_at: T0, ends_at: at(100) };
     store.put_session(id, session.clone(), at(10)).await.unwrap();
@@ -121,7 +128,7 @@ async fn sessions(store: &dyn Store) {
     assert!(store.session(id, at(1)).await.unwrap().is_none());
 }
 
-async fn consents(store: &dyn Store) {
+async fn consents(store: &Store) {
     let key = |subject: &str, client: &str| ConsentKey {
         subject: subject.into(),
         client_id: client.into(),
@@ -138,7 +145,7 @@ async fn consents(store: &dyn Store) {
     );
 }
 
-async fn codes(store: &dyn Store) {
+async fn codes(store: &Store) {
     store.put_grant(grant("g1", 60)).await.unwrap();
     assert_eq!(store.redeem("none", redemption("code-g1", "r"), at(1)).await.unwrap(), Redeemed::Refused);
     assert_eq!(store.redeem("g1", redemption("guess", "r"), at(1)).await.unwrap(), Redeemed::Refused);
@@ -166,7 +173,7 @@ async fn codes(store: &dyn Store) {
     );
 }
 
-async fn code_races(store: &Arc<dyn Store>) {
+async fn code_races(store: &Arc<Store>) {
     store.put_grant(grant("race", 60)).await.unwrap();
     let tasks: Vec<_> = (0..50)
         .map(|index| {
@@ -183,7 +190,7 @@ async fn code_races(store: &Arc<dyn Store>) {
     assert!(!store.grant("race", at(1)).await.unwrap().unwrap().is_live());
 }
 
-async fn rotation(store: &dyn Store) {
+async fn rotation(store: &Store) {
     store.put_grant(grant("f", 60)).await.unwrap();
     assert_eq!(
         store.rotate("f", rotated("r0", "r1"), at(0)).await.unwrap(),
@@ -233,7 +240,7 @@ async fn rotation(store: &dyn Store) {
     }
 }
 
-async fn rotation_races(store: &Arc<dyn Store>) {
+async fn rotation_races(store: &Arc<Store>) {
     store.put_grant(grant("fork", 60)).await.unwrap();
     store.redeem("fork", redemption("code-fork", "r0"), at(0)).await.unwrap();
     let tasks: Vec<_> = (0..50)
@@ -256,7 +263,7 @@ async fn rotation_races(store: &Arc<dyn Store>) {
     );
 }
 
-async fn used_digests_are_bounded(store: &dyn Store) {
+async fn used_digests_are_bounded(store: &Store) {
     store.put_grant(grant("long", 60)).await.unwrap();
     store.redeem("long", redemption("code-long", "0"), at(0)).await.unwrap();
     for step in 0..MOST_USED + 2 {
@@ -269,7 +276,7 @@ async fn used_digests_are_bounded(store: &dyn Store) {
     assert_eq!(store.rotate("long", rotated("2", "x"), at(1)).await.unwrap(), Rotated::Reused, "remembered");
 }
 
-async fn counters(store: &dyn Store) {
+async fn counters(store: &Store) {
     assert_eq!(store.count("k", at(10), at(0)).await.unwrap(), 1);
     assert_eq!(store.count("k", at(15), at(5)).await.unwrap(), 2);
     assert_eq!(store.count("other", at(10), at(0)).await.unwrap(), 1);
@@ -278,7 +285,7 @@ async fn counters(store: &dyn Store) {
     assert_eq!(store.count("k", at(20), at(11)).await.unwrap(), 1);
 }
 
-async fn sweeping(store: &dyn Store) {
+async fn sweeping(store: &Store) {
     let end = UnixTime(u64::MAX - 1);
     while store.sweep(end).await.unwrap() > 0 {}
     assert_eq!(store.signing_keys().await.unwrap().len(), 1, "keys do not expire");

@@ -18,7 +18,7 @@ pub struct TooMany;
 /// # Errors
 /// The store's; the inner result says whether the attempt may go on.
 pub async fn admit(
-    store: &dyn Store,
+    store: &Store,
     limits: &LoginLimits,
     name: &str,
     address: IpAddr,
@@ -42,7 +42,7 @@ pub async fn admit(
 ///
 /// # Errors
 /// The store's.
-pub async fn succeeded(store: &dyn Store, name: &str, address: IpAddr) -> Result<(), StoreError> {
+pub async fn succeeded(store: &Store, name: &str, address: IpAddr) -> Result<(), StoreError> {
     store.reset_count(&both(name, address)).await
 }
 

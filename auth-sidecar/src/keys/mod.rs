@@ -109,7 +109,7 @@ impl Keys {
     /// # Errors
     /// [`KeyError`].
     pub async fn load(
-        store: &dyn Store,
+        store: &Store,
         data_key: SealingKey,
         schedule: Schedule,
         access_tokens: SigningAlgorithm,
@@ -126,7 +126,7 @@ impl Keys {
     ///
     /// # Errors
     /// [`KeyError`]; the keys of before stay in use, and the next look is put off.
-    pub async fn keep_current(&self, store: &dyn Store, now: UnixTime) -> Result<(), KeyError> {
+    pub async fn keep_current(&self, store: &Store, now: UnixTime) -> Result<(), KeyError> {
         let is_due = || now.0 >= self.due.load(Ordering::Acquire);
         if !is_due() {
             return Ok(());
@@ -144,7 +144,7 @@ impl Keys {
     ///
     /// # Errors
     /// [`KeyError`]; nothing has changed then.
-    pub async fn rotate(&self, store: &dyn Store, now: UnixTime, at_once: bool) -> Result<(), KeyError> {
+    pub async fn rotate(&self, store: &Store, now: UnixTime, at_once: bool) -> Result<(), KeyError> {
         let make = |algorithm, state| self.make(algorithm, state, now);
         let _looking = self.looking.lock().await;
         self.change(store, now, |stored| self.schedule.rotate(stored, now, at_once, make)).await
@@ -225,7 +225,7 @@ impl Keys {
     /// Reads, changes and writes the keys until nobody else has written in between, and takes over what is then there.
     async fn change(
         &self,
-        store: &dyn Store,
+        store: &Store,
         now: UnixTime,
         change: impl Fn(Vec<StoredKey>) -> Result<Vec<StoredKey>, KeyError>,
     ) -> Result<(), KeyError> {

@@ -12,14 +12,14 @@ use wicketgate_auth::store::records::PushedRequest;
 
 use super::{T0, at, grant};
 
-pub(super) async fn contract(store: &Arc<dyn Store>) {
+pub(super) async fn contract(store: &Arc<Store>) {
     pushed_requests(store).await;
     polling(store.as_ref()).await;
     deciding(store).await;
     opaque_tokens(store.as_ref()).await;
 }
 
-async fn pushed_requests(store: &Arc<dyn Store>) {
+async fn pushed_requests(store: &Arc<Store>) {
     let id = Digest::of("pushed");
     let pushed = PushedRequest { client_id: "c".into(), params: vec![("a".into(), "1".into())] };
     store.put_pushed(id, pushed.clone(), at(60)).await.unwrap();
@@ -54,7 +54,7 @@ fn device(id: &str) -> DeviceAuthorization {
     }
 }
 
-async fn polling(store: &dyn Store) {
+async fn polling(store: &Store) {
     assert!(store.put_device(device("p"), T0).await.unwrap());
     let taken = DeviceAuthorization { user_code: device("p").user_code, ..device("q") };
     assert!(!store.put_device(taken, T0).await.unwrap(), "two devices never share a user code");
@@ -77,7 +77,7 @@ async fn polling(store: &dyn Store) {
     }
 }
 
-async fn deciding(store: &Arc<dyn Store>) {
+async fn deciding(store: &Arc<Store>) {
     store.put_device(device("d"), T0).await.unwrap();
     let found = store.device_of_user_code(device("d").user_code, at(1)).await.unwrap().unwrap();
     assert_eq!(found.id, "d");
@@ -115,7 +115,7 @@ fn token(name: &str, ends: u64) -> OpaqueToken {
     }
 }
 
-async fn opaque_tokens(store: &dyn Store) {
+async fn opaque_tokens(store: &Store) {
     store.add_opaque_token("none", token("t", 10), T0).await.unwrap();
     assert!(store.grant("none", T0).await.unwrap().is_none(), "an unknown grant is not made");
     store.put_grant(grant("opaque", 60)).await.unwrap();

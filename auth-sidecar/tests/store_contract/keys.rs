@@ -8,7 +8,7 @@ use wicketgate_auth::store::records::{KeyState, StoredKey};
 
 use super::T0;
 
-pub(super) async fn contract(store: &Arc<dyn Store>) {
+pub(super) async fn contract(store: &Arc<Store>) {
     assert!(store.signing_keys().await.unwrap().is_empty());
     let tasks: Vec<_> = (0..10)
         .map(|index| {

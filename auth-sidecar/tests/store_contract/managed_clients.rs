@@ -6,7 +6,7 @@ use wicketgate_auth::store::Store;
 
 use super::{T0, at, client};
 
-pub(super) async fn contract(store: &dyn Store) {
+pub(super) async fn contract(store: &Store) {
     let managed = |token: &str| {
         let registration_token = Some(Digest::of(token));
         let metadata = serde_json::Map::new();

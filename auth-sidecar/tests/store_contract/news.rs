@@ -8,12 +8,12 @@ use wicketgate_auth::store::feed::{Kind, Place};
 use super::{T0, at, client, grant, redemption, rotated};
 
 /// Kind and name of what came after a place.
-async fn after(store: &dyn Store, place: Option<&Place>, now: u64) -> (u64, Vec<(Kind, String)>, Place) {
+async fn after(store: &Store, place: Option<&Place>, now: u64) -> (u64, Vec<(Kind, String)>, Place) {
     let news = store.news(place.cloned(), at(now)).await.unwrap();
     (news.since, news.revocations.into_iter().map(|one| (one.kind, one.name)).collect(), news.place)
 }
 
-pub(super) async fn contract(store: &dyn Store) {
+pub(super) async fn contract(store: &Store) {
     let (_, _, begin) = after(store, None, 0).await;
     for id in ["n1", "n2", "n3"] {
         store.put_grant(grant(id, 60)).await.unwrap();
@@ -51,7 +51,7 @@ pub(super) async fn contract(store: &dyn Store) {
     assert_eq!(news, vec![], "what no token can mean any more");
 }
 
-async fn clients_that_are_gone(store: &dyn Store, here: &Place) {
+async fn clients_that_are_gone(store: &Store, here: &Place) {
     let token = Digest::of("token");
     let dynamic = DynamicRegistration {
         issued_at: T0,

@@ -6,12 +6,12 @@ use wicketgate_auth::store::records::{UpstreamAccount, UpstreamSignIn};
 
 use super::{T0, at};
 
-pub(super) async fn contract(store: &dyn Store) {
+pub(super) async fn contract(store: &Store) {
     sign_ins(store).await;
     accounts(store).await;
 }
 
-async fn sign_ins(store: &dyn Store) {
+async fn sign_ins(store: &Store) {
     let state = Digest::of("state");
     let sign_in =
         UpstreamSignIn { provider: "x".into(), pending: Digest::of("handle"), cookie: Digest::of("cookie") };
@@ -26,7 +26,7 @@ async fn sign_ins(store: &dyn Store) {
     assert!(store.take_upstream_sign_in(state, at(10)).await.unwrap().is_none());
 }
 
-async fn accounts(store: &dyn Store) {
+async fn accounts(store: &Store) {
     let account = UpstreamAccount {
         provider: "x".into(),
         subject: "https://idp.example#1".into(),

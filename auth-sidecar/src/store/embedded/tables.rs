@@ -8,19 +8,14 @@ use redb::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::StoreError;
+use super::super::backend::Row;
+use super::super::{StoreError, parse, written};
 use crate::clock::UnixTime;
 
 /// Name -> (end, JSON).
 const RECORDS: TableDefinition<'static, &str, (u64, &[u8])> = TableDefinition::new("records");
 /// (end, name) -> nothing.
 const ENDS: TableDefinition<'static, (u64, &str), ()> = TableDefinition::new("ends");
-
-/// A value and when it ends.
-pub(super) struct Row<T> {
-    pub(super) value: T,
-    pub(super) expires_at: UnixTime,
-}
 
 /// Both tables inside one write transaction.
 pub(super) struct Tx<'txn> {
@@ -41,24 +36,33 @@ impl<'txn> Tx<'txn> {
         })
     }
 
-    /// The value of this name unless it has expired.
-    pub(super) fn row<T: DeserializeOwned>(
-        &self,
-        key: &str,
-        now: UnixTime,
-    ) -> Result<Option<Row<T>>, StoreError> {
+    /// The record of this name unless it has expired.
+    pub(super) fn row(&self, key: &str, now: UnixTime) -> Result<Option<Row>, StoreError> {
         row(&self.records, key, now)
     }
 
-    /// Keeps or replaces a value. Serialization comes first: a value that cannot be written changes nothing.
-    pub(super) fn put<T: Serialize>(
+    /// What a record says, and when it ends.
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        key: &str,
+        now: UnixTime,
+    ) -> Result<Option<(T, UnixTime)>, StoreError> {
+        self.row(key, now)?.map(|row| Ok((parse(key, &row)?, row.until))).transpose()
+    }
+
+    /// Keeps or replaces what a record says.
+    pub(super) fn write<T: Serialize>(
         &mut self,
         key: &str,
         value: &T,
         until: UnixTime,
     ) -> Result<(), StoreError> {
-        let json = serde_json::to_vec(value).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let replaced = self.records.insert(key, (until.0, json.as_slice())).map_err(backend)?;
+        self.put(key, &written(value)?, until)
+    }
+
+    /// Keeps or replaces a record.
+    pub(super) fn put(&mut self, key: &str, json: &[u8], until: UnixTime) -> Result<(), StoreError> {
+        let replaced = self.records.insert(key, (until.0, json)).map_err(backend)?;
         let replaced_end = replaced.map(|entry| entry.value().0);
         if let Some(end) = replaced_end.filter(|end| *end != until.0) {
             self.ends.remove((end, key)).map_err(backend)?;
@@ -77,13 +81,9 @@ impl<'txn> Tx<'txn> {
         Ok(())
     }
 
-    /// The value of this name unless it has expired; it is gone afterwards.
-    pub(super) fn take<T: DeserializeOwned>(
-        &mut self,
-        key: &str,
-        now: UnixTime,
-    ) -> Result<Option<T>, StoreError> {
-        let found = self.row(key, now)?.map(|row| row.value);
+    /// The record of this name unless it has expired; it is gone afterwards.
+    pub(super) fn take(&mut self, key: &str, now: UnixTime) -> Result<Option<Row>, StoreError> {
+        let found = self.row(key, now)?;
         self.remove(key)?;
         Ok(found)
     }
@@ -109,31 +109,28 @@ impl Records {
         transaction.open_table(RECORDS).map(Self).map_err(backend)
     }
 
-    /// The value of this name unless it has expired.
-    pub(super) fn row<T: DeserializeOwned>(
-        &self,
-        key: &str,
-        now: UnixTime,
-    ) -> Result<Option<Row<T>>, StoreError> {
+    /// The record of this name unless it has expired.
+    pub(super) fn row(&self, key: &str, now: UnixTime) -> Result<Option<Row>, StoreError> {
         row(&self.0, key, now)
     }
 
-    /// The values whose names lie from `first` to `last`, in their order, but for those that have expired.
-    pub(super) fn range<T: DeserializeOwned>(
+    /// The records whose names lie from `first` to `last`, in their order, but for those that have expired.
+    pub(super) fn range(
         &self,
         first: &str,
         last: &str,
+        most: usize,
         now: UnixTime,
-    ) -> Result<Vec<T>, StoreError> {
-        let mut values = Vec::new();
+    ) -> Result<Vec<(String, Row)>, StoreError> {
+        let mut rows = Vec::new();
         for entry in self.0.range(first..=last).map_err(backend)? {
             let (key, value) = entry.map_err(backend)?;
-            let (end, json) = value.value();
-            if now.0 < end {
-                values.push(parse(key.value(), json)?);
+            rows.extend(unexpired(value.value(), now).map(|row| (key.value().to_owned(), row)));
+            if rows.len() >= most {
+                break;
             }
         }
-        Ok(values)
+        Ok(rows)
     }
 }
 
@@ -156,23 +153,14 @@ pub(super) fn backend(error: impl std::fmt::Display) -> StoreError {
     StoreError::Backend(error.to_string())
 }
 
-fn row<T: DeserializeOwned>(
+fn row(
     records: &impl ReadableTable<&'static str, (u64, &'static [u8])>,
     key: &str,
     now: UnixTime,
-) -> Result<Option<Row<T>>, StoreError> {
-    let Some(entry) = records.get(key).map_err(backend)? else { return Ok(None) };
-    let (end, json) = entry.value();
-    if end <= now.0 {
-        return Ok(None);
-    }
-    Ok(Some(Row { value: parse(key, json)?, expires_at: UnixTime(end) }))
+) -> Result<Option<Row>, StoreError> {
+    Ok(records.get(key).map_err(backend)?.and_then(|entry| unexpired(entry.value(), now)))
 }
 
-/// The message of serde_json may quote the value, which is nobody's business.
-fn parse<T: DeserializeOwned>(key: &str, json: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(json).map_err(|error| {
-        let kind = key.split_once(':').map_or(key, |(kind, _)| kind);
-        StoreError::Corrupt(format!("record of kind {kind}, column {}", error.column()))
-    })
+fn unexpired((end, json): (u64, &[u8]), now: UnixTime) -> Option<Row> {
+    (now.0 < end).then(|| Row { json: json.to_vec(), until: UnixTime(end), written: String::new() })
 }

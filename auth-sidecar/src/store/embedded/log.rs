@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::StoreError;
+use super::super::backend::NEVER;
 use super::super::feed::{News, Place, Revocation};
-use super::NEVER;
+use super::super::{StoreError, parse};
 use super::tables::{Records, Tx};
 use crate::clock::UnixTime;
 use crate::secret::random_text;
@@ -21,8 +21,8 @@ struct Head {
 pub(super) fn announce(tx: &mut Tx<'_>, revocation: &Revocation) -> Result<(), StoreError> {
     let mut head = begin(tx)?;
     head.seq += 1;
-    tx.put(&entry_key(head.seq), revocation, revocation.until)?;
-    tx.put(HEAD, &head, NEVER)
+    tx.write(&entry_key(head.seq), revocation, revocation.until)?;
+    tx.write(HEAD, &head, NEVER)
 }
 
 /// Where the log stands; begins one where there is none.
@@ -37,20 +37,21 @@ pub(super) fn news(
     after: Option<&Place>,
     now: UnixTime,
 ) -> Result<Option<News>, StoreError> {
-    let Some(row) = records.row::<Head>(HEAD, now)? else { return Ok(None) };
-    let Head { epoch, seq } = row.value;
+    let Some(row) = records.row(HEAD, now)? else { return Ok(None) };
+    let Head { epoch, seq } = parse(HEAD, &row)?;
     let since = after.filter(|after| after.epoch == epoch && after.seq <= seq).map_or(0, |after| after.seq);
-    let revocations = records.range(&entry_key(since + 1), &entry_key(u64::MAX), now)?;
+    let entries = records.range(&entry_key(since + 1), &entry_key(u64::MAX), usize::MAX, now)?;
+    let revocations = entries.iter().map(|(key, row)| parse(key, row)).collect::<Result<_, _>>()?;
     Ok(Some(News { place: Place { epoch, seq }, since, revocations }))
 }
 
 fn begin(tx: &mut Tx<'_>) -> Result<Head, StoreError> {
-    if let Some(row) = tx.row::<Head>(HEAD, UnixTime::default())? {
-        return Ok(row.value);
+    if let Some((head, _)) = tx.read(HEAD, UnixTime::default())? {
+        return Ok(head);
     }
     let epoch = random_text::<12>().map_err(|error| StoreError::Backend(error.to_string()))?;
     let head = Head { epoch, seq: 0 };
-    tx.put(HEAD, &head, NEVER)?;
+    tx.write(HEAD, &head, NEVER)?;
     Ok(head)
 }
 

@@ -1,0 +1,10 @@
+//! What may be done with each kind of record? One file for each; all are methods of [`Store`](super::Store).
+
+mod authorizations;
+mod clients;
+mod devices;
+mod grants;
+mod log;
+mod people;
+mod signing_keys;
+mod throttling;
