@@ -26,7 +26,6 @@ use crate::oauth::client::Client;
 use crate::oauth::jwk::KeySet;
 use crate::server;
 use crate::store::Store;
-use crate::store::embedded::EmbeddedStore;
 
 /// How often expired records are removed. They count as absent from the moment they expire; this only frees space.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
@@ -71,7 +70,7 @@ pub struct Addresses {
 /// # Errors
 /// [`ServeError`]; nothing is left running then.
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, ServeError> {
-    let store: Arc<Store> = Arc::new(Store::new(EmbeddedStore::open(&config.store_path)?));
+    let store: Arc<Store> = Arc::new(Store::open(&config.store, &clock)?);
     let signing = &config.signing;
     let schedule = Schedule {
         held: signing.held(),

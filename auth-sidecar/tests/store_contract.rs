@@ -27,6 +27,10 @@ use wicketgate_auth::store::{Store, StoreError};
 
 #[path = "store_contract/managed_clients.rs"]
 mod managed_clients;
+#[path = "redis/mod.rs"]
+mod redis;
+#[path = "store_contract/servers.rs"]
+mod servers;
 #[path = "store_contract/upstream.rs"]
 mod upstream;
 

@@ -16,6 +16,7 @@ mod resources;
 mod secret_ref;
 mod security;
 mod signing;
+mod store;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +36,7 @@ pub use self::listen::Listen;
 pub use self::resources::{Resource, Resources};
 pub use self::security::DpopPolicy;
 pub use self::signing::Signing;
+pub use self::store::{RedisConfig, StoreConfig, Tls, Topology};
 pub use self::users::{User, Verifier};
 use crate::oauth::client::Client;
 use crate::sealing::SealingKey;
@@ -48,8 +50,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where to write the addresses that were really bound.
     pub addresses_file: Option<PathBuf>,
-    /// The file of the embedded store.
-    pub store_path: PathBuf,
+    /// Where records are kept.
+    pub store: StoreConfig,
     /// The audiences that may be asked for.
     pub resources: Resources,
     /// What tokens are signed with.
@@ -87,7 +89,7 @@ struct RawConfig {
     issuer: String,
     listen: listen::RawListen,
     addresses_file: Option<PathBuf>,
-    store: RawStore,
+    store: store::RawStore,
     resources: Vec<resources::RawResource>,
     #[serde(default)]
     signing: signing::RawSigning,
@@ -114,18 +116,6 @@ struct RawConfig {
     identity_providers: Vec<identity_providers::RawProvider>,
     #[serde(default)]
     clients: Vec<clients::RawClient>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawStore {
-    embedded: RawEmbedded,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawEmbedded {
-    path: PathBuf,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -160,7 +150,7 @@ impl Config {
             issuer: Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?,
             listen: raw.listen.compile(),
             addresses_file: raw.addresses_file,
-            store_path: raw.store.embedded.path,
+            store: raw.store.compile()?,
             data_key: SealingKey::from_base64(&raw.data_key.resolve("data_key")?)
                 .map_err(|why| ConfigError::new("data_key", why.to_string()))?,
             registration: raw.registration.compile()?,

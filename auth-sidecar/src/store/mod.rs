@@ -13,11 +13,15 @@ pub mod feed;
 pub mod grant;
 mod operations;
 pub mod records;
+pub mod redis;
+
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::clock::UnixTime;
+use crate::clock::{Clock, UnixTime};
+use crate::config::StoreConfig;
 
 use self::backend::{Backend, Row};
 
@@ -77,6 +81,17 @@ impl Store {
     /// The store in this place.
     pub fn new(backend: impl Backend) -> Self {
         Self { backend: Box::new(backend) }
+    }
+
+    /// The store that the configuration names. A file is opened; nobody is asked whether Redis is there.
+    ///
+    /// # Errors
+    /// [`StoreError`] where it can never work as configured.
+    pub fn open(config: &StoreConfig, clock: &Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Ok(match config {
+            StoreConfig::Embedded(path) => Self::new(embedded::EmbeddedStore::open(path)?),
+            StoreConfig::Redis(config) => Self::new(redis::RedisStore::new(config, Arc::clone(clock))?),
+        })
     }
 
     /// Whether reads and writes work.

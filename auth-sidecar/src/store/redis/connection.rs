@@ -1,0 +1,235 @@
+//! How do we reach Redis? One multiplexed connection to the server, to the master that the sentinels name, or to a cluster; made
+//! anew when it fails, after a pause that grows.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
+use redis::{
+    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ErrorKind, Pipeline, RedisError,
+    RedisFuture, RedisResult, TlsCertificates, TlsMode, Value,
+};
+use tokio::sync::Mutex;
+
+use crate::config::{RedisConfig, Tls, Topology};
+
+/// Pauses between two tries to connect: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// A connection to whatever holds the records. Clones share it.
+#[derive(Clone)]
+pub(super) enum Connection {
+    Server(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+/// What gives connections.
+enum Source {
+    Server(Box<Client>),
+    Sentinels(Box<Mutex<SentinelClient>>),
+    Cluster(Box<ClusterClient>),
+}
+
+/// The connection, or the pause until the next try.
+#[derive(Default)]
+struct Slot {
+    connection: Option<Connection>,
+    /// Which one it is: who saw an older one fail says nothing about this one.
+    number: u64,
+    rest_until: Option<Instant>,
+}
+
+/// One connection that is made anew when it fails.
+pub(super) struct Line {
+    source: Source,
+    timeout: Duration,
+    slot: Mutex<Slot>,
+    failures: AtomicU32,
+}
+
+// === impl Line ===
+
+impl Line {
+    /// Connects nowhere yet.
+    pub(super) fn new(config: &RedisConfig) -> RedisResult<Self> {
+        Ok(Self {
+            source: Source::of(config)?,
+            timeout: config.timeout,
+            slot: Mutex::default(),
+            failures: AtomicU32::new(0),
+        })
+    }
+
+    /// The connection and its number; whether it is a new one, too.
+    pub(super) async fn connection(&self) -> RedisResult<(Connection, u64, bool)> {
+        let mut slot = self.slot.lock().await;
+        if let Some(connection) = &slot.connection {
+            return Ok((connection.clone(), slot.number, false));
+        }
+        if slot.rest_until.is_some_and(|until| Instant::now() < until) {
+            return Err(unreachable("it failed a moment ago"));
+        }
+        // Twice the time of a command: a connection takes several.
+        let made = tokio::time::timeout(self.timeout * 2, self.source.connect(self.timeout)).await;
+        match made.unwrap_or_else(|_| Err(unreachable("it did not answer in time"))) {
+            Ok(connection) => {
+                *slot =
+                    Slot { connection: Some(connection.clone()), number: slot.number + 1, rest_until: None };
+                self.failures.store(0, Ordering::Relaxed);
+                Ok((connection, slot.number, true))
+            }
+            Err(error) => {
+                let failures = self.failures.fetch_add(1, Ordering::Relaxed).min(10);
+                slot.rest_until = Some(Instant::now() + pause(failures));
+                Err(error)
+            }
+        }
+    }
+
+    /// The connection of this number has failed.
+    pub(super) async fn drop_connection(&self, number: u64) {
+        let mut slot = self.slot.lock().await;
+        if slot.number == number {
+            slot.connection = None;
+        }
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    fn of(config: &RedisConfig) -> RedisResult<Self> {
+        let certificates = certificates(&config.tls);
+        let first = config.nodes.first().ok_or_else(|| unreachable("no server is named"))?;
+        // Certificates without TLS are refused, or taken for a wish to have it.
+        let is_tls = matches!(first.addr(), ConnectionAddr::TcpTls { .. });
+        Ok(match &config.topology {
+            Topology::Single => Self::Server(Box::new(match is_tls {
+                true => Client::build_with_tls(first.clone(), certificates)?,
+                false => Client::open(first.clone())?,
+            })),
+            Topology::Cluster => {
+                let builder = ClusterClient::builder(config.nodes.clone())
+                    .retries(2)
+                    .connection_timeout(config.timeout)
+                    .response_timeout(config.timeout);
+                let builder = if is_tls { builder.certs(certificates) } else { builder };
+                Self::Cluster(Box::new(builder.build()?))
+            }
+            Topology::Sentinel(master) => {
+                Self::Sentinels(Box::new(Mutex::new(sentinels(config, master, certificates)?)))
+            }
+        })
+    }
+
+    async fn connect(&self, timeout: Duration) -> RedisResult<Connection> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(timeout));
+        match self {
+            Self::Server(client) => {
+                client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::Server)
+            }
+            Self::Sentinels(client) => {
+                let mut client = client.lock().await;
+                client.get_async_connection_with_config(&config).await.map(Connection::Server)
+            }
+            Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
+        }
+    }
+}
+
+// === impl Connection ===
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        match self {
+            Self::Server(connection) => connection.req_packed_command(cmd),
+            Self::Cluster(connection) => connection.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match self {
+            Self::Server(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::Server(connection) => connection.get_db(),
+            Self::Cluster(connection) => connection.get_db(),
+        }
+    }
+}
+
+/// Whether a connection that gave this is of no more use: it is broken, too slow, or to one that is no master any more.
+pub(super) fn is_final(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_timeout()
+        || error.is_connection_dropped()
+        || error.is_unrecoverable_error()
+        || matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "LOADING" | "CLUSTERDOWN" | "UNBLOCKED"))
+}
+
+fn unreachable(why: &'static str) -> RedisError {
+    RedisError::from((ErrorKind::Io, "Redis cannot be reached", why.to_owned()))
+}
+
+/// Grows by two, with up to half of it by chance, so that replicas do not come back all at once.
+fn pause(failures: u32) -> Duration {
+    let (first, longest) = PAUSES;
+    let grown = first.saturating_mul(1 << failures).min(longest);
+    let chance = crate::secret::random_bytes::<1>().map_or(0, |[byte]| byte);
+    grown / 2 + grown.mul_f64(f64::from(chance) / 512.0)
+}
+
+fn certificates(tls: &Tls) -> TlsCertificates {
+    TlsCertificates {
+        client_tls: tls.client.as_ref().map(|(certificate, key)| ClientTlsConfig {
+            client_cert: certificate.clone(),
+            client_key: key.to_vec(),
+        }),
+        root_cert: tls.ca.clone(),
+    }
+}
+
+/// Both kinds of server are spoken to as the URLs say; sentinels often have a password of their own, or none.
+fn sentinels(
+    config: &RedisConfig,
+    master: &str,
+    certificates: TlsCertificates,
+) -> RedisResult<SentinelClient> {
+    let addresses = config.nodes.iter().map(|node| node.addr().clone());
+    let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?;
+    if let Some(node) = config.nodes.first() {
+        let settings = node.redis_settings();
+        builder = builder.set_client_to_redis_db(settings.db());
+        if let Some(username) = settings.username() {
+            builder = builder.set_client_to_redis_username(username);
+        }
+        if let Some(password) = settings.password() {
+            builder = builder.set_client_to_redis_password(password);
+        }
+        if matches!(node.addr(), ConnectionAddr::TcpTls { .. }) {
+            builder = builder
+                .set_client_to_redis_tls_mode(TlsMode::Secure)
+                .set_client_to_sentinel_tls_mode(TlsMode::Secure)
+                .set_client_to_redis_certificates(certificates.clone())
+                .set_client_to_sentinel_certificates(certificates);
+        }
+    }
+    if let Some(password) = &config.sentinel_password {
+        builder = builder.set_client_to_sentinel_password(password.as_str());
+    }
+    builder.build()
+}

@@ -1,0 +1,54 @@
+//! How does a record lie in Redis? As `<id of the write> <end>\n<JSON>`: the id tells two writes of the same words apart, so that a
+//! lost answer can be found out about.
+
+use super::super::StoreError;
+use super::super::backend::{NEVER, Row};
+use crate::clock::UnixTime;
+use crate::secret::random_text;
+
+/// Bytes of randomness in the id of a write.
+const ID: usize = 12;
+
+/// A fresh id of a write.
+pub(super) fn write_id() -> Result<String, StoreError> {
+    random_text::<ID>().map_err(|error| StoreError::Backend(error.to_string()))
+}
+
+/// A record as it is written.
+pub(super) fn record(id: &str, json: &[u8], until: UnixTime) -> Vec<u8> {
+    [format!("{id} {}\n", until.0).as_bytes(), json].concat()
+}
+
+/// A record as it was read; `None` where it has ended.
+pub(super) fn row(bytes: &[u8], now: UnixTime) -> Result<Option<Row>, StoreError> {
+    let corrupt = || StoreError::Corrupt("not written by this server".into());
+    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(corrupt)?;
+    let (head, json) = bytes.split_at_checked(end).ok_or_else(corrupt)?;
+    let head = std::str::from_utf8(head).map_err(|_| corrupt())?;
+    let (id, until) = head.split_once(' ').ok_or_else(corrupt)?;
+    let until = UnixTime(until.parse().map_err(|_| corrupt())?);
+    let json = json.get(1..).unwrap_or_default().to_vec();
+    Ok((now < until || until == NEVER).then(|| Row { json, until, written: id.to_owned() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_until_it_ends() {
+        let id = write_id().unwrap();
+        let bytes = record(&id, b"{\"a\":\n1}", UnixTime(10));
+        let kept = row(&bytes, UnixTime(9)).unwrap().unwrap();
+        assert_eq!((kept.json.as_slice(), kept.until, kept.written), (&b"{\"a\":\n1}"[..], UnixTime(10), id));
+        assert_eq!(row(&bytes, UnixTime(10)).unwrap(), None);
+        assert!(row(&record("x", b"1", NEVER), NEVER).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_is_refused() {
+        for bytes in [&b""[..], b"text", b"id\n{}", b"id many\n{}", b"\xff 1\n{}"] {
+            assert!(matches!(row(bytes, UnixTime(0)), Err(StoreError::Corrupt(_))), "{bytes:?}");
+        }
+    }
+}

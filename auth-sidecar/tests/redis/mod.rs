@@ -1,0 +1,206 @@
+//! Real Redis servers on loopback, as many as a topology needs. They end with the value that holds them.
+#![allow(dead_code, reason = "not every suite needs every topology")]
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use redis::{Client, Commands as _};
+
+/// So long everything here may take to be ready.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The name that sentinels know the master by.
+const MASTER: &str = "wicket";
+
+/// One server.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    process: Child,
+    command: Vec<String>,
+    folder: tempfile::TempDir,
+}
+
+/// Servers that work as one, and how a configuration names them.
+pub(crate) struct Redis {
+    pub(crate) servers: Vec<Server>,
+    sentinels: Vec<Server>,
+    /// The `store` of a configuration, in YAML flow style, but for the URL.
+    topology: String,
+}
+
+/// The program, or why there is none.
+pub(crate) fn program() -> Result<PathBuf, String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/obtain/redis.sh");
+    let ran = Command::new(script).stdin(Stdio::null()).output().unwrap();
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if ran.status.success() { Ok(said(&ran.stdout).into()) } else { Err(said(&ran.stderr)) }
+}
+
+// === impl Server ===
+
+impl Server {
+    fn start(program: &Path, port: u16, arguments: &[String]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = vec![program.display().to_string()];
+        command.extend(arguments.iter().cloned());
+        let plain = ["--bind", "127.0.0.1", "--save", "", "--daemonize", "no"].map(str::to_owned);
+        command.extend(plain);
+        command.extend([
+            "--port".into(),
+            port.to_string(),
+            "--dir".into(),
+            folder.path().display().to_string(),
+        ]);
+        let server = Self { port, process: run(&command), command, folder };
+        server.wait();
+        server
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// A blocking connection, for looking at what is there.
+    pub(crate) fn connection(&self) -> redis::Connection {
+        Client::open(self.url()).unwrap().get_connection().unwrap()
+    }
+
+    /// Ends it at once, as a crash does.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again, at the same place.
+    pub(crate) fn start_again(&mut self) {
+        self.process = run(&self.command);
+        self.wait();
+    }
+
+    /// Stops it in its tracks (SIGSTOP), or lets it go on (SIGCONT).
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn wait(&self) {
+        until("a server answers", || {
+            let answer =
+                Client::open(self.url()).unwrap().get_connection().and_then(|mut c| c.ping::<String>());
+            answer.is_ok()
+        });
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+// === impl Redis ===
+
+impl Redis {
+    /// One server.
+    pub(crate) fn single() -> Result<Self, String> {
+        let program = program()?;
+        let server = Server::start(
+            &program,
+            free_port(),
+            &["--appendonly".into(), "yes".into(), "--appendfsync".into(), "always".into()],
+        );
+        Ok(Self { servers: vec![server], sentinels: vec![], topology: "topology: single".into() })
+    }
+
+    /// A master, a replica, and three sentinels that watch them.
+    pub(crate) fn sentinel() -> Result<Self, String> {
+        let program = program()?;
+        let master = Server::start(&program, free_port(), &[]);
+        let following = ["--replicaof".into(), "127.0.0.1".into(), master.port.to_string()];
+        let replica = Server::start(&program, free_port(), &following);
+        until("the replica follows", || {
+            let role =
+                redis::cmd("INFO").arg("replication").query::<String>(&mut replica.connection()).unwrap();
+            role.contains("master_link_status:up")
+        });
+        let sentinels: Vec<_> = (0..3).map(|_| Self::watch(&program, master.port)).collect();
+        until("the sentinels know each other and the replica", || {
+            sentinels.iter().all(|sentinel| {
+                let known = redis::cmd("INFO").arg("sentinel").query::<String>(&mut sentinel.connection());
+                known.unwrap().contains("slaves=1,sentinels=3")
+            })
+        });
+        let topology = format!("topology: sentinel, master: {MASTER}");
+        Ok(Self { servers: vec![master, replica], sentinels, topology })
+    }
+
+    fn watch(program: &Path, master: u16) -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sentinel.conf");
+        let lines = format!(
+            "sentinel monitor {MASTER} 127.0.0.1 {master} 2\nsentinel down-after-milliseconds {MASTER} 600\n\
+             sentinel failover-timeout {MASTER} 3000\n"
+        );
+        std::fs::write(&file, lines).unwrap();
+        let port = free_port();
+        let arguments = [file.display().to_string(), "--sentinel".into()];
+        let mut server = Server::start(program, port, &arguments);
+        // Sentinels rewrite their file.
+        server.folder = folder;
+        server
+    }
+
+    /// Three masters that share the keys among them.
+    pub(crate) fn cluster() -> Result<Self, String> {
+        let program = program()?;
+        let node = |_| {
+            let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port"];
+            let bus = free_port().to_string();
+            let arguments: Vec<_> = options.into_iter().chain([bus.as_str()]).map(str::to_owned).collect();
+            Server::start(&program, free_port(), &arguments)
+        };
+        let servers: Vec<_> = (0..3).map(node).collect();
+        let mut create = Command::new(program.with_file_name("redis-cli"));
+        create
+            .args(["--cluster", "create"])
+            .args(servers.iter().map(|one| format!("127.0.0.1:{}", one.port)));
+        let ran = create.arg("--cluster-yes").stdin(Stdio::null()).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+        until("the cluster is whole", || {
+            servers.iter().all(|one| {
+                let info = redis::cmd("CLUSTER").arg("INFO").query::<String>(&mut one.connection()).unwrap();
+                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+            })
+        });
+        Ok(Self { servers, sentinels: vec![], topology: "topology: cluster".into() })
+    }
+
+    /// The `store` of a configuration, with the URL in this file.
+    pub(crate) fn store(&self, url_file: &Path, more: &str) -> String {
+        let asked = if self.sentinels.is_empty() { &self.servers } else { &self.sentinels };
+        let urls: Vec<_> = asked.iter().map(Server::url).collect();
+        std::fs::write(url_file, urls.join(",")).unwrap();
+        format!("{{redis: {{url: {{file: {}}}, {}{more}}}}}", url_file.display(), self.topology)
+    }
+}
+
+fn run(command: &[String]) -> Child {
+    let (program, arguments) = command.split_first().unwrap();
+    Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Asks until it is so.
+pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
