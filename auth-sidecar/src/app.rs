@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, StoreConfig};
 use crate::endpoints;
 use crate::error::ServeError;
 use crate::fetch::Fetcher;
@@ -19,8 +19,8 @@ use crate::fetch::cache::Cache;
 use crate::idp::IdentityProvider;
 use crate::idp::local::LocalUsers;
 use crate::idp::upstream::Providers;
-use crate::keys::Keys;
 use crate::keys::lifecycle::Schedule;
+use crate::keys::{KeyError, Keys};
 use crate::metrics::Metrics;
 use crate::oauth::client::Client;
 use crate::oauth::jwk::KeySet;
@@ -78,8 +78,15 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Ser
         publish_before: signing.publish_before,
         longest_token: config.lifetimes.access_token,
     };
-    let data_key = config.data_key.clone();
-    let keys = Keys::load(store.as_ref(), data_key, schedule, signing.algorithm, clock.now()).await?;
+    let keys = Keys::new(config.data_key.clone(), schedule, signing.algorithm);
+    match keys.keep_current(&store, clock.now()).await {
+        Ok(()) => {}
+        // A server that is away may come later; until then nothing is answered.
+        Err(KeyError::Store(error)) if matches!(config.store, StoreConfig::Redis(_)) => {
+            tracing::warn!(event = "store_is_away", %error);
+        }
+        Err(error) => return Err(error.into()),
+    }
     let accounts = Box::new(LocalUsers::new(&config.users)?);
     let context = Arc::new(Context {
         providers: Providers::new(&config),
@@ -163,7 +170,7 @@ async fn sweep(context: Arc<Context>, mut stopped: watch::Receiver<bool>) {
             _ = tick.tick() => {}
             _ = stopped.wait_for(|stop| *stop) => return,
         }
-        if let Err(error) = context.keys.keep_current(context.store.as_ref(), context.clock.now()).await {
+        if let Err(error) = context.keys.keep_current(&context.store, context.clock.now()).await {
             tracing::error!(event = "keys_not_refreshed", %error);
         }
         match context.store.sweep(context.clock.now()).await {

@@ -11,13 +11,17 @@ use axum::response::Response;
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
 
+use super::reply;
 use crate::app::Context;
+use crate::error::Failure;
 use crate::metrics::RequestLabels;
 
 /// Registration bodies are the largest that have a reason.
 const LARGEST_BODY: usize = 64 * 1024;
 /// From the headers to the answer, the body included.
 const LONGEST: Duration = Duration::from_secs(30);
+/// The listeners on which nothing can be answered without keys.
+const KEYED: [&str; 2] = ["public", "internal"];
 /// What gateways poll.
 const POLLED: &str = "/v1/feed";
 /// How long a browser may remember a preflight.
@@ -65,10 +69,13 @@ async fn observe(State(listener): State<Listener>, request: Request, next: Next)
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
     let started = Instant::now();
     let context = &listener.context;
-    if let Err(error) = context.keys.keep_current(context.store.as_ref(), context.clock.now()).await {
+    if let Err(error) = context.keys.keep_current(&context.store, context.clock.now()).await {
         tracing::error!(event = "keys_not_refreshed", %error);
     }
-    let mut response = next.run(request).await;
+    let mut response = match context.keys.are_there() || !KEYED.contains(&listener.name) {
+        true => next.run(request).await,
+        false => reply::failure(&Failure::Unavailable("the store is away")),
+    };
     let nosniff = HeaderValue::from_static("nosniff");
     response.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(nosniff);
     let status = response.status().as_u16();

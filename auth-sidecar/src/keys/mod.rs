@@ -30,6 +30,8 @@ use crate::store::{Store, StoreError};
 const LONGEST_TOKEN: usize = 16 * 1024;
 /// Replicas look at the store so often, whether or not they expect a change.
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
+/// And so often as long as there are none, because the store is away.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 /// Tries to write against other replicas before giving up.
 const MOST_TRIES: usize = 8;
 
@@ -104,22 +106,18 @@ pub struct Hint {
 // === impl Keys ===
 
 impl Keys {
-    /// Reads the keys of the store; makes those that are missing.
-    ///
-    /// # Errors
-    /// [`KeyError`].
-    pub async fn load(
-        store: &Store,
-        data_key: SealingKey,
-        schedule: Schedule,
-        access_tokens: SigningAlgorithm,
-        now: UnixTime,
-    ) -> Result<Self, KeyError> {
+    /// No keys yet: [`Self::keep_current`] reads those of the store, and makes those that are missing.
+    #[must_use]
+    pub fn new(data_key: SealingKey, schedule: Schedule, access_tokens: SigningAlgorithm) -> Self {
         let empty = Held { stored: Vec::new(), pairs: Vec::new(), jwks: Value::Null };
         let (held, due) = (RwLock::new(Arc::new(empty)), AtomicU64::new(0));
-        let keys = Self { schedule, access_tokens, data_key, held, due, looking: Mutex::new(()) };
-        keys.change(store, now, |stored| keys.step(stored, now)).await?;
-        Ok(keys)
+        Self { schedule, access_tokens, data_key, held, due, looking: Mutex::new(()) }
+    }
+
+    /// Whether there are any. Without them no token can be told from another, so nothing may be answered.
+    #[must_use]
+    pub fn are_there(&self) -> bool {
+        !self.held().stored.is_empty()
     }
 
     /// Takes over what is due at `now`, from the schedule or from another replica. Cheap when nothing is.
@@ -136,7 +134,8 @@ impl Keys {
         if !is_due() {
             return Ok(());
         }
-        self.due.store(now.plus(LOOK_EVERY).0, Ordering::Release);
+        let pause = if self.are_there() { LOOK_EVERY } else { LOOK_AGAIN };
+        self.due.store(now.plus(pause).0, Ordering::Release);
         self.change(store, now, |stored| self.step(stored, now)).await
     }
 

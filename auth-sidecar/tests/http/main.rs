@@ -30,6 +30,8 @@ mod openapi;
 mod openid_connect;
 mod private_key_jwt;
 mod pushed_requests;
+#[path = "../redis/mod.rs"]
+mod redis;
 mod refusals;
 mod registration;
 mod revocation_feed;

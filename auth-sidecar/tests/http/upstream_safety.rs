@@ -298,7 +298,7 @@ async fn nothing_of_a_sign_in_lies_in_the_file() {
     secrets.extend([ACCESS_TOKEN, CONFIGURED_SECRET].map(ToOwned::to_owned));
     tokens(&upstream, &world, &client).await;
     world.stop().await;
-    let file = std::fs::read(world.store_path()).unwrap();
+    let file = world.kept();
     let contains = |needle: &str| file.windows(needle.len()).any(|window| window == needle.as_bytes());
     assert!(contains(&format!("{}#u-1", upstream.base)), "what is searched for would be found");
     for secret in secrets {

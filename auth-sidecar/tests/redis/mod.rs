@@ -1,6 +1,7 @@
 //! Real Redis servers on loopback, as many as a topology needs. They end with the value that holds them.
 #![allow(dead_code, reason = "not every suite needs every topology")]
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,9 +17,15 @@ const MASTER: &str = "wicket";
 /// One server.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    process: Child,
+    process: Process,
     command: Vec<String>,
     folder: tempfile::TempDir,
+}
+
+/// A process that ends with us, however we end: a shell ends it when its standard input closes.
+struct Process {
+    shell: Child,
+    id: String,
 }
 
 /// Servers that work as one, and how a configuration names them.
@@ -52,7 +59,7 @@ impl Server {
             "--dir".into(),
             folder.path().display().to_string(),
         ]);
-        let server = Self { port, process: run(&command), command, folder };
+        let server = Self { port, process: Process::run(&command), command, folder };
         server.wait();
         server
     }
@@ -66,22 +73,37 @@ impl Server {
         Client::open(self.url()).unwrap().get_connection().unwrap()
     }
 
+    /// Names and values of all that lies under a prefix, as `name kind value`.
+    pub(crate) fn dump(&self, prefix: &str) -> Vec<Vec<u8>> {
+        let mut connection = self.connection();
+        let names: Vec<String> = connection.keys(format!("{prefix}*")).unwrap();
+        let mut dump = |name: String| {
+            let kind: String = redis::cmd("TYPE").arg(&name).query(&mut connection).unwrap();
+            let value: Vec<Vec<u8>> = match kind.as_str() {
+                "string" => vec![connection.get(&name).unwrap()],
+                "zset" => connection.zrange_withscores(&name, 0, -1).unwrap(),
+                "hash" => connection.hgetall(&name).unwrap(),
+                other => unreachable!("{name} is a {other}"),
+            };
+            [format!("{name} {kind} ").into_bytes(), value.join(&b' ')].concat()
+        };
+        names.into_iter().map(&mut dump).collect()
+    }
+
     /// Ends it at once, as a crash does.
     pub(crate) fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        self.process.end();
     }
 
     /// Starts it again, at the same place.
     pub(crate) fn start_again(&mut self) {
-        self.process = run(&self.command);
+        self.process = Process::run(&self.command);
         self.wait();
     }
 
     /// Stops it in its tracks (SIGSTOP), or lets it go on (SIGCONT).
     pub(crate) fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        assert!(self.process.signal(signal));
     }
 
     fn wait(&self) {
@@ -93,17 +115,48 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+// === impl Process ===
+
+impl Process {
+    fn run(command: &[String]) -> Self {
+        let script = r#""$@" >/dev/null & echo $!; read -r _; kill -9 $!; wait"#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]).args(command).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut shell = shell.stderr(Stdio::null()).spawn().unwrap();
+        let mut id = String::new();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut id).unwrap();
+        Self { shell, id: id.trim().to_owned() }
+    }
+
+    fn signal(&self, signal: &str) -> bool {
+        Command::new("kill").args([signal, &self.id]).stderr(Stdio::null()).status().unwrap().success()
+    }
+
+    fn end(&mut self) {
+        drop(self.shell.stdin.take());
+        self.shell.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
-        drop(self.process.kill());
-        drop(self.process.wait());
+        self.end();
     }
 }
 
 // === impl Redis ===
 
 impl Redis {
+    /// Servers of this topology.
+    pub(crate) fn of(topology: &str) -> Result<Self, String> {
+        match topology {
+            "single" => Self::single(),
+            "sentinel" => Self::sentinel(),
+            "cluster" => Self::cluster(),
+            other => Err(format!("no topology is called {other}")),
+        }
+    }
+
     /// One server.
     pub(crate) fn single() -> Result<Self, String> {
         let program = program()?;
@@ -185,11 +238,6 @@ impl Redis {
         std::fs::write(url_file, urls.join(",")).unwrap();
         format!("{{redis: {{url: {{file: {}}}, {}{more}}}}}", url_file.display(), self.topology)
     }
-}
-
-fn run(command: &[String]) -> Child {
-    let (program, arguments) = command.split_first().unwrap();
-    Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
 }
 
 fn free_port() -> u16 {

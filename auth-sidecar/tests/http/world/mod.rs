@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod dpop;
 pub(crate) mod publisher;
 pub(crate) mod signer;
+pub(crate) mod store;
 pub(crate) mod upstream;
 
 use std::sync::Arc;
@@ -49,6 +50,7 @@ impl World {
         file("alice.password", PASSWORD);
         file("rs.secret", CONFIGURED_SECRET);
         let yaml = change(CONFIG.to_owned()).replace("FOLDER", folder.path().to_str().unwrap());
+        let yaml = yaml.replace("STORE", &store::of_world(folder.path()));
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -93,6 +95,11 @@ impl World {
 
     pub(crate) fn store_path(&self) -> std::path::PathBuf {
         self.folder.path().join("auth.redb")
+    }
+
+    /// All that lies in the store.
+    pub(crate) fn kept(&self) -> Vec<u8> {
+        store::kept(&self.yaml).unwrap_or_else(|| std::fs::read(self.store_path()).unwrap())
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -140,7 +147,7 @@ const CONFIG: &str = r"
 issuer: http://127.0.0.1:8080
 listen: {public: 127.0.0.1:0, internal: 127.0.0.1:0, admin: 127.0.0.1:0, metrics: 127.0.0.1:0}
 addresses_file: FOLDER/addresses.json
-store: {embedded: {path: FOLDER/auth.redb}}
+store: STORE
 resources:
   - {url: http://127.0.0.1:8080/mcp, scopes: [mcp:read, mcp:write], default_scopes: [mcp:read]}
   - {url: http://127.0.0.1:8080/other, scopes: [other:use]}
