@@ -10,7 +10,7 @@ use super::block::Block;
 use super::shell::Shell;
 
 /// The README's own configuration, on ports of its own.
-pub(super) async fn serves([commands, configuration, keys]: [Block; 3]) {
+pub(super) async fn serves([commands, configuration, keys, redis]: [Block; 4]) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     lay_out_secrets(path);
@@ -21,7 +21,9 @@ pub(super) async fn serves([commands, configuration, keys]: [Block; 3]) {
         assert!(text.contains(&format!(" 127.0.0.1:{port}")), "{configuration}: {port}");
         text = text.replace(&format!(" 127.0.0.1:{port}"), " 127.0.0.1:0");
     }
-    fs::write(path.join("auth.yaml"), text).unwrap();
+    fs::write(path.join("auth.yaml"), &text).unwrap();
+    let elsewhere = text.lines().map(|line| if line.starts_with("store:") { redis.text() } else { line });
+    fs::write(path.join("redis.yaml"), elsewhere.collect::<Vec<_>>().join("\n")).unwrap();
 
     let mut running = Shell::at(path).start(&commands.commands(), path.join("log"));
     let addresses = path.join("addresses.json");
@@ -37,6 +39,8 @@ pub(super) async fn serves([commands, configuration, keys]: [Block; 3]) {
     let configured = fs::read_to_string(path.join("auth.yaml")).unwrap();
     let at = format!("admin: {}", admin.trim_start_matches("http://"));
     fs::write(path.join("auth.yaml"), configured.replace("admin: 127.0.0.1:0", &at)).unwrap();
+    let said = Shell::at(path).run("wicketgate-auth check --config redis.yaml").await;
+    assert!(said.starts_with("ok"), "{redis}: {said}");
     let said = Shell::at(path).run(&keys.commands()).await;
     assert!(said.matches("retired").count() >= 2 && said.contains("active"), "{said}");
     running.interrupt().await;
@@ -46,6 +50,7 @@ pub(super) async fn serves([commands, configuration, keys]: [Block; 3]) {
 
 /// The files that the README's configuration refers to.
 pub(super) fn lay_out_secrets(directory: &Path) {
+    fs::write(directory.join("redis.url"), "redis://127.0.0.1:6379\n").unwrap();
     for name in ["data.key", "alice.password", "rs.secret", "corp.secret", "github.secret"] {
         // 32 bytes in base64, which is also a long password.
         fs::write(directory.join(name), "c2l4dGVlbiBwbHVzIHNpeHRlZW4gYnl0ZXMgaXMgMzI=\n").unwrap();
