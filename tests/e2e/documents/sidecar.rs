@@ -6,11 +6,11 @@ use std::path::Path;
 use serde_json::Value;
 use wicketgate_e2e::client::http::Http;
 
-use super::block::Block;
+use super::block::{self, Block};
 use super::shell::Shell;
 
 /// The README's own configuration, on ports of its own.
-pub(super) async fn serves([commands, configuration, keys, redis]: [Block; 4]) {
+pub(super) async fn serves([commands, configuration, keys]: [Block; 3]) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     lay_out_secrets(path);
@@ -21,9 +21,7 @@ pub(super) async fn serves([commands, configuration, keys, redis]: [Block; 4]) {
         assert!(text.contains(&format!(" 127.0.0.1:{port}")), "{configuration}: {port}");
         text = text.replace(&format!(" 127.0.0.1:{port}"), " 127.0.0.1:0");
     }
-    fs::write(path.join("auth.yaml"), &text).unwrap();
-    let elsewhere = text.lines().map(|line| if line.starts_with("store:") { redis.text() } else { line });
-    fs::write(path.join("redis.yaml"), elsewhere.collect::<Vec<_>>().join("\n")).unwrap();
+    fs::write(path.join("auth.yaml"), text).unwrap();
 
     let mut running = Shell::at(path).start(&commands.commands(), path.join("log"));
     let addresses = path.join("addresses.json");
@@ -39,13 +37,33 @@ pub(super) async fn serves([commands, configuration, keys, redis]: [Block; 4]) {
     let configured = fs::read_to_string(path.join("auth.yaml")).unwrap();
     let at = format!("admin: {}", admin.trim_start_matches("http://"));
     fs::write(path.join("auth.yaml"), configured.replace("admin: 127.0.0.1:0", &at)).unwrap();
-    let said = Shell::at(path).run("wicketgate-auth check --config redis.yaml").await;
-    assert!(said.starts_with("ok"), "{redis}: {said}");
     let said = Shell::at(path).run(&keys.commands()).await;
     assert!(said.matches("retired").count() >= 2 && said.contains("active"), "{said}");
     running.interrupt().await;
     assert!(http.get(&ready, &[]).await.is_err(), "Ctrl-C ends it");
     assert!(fs::metadata(path.join("auth.redb")).is_ok_and(|store| store.len() > 0));
+}
+
+/// A whole configuration: what a block that is only a part of one says, and for the rest what the README's own says.
+pub(super) fn whole(part: &str) -> String {
+    let is_key = |line: &str| line.starts_with(|first: char| first.is_ascii_alphabetic());
+    let key = |line: &str| line.split_once(':').map(|(key, _)| key.to_owned());
+    let said: Vec<_> = part.lines().filter(|line| is_key(line)).filter_map(key).collect();
+    if said.iter().any(|key| key == "issuer") {
+        return part.to_owned();
+    }
+    let blocks = block::all();
+    let mut text = part.to_owned();
+    let mut is_said = false;
+    for line in blocks.iter().map(Block::text).find(|text| text.starts_with("issuer:")).unwrap().lines() {
+        if is_key(line) {
+            is_said = key(line).is_some_and(|key| said.contains(&key));
+        }
+        if !is_said {
+            text.push_str(&format!("{line}\n"));
+        }
+    }
+    text
 }
 
 /// The files that the README's configuration refers to.
