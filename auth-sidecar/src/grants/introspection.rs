@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{clients, opaque_token};
+use super::{api_key, clients, opaque_token};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::oauth::claims::{AccessClaims, Confirmation};
@@ -84,6 +84,9 @@ pub(super) async fn live_claims(
 ) -> Result<Option<AccessClaims>, StoreError> {
     if token.starts_with(Kind::Access.prefix()) {
         return opaque_token::claims(context, token, now).await;
+    }
+    if token.starts_with(Kind::ApiKey.prefix()) {
+        return api_key::claims(context, token, now).await;
     }
     let Some(claims) = context.keys.verify(token, context.config.issuer.as_str(), now) else {
         return Ok(None);

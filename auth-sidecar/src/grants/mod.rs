@@ -2,6 +2,7 @@
 
 pub(crate) mod access_token;
 pub(crate) mod accounts;
+pub(crate) mod api_key;
 pub(crate) mod authorization_code;
 pub(crate) mod authorization_request;
 pub(crate) mod client_authentication;

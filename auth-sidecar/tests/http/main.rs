@@ -8,6 +8,7 @@
     reason = "what these tests stand on fails by panicking, like the tests themselves"
 )]
 
+mod api_keys;
 mod at_rest;
 mod authorization_code_flow;
 mod bounds;
