@@ -16,6 +16,7 @@ mod resources;
 mod secret_ref;
 mod security;
 mod signing;
+mod token_exchange;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +36,7 @@ pub use self::listen::Listen;
 pub use self::resources::{Resource, Resources};
 pub use self::security::DpopPolicy;
 pub use self::signing::Signing;
+pub use self::token_exchange::Exchange;
 pub use self::users::{User, Verifier};
 use crate::oauth::client::Client;
 use crate::sealing::SealingKey;
@@ -78,6 +80,8 @@ pub struct Config {
     pub identity_providers: Vec<UpstreamConfig>,
     /// Clients registered in advance.
     pub clients: Vec<Client>,
+    /// Who may exchange tokens, and for what.
+    pub exchanges: Vec<Exchange>,
 }
 
 /// Mirrors the document.
@@ -114,6 +118,8 @@ struct RawConfig {
     identity_providers: Vec<identity_providers::RawProvider>,
     #[serde(default)]
     clients: Vec<clients::RawClient>,
+    #[serde(default)]
+    token_exchange: Vec<token_exchange::RawExchange>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -156,6 +162,7 @@ impl Config {
         let resources = resources::compile(raw.resources)?;
         let signing = raw.signing.compile()?;
         let users = users::compile(raw.users)?;
+        let clients = clients::compile(raw.clients, &resources, &users, &signing)?;
         Ok(Self {
             issuer: Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?,
             listen: raw.listen.compile(),
@@ -171,9 +178,10 @@ impl Config {
             require_pushed: raw.require_pushed_authorization_requests,
             dpop: raw.dpop,
             lifetimes: raw.lifetimes.compile()?,
-            clients: clients::compile(raw.clients, &resources, &users, &signing)?,
+            exchanges: token_exchange::compile(raw.token_exchange, &clients, &resources)?,
             identity_providers: identity_providers::compile(raw.identity_providers, &users)?,
             users,
+            clients,
             signing,
             resources,
         })

@@ -128,6 +128,53 @@ fn every_mistake_is_refused_with_its_place() {
     }
 }
 
+/// A client that exchanges tokens for `a` into tokens for `b`.
+const EXCHANGE: &str = r"
+issuer: http://127.0.0.1:8080
+listen: {public: 127.0.0.1:0, internal: 127.0.0.1:0, admin: 127.0.0.1:0, metrics: 127.0.0.1:0}
+store: {embedded: {path: auth.redb}}
+resources: [{url: 'https://a.example/mcp', scopes: [x]}, {url: 'https://b.example/mcp', scopes: [x]}]
+data_key: {file: DATA_KEY}
+clients:
+  - {id: g, secret: {file: DATA_KEY}, grant_types: ['urn:ietf:params:oauth:grant-type:token-exchange'], scopes: [x]}
+token_exchange:
+  - {client: g, from: 'https://a.example/mcp', to: 'https://b.example/mcp'}
+";
+
+#[test]
+fn who_exchanges_tokens_is_listed_and_proves_who_it_is() {
+    let config = parse(EXCHANGE).unwrap();
+    let [exchange] = config.exchanges.as_slice() else { panic!("one") };
+    assert_eq!((exchange.client.as_str(), exchange.to.as_str()), ("g", "https://b.example/mcp"));
+    let rule = "  - {client: g, from: 'https://a.example/mcp', to: 'https://b.example/mcp'}\n";
+    let twice = rule.repeat(2);
+    for (from, to, wanted) in [
+        ("client: g", "client: h", "token_exchange[0].client: is not among"),
+        ("client: g", "client: g, scopes: [x]", "token_exchange[0]"),
+        ("from: 'https://a.example/mcp'", "from: 'https://c.example/mcp'", "token_exchange[0].from"),
+        ("from: 'https://a.example/mcp'", "from: 'https://A.example/mcp'", "token_exchange[0].from"),
+        ("to: 'https://b.example/mcp'", "to: 'https://c.example/mcp'", "token_exchange[0].to: is not among"),
+        (
+            "to: 'https://b.example/mcp'",
+            "to: 'https://a.example/mcp'",
+            "token_exchange[0].to: must be another",
+        ),
+        (rule, &twice, "token_exchange[1]: is listed twice"),
+        (rule, "  []\n", "clients[0].grant_types: a client that exchanges tokens"),
+        ("secret: {file: DATA_KEY}, ", "", "clients[0].grant_types: urn:ietf"),
+        (", scopes: [x]}\ntoken", "}\ntoken", "clients[0].grant_types: urn:ietf"),
+        (
+            "grant_types: ['urn:ietf:params:oauth:grant-type:token-exchange'], ",
+            "",
+            "token_exchange[0].client",
+        ),
+    ] {
+        assert!(EXCHANGE.contains(from), "the case is stale: {from}");
+        let message = parse(&EXCHANGE.replacen(from, to, 1)).expect_err(to);
+        assert!(message.contains(wanted), "{to}: {message}");
+    }
+}
+
 #[test]
 fn a_secret_in_the_document_is_refused_and_not_repeated() {
     for inline in

@@ -5,6 +5,7 @@ use crate::clock::UnixTime;
 use crate::config::UpstreamConfig;
 use crate::idp::Account;
 use crate::store::StoreError;
+use crate::store::grant::Grant;
 use crate::store::records::UpstreamAccount;
 
 /// The account of a subject; `None` once it is gone, and then nothing is issued to it any more. What a provider said is
@@ -29,6 +30,18 @@ pub(crate) async fn current(
         roles: one.roles,
         org: one.org,
     }))
+}
+
+/// The account that tokens of a grant speak of; `None` once it is gone.
+pub(crate) async fn of_grant(
+    context: &Context,
+    grant: &Grant,
+    now: UnixTime,
+) -> Result<Option<Account>, StoreError> {
+    match grant.is_clients_own() {
+        true => Ok(Some(Account::of_client(&grant.client_id))),
+        false => current(context, &grant.subject, now).await,
+    }
 }
 
 /// Keeps what a provider has just said; of an earlier word of it nothing is left.

@@ -104,6 +104,7 @@ pub(crate) async fn redeem(
         refresh_token: successor.map(|token| token.expose().to_owned()),
         jkt,
         nonce: grant.binding.nonce.clone(),
+        ..Beside::default()
     };
     access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
 }

@@ -32,6 +32,14 @@ pub fn openid_configuration(config: &Config) -> Value {
     Value::Object(document)
 }
 
+/// What is told and taken at the token endpoint: of the grants for which somebody must be trusted those for which somebody is.
+pub fn grant_types(config: &Config) -> impl Iterator<Item = GrantType> {
+    GrantType::ALL.into_iter().filter(|grant| match grant {
+        GrantType::TokenExchange => !config.exchanges.is_empty(),
+        _ => true,
+    })
+}
+
 /// The paths below which the two documents stand (mcp.md 3.12): inserted before the issuer's path, and for OpenID also
 /// appended to it.
 #[must_use]
@@ -73,7 +81,7 @@ fn shared(config: &Config) -> Map<String, Value> {
         "scopes_supported": config.resources.all_scopes().or(&openid::scopes()).iter().collect::<Vec<_>>(),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
+        "grant_types_supported": grant_types(config).map(GrantType::as_str).collect::<Vec<_>>(),
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint_auth_methods_supported": methods,

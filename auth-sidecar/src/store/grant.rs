@@ -86,6 +86,9 @@ pub struct OpaqueToken {
     pub resources: Vec<String>,
     /// Thumbprint of the key that it is bound to.
     pub jkt: Option<String>,
+    /// Who got it, where that need not be the client of the grant.
+    #[serde(default)]
+    pub client_id: Option<String>,
 }
 
 /// The authorization code of a grant.

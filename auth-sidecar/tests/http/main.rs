@@ -34,6 +34,7 @@ mod refusals;
 mod registration;
 mod revocation_feed;
 mod signed_in_elsewhere;
+mod token_exchange;
 mod upstream_safety;
 mod userinfo;
 mod world;

@@ -56,6 +56,16 @@ async fn read(world: &World, path: &str) -> (u16, Value) {
     crate::world::read(world.get(path).await).await
 }
 
+/// Grants for which somebody must be trusted are told of where somebody is.
+#[tokio::test]
+async fn documents_where_somebody_is_trusted() {
+    let world = World::start_with(crate::token_exchange::configured).await;
+    let mut wanted = document(ISSUER);
+    let exchange = json!("urn:ietf:params:oauth:grant-type:token-exchange");
+    wanted["grant_types_supported"].as_array_mut().unwrap().push(exchange);
+    assert_eq!(read(&world, "/.well-known/oauth-authorization-server").await, (200, wanted));
+}
+
 #[tokio::test]
 async fn documents_of_an_issuer_without_path() {
     let world = World::start().await;
