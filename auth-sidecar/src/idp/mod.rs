@@ -3,9 +3,11 @@
 pub(crate) mod account_rules;
 mod github;
 mod id_token;
+mod jwt;
 pub mod local;
 mod oidc;
 pub mod password;
+mod published;
 mod strict_json;
 pub mod throttle;
 pub(crate) mod upstream;
