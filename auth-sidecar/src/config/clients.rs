@@ -124,10 +124,11 @@ fn compile_one(mut raw: RawClient, path: &str, resources: &Resources) -> Result<
     })
 }
 
-/// Whether who uses this must prove who it is, and whether its scopes must have a ceiling: nobody is asked for consent.
+/// Whether who uses this must prove who it is, and whether its scopes must have a ceiling: where nobody else says what it may.
 fn needs(grant: GrantType) -> (bool, bool) {
     match grant {
         GrantType::ClientCredentials | GrantType::TokenExchange => (true, true),
+        GrantType::JwtBearer => (true, false),
         GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode => (false, false),
     }
 }

@@ -7,6 +7,7 @@ mod clients;
 mod duration;
 mod error;
 mod fetch;
+mod identity_assertions;
 mod identity_providers;
 mod issuer;
 mod lifetimes;
@@ -25,6 +26,7 @@ use serde::Deserialize;
 
 pub use self::error::ConfigError;
 pub use self::fetch::{CimdPolicy, FetchPolicy};
+pub use self::identity_assertions::AssertionIssuer;
 pub use self::identity_providers::{
     Allow, Claim, ClientSecret, Mapping, Rules, UpstreamConfig, UpstreamKind,
 };
@@ -78,6 +80,8 @@ pub struct Config {
     pub users: Vec<User>,
     /// Providers of identity besides ourselves.
     pub identity_providers: Vec<UpstreamConfig>,
+    /// Whose identity assertions count.
+    pub identity_assertions: Vec<AssertionIssuer>,
     /// Clients registered in advance.
     pub clients: Vec<Client>,
     /// Who may exchange tokens, and for what.
@@ -116,6 +120,8 @@ struct RawConfig {
     users: Vec<users::RawUser>,
     #[serde(default)]
     identity_providers: Vec<identity_providers::RawProvider>,
+    #[serde(default)]
+    identity_assertions: Vec<identity_assertions::RawIssuer>,
     #[serde(default)]
     clients: Vec<clients::RawClient>,
     #[serde(default)]
@@ -163,6 +169,14 @@ impl Config {
         let signing = raw.signing.compile()?;
         let users = users::compile(raw.users)?;
         let clients = clients::compile(raw.clients, &resources, &users, &signing)?;
+        let identity_providers = identity_providers::compile(raw.identity_providers, &users)?;
+        let known = identity_assertions::Known {
+            providers: &identity_providers,
+            clients: &clients,
+            users: &users,
+            resources: &resources,
+        };
+        let identity_assertions = identity_assertions::compile(raw.identity_assertions, &known)?;
         Ok(Self {
             issuer: Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?,
             listen: raw.listen.compile(),
@@ -179,7 +193,8 @@ impl Config {
             dpop: raw.dpop,
             lifetimes: raw.lifetimes.compile()?,
             exchanges: token_exchange::compile(raw.token_exchange, &clients, &resources)?,
-            identity_providers: identity_providers::compile(raw.identity_providers, &users)?,
+            identity_providers,
+            identity_assertions,
             users,
             clients,
             signing,

@@ -175,6 +175,81 @@ fn who_exchanges_tokens_is_listed_and_proves_who_it_is() {
     }
 }
 
+/// Whose assertions count, appended to [`GOOD`]: a provider of sign-ins, and one that has keys alone.
+const ASSERTED: &str = r"
+  - {id: agent, secret: {file: DATA_KEY}, grant_types: ['urn:ietf:params:oauth:grant-type:jwt-bearer']}
+identity_providers:
+  - {id: x, kind: oidc, issuer: 'https://idp.example', client_id: c, client_secret: {file: DATA_KEY}, allow: {everyone: true}}
+  - {id: gh, kind: github, client_id: c, client_secret: {file: DATA_KEY}, allow: {users: [1]}}
+identity_assertions:
+  - {provider: x, resources: ['http://127.0.0.1:8080/mcp']}
+  - {issuer: 'https://b.example', jwks_uri: 'https://keys.example/jwks', tenant: t, allow: {subjects: [a]}, resources: ['http://127.0.0.1:8080/mcp']}
+";
+
+#[test]
+fn whose_assertions_count_is_listed_with_its_keys_and_resources() {
+    let good = GOOD.to_owned() + ASSERTED.trim_start_matches('\n');
+    let config = parse(&good).unwrap();
+    let [provider, own] = config.identity_assertions.as_slice() else { panic!("two") };
+    assert_eq!((provider.issuer.as_str(), &provider.jwks_uri), ("https://idp.example", &None));
+    assert!(provider.rules.digest().matches(&config.identity_providers[0].rules.digest()));
+    assert_eq!((own.issuer.as_str(), own.tenant.as_deref()), ("https://b.example", Some("t")));
+    assert_eq!((own.algorithms.len(), own.resources.len()), (4, 1));
+    let jwks = "jwks_uri: 'https://keys.example/jwks', ";
+    let resources = "resources: ['http://127.0.0.1:8080/mcp']}";
+    let (_, list) = ASSERTED.split_once("identity_assertions:").unwrap();
+    for (from, to, wanted) in [
+        ("provider: x", "provider: y", "identity_assertions[0].provider: is not the id"),
+        ("provider: x", "provider: gh", "identity_assertions[0].provider: is not the id"),
+        (
+            "provider: x",
+            "provider: x, issuer: 'https://idp.example'",
+            "identity_assertions[0].issuer: is that",
+        ),
+        ("provider: x", &format!("provider: x, {jwks}a: b"), "identity_assertions[0]"),
+        ("provider: x", "provider: x, signing_algs: [ES256]", "identity_assertions[0].signing_algs"),
+        ("provider: x", "provider: x, claims: {}", "identity_assertions[0].claims"),
+        ("provider: x", "provider: x, allow: {everyone: true}", "identity_assertions[0].allow"),
+        ("provider: x, ", "", "identity_assertions[0].issuer: or provider is needed"),
+        (resources, "resources: []}", "identity_assertions[0].resources: must name"),
+        (resources, "resources: ['https://c.example']}", "identity_assertions[0].resources[0]"),
+        (&format!(", {resources}"), "}", "resources"),
+        (
+            "issuer: 'https://b.example'",
+            "issuer: 'https://idp.example'",
+            "identity_assertions[1].issuer: is that",
+        ),
+        (
+            "issuer: 'https://b.example'",
+            "issuer: 'http://b.example'",
+            "identity_assertions[1].issuer: must be",
+        ),
+        (
+            "'https://keys.example/jwks'",
+            "'http://keys.example/jwks'",
+            "identity_assertions[1].jwks_uri: must be",
+        ),
+        (jwks, "", "identity_assertions[1].jwks_uri: is needed"),
+        (jwks, &format!("{jwks}signing_algs: [HS256], "), "identity_assertions[1].signing_algs[0]"),
+        (jwks, &format!("{jwks}signing_algs: [], "), "identity_assertions[1].signing_algs: must"),
+        ("tenant: t", "tenant: ''", "identity_assertions[1].tenant"),
+        ("allow: {subjects: [a]}, ", "", "identity_assertions[1].allow: is needed"),
+        ("allow: {subjects: [a]}", "allow: {}", "identity_assertions[1].allow: needs either"),
+        (
+            "provider: x",
+            "issuer: 'https://b.example', jwks_uri: 'https://b.example/', allow: {everyone: true}",
+            "identity_assertions[1]: is the same issuer",
+        ),
+        (list, " []\n", "clients[1].grant_types: whose assertions"),
+        ("id: agent, secret: {file: DATA_KEY}", "id: agent", "clients[1].grant_types: urn:ietf"),
+        ("name: alice", "name: 'https://b.example#a'", "users[0].name: must not be a URL"),
+    ] {
+        assert!(good.contains(from), "the case is stale: {from}");
+        let message = parse(&good.replacen(from, to, 1)).expect_err(to);
+        assert!(message.contains(wanted), "{to}: {message}");
+    }
+}
+
 #[test]
 fn a_secret_in_the_document_is_refused_and_not_repeated() {
     for inline in

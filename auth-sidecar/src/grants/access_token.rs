@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{id_token, opaque_token};
+use super::{accounts, id_token, opaque_token};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
@@ -75,7 +75,7 @@ pub(crate) async fn issue(
         client_id: client.id.clone(),
         scope: narrowing.scope.clone(),
         grant_id: grant.id.clone(),
-        auth_time: (!grant.is_clients_own()).then_some(grant.auth_time),
+        auth_time: accounts::auth_time(grant),
         groups: account.groups,
         roles: account.roles,
         org: account.org,

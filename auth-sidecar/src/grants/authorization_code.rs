@@ -39,7 +39,7 @@ pub(crate) async fn issue(
         document: request.document,
         code: Code { digest: code.digest(), expires_at, used: false },
         refresh: None,
-        binding: Binding { nonce: request.openid.nonce, jkt: request.dpop_jkt },
+        binding: Binding { nonce: request.openid.nonce, jkt: request.dpop_jkt, asserted: None },
         opaque_tokens: Vec::new(),
         created_at: now,
         expires_at,

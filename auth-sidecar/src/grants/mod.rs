@@ -13,6 +13,7 @@ pub(crate) mod clients;
 pub(crate) mod device_code;
 pub(crate) mod dpop;
 pub(crate) mod id_token;
+pub(crate) mod identity_assertion;
 pub(crate) mod interaction;
 pub(crate) mod introspection;
 pub(crate) mod opaque_token;

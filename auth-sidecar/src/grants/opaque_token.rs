@@ -57,7 +57,7 @@ pub(crate) async fn claims(
         client_id: client_id.clone(),
         scope: token.scope.clone(),
         grant_id: grant.id.clone(),
-        auth_time: (!grant.is_clients_own()).then_some(grant.auth_time),
+        auth_time: accounts::auth_time(&grant),
         groups: account.groups,
         roles: account.roles,
         org: account.org,

@@ -37,6 +37,7 @@ pub(super) struct Jwt<'a> {
     pub(super) algorithm: Algorithm,
     pub(super) subject: String,
     pub(super) auth_time: Option<UnixTime>,
+    pub(super) expires_at: UnixTime,
     pub(super) claims: Claims,
 }
 
@@ -68,8 +69,8 @@ impl<'a> Jwt<'a> {
         let algorithm = algorithm.filter(|one| expected.algorithms.contains(one));
         let algorithm = algorithm.ok_or(Fault::Claims("alg"))?;
         let kid = header.optional_text("kid").map_err(Fault::Claims)?.map(ToOwned::to_owned);
-        let (subject, auth_time) = judge(&claims, expected).map_err(Fault::Claims)?;
-        Ok(Self { text, kid, algorithm, subject, auth_time, claims })
+        let (subject, auth_time, expires_at) = judge(&claims, expected).map_err(Fault::Claims)?;
+        Ok(Self { text, kid, algorithm, subject, auth_time, expires_at, claims })
     }
 
     /// Verifies the signature.
@@ -113,6 +114,11 @@ impl Claims {
     }
 }
 
+/// The issuer that a token names: unverified, to know whose keys to look up.
+pub(super) fn issuer_of(text: &str) -> Option<String> {
+    part(text, 1)?.text("iss").ok().map(ToOwned::to_owned)
+}
+
 fn part(jwt: &str, index: usize) -> Option<Claims> {
     if jwt.len() > LONGEST || jwt.split('.').count() != 3 {
         return None;
@@ -124,8 +130,11 @@ fn part(jwt: &str, index: usize) -> Option<Claims> {
     }
 }
 
-/// Subject, and time of the sign-in; the name of the first claim that does not fit is the error.
-fn judge(claims: &Claims, expected: &Expected<'_>) -> Result<(String, Option<UnixTime>), &'static str> {
+/// Subject, time of the sign-in, and end; the name of the first claim that does not fit is the error.
+fn judge(
+    claims: &Claims,
+    expected: &Expected<'_>,
+) -> Result<(String, Option<UnixTime>, UnixTime), &'static str> {
     let now = expected.now.0;
     if claims.text("iss")? != expected.issuer {
         return Err("iss");
@@ -148,7 +157,7 @@ fn judge(claims: &Claims, expected: &Expected<'_>) -> Result<(String, Option<Uni
     if !is_subject(&subject) {
         return Err("sub");
     }
-    Ok((subject, claims.time("auth_time")?.map(UnixTime)))
+    Ok((subject, claims.time("auth_time")?.map(UnixTime), UnixTime(expires_at)))
 }
 
 /// Whether this can be (the provider's half of) somebody's identity.

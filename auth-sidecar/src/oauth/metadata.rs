@@ -8,6 +8,9 @@ use super::jwk::Algorithm;
 use super::{dpop, openid};
 use crate::config::Config;
 
+/// draft-ietf-oauth-identity-assertion-authz-grant section 7.2.
+const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
+
 /// The document of RFC 8414 section 2.
 #[must_use]
 pub fn authorization_server(config: &Config) -> Value {
@@ -36,6 +39,7 @@ pub fn openid_configuration(config: &Config) -> Value {
 pub fn grant_types(config: &Config) -> impl Iterator<Item = GrantType> {
     GrantType::ALL.into_iter().filter(|grant| match grant {
         GrantType::TokenExchange => !config.exchanges.is_empty(),
+        GrantType::JwtBearer => !config.identity_assertions.is_empty(),
         _ => true,
     })
 }
@@ -96,6 +100,9 @@ fn shared(config: &Config) -> Map<String, Value> {
         Value::Object(document) => document,
         _ => Map::new(),
     };
+    if !config.identity_assertions.is_empty() {
+        document.insert("authorization_grant_profiles_supported".into(), json!([ID_JAG_PROFILE]));
+    }
     if config.cimd.enabled {
         document.insert("client_id_metadata_document_supported".into(), json!(true));
     }

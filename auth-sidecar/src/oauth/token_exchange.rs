@@ -3,8 +3,8 @@
 
 use super::client::Client;
 use super::error::{ErrorCode, OAuthError};
-use super::openid;
 use super::params::Params;
+use super::resource;
 use super::scope::ScopeSet;
 use crate::config::{Resource, Resources};
 
@@ -101,10 +101,7 @@ pub fn narrowed(
     if asked.is_some_and(|asked| !asked.is_subset_of(held)) {
         return Err(refuse("the scope exceeds that of the subject token"));
     }
-    let ceiling = client.scope_ceiling.as_ref().ok_or_else(|| refuse("this client may have no scope"))?;
-    // Whom a token is about is not for those to know who got it in another's stead.
-    let available = target.scopes.and(ceiling).without(&openid::scopes());
-    let scope = asked.unwrap_or(held).and(&available);
+    let scope = asked.unwrap_or(held).and(&resource::without_user(client, target));
     let wanted = !target.scopes.is_empty() || asked.is_some_and(|asked| !asked.is_empty());
     if scope.is_empty() && wanted {
         return Err(refuse("no scope of the subject token exists for this target and client"));

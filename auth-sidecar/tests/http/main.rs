@@ -16,6 +16,8 @@ mod client_configuration;
 mod client_credentials;
 mod device_flow;
 mod dpop;
+mod enterprise_authorization;
+mod enterprise_lies;
 mod github_login;
 mod introspection;
 mod keys;

@@ -30,6 +30,26 @@ token_exchange:
         )
 }
 
+/// The same beside those whose identity assertions count.
+pub(crate) fn beside(yaml: String) -> String {
+    let (clients, trust) = yaml.split_once("identity_assertions:").unwrap();
+    configured(clients.to_owned()) + "identity_assertions:" + trust
+}
+
+/// The gateway's usual exchange of this token.
+pub(crate) async fn exchange(world: &World, token: &str) -> (u16, Value) {
+    Client::configured("gateway").post(world, "/token", &form(token), &[]).await
+}
+
+fn form(token: &str) -> [(&str, &str); 4] {
+    [
+        ("grant_type", GRANT),
+        ("subject_token", token),
+        ("subject_token_type", ACCESS_TOKEN),
+        ("resource", OTHER_RESOURCE),
+    ]
+}
+
 struct Scene {
     world: World,
     /// Whose tokens are exchanged.
@@ -60,13 +80,7 @@ impl Scene {
         changes: &[(&str, &str)],
         proof: Option<&str>,
     ) -> (u16, Value) {
-        let form = [
-            ("grant_type", GRANT),
-            ("subject_token", token),
-            ("subject_token_type", ACCESS_TOKEN),
-            ("resource", OTHER_RESOURCE),
-        ];
-        client.post_proving(&self.world, "/token", (&form, changes), proof).await
+        client.post_proving(&self.world, "/token", (&form(token), changes), proof).await
     }
 
     async fn exchanged(&self, token: &str) -> String {

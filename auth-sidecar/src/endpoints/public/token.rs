@@ -14,8 +14,8 @@ use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::access_token::TokenResponse;
 use crate::grants::{
-    authorization_code, client_authentication, client_credentials, device_code, dpop, refresh_token,
-    token_exchange,
+    authorization_code, client_authentication, client_credentials, device_code, dpop, identity_assertion,
+    refresh_token, token_exchange,
 };
 use crate::metrics::GrantLabel;
 use crate::oauth::client::{Client, GrantType};
@@ -81,6 +81,7 @@ async fn issue(context: &Context, headers: &HeaderMap, params: &Params) -> Resul
         GrantType::RefreshToken => refresh_token::refresh(context, &client, params, jkt, now).await?,
         GrantType::ClientCredentials => client_credentials::issue(context, &client, params, jkt, now).await?,
         GrantType::DeviceCode => device_code::redeem(context, &client, params, jkt, now).await?,
+        GrantType::JwtBearer => identity_assertion::issue(context, &client, params, jkt, now).await?,
         GrantType::TokenExchange => token_exchange::exchange(context, &client, params, jkt, now).await?,
     };
     context.metrics.tokens_issued.get_or_create(&GrantLabel { grant_type: grant_type.as_str() }).inc();
