@@ -30,6 +30,7 @@ pub struct AssertionIssuer {
 
 /// What else is configured.
 pub(super) struct Known<'a> {
+    pub(super) issuer: &'a str,
     pub(super) providers: &'a [UpstreamConfig],
     pub(super) clients: &'a [Client],
     pub(super) users: &'a [User],
@@ -88,15 +89,16 @@ fn compile_one(mut raw: RawIssuer, known: &Known<'_>, path: &str) -> Result<Asse
         return Err(at("tenant", "must be 1 to 255 characters"));
     }
     let resources = std::mem::take(&mut raw.resources);
-    match raw.provider.take() {
-        Some(id) => of_provider(&raw, &id, known.providers, path).map(|one| AssertionIssuer {
-            tenant,
-            resources,
-            ..one
-        }),
-        None => {
-            of_its_own(raw, known.providers, path).map(|one| AssertionIssuer { tenant, resources, ..one })
-        }
+    let provider = raw.provider.take();
+    let key = if provider.is_some() { "provider" } else { "issuer" };
+    let one = match provider {
+        Some(id) => of_provider(&raw, &id, known.providers, path)?,
+        None => of_its_own(raw, known.providers, path)?,
+    };
+    // "Cross-Domain Use" among the draft's security considerations: what we say ourselves is no grant for more.
+    match one.issuer == known.issuer {
+        true => Err(at(key, "is ours")),
+        false => Ok(AssertionIssuer { tenant, resources, ..one }),
     }
 }
 

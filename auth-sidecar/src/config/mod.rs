@@ -170,7 +170,9 @@ impl Config {
         let users = users::compile(raw.users)?;
         let clients = clients::compile(raw.clients, &resources, &users, &signing)?;
         let identity_providers = identity_providers::compile(raw.identity_providers, &users)?;
+        let issuer = Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?;
         let known = identity_assertions::Known {
+            issuer: issuer.as_str(),
             providers: &identity_providers,
             clients: &clients,
             users: &users,
@@ -178,7 +180,7 @@ impl Config {
         };
         let identity_assertions = identity_assertions::compile(raw.identity_assertions, &known)?;
         Ok(Self {
-            issuer: Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?,
+            issuer,
             listen: raw.listen.compile(),
             addresses_file: raw.addresses_file,
             store_path: raw.store.embedded.path,

@@ -39,7 +39,7 @@ fn a_good_document_compiles() {
 
 #[test]
 fn every_mistake_is_refused_with_its_place() {
-    for (from, to, wanted) in [
+    let cases = [
         ("issuer: http", "isuer: http", "isuer"),
         ("issuer: http://127.0.0.1:8080", "issuer: http://auth.example", "issuer: must be https"),
         ("path: auth.redb", "file: auth.redb", "store.embedded"),
@@ -121,58 +121,52 @@ fn every_mistake_is_refused_with_its_place() {
             "clients[0].jwks_uri: must",
         ),
         ("id: web", "id: web, signing_alg: HS256", "clients[0].signing_alg"),
-    ] {
-        assert!(GOOD.contains(from), "the case is stale: {from}");
-        let message = parse(&GOOD.replacen(from, to, 1)).expect_err(to);
+    ];
+    assert_each_is_refused(GOOD, &cases);
+}
+
+/// Each change makes the good document one that is refused with these words.
+fn assert_each_is_refused(good: &str, cases: &[(&str, &str, &str)]) {
+    for (from, to, wanted) in cases {
+        assert!(good.contains(from), "the case is stale: {from}");
+        let message = parse(&good.replacen(from, to, 1)).expect_err(to);
         assert!(message.contains(wanted), "{to}: {message}");
     }
 }
 
-/// A client that exchanges tokens for `a` into tokens for `b`.
+/// A client that exchanges tokens, appended to [`GOOD`] with another resource.
 const EXCHANGE: &str = r"
-issuer: http://127.0.0.1:8080
-listen: {public: 127.0.0.1:0, internal: 127.0.0.1:0, admin: 127.0.0.1:0, metrics: 127.0.0.1:0}
-store: {embedded: {path: auth.redb}}
-resources: [{url: 'https://a.example/mcp', scopes: [x]}, {url: 'https://b.example/mcp', scopes: [x]}]
-data_key: {file: DATA_KEY}
-clients:
   - {id: g, secret: {file: DATA_KEY}, grant_types: ['urn:ietf:params:oauth:grant-type:token-exchange'], scopes: [x]}
 token_exchange:
-  - {client: g, from: 'https://a.example/mcp', to: 'https://b.example/mcp'}
+  - {client: g, from: 'http://127.0.0.1:8080/mcp', to: 'https://b.example/mcp'}
 ";
 
 #[test]
 fn who_exchanges_tokens_is_listed_and_proves_who_it_is() {
-    let config = parse(EXCHANGE).unwrap();
+    let good = GOOD.replace("signing:", "  - {url: 'https://b.example/mcp', scopes: [x]}\nsigning:");
+    let good = good + EXCHANGE.trim_start_matches('\n');
+    let config = parse(&good).unwrap();
     let [exchange] = config.exchanges.as_slice() else { panic!("one") };
     assert_eq!((exchange.client.as_str(), exchange.to.as_str()), ("g", "https://b.example/mcp"));
-    let rule = "  - {client: g, from: 'https://a.example/mcp', to: 'https://b.example/mcp'}\n";
-    let twice = rule.repeat(2);
-    for (from, to, wanted) in [
+    let from = "from: 'http://127.0.0.1:8080/mcp'";
+    let to = "to: 'https://b.example/mcp'";
+    let rule = format!("  - {{client: g, {from}, {to}}}\n");
+    let grants = "grant_types: ['urn:ietf:params:oauth:grant-type:token-exchange'], ";
+    let cases = [
         ("client: g", "client: h", "token_exchange[0].client: is not among"),
+        ("client: g", "client: web", "token_exchange[0].client: is not among"),
         ("client: g", "client: g, scopes: [x]", "token_exchange[0]"),
-        ("from: 'https://a.example/mcp'", "from: 'https://c.example/mcp'", "token_exchange[0].from"),
-        ("from: 'https://a.example/mcp'", "from: 'https://A.example/mcp'", "token_exchange[0].from"),
-        ("to: 'https://b.example/mcp'", "to: 'https://c.example/mcp'", "token_exchange[0].to: is not among"),
-        (
-            "to: 'https://b.example/mcp'",
-            "to: 'https://a.example/mcp'",
-            "token_exchange[0].to: must be another",
-        ),
-        (rule, &twice, "token_exchange[1]: is listed twice"),
-        (rule, "  []\n", "clients[0].grant_types: a client that exchanges tokens"),
-        ("secret: {file: DATA_KEY}, ", "", "clients[0].grant_types: urn:ietf"),
-        (", scopes: [x]}\ntoken", "}\ntoken", "clients[0].grant_types: urn:ietf"),
-        (
-            "grant_types: ['urn:ietf:params:oauth:grant-type:token-exchange'], ",
-            "",
-            "token_exchange[0].client",
-        ),
-    ] {
-        assert!(EXCHANGE.contains(from), "the case is stale: {from}");
-        let message = parse(&EXCHANGE.replacen(from, to, 1)).expect_err(to);
-        assert!(message.contains(wanted), "{to}: {message}");
-    }
+        (from, "from: 'https://c.example/mcp'", "token_exchange[0].from"),
+        (from, "from: 'HTTP://127.0.0.1:8080/mcp'", "token_exchange[0].from"),
+        (to, "to: 'https://c.example/mcp'", "token_exchange[0].to: is not among"),
+        (to, "to: 'http://127.0.0.1:8080/mcp'", "token_exchange[0].to: must be another"),
+        (&rule, &rule.repeat(2), "token_exchange[1]: is listed twice"),
+        (&rule, "  []\n", "clients[1].grant_types: a client that exchanges tokens"),
+        ("id: g, secret: {file: DATA_KEY}, ", "id: g, ", "clients[1].grant_types: urn:ietf"),
+        (", scopes: [x]}\ntoken", "}\ntoken", "clients[1].grant_types: urn:ietf"),
+        (grants, "", "token_exchange[0].client"),
+    ];
+    assert_each_is_refused(&good, &cases);
 }
 
 /// Whose assertions count, appended to [`GOOD`]: a provider of sign-ins, and one that has keys alone.
@@ -198,7 +192,7 @@ fn whose_assertions_count_is_listed_with_its_keys_and_resources() {
     let jwks = "jwks_uri: 'https://keys.example/jwks', ";
     let resources = "resources: ['http://127.0.0.1:8080/mcp']}";
     let (_, list) = ASSERTED.split_once("identity_assertions:").unwrap();
-    for (from, to, wanted) in [
+    let cases = [
         ("provider: x", "provider: y", "identity_assertions[0].provider: is not the id"),
         ("provider: x", "provider: gh", "identity_assertions[0].provider: is not the id"),
         (
@@ -243,11 +237,18 @@ fn whose_assertions_count_is_listed_with_its_keys_and_resources() {
         (list, " []\n", "clients[1].grant_types: whose assertions"),
         ("id: agent, secret: {file: DATA_KEY}", "id: agent", "clients[1].grant_types: urn:ietf"),
         ("name: alice", "name: 'https://b.example#a'", "users[0].name: must not be a URL"),
-    ] {
-        assert!(good.contains(from), "the case is stale: {from}");
-        let message = parse(&good.replacen(from, to, 1)).expect_err(to);
-        assert!(message.contains(wanted), "{to}: {message}");
-    }
+        (
+            "issuer: 'https://b.example'",
+            "issuer: 'http://127.0.0.1:8080'",
+            "identity_assertions[1].issuer: is ours",
+        ),
+        (
+            "issuer: 'https://idp.example'",
+            "issuer: 'http://127.0.0.1:8080'",
+            "identity_assertions[0].provider: is ours",
+        ),
+    ];
+    assert_each_is_refused(&good, &cases);
 }
 
 #[test]
