@@ -223,16 +223,19 @@ async fn of_twenty_at_once_one_wins() {
 #[tokio::test]
 async fn keys_are_fetched_when_they_are_new_and_missed_without_blame() {
     let scene = Enterprise::start().await;
-    let broken = |status: u16| {
-        move |mock: &mut crate::world::upstream::Mock| {
-            mock.instead = [("/jwks".to_owned(), (status, "{}".to_owned()))].into();
-        }
-    };
-    scene.upstream.set(broken(503));
-    let (status, body) = scene.presented(|_| {}).await;
-    assert_eq!((status, &body["error"]), (503, &json!("temporarily_unavailable")), "{body}");
+    for (answer, status, error) in [
+        ((503, "{}"), 503, "temporarily_unavailable"),
+        ((302, "{}"), 400, "invalid_grant"),
+        ((200, "{}"), 400, "invalid_grant"),
+        ((200, "{\"keys\": [], \"keys\": []}"), 400, "invalid_grant"),
+    ] {
+        let instead = ("/jwks".to_owned(), (answer.0, answer.1.to_owned()));
+        scene.upstream.set(|mock| mock.instead = [instead].into());
+        let (got, body) = scene.presented(|_| {}).await;
+        assert_eq!((got, &body["error"]), (status, &json!(error)), "{answer:?} {body}");
+        scene.world.advance(Duration::from_secs(10));
+    }
     scene.upstream.set(|mock| mock.instead.clear());
-    scene.world.advance(Duration::from_secs(10));
     assert_eq!(scene.presented(|_| {}).await.0, 200);
     scene.upstream.set(|mock| {
         mock.pair = ES256KeyPair::generate().with_key_id("k2");
