@@ -91,10 +91,11 @@ pub(super) async fn live_claims(
     let Some(claims) = context.keys.verify(token, context.config.issuer.as_str(), now) else {
         return Ok(None);
     };
-    let grant = context.store.grant(&claims.grant_id, now);
-    let (grant, has_client) = tokio::try_join!(grant, clients::exists(context, &claims.client_id, now))?;
-    let live = grant.is_some_and(|grant| grant.is_live());
-    Ok((live && has_client).then_some(claims))
+    let Some(grant) = context.store.grant(&claims.grant_id, now).await?.filter(Grant::is_live) else {
+        return Ok(None);
+    };
+    let have_clients = clients::both_exist(context, &grant.client_id, &claims.client_id, now).await?;
+    Ok(have_clients.then_some(claims))
 }
 
 fn access_token(claims: Option<AccessClaims>) -> Introspection {

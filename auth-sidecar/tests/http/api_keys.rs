@@ -123,7 +123,8 @@ async fn a_clients_key_dies_with_the_client() {
     let world = World::start().await;
     let body = json!({"redirect_uris": ["https://app.example/cb"], "token_endpoint_auth_method": "none"});
     let (_, client) = read(world.http.post(world.url("/register")).json(&body).send().await.unwrap()).await;
-    let wanted = json!({"name": "x", "client_id": client["client_id"], "scopes": [], "resources": [RESOURCE]});
+    let wanted =
+        json!({"name": "x", "client_id": client["client_id"], "scopes": [], "resources": [RESOURCE]});
     let secret = text(&create(&world, &wanted).await, "api_key");
     let answer = validate(&world, &secret, RESOURCE).await;
     assert_eq!((&answer["sub"], &answer["client_id"]), (&client["client_id"], &client["client_id"]));
@@ -141,7 +142,9 @@ async fn what_is_no_key_is_not_good() {
     let (id, secret) = (text(&made, "id"), text(&made, "api_key"));
     let other = text(&create(&world, &wanted()).await, "api_key");
     let swapped = format!("mk_{id}.{}", other.split_once('.').unwrap().1);
-    for wrong in [swapped, secret.replace("mk_", "ma_"), format!("{secret}x"), format!("mk_{id}."), "mk_".into()] {
+    for wrong in
+        [swapped, secret.replace("mk_", "ma_"), format!("{secret}x"), format!("mk_{id}."), "mk_".into()]
+    {
         assert!(!is_good(&world, &wrong).await, "{wrong}");
     }
     assert!(is_good(&world, &secret).await);
@@ -179,7 +182,14 @@ async fn what_cannot_be_is_refused_with_its_place() {
     }
     let clients = json!({"name": "x", "client_id": "nobody", "resources": [RESOURCE]});
     assert_eq!(ask(&world, Method::POST, "", Some(&clients)).await.0, 400);
-    let form = world.http.post(format!("{}/v1/api-keys", world.admin)).headers(form_headers()).body("name=x").send().await.unwrap();
+    let form = world
+        .http
+        .post(format!("{}/v1/api-keys", world.admin))
+        .headers(form_headers())
+        .body("name=x")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(form.status().as_u16(), 400, "a form of another page is none of ours");
     assert_eq!(ask(&world, Method::GET, "", None).await.1["api_keys"], json!([]), "nothing was made");
 }
