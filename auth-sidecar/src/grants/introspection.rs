@@ -72,8 +72,18 @@ pub(crate) async fn for_resource(
     resource: &str,
     now: UnixTime,
 ) -> Result<Introspection, StoreError> {
+    live_for_resource(context, token, resource, now).await.map(access_token)
+}
+
+/// The same, for whoever needs the claims.
+pub(crate) async fn live_for_resource(
+    context: &Context,
+    token: &str,
+    resource: &str,
+    now: UnixTime,
+) -> Result<Option<AccessClaims>, StoreError> {
     let claims = live_claims(context, token, now).await?;
-    Ok(access_token(claims.filter(|claims| claims.aud.contains(resource))))
+    Ok(claims.filter(|claims| claims.aud.contains(resource)))
 }
 
 /// The claims of an access token that we issued, that has not expired, and whose grant and client live.

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::world::client::Client;
-use crate::world::{CONFIGURED_SECRET, ISSUER, OTHER_RESOURCE, RESOURCE, World, form_headers, read};
+use crate::world::{ISSUER, OTHER_RESOURCE, RESOURCE, World, form_headers, read};
 
 /// What most of them are made of.
 fn wanted() -> Value {
@@ -58,11 +58,7 @@ async fn a_key_is_shown_once_and_stands_for_claims() {
     });
     assert_eq!(answer, claims);
     assert_eq!(validate(&world, &secret, OTHER_RESOURCE).await, json!({"active": false}));
-    let asker = Client {
-        id: "resource-server".into(),
-        secret: Some(CONFIGURED_SECRET.into()),
-        method: "client_secret_basic".into(),
-    };
+    let asker = Client::configured("resource-server");
     assert_eq!(asker.post(&world, "/introspect", &[("token", &secret)], &[]).await.1, claims);
     // Neither the list nor the key itself says the secret again, and the store does not know it.
     let (_, list) = ask(&world, Method::GET, "", None).await;

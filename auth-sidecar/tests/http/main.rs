@@ -42,4 +42,5 @@ mod signed_in_elsewhere;
 mod token_exchange;
 mod upstream_safety;
 mod userinfo;
+mod verify;
 mod world;
