@@ -101,9 +101,7 @@ pub fn validate(
     resources: &Resources,
     issuer: &str,
 ) -> Result<AuthorizationRequest, OAuthError> {
-    if let Some(repeated) = params.repeated() {
-        return Err(repeated.into());
-    }
+    params.admit()?;
     if params.get("request").is_some() {
         return Err(ErrorCode::RequestNotSupported.because("request objects are not supported"));
     }
