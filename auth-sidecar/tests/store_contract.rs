@@ -323,6 +323,7 @@ fn pending() -> PendingAuthorization {
         max_age: None,
         document: None,
         openid: OpenIdRequest::default(),
+        is_assured: false,
         dpop_jkt: None,
     };
     PendingAuthorization {

@@ -39,6 +39,9 @@ pub struct AuthorizationRequest {
     /// What OpenID Connect adds.
     #[serde(default)]
     pub openid: OpenIdRequest,
+    /// Whether it is this client that asks, and no other: see [`Client::is_assured`].
+    #[serde(default)]
+    pub is_assured: bool,
     /// Thumbprint of the key that the code is bound to (RFC 9449 section 10).
     #[serde(default)]
     pub dpop_jkt: Option<String>,
@@ -133,6 +136,7 @@ pub fn validate(
         document: client.document,
         max_age: max_age(params)?.or(client.preferences.max_age),
         openid: openid::read(params)?,
+        is_assured: client.is_assured(&reply_to.redirect_uri),
         dpop_jkt: dpop_jkt(params)?,
     })
 }

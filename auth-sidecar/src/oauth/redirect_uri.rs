@@ -74,6 +74,13 @@ pub fn is_loopback(uri: &str) -> bool {
     loopback(uri).is_some()
 }
 
+/// Whether the answer goes to a host that somebody holds a certificate for, and not to whatever listens on the user's
+/// machine (RFC 8252 section 8.6).
+#[must_use]
+pub fn is_claimed(uri: &str) -> bool {
+    uri.starts_with("https://")
+}
+
 /// Adds parameters to a redirect URI, keeping its own query (RFC 6749 section 3.1.2) and every other byte of it.
 #[must_use]
 pub fn with_params(uri: &str, params: &[(&str, &str)]) -> String {
