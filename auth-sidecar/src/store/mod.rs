@@ -187,6 +187,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Adds one to a counter and returns the sum; the counter starts anew when `until` of its first use has passed.
     async fn count(&self, key: &str, until: UnixTime, now: UnixTime) -> Result<u32, StoreError>;
+    /// Takes one back from a counter that has not started anew.
+    async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError>;
     /// Sets a counter back.
     async fn reset_count(&self, key: &str) -> Result<(), StoreError>;
 

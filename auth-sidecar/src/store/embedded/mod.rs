@@ -340,15 +340,12 @@ impl Store for EmbeddedStore {
 
     async fn count(&self, key: &str, until: UnixTime, now: UnixTime) -> Result<u32, StoreError> {
         let key = counter_key(key);
-        self.write(move |tx| {
-            let (sum, until) = match tx.row::<u32>(&key, now)? {
-                Some(row) => (row.value.saturating_add(1), row.expires_at),
-                None => (1, until),
-            };
-            tx.put(&key, &sum, until)?;
-            Ok(sum)
-        })
-        .await
+        self.write(move |tx| tx.count(&key, until, now)).await
+    }
+
+    async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError> {
+        let key = counter_key(key);
+        self.write(move |tx| tx.uncount(&key, now)).await
     }
 
     async fn reset_count(&self, key: &str) -> Result<(), StoreError> {

@@ -88,6 +88,24 @@ impl<'txn> Tx<'txn> {
         Ok(found)
     }
 
+    /// Adds one to a number; it starts anew when `until` of its first use has passed.
+    pub(super) fn count(&mut self, key: &str, until: UnixTime, now: UnixTime) -> Result<u32, StoreError> {
+        let (sum, until) = match self.row::<u32>(key, now)? {
+            Some(row) => (row.value.saturating_add(1), row.expires_at),
+            None => (1, until),
+        };
+        self.put(key, &sum, until)?;
+        Ok(sum)
+    }
+
+    /// Takes one from a number that is there.
+    pub(super) fn uncount(&mut self, key: &str, now: UnixTime) -> Result<(), StoreError> {
+        match self.row::<u32>(key, now)? {
+            Some(row) => self.put(key, &row.value.saturating_sub(1), row.expires_at),
+            None => Ok(()),
+        }
+    }
+
     /// Removes at most `most` values that have expired.
     pub(super) fn sweep(&mut self, now: UnixTime, most: usize) -> Result<usize, StoreError> {
         let mut names = Vec::new();
