@@ -86,6 +86,16 @@ fn is_host(value: &HeaderValue) -> bool {
     authority.is_some_and(|authority| !authority.as_str().contains('@'))
 }
 
+/// A browser that was here by https comes back by nothing else (RFC 6797). Http issuers are on loopback.
+fn secure(response: &mut Response, is_https: bool) {
+    let headers = response.headers_mut();
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    if is_https {
+        let a_year = HeaderValue::from_static("max-age=31536000");
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(a_year);
+    }
+}
+
 async fn observe(State(listener): State<Listener>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     // The pattern, not the path: queries hold codes and states, paths are anybody's invention.
@@ -96,8 +106,7 @@ async fn observe(State(listener): State<Listener>, request: Request, next: Next)
         tracing::error!(event = "keys_not_refreshed", %error);
     }
     let mut response = next.run(request).await;
-    let nosniff = HeaderValue::from_static("nosniff");
-    response.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(nosniff);
+    secure(&mut response, context.config.issuer.is_https());
     let status = response.status().as_u16();
     if status == StatusCode::SERVICE_UNAVAILABLE.as_u16() {
         listener.context.metrics.unavailable.inc();

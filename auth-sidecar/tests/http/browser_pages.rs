@@ -118,6 +118,8 @@ async fn a_sign_in_gets_a_new_session_and_https_gets_host_cookies() {
     let client = Client::public(&world).await;
     let mut browser = Browser::default();
     browser.cookies.insert("__Host-wicketgate_session".into(), "planted".into());
+    let jwks = world.get("/jwks").await;
+    assert_eq!(jwks.headers()["strict-transport-security"], "max-age=31536000");
     browser.answer(&world, &client.link(&[]), "deny").await;
     assert_ne!(browser.cookies["__Host-wicketgate_session"], "planted");
     assert!(browser.cookies.contains_key("__Host-wicketgate_browser"));
