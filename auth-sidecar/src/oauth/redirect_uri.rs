@@ -60,10 +60,11 @@ pub fn matches(registered: &str, presented: &str) -> bool {
 pub fn destination(uri: &str) -> String {
     Url::parse(uri).map_or_else(
         |_| String::new(),
-        |url| match (url.host_str(), url.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (Some(host), None) => host.to_owned(),
-            (None, _) => format!("{}:", url.scheme()),
+        |url| match (url.scheme(), url.host_str(), url.port()) {
+            ("https" | "http", Some(host), Some(port)) => format!("{host}:{port}"),
+            ("https" | "http", Some(host), None) => host.to_owned(),
+            // What looks like a host there is none: whoever holds the scheme gets the answer.
+            (scheme, _, _) => format!("{scheme}:"),
         },
     )
 }
@@ -190,5 +191,6 @@ mod tests {
         assert_eq!(destination("https://app.example/cb?x"), "app.example");
         assert_eq!(destination("http://127.0.0.1:3000/cb"), "127.0.0.1:3000");
         assert_eq!(destination("com.example.app:/cb"), "com.example.app:");
+        assert_eq!(destination("com.evil.app://bank.example/cb"), "com.evil.app:", "no host at all");
     }
 }
