@@ -79,6 +79,8 @@ fn every_mistake_is_refused_with_its_place() {
             "introspects",
         ),
         ("open: true", "open: true, initial_access_tokens: [abc]", "registration.initial_access_tokens"),
+        ("open: true", "private_use_schemes: [javascript]", "registration.private_use_schemes: this scheme"),
+        ("open: true", "private_use_schemes: cursor", "true, false or a list of schemes"),
         (
             "open: true",
             "open: true, initial_access_tokens: [{env: WICKETGATE_TEST_UNSET}]",

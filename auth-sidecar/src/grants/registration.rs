@@ -42,9 +42,9 @@ pub(crate) enum Admitted {
 }
 
 /// The rules of metadata that clients register themselves.
-pub(crate) fn rules(context: &Context) -> Rules {
+pub(crate) fn rules(context: &Context) -> Rules<'_> {
     Rules {
-        private_use_schemes: context.config.registration.private_use_schemes,
+        private_use: &context.config.registration.private_use,
         client_credentials: !context.config.registration.client_credentials_scopes.is_empty(),
         default_method: AuthMethod::ClientSecretBasic,
     }
