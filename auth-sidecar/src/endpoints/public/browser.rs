@@ -148,7 +148,7 @@ pub(super) fn failure_page(context: &Context, failure: &Failure) -> Response {
         Failure::TooMany => "Too many attempts. Try again later.".into(),
         _ => "This service cannot answer at the moment. Try again later.".into(),
     };
-    pages::error(context, status, &text)
+    reply::retry_later(pages::error(context, status, &text))
 }
 
 /// The handle is unknown, has expired, was used, or belongs to another browser.

@@ -198,6 +198,13 @@ impl Backend for RedisStore {
         self.calls.ask(&Ask::Script(call)).await
     }
 
+    async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError> {
+        let key = self.key(key);
+        let mut call = self.scripts.uncount.key(&key);
+        call.arg(now.0);
+        self.calls.ask(&Ask::Script(call)).await
+    }
+
     async fn list_add(
         &self,
         list: &str,
