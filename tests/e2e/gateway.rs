@@ -14,6 +14,7 @@ mod body_sizes;
 mod bound_sessions;
 mod bound_tasks;
 mod bypass;
+mod dpop;
 mod expiry;
 mod failures;
 mod frames;
