@@ -143,13 +143,15 @@ impl Exchange {
         let server = self.server(world.guard)?;
         let rate = server.limits.flood;
         let mut takes = Vec::new();
-        if waiting.took.is_none() && !is_plain(&waiting, &verified) {
+        let principal = Principal::Authenticated(Arc::clone(&verified.identity));
+        if is_plain(&waiting, &verified) {
+            self.facts.principal = Some(principal.clone());
+        } else if waiting.took.is_none() {
             let take = self.unknown_token(world.guard);
             waiting.paced.push("unknown tokens of a source");
             waiting.took = Some(take.clone());
             takes.push(take);
         }
-        let principal = Principal::Authenticated(Arc::clone(&verified.identity));
         waiting.paced.push("flood of a principal");
         takes.push(Take { tag: Tag::caller(&server.name, &principal, None, rate), rate });
         waiting.verified = Some(verified);
