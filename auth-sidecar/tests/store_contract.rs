@@ -31,6 +31,8 @@ mod managed_clients;
 mod redis;
 #[path = "store_contract/servers.rs"]
 mod servers;
+#[path = "store_contract/transfer.rs"]
+mod transfer;
 #[path = "store_contract/upstream.rs"]
 mod upstream;
 
@@ -94,6 +96,7 @@ async fn contract(store: &Arc<Store>) {
     counters(store).await;
     devices::contract(store).await;
     news::contract(store).await;
+    transfer::contract(store).await;
 }
 
 async fn clients(store: &Store) {

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use super::feed::{News, Place, Revocation};
+use super::transfer::Page;
 use crate::clock::UnixTime;
 
 /// The end of what has none.
@@ -82,6 +83,11 @@ pub trait Backend: Send + Sync + 'static {
     async fn announce(&self, revocation: Revocation) -> Result<(), StoreError>;
     /// What was revoked after a place of the log, or all that may still matter where that is none of this store.
     async fn news(&self, after: Option<Place>, now: UnixTime) -> Result<News, StoreError>;
+
+    /// Sets a counter.
+    async fn set_count(&self, key: &str, sum: u32, until: UnixTime) -> Result<(), StoreError>;
+    /// Some of all that is kept and has not expired, from a place that an earlier page names.
+    async fn dump(&self, place: Option<&str>, now: UnixTime) -> Result<Page, StoreError>;
 
     /// Removes what has expired, a bounded number of records at a time; returns how many.
     async fn sweep(&self, now: UnixTime) -> Result<usize, StoreError>;

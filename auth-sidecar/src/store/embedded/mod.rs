@@ -3,6 +3,7 @@
 //! All writes go through one thread that commits many of them at once (`writer`); each caller is answered after its
 //! commit is on disk. Reads see the last commit. How a record lies there is said in `tables`.
 
+mod dump;
 mod file;
 mod log;
 mod tables;
@@ -19,6 +20,7 @@ use self::writer::Writer;
 use super::StoreError;
 use super::backend::{Backend, Row};
 use super::feed::{News, Place, Revocation};
+use super::transfer::Page;
 use crate::clock::UnixTime;
 
 /// A page cache that suits a small side process.
@@ -166,6 +168,16 @@ impl Backend for EmbeddedStore {
         .await
     }
 
+    async fn set_count(&self, key: &str, sum: u32, until: UnixTime) -> Result<(), StoreError> {
+        let key = key.to_owned();
+        self.write(move |tx| tx.write(&key, &sum, until)).await
+    }
+
+    async fn dump(&self, place: Option<&str>, now: UnixTime) -> Result<Page, StoreError> {
+        let after = place.unwrap_or_default().to_owned();
+        self.read(move |records| dump::page(records, &after, now)).await
+    }
+
     async fn announce(&self, revocation: Revocation) -> Result<(), StoreError> {
         self.write(move |tx| log::announce(tx, &revocation)).await
     }
@@ -185,7 +197,10 @@ impl Backend for EmbeddedStore {
     }
 }
 
+/// What the names of lists' entries begin with.
+const LISTS: &str = "ix:";
+
 /// No name of a list holds a line break.
 fn on_list(list: &str, name: &str) -> String {
-    format!("ix:{list}\n{name}")
+    format!("{LISTS}{list}\n{name}")
 }

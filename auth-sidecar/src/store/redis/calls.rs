@@ -91,6 +91,28 @@ impl Calls {
         self.replicas > 0
     }
 
+    /// Asks one of the nodes that have keys, by its number; how many there are, too.
+    pub(super) async fn ask_node<T: FromRedisValue>(
+        &self,
+        node: usize,
+        command: &Cmd,
+    ) -> Result<(usize, T), StoreError> {
+        let (connection, number) = self.connect(&self.line).await.map_err(failed)?;
+        let Connection::Cluster(mut cluster) = connection else {
+            return Ok((1, self.ask(&Ask::Command(command.clone())).await?));
+        };
+        let mut nodes = redis::cmd("CLUSTER");
+        let text: String = self.ask(&Ask::Command(nodes.arg("NODES").clone())).await?;
+        let masters = masters(&text);
+        let gone = || StoreError::Backend("the nodes of the cluster have changed".into());
+        let (host, port) = masters.get(node).cloned().ok_or_else(gone)?;
+        let at = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
+        let call = cluster.route_command(command.clone(), at);
+        let answer = self.within(&self.line, number, call).await.map_err(failed)?;
+        let answer = redis::from_redis_value(answer).map_err(|error| failed(error.into()))?;
+        Ok((masters.len(), answer))
+    }
+
     /// The moment, by the server's clock, at which an answer is of no use any more (ms).
     pub(super) async fn not_after(&self) -> Result<i64, StoreError> {
         // The first connection tells the time.
@@ -154,6 +176,20 @@ impl Calls {
             }
         }
     }
+}
+
+/// The addresses of the masters in what `CLUSTER NODES` says, in an order that stays.
+fn masters(nodes: &str) -> Vec<(String, u16)> {
+    let master = |line: &str| {
+        let mut words = line.split(' ');
+        let (address, flags) = (words.nth(1)?, words.next()?);
+        let (host, port) = address.split(['@', ',']).next()?.rsplit_once(':')?;
+        let is_master = flags.split(',').any(|flag| flag == "master") && !flags.contains("fail");
+        is_master.then(|| Some((host.to_owned(), port.parse().ok()?)))?
+    };
+    let mut masters: Vec<_> = nodes.lines().filter_map(master).collect();
+    masters.sort();
+    masters
 }
 
 /// What Redis says can hold what we sent: only its kind is told.

@@ -6,6 +6,7 @@
 
 mod calls;
 mod connection;
+mod dump;
 mod scripts;
 mod server_time;
 mod wire;
@@ -20,6 +21,7 @@ use self::calls::{Ask, Calls};
 use self::scripts::Scripts;
 use super::backend::{Backend, NEVER, Row};
 use super::feed::{News, Place, Revocation};
+use super::transfer::Page;
 use super::{StoreError, parse, written};
 use crate::clock::{Clock, UnixTime};
 use crate::config::RedisConfig;
@@ -33,6 +35,8 @@ const LOOK_AT_CLOCK: Duration = Duration::from_secs(5);
 const LOG: [&str; 2] = ["head", "log"];
 /// A list: its names, and when each ends.
 const LIST: [&str; 2] = ["names", "ends"];
+/// What is written to see whether that can be done.
+const PING: &str = "ping";
 /// What a script answers to a call that came too late.
 const TOO_LATE: i64 = -1;
 
@@ -125,7 +129,7 @@ impl RedisStore {
 impl Backend for RedisStore {
     async fn ping(&self) -> Result<(), StoreError> {
         // A write: a server that only reads is of no use.
-        let key = self.key("ping");
+        let key = self.key(PING);
         let mut set = redis::cmd("SET");
         set.arg(&key).arg(1).arg("PX").arg(1_000);
         self.calls.ask(&Ask::Command(set)).await
@@ -203,6 +207,17 @@ impl Backend for RedisStore {
         let mut call = self.scripts.uncount.key(&key);
         call.arg(now.0);
         self.calls.ask(&Ask::Script(call)).await
+    }
+
+    async fn set_count(&self, key: &str, sum: u32, until: UnixTime) -> Result<(), StoreError> {
+        let mut set = redis::cmd("SET");
+        set.arg(self.key(key)).arg(format!("{sum} {}", until.0));
+        set.arg("PX").arg(self.life(until).unwrap_or(MOST_LIFE));
+        self.calls.ask(&Ask::Command(set)).await
+    }
+
+    async fn dump(&self, place: Option<&str>, now: UnixTime) -> Result<Page, StoreError> {
+        dump::page(self, place, now).await
     }
 
     async fn list_add(

@@ -31,6 +31,12 @@ pub(super) fn row(bytes: &[u8], now: UnixTime) -> Result<Option<Row>, StoreError
     Ok((now < until || until == NEVER).then(|| Row { json, until, written: id.to_owned() }))
 }
 
+/// A counter, `<sum> <end>`, if it is one: a record has a second line.
+pub(super) fn counter(bytes: &[u8]) -> Option<(u32, UnixTime)> {
+    let (sum, until) = std::str::from_utf8(bytes).ok()?.split_once(' ')?;
+    Some((sum.parse().ok()?, UnixTime(until.parse().ok()?)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
