@@ -3,6 +3,7 @@
 use serde_json::json;
 use wicketgate_e2e::world::World;
 
+use super::recorder::Recorder;
 use super::scene::call;
 use super::stage::{self, DEADLINE, eventually};
 
@@ -22,7 +23,12 @@ async fn calls(world: &World, key: &str, tool: &str) -> stage::Raw {
 
 #[tokio::test]
 async fn a_key_opens_what_its_rules_say_until_it_is_revoked() {
-    let world = stage::world("api-keys", |plan| plan.set_policy(&policy()).unwrap()).await;
+    let recorder = Recorder::echo().await;
+    let world = stage::world("api-keys", |plan| {
+        plan.upstream = Some(recorder.upstream.clone());
+        plan.set_policy(&policy()).unwrap();
+    })
+    .await;
     let keys = format!("http://{}/v1/api-keys", world.sidecar.listeners.admin);
     let wanted = json!({
         "name": "nightly", "service_account": "reporter", "groups": ["reports"], "scopes": ["mcp:read"], "resources": [world.mcp],
