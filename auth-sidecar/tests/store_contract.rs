@@ -5,6 +5,10 @@
 mod devices;
 #[path = "store_contract/keys.rs"]
 mod keys;
+#[path = "store_contract/kill_switches.rs"]
+mod kill_switches;
+#[path = "store_contract/lists.rs"]
+mod lists;
 #[path = "store_contract/news.rs"]
 mod news;
 
@@ -94,11 +98,13 @@ async fn contract(store: &Arc<Store>) {
     counters(store).await;
     devices::contract(store).await;
     news::contract(store).await;
+    kill_switches::contract(store).await;
+    lists::contract(store).await;
 }
 
 async fn clients(store: &Store) {
     assert!(store.client("c", T0).await.unwrap().is_none());
-    store.put_client(client("c"), at(10)).await.unwrap();
+    store.put_client(client("c"), at(10), T0).await.unwrap();
     assert_eq!(store.client("c", at(9)).await.unwrap().unwrap().redirect_uris, ["https://a.example/cb"]);
     assert!(store.client("c", at(10)).await.unwrap().is_none(), "gone from the moment it ends");
     store.extend_client("c", at(5), at(1)).await.unwrap();
@@ -122,7 +128,8 @@ async fn pending_requests(store: &Store) {
 
 async fn sessions(store: &Store) {
     let id = Digest::of("session");
-    let session = Session { subject: "alice".into(), auth_time: T0, seen_at: T0, ends_at: at(100) };
+    let session =
+        Session { subject: "alice".into(), auth_time: T0, started_at: T0, seen_at: T0, ends_at: at(100) };
     store.put_session(id, session.clone(), at(10)).await.unwrap();
     store.put_session(id, Session { seen_at: at(5), ..session }, at(15)).await.unwrap();
     assert_eq!(store.session(id, at(14)).await.unwrap().unwrap().seen_at, at(5), "replaced, with its end");
@@ -294,12 +301,13 @@ async fn sweeping(store: &Store) {
     while store.sweep(end).await.unwrap() > 0 {}
     assert_eq!(store.signing_keys().await.unwrap().len(), 1, "keys do not expire");
     for (index, until) in [10, 20, 30].into_iter().enumerate() {
-        store.put_client(client(&format!("s{index}")), at(until)).await.unwrap();
+        store.put_client(client(&format!("s{index}")), at(until), T0).await.unwrap();
     }
     store.extend_client("s0", at(40), at(0)).await.unwrap();
     assert_eq!(store.sweep(at(19)).await.unwrap(), 0, "an extended record is swept at its new end");
-    assert_eq!(store.sweep(at(20)).await.unwrap(), 1);
-    assert_eq!(store.sweep(at(40)).await.unwrap(), 2);
+    // Each goes with its place on the list of clients.
+    assert_eq!(store.sweep(at(20)).await.unwrap(), 2);
+    assert_eq!(store.sweep(at(40)).await.unwrap(), 4);
     assert_eq!(store.sweep(end).await.unwrap(), 0);
 }
 
@@ -342,6 +350,7 @@ fn pending() -> PendingAuthorization {
         created_at: T0,
         signed_in_for_it: false,
         device: None,
+        for_account: false,
     }
 }
 

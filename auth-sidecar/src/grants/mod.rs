@@ -1,6 +1,7 @@
 //! Where protocol and store meet: what is granted, redeemed, refreshed, revoked, and what is still alive.
 
 pub(crate) mod access_token;
+pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod authorization_code;
 pub(crate) mod authorization_request;

@@ -15,6 +15,8 @@ mod operations;
 pub mod records;
 pub mod redis;
 
+pub use self::operations::{Holder, Part};
+
 use std::sync::Arc;
 
 use serde::Serialize;

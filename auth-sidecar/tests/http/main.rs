@@ -8,6 +8,7 @@
     reason = "what these tests stand on fails by panicking, like the tests themselves"
 )]
 
+mod account;
 mod at_rest;
 mod authorization_code_flow;
 mod bounds;
@@ -19,6 +20,7 @@ mod dpop;
 mod github_login;
 mod introspection;
 mod keys;
+mod logout;
 mod logs;
 mod metadata_documents;
 mod metadata_golden;

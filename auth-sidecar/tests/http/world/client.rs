@@ -109,6 +109,27 @@ impl Client {
         form: &[(&str, &str)],
         changes: &[(&str, &str)],
     ) -> (u16, Value) {
+        read(self.request(world, path, form, changes).send().await.unwrap()).await
+    }
+
+    /// The same in this browser; the answer's status.
+    pub(crate) async fn post_from(
+        &self,
+        world: &World,
+        browser: &mut Browser,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> u16 {
+        browser.follow(world, self.request(world, path, form, &[])).await.status
+    }
+
+    fn request(
+        &self,
+        world: &World,
+        path: &str,
+        form: &[(&str, &str)],
+        changes: &[(&str, &str)],
+    ) -> reqwest::RequestBuilder {
         let mut form: Vec<(&str, &str)> = form.to_vec();
         let mut request = world.http.post(world.url(path)).headers(form_headers());
         match (self.method.as_str(), &self.secret) {
@@ -122,7 +143,7 @@ impl Client {
         }
         form.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
         form.extend(changes.iter().filter(|(_, value)| !value.is_empty()));
-        read(request.body(encode(&form)).send().await.unwrap()).await
+        request.body(encode(&form))
     }
 }
 
