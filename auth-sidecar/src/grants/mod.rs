@@ -3,6 +3,7 @@
 pub(crate) mod access_token;
 pub(crate) mod account;
 pub(crate) mod accounts;
+pub(crate) mod administration;
 pub(crate) mod authorization_code;
 pub(crate) mod authorization_request;
 pub(crate) mod client_authentication;

@@ -9,12 +9,14 @@
 )]
 
 mod account;
+mod admin;
 mod at_rest;
 mod authorization_code_flow;
 mod bounds;
 mod browser_pages;
 mod client_configuration;
 mod client_credentials;
+mod described;
 mod device_flow;
 mod dpop;
 mod github_login;

@@ -46,7 +46,7 @@ pub(super) async fn serves([commands, configuration, keys]: [Block; 3]) {
 
 /// The files that the README's configuration refers to.
 pub(super) fn lay_out_secrets(directory: &Path) {
-    for name in ["data.key", "alice.password", "rs.secret", "corp.secret", "github.secret"] {
+    for name in ["data.key", "alice.password", "rs.secret", "corp.secret", "github.secret", "admin.token"] {
         // 32 bytes in base64, which is also a long password.
         fs::write(directory.join(name), "c2l4dGVlbiBwbHVzIHNpeHRlZW4gYnl0ZXMgaXMgMzI=\n").unwrap();
     }
