@@ -3,6 +3,7 @@
 use super::{accounts, clients, interaction};
 use crate::app::Context;
 use crate::clock::UnixTime;
+use crate::error::Failure;
 use crate::oauth::authorization_request::{AuthorizationRequest, Prompt};
 use crate::oauth::openid::OpenIdRequest;
 use crate::oauth::scope::ScopeSet;
@@ -13,6 +14,8 @@ use crate::store::{Holder, Part, StoreError};
 
 /// So many grants stand on one page.
 const PAGE: usize = 50;
+/// So often may a user end all access within `login.window`.
+const MOST_AT_ONCE: u32 = 10;
 
 /// What waits while somebody signs in to see their account: nothing of any client.
 pub(crate) fn sign_in_request() -> AuthorizationRequest {
@@ -78,8 +81,13 @@ pub(crate) async fn revoke(
     Ok(true)
 }
 
-/// Ends all that a user granted.
-pub(crate) async fn revoke_all(context: &Context, subject: &str, now: UnixTime) -> Result<(), StoreError> {
+/// Ends all that a user granted. Not often in a row: each time is an entry in the log that all gateways read.
+pub(crate) async fn revoke_all(context: &Context, subject: &str, now: UnixTime) -> Result<(), Failure> {
+    let counter = format!("revoke all {subject}");
+    let until = now.plus(context.config.login.window);
+    if context.store.count(&counter, until, now).await? > MOST_AT_ONCE {
+        return Err(Failure::TooMany);
+    }
     context.store.withdraw_grants_of_user(subject, now).await?;
     tracing::info!(event = "grants_withdrawn_by_user", subject);
     Ok(())

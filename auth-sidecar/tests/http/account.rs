@@ -153,6 +153,20 @@ async fn a_user_ends_all_access_and_stays_signed_in() {
 }
 
 #[tokio::test]
+async fn nobody_floods_the_log_of_revocations() {
+    let world = World::start().await;
+    let mut browser = Browser::default();
+    let ending = form(&account(&world, &mut browser).await, "revoke_all");
+    for _ in 0..10 {
+        assert_eq!(browser.submit(&world, &ending).await.status, 200);
+    }
+    assert_eq!(browser.submit(&world, &ending).await.status, 429);
+    assert_eq!(feed(&world, "?since=0").await.1["seq"], 10);
+    world.advance(Duration::from_secs(15 * 60));
+    assert_eq!(browser.submit(&world, &ending).await.status, 200);
+}
+
+#[tokio::test]
 async fn only_a_form_of_this_sign_in_does_anything() {
     let world = World::start().await;
     let (mut browser, mut other) = (Browser::default(), Browser::default());
