@@ -3,6 +3,7 @@
 //! Each file here holds one concern: the serde mirror of its part of the document (`Raw…`) and the compiled type that
 //! cannot be wrong. Secrets stand in the document by reference only ([`secret_ref`]).
 
+mod admin;
 mod clients;
 mod duration;
 mod error;
@@ -25,6 +26,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use self::admin::AdminPolicy;
+pub(crate) use self::clients::admit as admit_client;
 pub use self::error::ConfigError;
 pub use self::fetch::{CimdPolicy, FetchPolicy};
 pub use self::identity_assertions::AssertionIssuer;
@@ -52,6 +55,8 @@ pub struct Config {
     pub issuer: Issuer,
     /// The four listeners.
     pub listen: Listen,
+    /// Who may use the API of the admin listener.
+    pub admin: AdminPolicy,
     /// Where to write the addresses that were really bound.
     pub addresses_file: Option<PathBuf>,
     /// Where records are kept.
@@ -96,6 +101,8 @@ pub struct Config {
 struct RawConfig {
     issuer: String,
     listen: listen::RawListen,
+    #[serde(default)]
+    admin: admin::RawAdmin,
     addresses_file: Option<PathBuf>,
     store: store::RawStore,
     resources: Vec<resources::RawResource>,
@@ -169,9 +176,11 @@ impl Config {
             resources: &resources,
         };
         let identity_assertions = identity_assertions::compile(raw.identity_assertions, &known)?;
+        let listen = raw.listen.compile();
         Ok(Self {
             issuer,
-            listen: raw.listen.compile(),
+            admin: raw.admin.compile(listen.admin)?,
+            listen,
             addresses_file: raw.addresses_file,
             store: raw.store.compile()?,
             data_key: SealingKey::from_base64(&raw.data_key.resolve("data_key")?)

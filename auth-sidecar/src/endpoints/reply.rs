@@ -17,6 +17,13 @@ pub(super) fn fresh_json(status: StatusCode, body: &impl Serialize) -> Response 
     response
 }
 
+/// An answer without a body.
+pub(super) fn empty(status: StatusCode) -> Response {
+    let mut response = status.into_response();
+    forbid_caching(&mut response);
+    response
+}
+
 /// A public document that may be cached for a short time: long enough to spare us, short enough for new keys.
 pub(super) fn public_json(document: &Value) -> Response {
     ([(header::CACHE_CONTROL, "public, max-age=300")], Json(document)).into_response()

@@ -98,6 +98,11 @@ pub(super) async fn claims(
     if api_key.is_clients && !clients::exists(context, &api_key.owner, now).await? {
         return Ok(None);
     }
+    // What was withdrawn from its owner is withdrawn from the secrets of until then.
+    let withdrawn = context.store.withdrawn(&api_key.owner, &api_key.owner, now).await?;
+    if api_key.rotated_at < withdrawn.grants_before {
+        return Ok(None);
+    }
     if let Err(error) = context.store.note_api_key_use(id, now).await {
         // The question was whether it is good.
         tracing::error!(event = "api_key_use_not_noted", id, %error);

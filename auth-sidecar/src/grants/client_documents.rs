@@ -89,7 +89,7 @@ pub(crate) async fn remember(
 ) -> Result<(), Failure> {
     if context.store.client(id, now).await?.is_none() {
         let client = find(context, id, now).await?;
-        context.store.put_client(client, until).await?;
+        context.store.put_client(client, until, now).await?;
     }
     Ok(())
 }

@@ -43,7 +43,8 @@ pub(crate) async fn was_let_in(context: &Context, id: &str, now: UnixTime) -> Re
     Ok(metadata_document::admit_url(id).is_ok() && context.store.client(id, now).await?.is_some())
 }
 
-async fn known(context: &Context, id: &str, now: UnixTime) -> Result<Option<Client>, StoreError> {
+/// The client of this id, as far as it is known without asking anybody.
+pub(crate) async fn known(context: &Context, id: &str, now: UnixTime) -> Result<Option<Client>, StoreError> {
     if id.len() > LONGEST_ID {
         return Ok(None);
     }

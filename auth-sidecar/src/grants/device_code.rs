@@ -16,7 +16,7 @@ use crate::oauth::params::Params;
 use crate::oauth::{resource, user_code};
 use crate::secret::{Digest, Kind, Opaque, grant_id_of, random_bytes, random_text};
 use crate::store::device::{DeviceAuthorization, Polled};
-use crate::store::grant::{Binding, Code, Grant, Redeemed};
+use crate::store::grant::{Binding, Code, Grant};
 use crate::store::records::Session;
 
 /// Seconds between two questions of a device, to begin with.
@@ -154,20 +154,16 @@ pub(crate) async fn redeem(
     let Some(grant) = grant else {
         return Err(not_yet(context.store.poll_device(id, digest, &client.id, now).await?).into());
     };
+    if !grant.is_live() {
+        return Err(refused().into());
+    }
     let resources = resource::narrowed(params, &grant.resources, &context.config.resources)?;
     let scope = grant.scope.and(&resource::available_scopes(&resources, &context.config.resources));
     let account = accounts::current(context, &grant.subject, now).await?.ok_or_else(refused)?;
     let successor = authorization_code::first_refresh_token(client, &grant.id)?;
-    let redemption =
-        authorization_code::redemption(context, client, digest, successor.as_ref(), jkt.as_deref());
-    match context.store.redeem(&grant.id, redemption, now).await? {
-        Redeemed::First => {}
-        Redeemed::Reused => {
-            context.metrics.code_replays.inc();
-            tracing::warn!(event = "device_code_reused", grant_id = grant.id, "grant revoked");
-            return Err(refused().into());
-        }
-        Redeemed::Refused => return Err(refused().into()),
+    let presented = (digest, successor.as_ref(), jkt.as_deref());
+    if !authorization_code::use_up(context, client, &grant, presented, now).await? {
+        return Err(refused().into());
     }
     let refresh_token = successor.map(|token| token.expose().to_owned());
     let beside = Beside { refresh_token, jkt, ..Beside::default() };

@@ -87,7 +87,7 @@ pub(crate) async fn live_for_resource(
 }
 
 /// The claims of an access token that we issued, that has not expired, and whose grant and client live.
-pub(super) async fn live_claims(
+pub(crate) async fn live_claims(
     context: &Context,
     token: &str,
     now: UnixTime,

@@ -1,7 +1,9 @@
 //! Where protocol and store meet: what is granted, redeemed, refreshed, revoked, and what is still alive.
 
 pub(crate) mod access_token;
+pub(crate) mod account;
 pub(crate) mod accounts;
+pub(crate) mod administration;
 pub(crate) mod api_key;
 pub(crate) mod authorization_code;
 pub(crate) mod authorization_request;

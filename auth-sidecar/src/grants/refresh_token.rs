@@ -29,7 +29,7 @@ pub(crate) async fn refresh(
         None => None,
     };
     let grant = grant
-        .filter(|grant| grant.client_id == client.id && grant.knows_refresh(&digest))
+        .filter(|grant| grant.client_id == client.id && grant.knows_refresh(&digest) && grant.is_live())
         .ok_or_else(refused)?;
     if !client.still_accepts(&grant.redirect_uri) {
         return Err(ErrorCode::InvalidGrant.because("the metadata of the client has changed since").into());

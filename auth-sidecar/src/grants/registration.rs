@@ -120,7 +120,7 @@ async fn issue(
         client_id = client.id,
         auth_method = client.auth_method.as_str()
     );
-    context.store.put_client(client, now.plus(context.config.lifetimes.unused_client)).await?;
+    context.store.put_client(client, now.plus(context.config.lifetimes.unused_client), now).await?;
     context.metrics.clients_registered.inc();
     Ok(response)
 }

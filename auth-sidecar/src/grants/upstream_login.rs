@@ -19,7 +19,7 @@ use crate::metrics::Outcome;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
 use crate::secret::{Digest, Opaque};
-use crate::store::records::{PendingAuthorization, Session, UpstreamSignIn};
+use crate::store::records::{Asker, PendingAuthorization, Session, UpstreamSignIn};
 
 /// For all that a provider is asked about one sign-in.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -117,7 +117,7 @@ pub(crate) async fn arrive(context: &Context, back: &Return<'_>, now: UnixTime) 
                 context.store.remove_session(Digest::of(earlier)).await?;
             }
             let (handle, session) = interaction::start_session(context, subject, auth_time, now).await?;
-            if pending.device.is_none() {
+            if matches!(pending.asker(), Asker::Client) {
                 interaction::remember_consent(context, &pending.request, &session, now).await?;
             }
             Ok(Arrival::SignedIn { pending, handle, session })

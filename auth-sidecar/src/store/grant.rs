@@ -228,6 +228,14 @@ impl Grant {
         self.redirect_uri.is_empty() && self.subject == self.client_id
     }
 
+    /// When a token of it was last issued, as far as it knows: an access token that came with its code, or with a refresh, or an opaque
+    /// one.
+    #[must_use]
+    pub fn used_at(&self) -> UnixTime {
+        let refreshed = self.refresh.as_ref().map_or(self.created_at, |refresh| refresh.issued_at);
+        self.opaque_tokens.last().map_or(refreshed, |token| token.issued_at.max(refreshed))
+    }
+
     /// Whether tokens of it are good.
     #[must_use]
     pub fn is_live(&self) -> bool {

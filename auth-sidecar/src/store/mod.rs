@@ -17,6 +17,8 @@ pub mod records;
 pub mod redis;
 pub mod transfer;
 
+pub use self::operations::{Holder, Part};
+
 use std::sync::Arc;
 
 use serde::Serialize;

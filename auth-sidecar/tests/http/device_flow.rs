@@ -41,7 +41,12 @@ pub(crate) async fn page_of(world: &World, browser: &mut Browser, code: &str) ->
 }
 
 /// Types the code, signs in as alice where that is asked for, and decides.
-async fn decide(world: &World, browser: &mut Browser, code: &str, decision: &str) -> (u16, String) {
+pub(crate) async fn decide(
+    world: &World,
+    browser: &mut Browser,
+    code: &str,
+    decision: &str,
+) -> (u16, String) {
     let mut page = page_of(world, browser, code).await;
     if page.has_field("password") {
         page = browser.submit(world, &page.form().with("username", "alice").with("password", PASSWORD)).await;

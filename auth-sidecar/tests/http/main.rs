@@ -8,6 +8,8 @@
     reason = "what these tests stand on fails by panicking, like the tests themselves"
 )]
 
+mod account;
+mod admin;
 mod api_keys;
 mod at_rest;
 mod authorization_code_flow;
@@ -15,6 +17,7 @@ mod bounds;
 mod browser_pages;
 mod client_configuration;
 mod client_credentials;
+mod described;
 mod device_flow;
 mod dpop;
 mod enterprise_authorization;
@@ -22,6 +25,7 @@ mod enterprise_lies;
 mod github_login;
 mod introspection;
 mod keys;
+mod logout;
 mod logs;
 mod metadata_documents;
 mod metadata_golden;

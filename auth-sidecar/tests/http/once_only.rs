@@ -9,13 +9,13 @@ use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens};
 use crate::world::{RESOURCE, World};
 
-const INVALID_GRANT: (u16, &str) = (400, "invalid_grant");
+pub(crate) const INVALID_GRANT: (u16, &str) = (400, "invalid_grant");
 
-fn outcome((status, body): &(u16, Value)) -> (u16, &str) {
+pub(crate) fn outcome((status, body): &(u16, Value)) -> (u16, &str) {
     (*status, body["error"].as_str().unwrap_or_default())
 }
 
-async fn is_alive(world: &World, access: &str) -> bool {
+pub(crate) async fn is_alive(world: &World, access: &str) -> bool {
     let question = json!({"token": access, "resource": RESOURCE});
     let url = format!("{}/v1/validate", world.internal);
     let answer: Value = world.http.post(url).json(&question).send().await.unwrap().json().await.unwrap();

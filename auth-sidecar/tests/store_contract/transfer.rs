@@ -55,7 +55,7 @@ pub(super) async fn contract(store: &Store) {
     }
     for index in 0..600 {
         let id = format!("moved{index}");
-        store.put_client(Client { id, ..client("x") }, at(1_000)).await.unwrap();
+        store.put_client(Client { id, ..client("x") }, at(1_000), T0).await.unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
     let other = super::open(&folder.path().join("other.redb"));

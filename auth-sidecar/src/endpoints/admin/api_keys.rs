@@ -3,31 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::reply;
-use super::question;
+use super::answer;
+use super::request::{Id, InList, Json};
 use crate::app::Context;
-use crate::error::Failure;
+use crate::grants::administration::Refusal;
 use crate::grants::api_key::{self, Wanted};
-use crate::oauth::error::ErrorCode;
-use crate::oauth::params::Params;
 use crate::secret::Opaque;
+use crate::store::Part;
 use crate::store::api_key::ApiKey;
-
-/// Keys on one page of the list.
-const PAGE: usize = 100;
 
 /// What is wanted.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Creation {
+pub(super) struct Creation {
     name: String,
     client_id: Option<String>,
     service_account: Option<String>,
@@ -46,32 +40,19 @@ struct Creation {
 /// How long both secrets work, in seconds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rotation {
+pub(super) struct Rotation {
     #[serde(default)]
     overlap: u64,
 }
 
-pub(super) async fn list(State(context): State<Arc<Context>>, RawQuery(query): RawQuery) -> Response {
-    let params = Params::parse(query.unwrap_or_default().as_bytes());
-    match context.store.api_keys(params.get("after").unwrap_or_default(), PAGE, context.clock.now()).await {
-        Ok(keys) => {
-            let next = keys.last().filter(|_| keys.len() == PAGE).map(|last| last.id.clone());
-            let keys: Vec<_> = keys.iter().map(shown).collect();
-            reply::fresh_json(StatusCode::OK, &json!({"api_keys": keys, "next": next}))
-        }
-        Err(error) => reply::failure(&Failure::Store(error)),
-    }
+pub(super) async fn list(State(context): State<Arc<Context>>, InList(listing): InList) -> Response {
+    let part = context.store.api_keys(&listing.after, listing.most, context.clock.now()).await;
+    let shown =
+        |Part { entries, next }: Part<ApiKey>| Part { entries: entries.iter().map(shown).collect(), next };
+    answer::list("api_keys", part.map(shown))
 }
 
-pub(super) async fn create(
-    State(context): State<Arc<Context>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let creation = match question::read::<Creation>(&headers, body) {
-        Ok(creation) => creation,
-        Err(refusal) => return *refusal,
-    };
+pub(super) async fn create(State(context): State<Arc<Context>>, Json(creation): Json<Creation>) -> Response {
     let wanted = Wanted {
         name: creation.name,
         client_id: creation.client_id,
@@ -83,54 +64,34 @@ pub(super) async fn create(
         org: creation.org,
         expires_in: creation.expires_in.map(Duration::from_secs),
     };
-    match api_key::create(&context, wanted, context.clock.now()).await {
-        Ok((api_key, secret)) => reply::fresh_json(StatusCode::CREATED, &with_secret(&api_key, &secret)),
-        Err(failure) => reply::failure(&failure),
-    }
+    let made = api_key::create(&context, wanted, context.clock.now()).await;
+    let made = made.map(|(api_key, secret)| with_secret(&api_key, &secret));
+    answer::json(StatusCode::CREATED, made.map_err(Into::into))
 }
 
-pub(super) async fn show(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Response {
-    match context.store.api_key(&id, context.clock.now()).await {
-        Ok(Some(api_key)) => reply::fresh_json(StatusCode::OK, &shown(&api_key)),
-        Ok(None) => absent(),
-        Err(error) => reply::failure(&Failure::Store(error)),
-    }
+pub(super) async fn show(State(context): State<Arc<Context>>, Id(id): Id) -> Response {
+    let found = context.store.api_key(&id, context.clock.now()).await;
+    answer::json(StatusCode::OK, there(found).map(|api_key| shown(&api_key)))
 }
 
 pub(super) async fn rotate(
     State(context): State<Arc<Context>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Id(id): Id,
+    Json(Rotation { overlap }): Json<Rotation>,
 ) -> Response {
-    let rotation = match question::read::<Rotation>(&headers, body) {
-        Ok(rotation) => rotation,
-        Err(refusal) => return *refusal,
-    };
-    let overlap = Duration::from_secs(rotation.overlap);
-    match api_key::rotate(&context, &id, overlap, context.clock.now()).await {
-        Ok(Some((api_key, secret))) => reply::fresh_json(StatusCode::OK, &with_secret(&api_key, &secret)),
-        Ok(None) => absent(),
-        Err(failure) => reply::failure(&failure),
-    }
+    let overlap = Duration::from_secs(overlap);
+    let rotated = api_key::rotate(&context, &id, overlap, context.clock.now()).await;
+    answer::json(StatusCode::OK, there(rotated).map(|(api_key, secret)| with_secret(&api_key, &secret)))
 }
 
-pub(super) async fn revoke(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Response {
-    match context.store.revoke_api_key(&id, context.clock.now()).await {
-        Ok(true) => {
-            tracing::warn!(event = "api_key_revoked", id);
-            StatusCode::NO_CONTENT.into_response()
-        }
-        Ok(false) => absent(),
-        Err(error) => reply::failure(&Failure::Store(error)),
-    }
+pub(super) async fn revoke(State(context): State<Arc<Context>>, Id(id): Id) -> Response {
+    let revoked = context.store.revoke_api_key(&id, context.clock.now()).await;
+    tracing::warn!(event = "api_key_revoked", id);
+    answer::done(there(revoked.map(|is_there| is_there.then_some(()))))
 }
 
-fn absent() -> Response {
-    let mut response =
-        reply::oauth_error(&ErrorCode::InvalidRequest.because("there is no such key, or it is dead"));
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    response
+fn there<T>(found: Result<Option<T>, impl Into<Refusal>>) -> Result<T, Refusal> {
+    found.map_err(Into::into)?.ok_or(Refusal::NotFound("there is no such key, or it is dead"))
 }
 
 /// A key as operators see it: all but its secrets.

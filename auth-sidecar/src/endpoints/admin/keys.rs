@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::super::reply;
-use super::question;
+use super::request::Json;
 use crate::app::Context;
 use crate::error::Failure;
 use crate::keys::KeyError;
@@ -19,7 +17,7 @@ use crate::keys::KeyError;
 /// What is asked for.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Rotation {
+pub(super) struct Rotation {
     /// Sign with the new keys from now on, although nobody has seen them yet.
     now: bool,
 }
@@ -28,15 +26,7 @@ pub(super) async fn list(State(context): State<Arc<Context>>) -> Response {
     reply::fresh_json(StatusCode::OK, &json!({"keys": context.keys.list()}))
 }
 
-pub(super) async fn rotate(
-    State(context): State<Arc<Context>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let rotation = match question::read::<Rotation>(&headers, body) {
-        Ok(rotation) => rotation,
-        Err(refusal) => return *refusal,
-    };
+pub(super) async fn rotate(State(context): State<Arc<Context>>, Json(rotation): Json<Rotation>) -> Response {
     let now = context.clock.now();
     match context.keys.rotate(context.store.as_ref(), now, rotation.now).await {
         Ok(()) => {

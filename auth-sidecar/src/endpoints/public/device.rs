@@ -67,6 +67,7 @@ async fn proceed(
         created_at: now,
         signed_in_for_it: false,
         device: Some(DeviceRequest { id: device.id }),
+        for_account: false,
     };
     let session = interaction::session(context, browser.session.as_deref(), now).await?;
     let next = match interaction::next_step(context, &pending, session, now).await? {

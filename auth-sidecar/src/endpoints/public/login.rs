@@ -20,7 +20,7 @@ use crate::metrics::Outcome;
 use crate::oauth::params::Params;
 use crate::pages::{self, LoginPage};
 use crate::secret::Digest;
-use crate::store::records::PendingAuthorization;
+use crate::store::records::{Asker, PendingAuthorization};
 
 const WRONG: &str = "Name or password is wrong.";
 const TOO_MANY: &str = "Too many attempts. Try again later.";
@@ -129,10 +129,18 @@ async fn signed_in(
         context.store.remove_session(Digest::of(earlier)).await?;
     }
     let (session, _) = interaction::start_session(context, account.subject, now, now).await?;
-    let until = pending.created_at.plus(context.config.lifetimes.pending_authorization);
-    pending.signed_in_for_it = true;
-    context.store.put_pending(Digest::of(handle), pending, until).await?;
-    let response = browser::to_page(context, "/consent", handle);
+    let response = match pending.asker() {
+        Asker::Account => {
+            drop(context.store.take_pending(Digest::of(handle), now).await?);
+            browser::to_account(context)
+        }
+        Asker::Client | Asker::Device(_) => {
+            let until = pending.created_at.plus(context.config.lifetimes.pending_authorization);
+            pending.signed_in_for_it = true;
+            context.store.put_pending(Digest::of(handle), pending, until).await?;
+            browser::to_page(context, "/consent", handle)
+        }
+    };
     Ok(browser::with_cookie(response, context, Cookie::Session, session.expose()))
 }
 
@@ -151,16 +159,21 @@ async fn page(
     status: StatusCode,
     message: Option<&str>,
 ) -> Result<Response, Failure> {
-    let client = clients::find(context, &pending.request.client_id, context.clock.now()).await?;
-    let client_name = client.and_then(|client| client.name);
-    let client_name = client_name.as_deref().unwrap_or(&pending.request.client_id);
+    let client_id = &pending.request.client_id;
+    let client_name = match pending.asker() {
+        Asker::Account => None,
+        Asker::Client | Asker::Device(_) => {
+            let client = clients::find(context, client_id, context.clock.now()).await?;
+            Some(client.and_then(|client| client.name).unwrap_or_else(|| client_id.clone()))
+        }
+    };
     let hint = pending.request.openid.login_hint.as_deref().unwrap_or_default();
     let providers: Vec<(&str, &str)> =
         context.config.identity_providers.iter().map(|one| (one.id.as_str(), one.label.as_str())).collect();
     let page = LoginPage {
         base: context.config.issuer.path(),
         handle,
-        client_name,
+        client_name: client_name.as_deref(),
         name: hint,
         message,
         local: !context.config.users.is_empty() || providers.is_empty(),

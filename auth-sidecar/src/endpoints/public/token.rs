@@ -29,11 +29,16 @@ pub(super) async fn post(
     headers: HeaderMap,
     Form(params): Form,
 ) -> Response {
-    let response = match issue(&context, &headers, &params).await {
+    answer(&context, &headers, &params).await
+}
+
+/// What the endpoint answers to a request with these headers and parameters.
+pub(super) async fn answer(context: &Context, headers: &HeaderMap, params: &Params) -> Response {
+    let response = match issue(context, headers, params).await {
         Ok(response) => reply::fresh_json(StatusCode::OK, &response),
         Err(failure) => reply::failure(&failure),
     };
-    headers_of::with_nonce(response, &context)
+    headers_of::with_nonce(response, context)
 }
 
 /// The client that a request at one of our back-channel endpoints proves to be.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use self::unique::Unique;
+pub use self::unique::Unique;
 use super::client::{AuthMethod, GrantType};
 use super::error::{ErrorCode, OAuthError};
 use super::jwk::{Algorithm, KeySource};

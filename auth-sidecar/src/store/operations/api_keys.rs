@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::api_key::ApiKey;
 use super::super::feed::Revocation;
-use super::super::{Change, Store, StoreError};
+use super::super::{Change, Part, Store, StoreError};
 use crate::clock::UnixTime;
 use crate::secret::Digest;
 
@@ -39,12 +39,18 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn api_keys(&self, after: &str, most: usize, now: UnixTime) -> Result<Vec<ApiKey>, StoreError> {
-        let mut found = Vec::new();
-        for id in self.backend.list(ALL, after, most, now).await? {
-            found.extend(self.api_key(&id, now).await?);
+    pub async fn api_keys(
+        &self,
+        after: &str,
+        most: usize,
+        now: UnixTime,
+    ) -> Result<Part<ApiKey>, StoreError> {
+        let (ids, next) = self.names(ALL, after, most, now).await?;
+        let mut entries = Vec::new();
+        for id in ids {
+            entries.extend(self.api_key(&id, now).await?);
         }
-        Ok(found)
+        Ok(Part { entries, next })
     }
 
     /// Gives a key a new secret: see [`ApiKey::rotate`]. `None` where there is no live one.

@@ -17,15 +17,20 @@ impl Store {
         self.put(&key(&grant.id), &grant, grant.expires_at).await
     }
 
-    /// Reads a grant.
+    /// Reads a grant. One that was withdrawn with all of its user's or its client's reads as revoked.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn grant(&self, id: &str, now: UnixTime) -> Result<Option<Grant>, StoreError> {
-        self.get(&key(id), now).await
+        let Some(mut grant) = self.get::<Grant>(&key(id), now).await? else { return Ok(None) };
+        let withdrawn = self.withdrawn(&grant.subject, &grant.client_id, now).await?;
+        if grant.created_at < withdrawn.grants_before {
+            grant.revoke(now);
+        }
+        Ok(Some(grant))
     }
 
-    /// Redeems a code, once: see [`Grant::redeem`].
+    /// Redeems a code, once: see [`Grant::redeem`]. Who calls this has read the grant and found it live.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -42,7 +47,7 @@ impl Store {
         Ok(self.change_grant(id, now, redeem).await?.unwrap_or(Redeemed::Refused))
     }
 
-    /// Rotates a refresh token: see [`Grant::rotate`].
+    /// Rotates a refresh token: see [`Grant::rotate`]. Who calls this has read the grant and found it live.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -5,7 +5,11 @@ mod authorizations;
 mod clients;
 mod devices;
 mod grants;
+mod kill_switches;
+mod lists;
 mod log;
 mod people;
 mod signing_keys;
 mod throttling;
+
+pub use self::lists::{Holder, Part};

@@ -129,6 +129,27 @@ impl Client {
         (form, changes): (&Fields<'_>, &Fields<'_>),
         proof: Option<&str>,
     ) -> (u16, Value) {
+        read(self.request(world, path, (form, changes), proof).send().await.unwrap()).await
+    }
+
+    /// The same in this browser; the answer's status.
+    pub(crate) async fn post_from(
+        &self,
+        world: &World,
+        browser: &mut Browser,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> u16 {
+        browser.follow(world, self.request(world, path, (form, &[]), None)).await.status
+    }
+
+    fn request(
+        &self,
+        world: &World,
+        path: &str,
+        (form, changes): (&Fields<'_>, &Fields<'_>),
+        proof: Option<&str>,
+    ) -> reqwest::RequestBuilder {
         let mut form: Vec<(&str, &str)> = form.to_vec();
         let mut request = world.http.post(world.url(path)).headers(form_headers());
         if let Some(proof) = proof {
@@ -145,7 +166,7 @@ impl Client {
         }
         form.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
         form.extend(changes.iter().filter(|(_, value)| !value.is_empty()));
-        read(request.body(encode(&form)).send().await.unwrap()).await
+        request.body(encode(&form))
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) const OTHER_RESOURCE: &str = "http://127.0.0.1:8080/other";
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const CONFIGURED_SECRET: &str = "the-secret-of-the-resource-server";
 
+pub(crate) const ADMIN_TOKEN: &str = "an-admin-token-of-some-length";
+
 /// One server and its store.
 pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
@@ -51,6 +53,7 @@ impl World {
         file("data.key", &SealingKey::generate_base64().unwrap());
         file("alice.password", PASSWORD);
         file("rs.secret", CONFIGURED_SECRET);
+        file("admin.token", ADMIN_TOKEN);
         let yaml = change(CONFIG.to_owned()).replace("FOLDER", folder.path().to_str().unwrap());
         let yaml = yaml.replace("STORE", &store::of_world(folder.path()));
         let http = reqwest::Client::builder()
