@@ -85,6 +85,7 @@ pub(super) async fn live_claims(
     if token.starts_with(Kind::Access.prefix()) {
         return opaque_token::claims(context, token, now).await;
     }
+    context.keys.look_for_signer(token, &context.store, now).await?;
     let Some(claims) = context.keys.verify(token, context.config.issuer.as_str(), now) else {
         return Ok(None);
     };
