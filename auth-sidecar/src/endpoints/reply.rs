@@ -87,7 +87,8 @@ pub(super) fn forbid_caching(response: &mut Response) {
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
 }
 
-fn retry_later(mut response: Response, seconds: &'static str) -> Response {
+/// RFC 9110 section 10.2.3.
+pub(super) fn retry_later(mut response: Response, seconds: &'static str) -> Response {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
     response
 }

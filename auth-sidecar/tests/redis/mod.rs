@@ -31,7 +31,7 @@ struct Process {
 /// Servers that work as one, and how a configuration names them.
 pub(crate) struct Redis {
     pub(crate) servers: Vec<Server>,
-    sentinels: Vec<Server>,
+    pub(crate) sentinels: Vec<Server>,
     /// The `store` of a configuration, in YAML flow style, but for the URL.
     topology: String,
 }
@@ -210,7 +210,15 @@ impl Redis {
     pub(crate) fn cluster() -> Result<Self, String> {
         let program = program()?;
         let node = |_| {
-            let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port"];
+            let options = [
+                "--appendonly",
+                "yes",
+                "--cluster-enabled",
+                "yes",
+                "--cluster-node-timeout",
+                "2000",
+                "--cluster-port",
+            ];
             let bus = free_port().to_string();
             let arguments: Vec<_> = options.into_iter().chain([bus.as_str()]).map(str::to_owned).collect();
             Server::start(&program, free_port(), &arguments)
@@ -229,6 +237,14 @@ impl Redis {
             })
         });
         Ok(Self { servers, sentinels: vec![], topology: "topology: cluster".into() })
+    }
+
+    /// Where the sentinels say that the master is.
+    pub(crate) fn master_port(&self) -> Option<u16> {
+        let mut connection = self.sentinels.first()?.connection();
+        let asked = redis::cmd("SENTINEL").arg("get-master-addr-by-name").arg(MASTER).query(&mut connection);
+        let (_, port): (String, u16) = asked.ok()?;
+        Some(port)
     }
 
     /// The `store` of a configuration, with the URL in this file.

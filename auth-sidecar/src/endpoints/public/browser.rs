@@ -148,7 +148,8 @@ pub(super) fn failure_page(context: &Context, failure: &Failure) -> Response {
         Failure::TooMany => "Too many attempts. Try again later.".into(),
         _ => "This service cannot answer at the moment. Try again later.".into(),
     };
-    pages::error(context, status, &text)
+    let page = pages::error(context, status, &text);
+    if status == StatusCode::SERVICE_UNAVAILABLE { reply::retry_later(page, "5") } else { page }
 }
 
 /// The handle is unknown, has expired, was used, or belongs to another browser.
