@@ -97,10 +97,7 @@ fn the_source_keeps_to_its_arrows() {
             ]
             .as_slice(),
         ),
-        (
-            "store",
-            &["app", "config", "endpoints", "fetch", "grants", "idp", "keys", "metrics", "pages", "server"],
-        ),
+        ("store", &["app", "endpoints", "fetch", "grants", "idp", "keys", "metrics", "pages", "server"]),
         // It is an OAuth client of other providers, so it fetches, and knows keys.
         ("idp", &["app", "endpoints", "grants", "keys", "pages", "server"]),
         ("config", &["app", "endpoints", "fetch", "grants", "keys", "metrics", "pages", "server", "store"]),

@@ -9,10 +9,12 @@
     reason = "what these tests stand on fails by panicking, like the tests themselves"
 )]
 
+mod access;
 mod backend;
 mod flow;
 mod ground;
 mod injected;
+mod key_schema;
 mod outages;
 mod place;
 #[path = "../redis/mod.rs"]

@@ -15,6 +15,8 @@ use crate::world::client::{Client, Tokens};
 use crate::world::{World, encode, form_headers, read};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A replica must have what is answered.
+const CONFIRMED: &str = ", replicas: {acknowledge: 1, within_ms: 1000}";
 /// Clients that refresh at the same time.
 const CLIENTS: usize = 4;
 /// Answers after which one goes on: more than one, for what was on its way when something happened.
@@ -25,8 +27,15 @@ struct Load {
     stop: Arc<AtomicBool>,
     counts: Vec<Arc<AtomicUsize>>,
     refused: Arc<AtomicUsize>,
-    clients: Vec<JoinHandle<(Client, Tokens)>>,
+    clients: Vec<JoinHandle<Family>>,
     reader: JoinHandle<()>,
+}
+
+/// A client, its last tokens, and a refresh token that was used some time ago.
+struct Family {
+    client: Client,
+    last: Tokens,
+    used: String,
 }
 
 // === impl Load ===
@@ -63,12 +72,16 @@ impl Load {
         self.stop.store(true, Ordering::Relaxed);
         self.reader.await.unwrap();
         for client in self.clients {
-            let (client, tokens) = client.await.unwrap();
-            let form = [("token", tokens.access.as_str())];
+            let Family { client, last, used } = client.await.unwrap();
+            let form = [("token", last.access.as_str())];
             let (_, answer) = resource_server().post(world, "/introspect", &form, &[]).await;
             assert_eq!(answer["active"], json!(true), "{answer}");
-            let (status, body) = client.refresh(world, &tokens.refresh, &[]).await;
+            let (status, body) = client.refresh(world, &last.refresh, &[]).await;
             assert_eq!(status, 200, "{body}");
+            // One family: a used one ends it.
+            for token in [used, Tokens::of(body).refresh] {
+                assert_eq!(outcome(&client.refresh(world, &token, &[]).await), (400, "invalid_grant"));
+            }
         }
     }
 }
@@ -77,20 +90,24 @@ impl Load {
 async fn refresh_on(
     world: Arc<World>,
     client: Client,
-    mut tokens: Tokens,
+    first: Tokens,
     stop: Arc<AtomicBool>,
     count: Arc<AtomicUsize>,
     refused: Arc<AtomicUsize>,
-) -> (Client, Tokens) {
+) -> Family {
+    let mut last = first.clone();
+    let mut used = vec![first.refresh];
     while !stop.load(Ordering::Relaxed) {
         let form =
-            [("grant_type", "refresh_token"), ("client_id", &client.id), ("refresh_token", &tokens.refresh)];
+            [("grant_type", "refresh_token"), ("client_id", &client.id), ("refresh_token", &last.refresh)];
         let request = world.http.post(world.url("/token")).headers(form_headers()).body(encode(&form));
         let response = request.send().await.unwrap();
         let may_retry = response.headers().contains_key("retry-after");
         let (status, body) = read(response).await;
         if status == 200 {
-            tokens = Tokens::of(body);
+            last = Tokens::of(body);
+            used.push(last.refresh.clone());
+            used.drain(..used.len().saturating_sub(ENOUGH));
             count.fetch_add(1, Ordering::Relaxed);
         } else {
             assert_eq!((status, may_retry, &body["error"]), (503, true, &json!("temporarily_unavailable")));
@@ -98,7 +115,7 @@ async fn refresh_on(
         }
         pause().await;
     }
-    (client, tokens)
+    Family { client, last, used: used.swap_remove(0) }
 }
 
 /// What needs no store is there all the time.
@@ -170,14 +187,23 @@ async fn a_node_of_a_cluster_that_dies_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_dies_loses_nothing_that_a_replica_confirmed() {
-    let more = ", replicas: {acknowledge: 1, within_ms: 1000}";
     let fails_over = |redis: &mut Redis| {
         let promoted = redis.servers[1].port;
         until("the replica is the master", || redis.master_port() == Some(promoted));
         // Alone it confirms nothing: the old one comes back as its replica.
         redis.servers[0].start_again();
     };
-    outage("sentinel", more, |redis| redis.servers[0].kill(), fails_over).await;
+    outage("sentinel", CONFIRMED, |redis| redis.servers[0].kill(), fails_over).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_a_cluster_that_dies_loses_nothing_that_its_replica_confirmed() {
+    let fails_over = |redis: &mut Redis| {
+        let dead = redis.servers[0].port;
+        until("a replica has taken over", || redis.servers[1].goes_on_without(dead));
+        redis.servers[0].start_again();
+    };
+    outage("cluster with replicas", CONFIRMED, |redis| redis.servers[0].kill(), fails_over).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -171,9 +171,20 @@ impl Calls {
     }
 }
 
-/// What Redis says can hold what we sent: only its kind is told.
+/// What Redis says can hold what we sent: only its kind is told. What the network says is told.
 fn failed(error: RedisError) -> StoreError {
-    let what = error.detail().filter(|_| error.is_io_error()).unwrap_or_default();
+    let network =
+        error.is_io_error().then(|| error.detail().map_or_else(|| error.to_string(), str::to_owned));
     let code = error.code().unwrap_or_default();
-    StoreError::Backend(format!("Redis: {} {code} {what}", error.category()).trim_end().to_owned())
+    let meaning = match code {
+        "NOAUTH" => "it asks for a password",
+        "WRONGPASS" => "the user or the password is wrong",
+        "NOPERM" => "the user may not do this",
+        "OOM" => "its memory is full",
+        "NOREPLICAS" => "too few replicas are there",
+        "MISCONF" => "it cannot write to its disk",
+        _ => network.as_deref().unwrap_or_default(),
+    };
+    let said = [error.category(), code, meaning].into_iter().filter(|word| !word.is_empty());
+    StoreError::Backend(format!("Redis: {}", said.collect::<Vec<_>>().join(", ")))
 }

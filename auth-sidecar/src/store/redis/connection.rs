@@ -37,13 +37,13 @@ enum Source {
     Cluster(Box<ClusterClient>),
 }
 
-/// The connection, or the pause until the next try.
+/// The connection, or the pause until the next try and why there is one.
 #[derive(Default)]
 struct Slot {
     connection: Option<Connection>,
     /// Which one it is: who saw an older one fail says nothing about this one.
     number: u64,
-    rest_until: Option<Instant>,
+    rest: Option<(Instant, RedisError)>,
 }
 
 /// One connection that is made anew when it fails.
@@ -76,21 +76,22 @@ impl Line {
         if let Some(connection) = &slot.connection {
             return Ok((connection.clone(), slot.number));
         }
-        if slot.rest_until.is_some_and(|until| Instant::now() < until) {
-            return Err(unreachable("it failed a moment ago"));
+        if let Some((until, error)) = &slot.rest
+            && Instant::now() < *until
+        {
+            return Err(error.clone());
         }
         // Twice the time of a command: a connection takes several.
         let made = tokio::time::timeout(self.timeout * 2, self.connect(time)).await;
         match made.unwrap_or_else(|_| Err(unreachable("it did not answer in time"))) {
             Ok(connection) => {
-                *slot =
-                    Slot { connection: Some(connection.clone()), number: slot.number + 1, rest_until: None };
+                *slot = Slot { connection: Some(connection.clone()), number: slot.number + 1, rest: None };
                 self.failures.store(0, Ordering::Relaxed);
                 Ok((connection, slot.number))
             }
             Err(error) => {
                 let failures = self.failures.fetch_add(1, Ordering::Relaxed).min(10);
-                slot.rest_until = Some(Instant::now() + pause(failures));
+                slot.rest = Some((Instant::now() + pause(failures), error.clone()));
                 Err(error)
             }
         }
