@@ -7,7 +7,7 @@ use wicketgate_auth::clock::{Clock, UnixTime};
 use wicketgate_auth::config::{Config, StoreConfig};
 use wicketgate_auth::store::backend::{Backend, Row};
 use wicketgate_auth::store::embedded::EmbeddedStore;
-use wicketgate_auth::store::feed::{News, Place, Revocation};
+use wicketgate_auth::store::feed::{self, News, Revocation};
 use wicketgate_auth::store::redis::RedisStore;
 use wicketgate_auth::store::{Store, StoreError};
 
@@ -20,14 +20,21 @@ pub(crate) enum Fault {
     AnswerLost,
 }
 
+/// A command: the part of the flow, and its number in that from 1. What happens at once comes in any order; the parts are what is
+/// before, that, and after.
+pub(crate) type Place = (usize, usize);
+/// How many parts there are.
+pub(crate) const PARTS: usize = 3;
+
 /// Which command fails.
 #[derive(Default)]
 pub(crate) struct Plan(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// The number of the command that fails, from 1, and how.
-    next: Option<(usize, Fault)>,
+    /// The command that fails, and how.
+    next: Option<(Place, Fault)>,
+    part: usize,
     seen: usize,
     failed: Option<(String, Fault)>,
 }
@@ -49,9 +56,14 @@ pub(crate) fn faulty(config: &Config, clock: &Arc<dyn Clock>, plan: &Arc<Plan>) 
 // === impl Plan ===
 
 impl Plan {
-    /// From now on the command of this number fails, once.
-    pub(crate) fn fail(&self, number: usize, fault: Fault) {
-        *self.0.lock().unwrap() = State { next: Some((number, fault)), ..State::default() };
+    /// From now on this command fails, once.
+    pub(crate) fn fail(&self, place: Place, fault: Fault) {
+        *self.0.lock().unwrap() = State { next: Some((place, fault)), ..State::default() };
+    }
+
+    /// The next part of the flow begins.
+    pub(crate) fn next_part(&self) {
+        self.0.lock().unwrap().part += 1;
     }
 
     /// The command that has failed, as `command kind`, and how.
@@ -59,14 +71,14 @@ impl Plan {
         self.0.lock().unwrap().failed.clone()
     }
 
-    /// Nothing fails any more; how many commands there were.
+    /// Nothing fails any more; how many commands there were in that part.
     pub(crate) fn end(&self) -> usize {
         std::mem::take(&mut *self.0.lock().unwrap()).seen
     }
 
     fn fault(&self, command: &str, key: &str) -> Option<Fault> {
         let mut state = self.0.lock().unwrap();
-        let (number, fault) = state.next?;
+        let ((_, number), fault) = state.next.filter(|((part, _), _)| *part == state.part)?;
         state.seen += 1;
         let kind = key.split(':').next().unwrap_or_default();
         (state.seen == number).then(|| {
@@ -169,7 +181,7 @@ impl Backend for Faulty {
         self.pass(("announce", "rv"), self.inner.announce(revocation)).await
     }
 
-    async fn news(&self, after: Option<Place>, now: UnixTime) -> Result<News, StoreError> {
+    async fn news(&self, after: Option<feed::Place>, now: UnixTime) -> Result<News, StoreError> {
         self.pass(("news", "rv"), self.inner.news(after, now)).await
     }
 

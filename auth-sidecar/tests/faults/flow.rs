@@ -64,7 +64,9 @@ pub(crate) async fn complete(walk: &mut Walk<'_>) {
         let answer = walk.json("refresh", async |world| client.refresh(world, &token, &[]).await).await;
         tokens.push(walk.tokens(answer));
     }
+    walk.plan.next_part();
     tokens.push(walk.refresh_at_once(&client, &tokens.last().unwrap().refresh.clone()).await);
+    walk.plan.next_part();
     walk.all_active(&client, &tokens, true).await;
     let last = tokens.last().unwrap().refresh.clone();
     let form = [("token", last.as_str())];
