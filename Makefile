@@ -114,9 +114,23 @@ sidecar: ## Build the authorization server (release): target/release/wicketgate-
 test: unit e2e programs ## Every test, set-up included
 
 .PHONY: unit
-unit: ## Unit and property tests of all native packages
+unit: ## Unit and property tests of all native packages, and the authorization server's on Redis
 	$(call stage,unit tests)
-	@$(CARGO) test --quiet $(NATIVE)
+	@$(OBTAIN)/redis.sh >/dev/null || true
+	$(CARGO) test --quiet $(NATIVE)
+	if $(OBTAIN)/redis.sh >/dev/null 2>&1; then
+	  printf '\n\033[1m== %s\033[0m\n' "the authorization server once more, on Redis" >&2
+	  WICKETGATE_TEST_STORE=single $(CARGO) test --quiet $(NATIVE) --test http
+	fi
+
+.PHONY: stores
+stores: ## The authorization server's tests on Redis behind Sentinel, and on a cluster (some minutes)
+	$(call stage,the authorization server on other stores)
+	@$(OBTAIN)/redis.sh >/dev/null
+	for topology in sentinel cluster; do
+	  printf '\n\033[1m== %s\033[0m\n' "$$topology" >&2
+	  WICKETGATE_TEST_STORE=$$topology $(CARGO) test --quiet $(NATIVE) --test http
+	done
 
 .PHONY: setup
 setup:

@@ -17,6 +17,7 @@ use crate::error::ServeError;
 use crate::fetch::Fetcher;
 use crate::fetch::cache::Cache;
 use crate::idp::IdentityProvider;
+use crate::idp::assertion_issuers::AssertionIssuers;
 use crate::idp::local::LocalUsers;
 use crate::idp::upstream::Providers;
 use crate::keys::lifecycle::Schedule;
@@ -37,6 +38,7 @@ pub(crate) struct Context {
     pub(crate) keys: Keys,
     pub(crate) accounts: Box<dyn IdentityProvider>,
     pub(crate) providers: Providers,
+    pub(crate) assertion_issuers: AssertionIssuers,
     pub(crate) fetcher: Fetcher,
     pub(crate) documents: Cache<Client>,
     pub(crate) client_keys: Cache<KeySet>,
@@ -103,6 +105,7 @@ pub async fn start_with_store(
     let accounts = Box::new(LocalUsers::new(&config.users)?);
     let context = Arc::new(Context {
         providers: Providers::new(&config),
+        assertion_issuers: AssertionIssuers::new(&config),
         fetcher: Fetcher::new(&config.fetch),
         documents: Cache::new(),
         client_keys: Cache::new(),

@@ -28,6 +28,8 @@ pub enum Kind {
     Device,
     /// The secret of a confidential client, `ms_<secret>`.
     ClientSecret,
+    /// An API key, `mk_<id>.<secret>`.
+    ApiKey,
     /// What manages a registration (RFC 7592), `mreg_<secret>`.
     Registration,
 }
@@ -53,6 +55,7 @@ impl Kind {
             Self::Access => "ma_",
             Self::Device => "md_",
             Self::ClientSecret => "ms_",
+            Self::ApiKey => "mk_",
             Self::Registration => "mreg_",
         }
     }

@@ -87,9 +87,12 @@ fn compile_one(mut raw: RawClient, path: &str, resources: &Resources) -> Result<
     if !raw.introspects.is_empty() && is_public {
         return Err(at("introspects", "needs a secret or keys: a public client cannot prove who it is"));
     }
-    let own = |grants: &Vec<GrantType>| grants.contains(&GrantType::ClientCredentials);
-    if raw.grant_types.as_ref().is_some_and(own) && (is_public || raw.scopes.is_none()) {
-        return Err(at("grant_types", "client_credentials needs a secret or keys, and `scopes`"));
+    for grant in raw.grant_types.iter().flatten() {
+        let (proves, bounded) = needs(*grant);
+        if proves && is_public || bounded && raw.scopes.is_none() {
+            let scopes = if bounded { ", and `scopes`" } else { "" };
+            return Err(at("grant_types", &format!("{} needs a secret or keys{scopes}", grant.as_str())));
+        }
     }
     let ceiling = match &raw.scopes {
         Some(list) => Some(ScopeSet::from_list(list).map_err(|why| at("scopes", why))?),
@@ -119,6 +122,15 @@ fn compile_one(mut raw: RawClient, path: &str, resources: &Resources) -> Result<
         dynamic: None,
         id: raw.id,
     })
+}
+
+/// Whether who uses this must prove who it is, and whether its scopes must have a ceiling: where nobody else says what it may.
+fn needs(grant: GrantType) -> (bool, bool) {
+    match grant {
+        GrantType::ClientCredentials | GrantType::TokenExchange => (true, true),
+        GrantType::JwtBearer => (true, false),
+        GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode => (false, false),
+    }
 }
 
 /// How it proves who it is, and with what.

@@ -7,6 +7,7 @@ mod clients;
 mod duration;
 mod error;
 mod fetch;
+mod identity_assertions;
 mod identity_providers;
 mod issuer;
 mod lifetimes;
@@ -17,6 +18,7 @@ mod secret_ref;
 mod security;
 mod signing;
 mod store;
+mod token_exchange;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ use serde::Deserialize;
 
 pub use self::error::ConfigError;
 pub use self::fetch::{CimdPolicy, FetchPolicy};
+pub use self::identity_assertions::AssertionIssuer;
 pub use self::identity_providers::{
     Allow, Claim, ClientSecret, Mapping, Rules, UpstreamConfig, UpstreamKind,
 };
@@ -37,6 +40,7 @@ pub use self::resources::{Resource, Resources};
 pub use self::security::DpopPolicy;
 pub use self::signing::Signing;
 pub use self::store::{RedisConfig, StoreConfig, Tls, Topology};
+pub use self::token_exchange::Exchange;
 pub use self::users::{User, Verifier};
 use crate::oauth::client::Client;
 use crate::sealing::SealingKey;
@@ -78,8 +82,12 @@ pub struct Config {
     pub users: Vec<User>,
     /// Providers of identity besides ourselves.
     pub identity_providers: Vec<UpstreamConfig>,
+    /// Whose identity assertions count.
+    pub identity_assertions: Vec<AssertionIssuer>,
     /// Clients registered in advance.
     pub clients: Vec<Client>,
+    /// Who may exchange tokens, and for what.
+    pub exchanges: Vec<Exchange>,
 }
 
 /// Mirrors the document.
@@ -115,7 +123,11 @@ struct RawConfig {
     #[serde(default)]
     identity_providers: Vec<identity_providers::RawProvider>,
     #[serde(default)]
+    identity_assertions: Vec<identity_assertions::RawIssuer>,
+    #[serde(default)]
     clients: Vec<clients::RawClient>,
+    #[serde(default)]
+    token_exchange: Vec<token_exchange::RawExchange>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -146,8 +158,19 @@ impl Config {
         let resources = resources::compile(raw.resources)?;
         let signing = raw.signing.compile()?;
         let users = users::compile(raw.users)?;
+        let clients = clients::compile(raw.clients, &resources, &users, &signing)?;
+        let identity_providers = identity_providers::compile(raw.identity_providers, &users)?;
+        let issuer = Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?;
+        let known = identity_assertions::Known {
+            issuer: issuer.as_str(),
+            providers: &identity_providers,
+            clients: &clients,
+            users: &users,
+            resources: &resources,
+        };
+        let identity_assertions = identity_assertions::compile(raw.identity_assertions, &known)?;
         Ok(Self {
-            issuer: Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?,
+            issuer,
             listen: raw.listen.compile(),
             addresses_file: raw.addresses_file,
             store: raw.store.compile()?,
@@ -161,9 +184,11 @@ impl Config {
             require_pushed: raw.require_pushed_authorization_requests,
             dpop: raw.dpop,
             lifetimes: raw.lifetimes.compile()?,
-            clients: clients::compile(raw.clients, &resources, &users, &signing)?,
-            identity_providers: identity_providers::compile(raw.identity_providers, &users)?,
+            exchanges: token_exchange::compile(raw.token_exchange, &clients, &resources)?,
+            identity_providers,
+            identity_assertions,
             users,
+            clients,
             signing,
             resources,
         })

@@ -37,6 +37,19 @@ pub(super) struct RawResource {
     access_tokens: AccessTokenFormat,
 }
 
+// === impl Resource ===
+
+impl Resource {
+    /// Where its own metadata lies (RFC 9728 section 3.1): the well-known path stands before its own.
+    #[must_use]
+    pub fn metadata_url(&self) -> String {
+        let path = self.parsed.path().trim_end_matches('/');
+        let query = self.parsed.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let origin = self.parsed.origin().ascii_serialization();
+        format!("{origin}/.well-known/oauth-protected-resource{path}{query}")
+    }
+}
+
 // === impl Resources ===
 
 impl Resources {
@@ -52,6 +65,26 @@ impl Resources {
     #[must_use]
     pub fn exactly(&self, url: &str) -> Option<&Resource> {
         self.0.iter().find(|resource| resource.url == url)
+    }
+
+    /// The resource that serves requests for this authority and path: the one whose path is this one or stands before it, of
+    /// several the longest. The scheme is the proxy's affair.
+    #[must_use]
+    pub fn serving(&self, authority: &str, path: &str) -> Option<&Resource> {
+        // Dots and encodings are the proxy's affair, too; what it forwards in another spelling is nobody's.
+        let is_plain = path.starts_with('/') && !path.split('/').any(|segment| matches!(segment, "." | ".."));
+        let serving = |resource: &&Resource| {
+            let asked = Url::parse(&format!("{}://{authority}", resource.parsed.scheme())).ok();
+            let is_host = asked.is_some_and(|asked| {
+                asked.origin() == resource.parsed.origin()
+                    && asked.username().is_empty()
+                    && asked.path() == "/"
+            });
+            let below = path.strip_prefix(resource.parsed.path().trim_end_matches('/'));
+            is_host && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let all = self.0.iter().filter(|_| is_plain && !path.contains(['%', '\\']));
+        all.filter(serving).max_by_key(|resource| resource.parsed.path().len())
     }
 
     /// The only resource there is: what a request without an indicator means.

@@ -39,7 +39,7 @@ pub(crate) async fn issue(
         document: request.document,
         code: Code { digest: code.digest(), expires_at, used: false },
         refresh: None,
-        binding: Binding { nonce: request.openid.nonce, jkt: request.dpop_jkt },
+        binding: Binding { nonce: request.openid.nonce, jkt: request.dpop_jkt, asserted: None },
         opaque_tokens: Vec::new(),
         created_at: now,
         expires_at,
@@ -104,6 +104,7 @@ pub(crate) async fn redeem(
         refresh_token: successor.map(|token| token.expose().to_owned()),
         jkt,
         nonce: grant.binding.nonce.clone(),
+        ..Beside::default()
     };
     access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
 }

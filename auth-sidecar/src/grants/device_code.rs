@@ -195,7 +195,8 @@ pub(crate) async fn redeem(
         }
         Redeemed::Refused => return Err(refused().into()),
     }
-    let beside = Beside { refresh_token: successor.map(|token| token.expose().to_owned()), jkt, nonce: None };
+    let refresh_token = successor.map(|token| token.expose().to_owned());
+    let beside = Beside { refresh_token, jkt, ..Beside::default() };
     access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod access_token;
 pub(crate) mod accounts;
+pub(crate) mod api_key;
 pub(crate) mod authorization_code;
 pub(crate) mod authorization_request;
 pub(crate) mod client_authentication;
@@ -13,6 +14,7 @@ pub(crate) mod clients;
 pub(crate) mod device_code;
 pub(crate) mod dpop;
 pub(crate) mod id_token;
+pub(crate) mod identity_assertion;
 pub(crate) mod interaction;
 pub(crate) mod introspection;
 pub(crate) mod opaque_token;
@@ -21,5 +23,6 @@ pub(crate) mod refresh_token;
 pub(crate) mod registration;
 pub(crate) mod revocation;
 pub(crate) mod revocation_feed;
+pub(crate) mod token_exchange;
 pub(crate) mod upstream_login;
 pub(crate) mod userinfo;

@@ -51,7 +51,7 @@ pub(crate) async fn refresh(
     let bind_to = jkt.clone().filter(|_| !client.is_confidential());
     let successor = rotate(context, &grant, presented, bind_to, now).await?;
     clients::keep_alive(context, &client.id, now).await;
-    let beside = Beside { refresh_token: Some(successor), jkt, nonce: None };
+    let beside = Beside { refresh_token: Some(successor), jkt, ..Beside::default() };
     access_token::issue(context, client, &grant, account, narrowing?, beside, now).await
 }
 

@@ -37,6 +37,12 @@ pub enum GrantType {
     /// A device code (RFC 8628).
     #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
     DeviceCode,
+    /// An access token for another audience (RFC 8693); given by the operator only.
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
+    TokenExchange,
+    /// An identity assertion of somebody whom the operator trusts (RFC 7523 section 2.1, ID-JAG); given by the operator only.
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
+    JwtBearer,
 }
 
 /// A client.
@@ -117,9 +123,15 @@ impl AuthMethod {
 // === impl GrantType ===
 
 impl GrantType {
-    /// The grants we support, for the metadata document.
-    pub const ALL: [Self; 4] =
-        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::DeviceCode];
+    /// The grants we support, where they are configured.
+    pub const ALL: [Self; 6] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+        Self::DeviceCode,
+        Self::TokenExchange,
+        Self::JwtBearer,
+    ];
 
     /// The registered name.
     #[must_use]
@@ -129,13 +141,9 @@ impl GrantType {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
+            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
         }
-    }
-
-    /// The grant of this name, if we support it.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|grant| grant.as_str() == name)
     }
 }
 

@@ -5,7 +5,7 @@ use super::error::{ErrorCode, OAuthError};
 use super::openid;
 use super::params::Params;
 use super::scope::ScopeSet;
-use crate::config::Resources;
+use crate::config::{Resource, Resources};
 
 const MOST_RESOURCES: usize = 8;
 
@@ -99,6 +99,41 @@ pub fn requested_scope(
     let scope = openid::without_stray(asked.and(&available));
     if scope.is_empty() && !asked.is_empty() {
         return Err(ErrorCode::InvalidScope.because("none of the scopes exists for this resource and client"));
+    }
+    Ok(scope)
+}
+
+/// What a client may have there without a user at hand: nobody signs in, so there is nobody to tell about (`openid`).
+#[must_use]
+pub fn without_user(client: &Client, target: &Resource) -> ScopeSet {
+    let scopes = target.scopes.without(&openid::scopes());
+    client.scope_ceiling.as_ref().map_or(scopes.clone(), |ceiling| scopes.and(ceiling))
+}
+
+/// The scopes of an identity assertion (what the resource server gives by default, where it names none) that the resource
+/// server has and the client may have; of these what the request names, if it names any.
+///
+/// # Errors
+/// `invalid_grant` when the assertion is good for nothing there, `invalid_scope` when the request is malformed or names
+/// nothing of it.
+pub fn asserted_scope(
+    params: &Params,
+    asserted: Option<&ScopeSet>,
+    client: &Client,
+    target: &Resource,
+) -> Result<ScopeSet, OAuthError> {
+    let held = asserted.unwrap_or(&target.default_scopes);
+    let granted = held.and(&without_user(client, target));
+    if granted.is_empty() && !(held.is_empty() && target.scopes.is_empty()) {
+        return Err(
+            ErrorCode::InvalidGrant.because("no scope of the assertion exists for its resource and client")
+        );
+    }
+    let Some(text) = params.get("scope") else { return Ok(granted) };
+    let asked = ScopeSet::parse(text).map_err(|why| ErrorCode::InvalidScope.because(why))?;
+    let scope = asked.and(&granted);
+    if scope.is_empty() && !asked.is_empty() {
+        return Err(ErrorCode::InvalidScope.because("none of the scopes is in the assertion"));
     }
     Ok(scope)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::api_key::ApiKey;
 use super::grant::Grant;
 use crate::clock::UnixTime;
 
@@ -62,6 +63,13 @@ impl Revocation {
     pub fn of_grant(grant: &Grant, now: UnixTime) -> Self {
         let until = grant.expires_at.min(now.plus(LONGEST));
         Self { kind: Kind::Grant, name: grant.id.clone(), before: None, until }
+    }
+
+    /// That of an API key: what it stands for names it as its grant.
+    #[must_use]
+    pub fn of_api_key(api_key: &ApiKey, now: UnixTime) -> Self {
+        let until = api_key.expires_at.min(now.plus(LONGEST));
+        Self { kind: Kind::Grant, name: api_key.id.clone(), before: None, until }
     }
 
     /// That of a client which is gone, with all its tokens of until now. Times are whole seconds, so those issued within this

@@ -6,6 +6,7 @@
 //! holds a credential in clear: codes, refresh tokens, session handles and client secrets are digests, signing keys and
 //! refresh successors are sealed.
 
+pub mod api_key;
 pub mod backend;
 pub mod device;
 pub mod embedded;

@@ -51,10 +51,10 @@ pub struct UpstreamSignIn {
     pub cookie: Digest,
 }
 
-/// What a provider said of somebody when they last signed in.
+/// What a provider said of somebody: when they last signed in, or for one grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpstreamAccount {
-    /// The id of the provider.
+    /// The id of the provider, or the issuer of an assertion.
     pub provider: String,
     /// The subject, as in tokens.
     pub subject: String,

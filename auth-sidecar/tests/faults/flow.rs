@@ -9,7 +9,7 @@ use crate::ground::Ground;
 use crate::world::browser::{Browser, Form, Page};
 use crate::world::client::{Client, Tokens};
 use crate::world::device::{GRANT, offer, poll};
-use crate::world::{CONFIGURED_SECRET, PASSWORD, RESOURCE, World, join_all, read};
+use crate::world::{PASSWORD, RESOURCE, World, join_all, read};
 
 const INVALID_GRANT: (u16, &str) = (400, "invalid_grant");
 
@@ -108,15 +108,6 @@ pub(crate) fn outcome((status, body): &(u16, Value)) -> (u16, &str) {
     (*status, body["error"].as_str().unwrap_or_default())
 }
 
-/// The resource server that introspects.
-pub(crate) fn resource_server() -> Client {
-    Client {
-        id: "resource-server".into(),
-        secret: Some(CONFIGURED_SECRET.into()),
-        method: "client_secret_basic".into(),
-    }
-}
-
 // === impl Walk ===
 
 impl Walk<'_> {
@@ -212,7 +203,7 @@ impl Walk<'_> {
 
     /// Whether all of these tokens that can be active are so, or none.
     async fn all_active(&mut self, client: &Client, tokens: &[Tokens], wanted: bool) {
-        let server = resource_server();
+        let server = Client::configured("resource-server");
         let last = &tokens.last().unwrap().refresh;
         let asked = tokens.iter().map(|one| (&server, one.access.as_str())).chain([(client, last.as_str())]);
         for (asker, token) in asked {

@@ -13,25 +13,35 @@ use crate::world::browser::Browser;
 use crate::world::client::Client;
 use crate::world::device::{GRANT, offer};
 use crate::world::upstream::{Upstream, leave};
-use crate::world::{World, form_headers, read};
+use crate::world::{RESOURCE, World, form_headers, read};
 
 const DOCUMENT: &str = include_str!("../../src/store/README.md");
-/// What lies beside the records: the log. (`ping` and lists are nobody's; see `access`.)
+/// What lies beside the records: the log. (`ping` comes with a question after readiness.)
 const BESIDE: [(&str, &str); 4] =
     [("embedded", "revocations"), ("embedded", "rv:"), ("single", "rv hash"), ("single", "rv zset")];
 
 /// Names of the first table, with their kind in Redis where that is asked for.
 fn documented(topology: &str) -> BTreeSet<String> {
     let (_, table) = DOCUMENT.split_once("## Records").unwrap();
-    let (table, _) = table.split_once("Besides these").unwrap();
-    let rows = table.lines().filter(|line| line.starts_with("| `"));
-    let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
-    let names = cells.map(|cells| match topology {
+    let (table, rest) = table.split_once("Besides these").unwrap();
+    let (_, lists) = rest.split_once("| list |").unwrap();
+    let (lists, _) = lists.split_once("A value is JSON").unwrap();
+    let lists = cells(lists).into_iter().map(|cells| match topology {
+        "embedded" => format!("ix:{}", cells[1].trim_matches('`')),
+        _ => format!("{} zset", cells[1].trim_matches(['`', ':'])),
+    });
+    let names = cells(table).into_iter().map(|cells| match topology {
         "embedded" => cells[1].trim_matches('`').to_owned(),
         _ => format!("{} {}", cells[1].trim_matches(['`', ':']), cells[2]),
     });
     let beside = BESIDE.iter().filter(|(of, _)| *of == topology).map(|(_, name)| (*name).to_owned());
-    names.chain(beside).collect()
+    names.chain(lists).chain(beside).collect()
+}
+
+/// The cells of the rows of a table whose first is code.
+fn cells(table: &str) -> Vec<Vec<&str>> {
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| row.split('|').map(str::trim).collect()).collect()
 }
 
 /// What lies there now.
@@ -58,12 +68,20 @@ fn in_file(world: &World) -> BTreeSet<String> {
     let table = database.begin_read().unwrap().open_table(records).unwrap();
     let names = table.iter().unwrap().map(|entry| {
         let name = entry.unwrap().0.value().to_owned();
-        name.find(':').map_or(name.clone(), |colon| name[..=colon].to_owned())
+        match name.strip_prefix("ix:").and_then(|rest| rest.split_once('\n')) {
+            Some((list, _)) => format!("ix:{}", kind(list)),
+            None => kind(&name).to_owned(),
+        }
     });
     names.collect()
 }
 
-/// A request is pushed, a device asks, a user is on the way to a provider.
+/// Of a name what stands before its id, colon included.
+fn kind(name: &str) -> &str {
+    name.find(':').map_or(name, |colon| &name[..=colon])
+}
+
+/// A request is pushed, a device asks, an operator makes a key, a user is on the way to a provider.
 async fn half_way(world: &World, client: &Client, browser: &mut Browser) -> String {
     let link = client.link(&[]);
     let request = world.http.post(world.url("/par")).headers(form_headers());
@@ -71,6 +89,11 @@ async fn half_way(world: &World, client: &Client, browser: &mut Browser) -> Stri
         read(request.body(link.split_once('?').unwrap().1.to_owned()).send().await.unwrap()).await;
     assert_eq!(status, 201, "{body}");
     assert_eq!(offer(world, client, &[]).await.0, 200);
+    let wanted = json!({
+        "name": "report", "service_account": "reporter", "scopes": ["mcp:read"], "resources": [RESOURCE], "expires_in": 60,
+    });
+    let made = world.http.post(format!("{}/v1/api-keys", world.admin)).json(&wanted).send().await.unwrap();
+    assert_eq!(made.status(), 201);
     leave(world, browser, &link).await
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::task::{JoinHandle, block_in_place};
 
-use crate::flow::{outcome, resource_server};
+use crate::flow::outcome;
 use crate::place::Place;
 use crate::redis::{Redis, until};
 use crate::served::Served;
@@ -74,7 +74,8 @@ impl Load {
         for client in self.clients {
             let Family { client, last, used } = client.await.unwrap();
             let form = [("token", last.access.as_str())];
-            let (_, answer) = resource_server().post(world, "/introspect", &form, &[]).await;
+            let (_, answer) =
+                Client::configured("resource-server").post(world, "/introspect", &form, &[]).await;
             assert_eq!(answer["active"], json!(true), "{answer}");
             let (status, body) = client.refresh(world, &last.refresh, &[]).await;
             assert_eq!(status, 200, "{body}");

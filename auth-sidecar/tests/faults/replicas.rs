@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::flow::{outcome, resource_server};
+use crate::flow::outcome;
 use crate::place::Place;
 use crate::world::client::{Client, Tokens};
 use crate::world::{World, join_all, read};
@@ -25,7 +25,8 @@ async fn two_with(change: impl FnOnce(String) -> String) -> Option<(Place, World
 }
 
 async fn is_active(world: &World, token: &str) -> bool {
-    let (status, answer) = resource_server().post(world, "/introspect", &[("token", token)], &[]).await;
+    let (status, answer) =
+        Client::configured("resource-server").post(world, "/introspect", &[("token", token)], &[]).await;
     assert_eq!(status, 200, "{answer}");
     answer["active"].as_bool().unwrap()
 }

@@ -8,6 +8,7 @@
     reason = "what these tests stand on fails by panicking, like the tests themselves"
 )]
 
+mod api_keys;
 mod at_rest;
 mod authorization_code_flow;
 mod bounds;
@@ -16,6 +17,8 @@ mod client_configuration;
 mod client_credentials;
 mod device_flow;
 mod dpop;
+mod enterprise_authorization;
+mod enterprise_lies;
 mod github_login;
 mod introspection;
 mod keys;
@@ -36,6 +39,8 @@ mod refusals;
 mod registration;
 mod revocation_feed;
 mod signed_in_elsewhere;
+mod token_exchange;
 mod upstream_safety;
 mod userinfo;
+mod verify;
 mod world;

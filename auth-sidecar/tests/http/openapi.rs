@@ -89,6 +89,8 @@ async fn every_described_operation_answers_and_no_other_exists() {
     let source = include_str!("../../src/endpoints/internal/mod.rs");
     let mut routes: Vec<String> =
         source.split(".route(\"").skip(1).map(|rest| rest.split_once('"').unwrap().0.to_owned()).collect();
+    // What takes the rest of a path is a parameter like others there.
+    routes.iter_mut().for_each(|route| *route = route.replace("{*", "{"));
     routes.sort();
     described.sort();
     assert_eq!(routes, described);

@@ -114,6 +114,7 @@ fn token(name: &str, ends: u64) -> OpaqueToken {
         scope: ScopeSet::default(),
         resources: vec![],
         jkt: None,
+        client_id: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use wicketgate_e2e::client::http::Http;
 
-use super::block::Block;
+use super::block::{self, Block};
 use super::shell::Shell;
 
 /// The README's own configuration, on ports of its own.
@@ -44,8 +44,31 @@ pub(super) async fn serves([commands, configuration, keys]: [Block; 3]) {
     assert!(fs::metadata(path.join("auth.redb")).is_ok_and(|store| store.len() > 0));
 }
 
+/// A whole configuration: what a block that is only a part of one says, and for the rest what the README's own says.
+pub(super) fn whole(part: &str) -> String {
+    let is_key = |line: &str| line.starts_with(|first: char| first.is_ascii_alphabetic());
+    let key = |line: &str| line.split_once(':').map(|(key, _)| key.to_owned());
+    let said: Vec<_> = part.lines().filter(|line| is_key(line)).filter_map(key).collect();
+    if said.iter().any(|key| key == "issuer") {
+        return part.to_owned();
+    }
+    let blocks = block::all();
+    let mut text = part.to_owned();
+    let mut is_said = false;
+    for line in blocks.iter().map(Block::text).find(|text| text.starts_with("issuer:")).unwrap().lines() {
+        if is_key(line) {
+            is_said = key(line).is_some_and(|key| said.contains(&key));
+        }
+        if !is_said {
+            text.push_str(&format!("{line}\n"));
+        }
+    }
+    text
+}
+
 /// The files that the README's configuration refers to.
 pub(super) fn lay_out_secrets(directory: &Path) {
+    fs::write(directory.join("redis.url"), "redis://127.0.0.1:6379\n").unwrap();
     for name in ["data.key", "alice.password", "rs.secret", "corp.secret", "github.secret"] {
         // 32 bytes in base64, which is also a long password.
         fs::write(directory.join(name), "c2l4dGVlbiBwbHVzIHNpeHRlZW4gYnl0ZXMgaXMgMzI=\n").unwrap();

@@ -31,6 +31,8 @@ use super::stage;
 /// How many connections there are at a time, and how many requests between two looks at everything.
 const AT_ONCE: usize = 48;
 const BATCH: usize = 4000;
+/// Half of how long a token lives.
+const GOOD_FOR: Duration = Duration::from_secs(300);
 /// A peer that says nothing for so long has said all that it will.
 const QUIET: Duration = Duration::from_millis(60);
 const LIST: &str =
@@ -49,6 +51,8 @@ struct Soak {
     world: World,
     recorder: Recorder,
     seed: u64,
+    /// Since when it is used, and itself.
+    token: Option<(Instant, String)>,
     /// How far the records have been read.
     read: u64,
     tally: Tally,
@@ -66,12 +70,24 @@ impl Soak {
             plan.set_policy(&policy()).unwrap();
         })
         .await;
-        Self { world, recorder, seed, read: 0, tally: Tally::default() }
+        Self { world, recorder, seed, token: None, read: 0, tally: Tally::default() }
+    }
+
+    /// A good client's token, seldom a new one: nobody may log in as often as batches are sent.
+    async fn token(&mut self) -> String {
+        match &self.token {
+            Some((since, token)) if since.elapsed() < GOOD_FOR => token.clone(),
+            _ => {
+                let token = stage::log_in(&self.world, Some("mcp:read")).await.tokens.access_token;
+                self.token = Some((Instant::now(), token.clone()));
+                token
+            }
+        }
     }
 
     /// Sends a batch, and looks at everything afterwards.
     async fn batch(&mut self, until: Instant) {
-        let token = stage::log_in(&self.world, Some("mcp:read")).await.tokens.access_token;
+        let token = self.token().await;
         let host = self.world.origin.trim_start_matches("http://").to_owned();
         let messages = Arc::new(every_message(&token, &host));
         let (gate, mut under_way) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());

@@ -10,12 +10,11 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::media_type;
 use super::super::reply;
+use super::question;
 use crate::app::Context;
 use crate::error::Failure;
 use crate::keys::KeyError;
-use crate::oauth::error::ErrorCode;
 
 /// What is asked for.
 #[derive(Default, Deserialize)]
@@ -34,16 +33,9 @@ pub(super) async fn rotate(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => return reply::unreadable(&error),
-    };
-    // Also keeps the forms of other pages in an operator's browser away: only what asks first may send JSON.
-    let rotation = media_type::is(&headers, "application/json")
-        .then(|| serde_json::from_slice::<Rotation>(&body).ok())
-        .flatten();
-    let Some(rotation) = rotation else {
-        return reply::oauth_error(&ErrorCode::InvalidRequest.because("the body must be JSON: {now: BOOL}"));
+    let rotation = match question::read::<Rotation>(&headers, body) {
+        Ok(rotation) => rotation,
+        Err(refusal) => return *refusal,
     };
     let now = context.clock.now();
     match context.keys.rotate(context.store.as_ref(), now, rotation.now).await {

@@ -1,7 +1,9 @@
-//! What may operators ask? Whether we live, whether we can serve, and for new signing keys.
+//! What may operators ask? Whether we live, whether we can serve, for new signing keys, and for API keys.
 
+mod api_keys;
 mod health;
 mod keys;
+mod question;
 
 use std::sync::Arc;
 
@@ -18,6 +20,9 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/healthz", get(health::live))
         .route("/health", get(health::ready))
+        .route("/v1/api-keys", get(api_keys::list).post(api_keys::create))
+        .route("/v1/api-keys/{id}", get(api_keys::show).delete(api_keys::revoke))
+        .route("/v1/api-keys/{id}/rotate", post(api_keys::rotate))
         .route("/v1/keys", get(keys::list))
         .route("/v1/keys/rotate", post(keys::rotate));
     layers::wrap(routes, context, "admin")

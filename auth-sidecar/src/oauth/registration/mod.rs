@@ -174,7 +174,8 @@ fn redirect_uris(
 
 /// Clients list every grant that they know (`urn:ietf:params:oauth:grant-type:jwt-bearer` and the like); what we do
 /// not support is left out, as long as there is one left that gets a token. `client_credentials` is the operator's to
-/// give: whoever may register could else do without any user.
+/// give: whoever may register could else do without any user. What needs
+/// no user at hand and gives a user's rights (token exchange, identity assertions) is never registered.
 fn grant_types(asked: &Map<String, Value>, client_credentials: bool) -> Result<Vec<GrantType>, OAuthError> {
     let Some(names) = fields::strings(asked, "grant_types")? else {
         return Ok(vec![GrantType::AuthorizationCode]);
@@ -188,6 +189,7 @@ fn grant_types(asked: &Map<String, Value>, client_credentials: bool) -> Result<V
         GrantType::RefreshToken => (has_code || has_device) && named(GrantType::RefreshToken),
         GrantType::ClientCredentials => own,
         GrantType::DeviceCode => has_device,
+        GrantType::TokenExchange | GrantType::JwtBearer => false,
     });
     match (has_code || has_device || own, client_credentials) {
         (true, _) => Ok(granted.collect()),

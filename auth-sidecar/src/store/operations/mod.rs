@@ -1,5 +1,6 @@
 //! What may be done with each kind of record? One file for each; all are methods of [`Store`](super::Store).
 
+mod api_keys;
 mod authorizations;
 mod clients;
 mod devices;

@@ -4,6 +4,8 @@ pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod device;
 pub(crate) mod dpop;
+pub(crate) mod enterprise;
+pub(crate) mod forgery;
 pub(crate) mod publisher;
 pub(crate) mod signer;
 pub(crate) mod store;
