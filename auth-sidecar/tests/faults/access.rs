@@ -68,6 +68,20 @@ fn documented(begin: &str) -> BTreeSet<String> {
     list.split_whitespace().map(|word| word.trim_start_matches('+').to_owned()).collect()
 }
 
+/// Gives the user `wicketgate` these rights and no others.
+fn allow(server: &Server, rights: &BTreeSet<String>) {
+    let mut user = redis::cmd("ACL");
+    user.arg("SETUSER")
+        .arg("wicketgate")
+        .arg("reset")
+        .arg("on")
+        .arg(format!(">{SECRET}"))
+        .arg("~wicketgate:*");
+    user.arg("resetchannels").arg("-@all");
+    user.arg(rights.iter().map(|one| format!("+{one}")).collect::<Vec<_>>());
+    user.exec(&mut server.connection()).unwrap();
+}
+
 /// Commands that were run since the last look, by whomever.
 fn commands_run(server: &Server) -> BTreeSet<String> {
     let statistics: String = redis::cmd("INFO").arg("commandstats").query(&mut server.connection()).unwrap();
@@ -80,12 +94,7 @@ async fn the_documented_rights_are_enough_and_all_are_needed() {
     let Some(redis) = redis(&[]) else { return };
     let server = &redis.servers[0];
     let rights = documented("these commands, no more");
-    let mut user = redis::cmd("ACL");
-    user.arg("SETUSER").arg("wicketgate").arg("on").arg(format!(">{SECRET}")).arg("~wicketgate:*");
-    user.arg("resetchannels")
-        .arg("-@all")
-        .arg(rights.iter().map(|one| format!("+{one}")).collect::<Vec<_>>());
-    user.exec(&mut server.connection()).unwrap();
+    allow(server, &rights);
     redis::cmd("CONFIG").arg("RESETSTAT").exec(&mut server.connection()).unwrap();
     let world = works(&format!("redis://wicketgate:{SECRET}@127.0.0.1:{}", server.port), "").await;
     let config = wicketgate_auth::config::Config::parse(&world.yaml).unwrap();
@@ -102,6 +111,37 @@ async fn the_documented_rights_are_enough_and_all_are_needed() {
     let run =
         commands_run(server).into_iter().filter(|command| !own.contains(command)).collect::<BTreeSet<_>>();
     assert_eq!(run, rights);
+}
+
+/// With the rights that these sentences name as well a flow works, without one of them the server is not ready.
+async fn needs_as_well(topology: &str, more: &str, sentences: &[&str]) {
+    let Ok(redis) = Redis::of(topology) else { return };
+    let asked = if redis.sentinels.is_empty() { &redis.servers } else { &redis.sentinels };
+    let urls = asked.iter().map(|one| format!("redis://wicketgate:{SECRET}@127.0.0.1:{}", one.port));
+    let urls = urls.collect::<Vec<_>>().join(",");
+    let extra: Vec<String> = sentences.iter().flat_map(|begin| documented(begin)).collect();
+    let all: BTreeSet<String> =
+        documented("these commands, no more").into_iter().chain(extra.iter().cloned()).collect();
+    let allow_everywhere =
+        |rights: &BTreeSet<String>| redis.servers.iter().for_each(|one| allow(one, rights));
+    allow_everywhere(&all);
+    works(&urls, more).await;
+    for one in &extra {
+        allow_everywhere(&all.iter().filter(|right| *right != one).cloned().collect());
+        let apart = format!("{more}, prefix: 'wicketgate:without-{one}:'");
+        is_refused(world(&urls, &apart), &[], &[SECRET]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_and_sentinels_need_the_documented_rights_as_well() {
+    let more = ", topology: sentinel, master: wicket, replicas: {acknowledge: 1, within_ms: 2000}";
+    needs_as_well("sentinel", more, &["must confirm also"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_needs_the_documented_rights_as_well() {
+    needs_as_well("cluster", ", topology: cluster", &["must confirm also `+wait`, in a cluster"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
