@@ -188,13 +188,26 @@ async fn a_node_of_a_cluster_that_dies_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_dies_loses_nothing_that_a_replica_confirmed() {
+    // Alone the new one confirms nothing: the old one comes back as its replica.
     let fails_over = |redis: &mut Redis| {
-        let promoted = redis.servers[1].port;
-        until("the replica is the master", || redis.master_port() == Some(promoted));
-        // Alone it confirms nothing: the old one comes back as its replica.
+        is_replaced(redis);
         redis.servers[0].start_again();
     };
     outage("sentinel", CONFIRMED, |redis| redis.servers[0].kill(), fails_over).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_wakes_up_after_it_was_replaced_changes_nothing() {
+    let wakes_up = |redis: &mut Redis| {
+        is_replaced(redis);
+        redis.servers[0].signal("-CONT");
+    };
+    outage("sentinel", CONFIRMED, |redis| redis.servers[0].signal("-STOP"), wakes_up).await;
+}
+
+fn is_replaced(redis: &Redis) {
+    let promoted = redis.servers[1].port;
+    until("the replica is the master", || redis.master_port() == Some(promoted));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -217,7 +217,7 @@ impl Redis {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sentinel.conf");
         let lines = format!(
-            "sentinel monitor {MASTER} 127.0.0.1 {master} 2\nsentinel down-after-milliseconds {MASTER} 600\n\
+            "sentinel monitor {MASTER} 127.0.0.1 {master} 2\nsentinel down-after-milliseconds {MASTER} 1500\n\
              sentinel failover-timeout {MASTER} 3000\n"
         );
         std::fs::write(&file, lines).unwrap();
