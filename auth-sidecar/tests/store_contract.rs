@@ -284,6 +284,12 @@ async fn counters(store: &Store) {
     assert_eq!(store.count("k", at(10), at(0)).await.unwrap(), 1);
     assert_eq!(store.count("k", at(15), at(5)).await.unwrap(), 2);
     assert_eq!(store.count("other", at(10), at(0)).await.unwrap(), 1);
+    store.uncount("k", at(6)).await.unwrap();
+    assert_eq!(store.count("k", at(16), at(7)).await.unwrap(), 2, "one was taken back");
+    for (key, time) in [("other", at(1)), ("other", at(1)), ("none", at(1)), ("k", at(10))] {
+        store.uncount(key, time).await.unwrap();
+    }
+    assert_eq!(store.count("other", at(10), at(1)).await.unwrap(), 1, "never below nothing");
     assert_eq!(store.count("k", at(20), at(10)).await.unwrap(), 1, "the window is that of the first use");
     store.reset_count("k").await.unwrap();
     assert_eq!(store.count("k", at(20), at(11)).await.unwrap(), 1);
@@ -334,6 +340,7 @@ fn pending() -> PendingAuthorization {
         max_age: None,
         document: None,
         openid: OpenIdRequest::default(),
+        is_assured: false,
         dpop_jkt: None,
     };
     PendingAuthorization {

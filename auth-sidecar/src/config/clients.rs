@@ -9,7 +9,7 @@ use crate::oauth::client::{AuthMethod, Client, GrantType};
 use crate::oauth::jwk::{Algorithm, KeySet, KeySource};
 use crate::oauth::metadata_document;
 use crate::oauth::openid::{AccessTokenFormat, Preferences};
-use crate::oauth::redirect_uri;
+use crate::oauth::redirect_uri::{self, PrivateUse};
 use crate::oauth::scope::ScopeSet;
 use crate::secret::Digest;
 
@@ -76,7 +76,8 @@ fn compile_one(mut raw: RawClient, path: &str, resources: &Resources) -> Result<
     }
     let (auth_method, secret, keys) = authentication(&mut raw, path)?;
     for (index, uri) in raw.redirect_uris.iter().enumerate() {
-        redirect_uri::admit(uri, true).map_err(|why| at(&format!("redirect_uris[{index}]"), why))?;
+        redirect_uri::admit(uri, &PrivateUse::Any)
+            .map_err(|why| at(&format!("redirect_uris[{index}]"), why))?;
     }
     for (index, url) in raw.introspects.iter().enumerate() {
         if resources.exactly(url).is_none() {

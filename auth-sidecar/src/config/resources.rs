@@ -18,6 +18,8 @@ pub struct Resource {
     pub default_scopes: ScopeSet,
     /// What its access tokens are.
     pub access_tokens: AccessTokenFormat,
+    /// Whether it is meant by requests that name none.
+    is_default: bool,
     parsed: Url,
 }
 
@@ -35,6 +37,8 @@ pub(super) struct RawResource {
     default_scopes: Option<Vec<String>>,
     #[serde(default)]
     access_tokens: AccessTokenFormat,
+    #[serde(default)]
+    default: bool,
 }
 
 // === impl Resource ===
@@ -87,12 +91,12 @@ impl Resources {
         all.filter(serving).max_by_key(|resource| resource.parsed.path().len())
     }
 
-    /// The only resource there is: what a request without an indicator means.
+    /// What a request without an indicator means: the default (RFC 8707 section 2), or the only one there is.
     #[must_use]
-    pub fn only(&self) -> Option<&Resource> {
+    pub fn implied(&self) -> Option<&Resource> {
         match self.0.as_slice() {
             [one] => Some(one),
-            _ => None,
+            several => several.iter().find(|resource| resource.is_default),
         }
     }
 
@@ -109,6 +113,12 @@ pub(super) fn compile(raw: Vec<RawResource>) -> Result<Resources, ConfigError> {
         let resource = compile_one(raw, &format!("resources[{index}]"))?;
         if resources.iter().any(|other| other.parsed == resource.parsed) {
             return Err(ConfigError::new(format!("resources[{index}].url"), "is listed twice"));
+        }
+        if resource.is_default && resources.iter().any(|other| other.is_default) {
+            return Err(ConfigError::new(
+                format!("resources[{index}].default"),
+                "is true of another one, too",
+            ));
         }
         resources.push(resource);
     }
@@ -135,5 +145,12 @@ fn compile_one(raw: RawResource, path: &str) -> Result<Resource, ConfigError> {
     if !default_scopes.is_subset_of(&scopes) {
         return Err(ConfigError::new(format!("{path}.default_scopes"), "must be among `scopes`"));
     }
-    Ok(Resource { url: raw.url, scopes, default_scopes, access_tokens: raw.access_tokens, parsed })
+    Ok(Resource {
+        url: raw.url,
+        scopes,
+        default_scopes,
+        access_tokens: raw.access_tokens,
+        is_default: raw.default,
+        parsed,
+    })
 }

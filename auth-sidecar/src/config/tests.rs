@@ -31,7 +31,7 @@ fn a_good_document_compiles() {
     assert_eq!(config.issuer.as_str(), "http://127.0.0.1:8080");
     assert_eq!(config.lifetimes.access_token.as_secs(), 600);
     assert_eq!(config.lifetimes.refresh_absolute.as_secs(), 90 * 24 * 3600);
-    assert_eq!(config.resources.only().unwrap().default_scopes.to_string(), "mcp:read");
+    assert_eq!(config.resources.implied().unwrap().default_scopes.to_string(), "mcp:read");
     assert_eq!(config.resources.named("HTTP://127.0.0.1:8080/mcp").unwrap().url, "http://127.0.0.1:8080/mcp");
     assert!(config.resources.named("http://127.0.0.1:8080/mcp#x").is_none());
     assert_eq!(config.clients.len(), 1);
@@ -61,6 +61,11 @@ fn every_mistake_is_refused_with_its_place() {
         ("access_token: 10m", "pushed_request: 1h", "lifetimes.pushed_request: must lie between"),
         ("access_token: 10m", "device_code: 10s", "lifetimes.device_code: must lie between"),
         ("default_scopes: [mcp:read]", "access_tokens: paseto", "resources[0].access_tokens"),
+        (
+            "default_scopes: [mcp:read]",
+            "default: true\n  - {url: 'https://b.example', default: true}",
+            "resources[1].default: is true of another",
+        ),
         ("id: web,", "id: web, access_tokens: random,", "clients[0].access_tokens"),
         (
             "id: web,",
@@ -83,6 +88,8 @@ fn every_mistake_is_refused_with_its_place() {
             "introspects",
         ),
         ("open: true", "open: true, initial_access_tokens: [abc]", "registration.initial_access_tokens"),
+        ("open: true", "private_use_schemes: [javascript]", "registration.private_use_schemes: this scheme"),
+        ("open: true", "private_use_schemes: cursor", "true, false or a list of schemes"),
         (
             "open: true",
             "open: true, initial_access_tokens: [{env: WICKETGATE_TEST_UNSET}]",

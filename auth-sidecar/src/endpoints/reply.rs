@@ -55,16 +55,16 @@ pub(super) fn failure(failure: &Failure) -> Response {
         Failure::Refused(error) => oauth_error(error),
         Failure::Unauthenticated => token_missing(),
         Failure::Unavailable(why) => {
-            retry_later(oauth_error(&ErrorCode::TemporarilyUnavailable.because(*why)), "5")
+            retry_later(oauth_error(&ErrorCode::TemporarilyUnavailable.because(*why)))
         }
         Failure::TooMany => {
             let body = json!({"error": "temporarily_unavailable", "error_description": "too many requests"});
-            retry_later(fresh_json(StatusCode::TOO_MANY_REQUESTS, &body), "60")
+            retry_later(fresh_json(StatusCode::TOO_MANY_REQUESTS, &body))
         }
         Failure::Store(error) => {
             tracing::error!(event = "store_failure", %error);
             let error = ErrorCode::TemporarilyUnavailable.because("try again later");
-            retry_later(oauth_error(&error), "5")
+            retry_later(oauth_error(&error))
         }
         other => {
             tracing::error!(event = "internal_failure", error = %other);
@@ -87,8 +87,13 @@ pub(super) fn forbid_caching(response: &mut Response) {
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
 }
 
-/// RFC 9110 section 10.2.3.
-pub(super) fn retry_later(mut response: Response, seconds: &'static str) -> Response {
+/// Says when to try again, where that may help (RFC 9110 section 10.2.3).
+pub(super) fn retry_later(mut response: Response) -> Response {
+    let seconds = match response.status() {
+        StatusCode::TOO_MANY_REQUESTS => "60",
+        StatusCode::SERVICE_UNAVAILABLE => "5",
+        _ => return response,
+    };
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
     response
 }

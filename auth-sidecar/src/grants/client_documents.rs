@@ -43,8 +43,7 @@ pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<C
             };
         }
     };
-    let private_use_schemes = context.config.registration.private_use_schemes;
-    match metadata_document::admit(id, &fetched.body, private_use_schemes) {
+    match metadata_document::admit(id, &fetched.body, &context.config.registration.private_use) {
         Ok(client) => {
             context.documents.keep(id, &client, fetched.fresh_for, now);
             tracing::info!(event = "client_document_fetched", client_id = id);

@@ -102,6 +102,7 @@ pub(crate) async fn request_of(
         prompt: Prompt { none: false, login: false, consent: true },
         max_age: None,
         openid: OpenIdRequest::default(),
+        is_assured: false,
         dpop_jkt: None,
     };
     Ok(Some((device, request)))

@@ -53,7 +53,9 @@ pub(crate) async fn next_step(
         });
     }
     let consent = context.store.consent(consent_key(request, &session), now).await?;
-    let agreed = consent.is_some_and(|consent| request.scope.is_subset_of(&consent.scope));
+    // Whoever else this may be is not let in by what the user agreed to before.
+    let agreed =
+        request.is_assured && consent.is_some_and(|consent| request.scope.is_subset_of(&consent.scope));
     Ok(match (agreed && !request.prompt.consent, request.prompt.none) {
         (true, _) => Step::Grant(session),
         (false, true) => Step::Refuse(ErrorCode::ConsentRequired.because("the user has not consented")),

@@ -174,9 +174,7 @@ async fn identify(
     attempt: &Attempt<'_>,
     now: UnixTime,
 ) -> Result<Identity, Refusal> {
-    if params.repeated().is_some() {
-        return Err(Refusal::Answer("a parameter is repeated"));
-    }
+    params.admit().map_err(|_| Refusal::Answer("a parameter is repeated, or no text"))?;
     if !provider.may_have_answered(params.get("iss"), now).await? {
         return Err(Refusal::Answer("iss is missing or another one"));
     }

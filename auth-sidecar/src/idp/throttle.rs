@@ -28,8 +28,8 @@ pub async fn admit(
     // The narrowest first: what it refuses must not use up the owner's own attempts from elsewhere.
     for (key, limit) in [
         (both(name, address), limits.per_account_and_address),
-        (format!("login address {address}"), limits.per_address),
-        (format!("login account {name}"), limits.per_account),
+        (from(address), limits.per_address),
+        (to(name), limits.per_account),
     ] {
         if store.count(&key, until, now).await? > limit {
             return Ok(Err(TooMany));
@@ -38,12 +38,23 @@ pub async fn admit(
     Ok(Ok(()))
 }
 
-/// Forgets the failures of this account from this address.
+/// Forgets the failures of this account from this address. Of what else was counted, this attempt alone is taken back:
+/// else whoever has an account could go on trying others.
 ///
 /// # Errors
 /// The store's.
-pub async fn succeeded(store: &Store, name: &str, address: IpAddr) -> Result<(), StoreError> {
-    store.reset_count(&both(name, address)).await
+pub async fn succeeded(store: &Store, name: &str, address: IpAddr, now: UnixTime) -> Result<(), StoreError> {
+    store.reset_count(&both(name, address)).await?;
+    store.uncount(&from(address), now).await?;
+    store.uncount(&to(name), now).await
+}
+
+fn from(address: IpAddr) -> String {
+    format!("login address {address}")
+}
+
+fn to(name: &str) -> String {
+    format!("login account {name}")
 }
 
 fn both(name: &str, address: IpAddr) -> String {

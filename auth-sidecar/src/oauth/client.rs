@@ -176,6 +176,15 @@ impl Client {
         token.is_some_and(|token| token.matches(presented))
     }
 
+    /// Whether an answer that goes there helps nobody but this client (RFC 8252 section 8.6): the URI is https, or the client
+    /// authenticates, or one installation alone knows its id, having registered it. Else any program of the user's machine
+    /// may have asked under an id that is published.
+    #[must_use]
+    pub fn is_assured(&self, redirect_uri: &str) -> bool {
+        let is_its_own = self.dynamic.as_ref().is_some_and(|dynamic| dynamic.registration_token.is_some());
+        redirect_uri::is_claimed(redirect_uri) || self.is_confidential() || is_its_own
+    }
+
     /// Whether it can prove who it is.
     #[must_use]
     pub fn is_confidential(&self) -> bool {

@@ -9,10 +9,10 @@ use crate::config::{Resource, Resources};
 
 const MOST_RESOURCES: usize = 8;
 
-/// The resources that an authorization request names, as configured; the only one there is when it names none.
+/// The resources that an authorization request names, as configured; the implied one when it names none.
 ///
 /// # Errors
-/// `invalid_target` for an unknown one, for too many, and for none where there is a choice.
+/// `invalid_target` for an unknown one, for too many, and for none where none is implied.
 pub fn requested(params: &Params, resources: &Resources) -> Result<Vec<String>, OAuthError> {
     let mut urls = Vec::new();
     for indicator in params.all("resource") {
@@ -24,9 +24,9 @@ pub fn requested(params: &Params, resources: &Resources) -> Result<Vec<String>, 
     if urls.len() > MOST_RESOURCES {
         return Err(ErrorCode::InvalidTarget.because("too many resources are named"));
     }
-    match (urls.is_empty(), resources.only()) {
+    match (urls.is_empty(), resources.implied()) {
         (false, _) => Ok(urls),
-        (true, Some(only)) => Ok(vec![only.url.clone()]),
+        (true, Some(implied)) => Ok(vec![implied.url.clone()]),
         (true, None) => {
             Err(ErrorCode::InvalidTarget.because("resource is missing and there is more than one"))
         }

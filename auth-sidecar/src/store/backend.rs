@@ -56,6 +56,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Adds one to a counter and returns the sum; the counter starts anew when `until` of its first use has passed.
     async fn count(&self, key: &str, until: UnixTime, now: UnixTime) -> Result<u32, StoreError>;
 
+    /// Takes one from a counter whose window has not passed; never below none.
+    async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError>;
+
     /// Adds a name to a list, or moves its end. Lists are for finding things; they may lag behind and never decide.
     async fn list_add(
         &self,

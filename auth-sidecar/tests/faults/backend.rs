@@ -153,6 +153,10 @@ impl Backend for Faulty {
         self.pass(("count", key), self.inner.count(key, until, now)).await
     }
 
+    async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError> {
+        self.pass(("uncount", key), self.inner.uncount(key, now)).await
+    }
+
     async fn list_add(
         &self,
         list: &str,

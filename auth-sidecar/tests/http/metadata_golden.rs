@@ -176,6 +176,7 @@ async fn public_documents_may_be_cached_for_a_short_time() {
         assert_eq!(world.get(path).await.headers()["cache-control"], "public, max-age=300", "{path}");
     }
     let jwks: Value = world.get("/jwks").await.json().await.unwrap();
+    assert_eq!(read(&world, "/.well-known/jwks.json").await, (200, jwks.clone()));
     let key = jwks["keys"][0].as_object().unwrap();
     assert!(!key.contains_key("d"), "public members only");
 }

@@ -31,8 +31,8 @@ async fn a_key_opens_what_its_rules_say_until_it_is_revoked() {
     let made: serde_json::Value = serde_json::from_str(&made.text()).unwrap();
     let (id, key) = (made["id"].as_str().unwrap(), made["api_key"].as_str().unwrap());
     let good = calls(&world, key, "get_note").await;
-    assert!(good.status == 200 && !good.body.contains("Unknown tool"), "{good:?}");
-    assert!(calls(&world, key, "delete_note").await.body.contains("Unknown tool"));
+    assert!(good.status == 200 && !good.content().contains("Unknown tool"), "{good:?}");
+    assert!(calls(&world, key, "delete_note").await.content().contains("Unknown tool"));
     assert_eq!(calls(&world, &format!("{key}x"), "get_note").await.status, 401);
 
     let gone = world.http.send("DELETE", &format!("{keys}/{id}"), &[], Vec::new()).await.unwrap();

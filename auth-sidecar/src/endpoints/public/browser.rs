@@ -148,8 +148,7 @@ pub(super) fn failure_page(context: &Context, failure: &Failure) -> Response {
         Failure::TooMany => "Too many attempts. Try again later.".into(),
         _ => "This service cannot answer at the moment. Try again later.".into(),
     };
-    let page = pages::error(context, status, &text);
-    if status == StatusCode::SERVICE_UNAVAILABLE { reply::retry_later(page, "5") } else { page }
+    reply::retry_later(pages::error(context, status, &text))
 }
 
 /// The handle is unknown, has expired, was used, or belongs to another browser.

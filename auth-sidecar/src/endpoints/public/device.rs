@@ -59,6 +59,7 @@ async fn proceed(
     let Some((device, request)) = device_code::request_of(context, typed, now).await? else {
         return Ok(page(context, StatusCode::BAD_REQUEST, "", Some(WRONG)));
     };
+    context.store.uncount(&counter, now).await?;
     let browser_id = Opaque::of_cookie(browser.id.as_deref())?;
     let pending = PendingAuthorization {
         request,

@@ -9,6 +9,7 @@ use axum::response::Response;
 use super::super::caller::Caller;
 use super::super::cookies::Cookie;
 use super::super::form::Form;
+use super::super::reply;
 use super::browser::{self, Browser};
 use crate::app::Context;
 use crate::clock::UnixTime;
@@ -103,7 +104,7 @@ async fn attempt(
     }
     Ok(match context.accounts.sign_in(name, password).await {
         Ok(Some(account)) => {
-            throttle::succeeded(store, name, caller.0).await?;
+            throttle::succeeded(store, name, caller.0, now).await?;
             Attempt::SignedIn(account)
         }
         Ok(None) => {
@@ -165,7 +166,7 @@ async fn page(
         local: !context.config.users.is_empty() || providers.is_empty(),
         providers: &providers,
     };
-    Ok(pages::login(status, &page, &pending.request.redirect_uri))
+    Ok(reply::retry_later(pages::login(status, &page, &pending.request.redirect_uri)))
 }
 
 // === impl Attempt ===

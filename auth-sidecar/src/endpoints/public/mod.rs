@@ -46,6 +46,8 @@ fn endpoints(context: &Context) -> Vec<(&'static str, MethodRouter<Arc<Context>>
     let userinfo = userinfo.layer(layers::cross_origin(&[Method::GET, Method::POST]));
     let mut endpoints = vec![
         ("/jwks", readable(get(metadata::jwks))),
+        // Where verifiers look that read no metadata.
+        ("/.well-known/jwks.json", readable(get(metadata::jwks))),
         ("/authorize", get(authorize::get).post(authorize::post)),
         (par::PATH, postable(post(par::post))),
         ("/login", get(login::get).post(login::post)),

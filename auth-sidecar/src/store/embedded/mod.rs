@@ -134,15 +134,12 @@ impl Backend for EmbeddedStore {
 
     async fn count(&self, key: &str, until: UnixTime, now: UnixTime) -> Result<u32, StoreError> {
         let key = key.to_owned();
-        self.write(move |tx| {
-            let (sum, until) = match tx.read::<u32>(&key, now)? {
-                Some((sum, end)) => (sum.saturating_add(1), end),
-                None => (1, until),
-            };
-            tx.write(&key, &sum, until)?;
-            Ok(sum)
-        })
-        .await
+        self.write(move |tx| tx.count(&key, until, now)).await
+    }
+
+    async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError> {
+        let key = key.to_owned();
+        self.write(move |tx| tx.uncount(&key, now)).await
     }
 
     async fn list_add(&self, list: &str, name: &str, until: UnixTime, _: UnixTime) -> Result<(), StoreError> {

@@ -205,6 +205,10 @@ impl Backend for RedisStore {
         self.run(&self.scripts.count, &[self.key(key)], &[&now, &until, &life]).await
     }
 
+    async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError> {
+        self.run(&self.scripts.uncount, &[self.key(key)], &[&now.0.to_string()]).await
+    }
+
     async fn list_add(
         &self,
         list: &str,
