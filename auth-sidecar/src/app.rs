@@ -72,7 +72,20 @@ pub struct Addresses {
 /// # Errors
 /// [`ServeError`]; nothing is left running then.
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, ServeError> {
-    let store: Arc<Store> = Arc::new(Store::open(&config.store, &clock)?);
+    let store = Store::open(&config.store, &clock)?;
+    start_with_store(config, clock, store).await
+}
+
+/// The same with a store that is open already.
+///
+/// # Errors
+/// [`ServeError`]; nothing is left running then.
+pub async fn start_with_store(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    store: Store,
+) -> Result<Running, ServeError> {
+    let store = Arc::new(store);
     let signing = &config.signing;
     let schedule = Schedule {
         held: signing.held(),

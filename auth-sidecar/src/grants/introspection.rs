@@ -98,6 +98,7 @@ pub(crate) async fn live_claims(
     if token.starts_with(Kind::ApiKey.prefix()) {
         return api_key::claims(context, token, now).await;
     }
+    context.keys.look_for_signer(token, &context.store, now).await?;
     let Some(claims) = context.keys.verify(token, context.config.issuer.as_str(), now) else {
         return Ok(None);
     };

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::device_flow::{decide, device_client, offer, poll};
+use crate::device_flow::{decide, device_client};
 use crate::once_only::{INVALID_GRANT, is_alive, outcome};
 use crate::revocation_feed::{feed, id};
 use crate::world::browser::{Browser, Form, Page};
 use crate::world::client::{Client, Tokens};
+use crate::world::device::{offer, poll};
 use crate::world::upstream::{Upstream, approval};
 use crate::world::{PASSWORD, RESOURCE, World, encode, form_headers};
 

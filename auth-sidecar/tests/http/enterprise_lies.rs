@@ -214,7 +214,7 @@ async fn an_assertion_works_once() {
 async fn of_twenty_at_once_one_wins() {
     let scene = Enterprise::start().await;
     let assertion = scene.assertion(|_| {});
-    let answers = crate::once_only::join_all((0..20).map(|_| scene.present(&assertion, &[]))).await;
+    let answers = crate::world::join_all((0..20).map(|_| scene.present(&assertion, &[]))).await;
     let (good, bad): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(status, _)| *status == 200);
     assert_eq!((good.len(), bad.len()), (1, 19));
     bad.iter().for_each(|answer| assert_refused(answer, "again"));

@@ -3,7 +3,6 @@
 use redis::Cmd;
 
 use super::super::transfer::{Item, Page};
-use super::calls::Ask;
 use super::{LIST, LOG, RedisStore, StoreError, revocation, wire};
 use crate::clock::UnixTime;
 
@@ -57,7 +56,7 @@ async fn of_key(store: &RedisStore, key: &str, now: UnixTime) -> Result<Vec<Item
 async fn listed(store: &RedisStore, key: &str, list: &str, now: UnixTime) -> Result<Vec<Item>, StoreError> {
     let mut range = Cmd::new();
     range.arg("ZRANGE").arg(key).arg(0).arg(-1).arg("WITHSCORES");
-    let names = store.calls.ask::<Vec<(String, f64)>>(&Ask::Command(range)).await?;
+    let names = store.calls.ask::<Vec<(String, f64)>>(&range).await?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -71,7 +70,7 @@ async fn listed(store: &RedisStore, key: &str, list: &str, now: UnixTime) -> Res
 async fn logged(store: &RedisStore, key: &str, now: UnixTime) -> Result<Vec<Item>, StoreError> {
     let mut range = Cmd::new();
     range.arg("ZRANGE").arg(key).arg(0).arg(-1);
-    let entries = store.calls.ask::<Vec<String>>(&Ask::Command(range)).await?;
+    let entries = store.calls.ask::<Vec<String>>(&range).await?;
     let entries = entries.iter().map(|entry| revocation(entry)).collect::<Result<Vec<_>, _>>()?;
     Ok(entries.into_iter().filter(|one| now < one.until).map(Item::Revocation).collect())
 }
@@ -79,10 +78,7 @@ async fn logged(store: &RedisStore, key: &str, now: UnixTime) -> Result<Vec<Item
 async fn value(store: &RedisStore, key: &str, name: &str, now: UnixTime) -> Result<Option<Item>, StoreError> {
     let mut get = Cmd::new();
     get.arg("GET").arg(key);
-    let Some(bytes) = store.calls.ask::<Option<Vec<u8>>>(&Ask::Command(get)).await? else { return Ok(None) };
-    if name == super::PING {
-        return Ok(None);
-    }
+    let Some(bytes) = store.calls.ask::<Option<Vec<u8>>>(&get).await? else { return Ok(None) };
     if let Some((sum, until)) = wire::counter(&bytes) {
         let counter = Item::Counter { key: name.to_owned(), sum, until };
         return Ok((now < until).then_some(counter));

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::browser::Browser;
+use super::browser::{Browser, Page};
 use super::{CONFIGURED_SECRET, RESOURCE, World, encode, form_headers, read};
 
 pub(crate) const REDIRECT: &str = "http://127.0.0.1:7777/cb";
@@ -180,6 +180,14 @@ impl Tokens {
     pub(crate) fn decoded(&self) -> (Value, Value) {
         decode(&self.access)
     }
+}
+
+/// The tokens for the code that a browser comes back with.
+pub(crate) async fn redeemed(world: &World, client: &Client, page: &Page) -> Tokens {
+    let code = page.param("code").unwrap_or_else(|| panic!("no code: {page:?}"));
+    let (status, body) = client.redeem(world, &code, &[]).await;
+    assert_eq!(status, 200, "{body}");
+    Tokens::of(body)
 }
 
 /// Header and claims of a JWT, unverified.
