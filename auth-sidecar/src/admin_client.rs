@@ -13,7 +13,8 @@ use crate::config::Config;
 use crate::secret::Opaque;
 
 const LONGEST: Duration = Duration::from_secs(30);
-const LARGEST_ANSWER: usize = 1 << 20;
+/// A page of an export is the largest.
+const LARGEST_ANSWER: usize = 64 << 20;
 
 /// Why there is no answer, and what to do about it.
 #[derive(Debug, thiserror::Error)]

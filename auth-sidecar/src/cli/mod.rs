@@ -1,6 +1,7 @@
 //! What can be done on the command line? One file for each group of commands; those that ask a running server do so over its
 //! admin listener, because the embedded store admits one process.
 
+mod api_keys;
 mod check;
 mod clients;
 mod healthcheck;
@@ -8,6 +9,7 @@ mod keys;
 mod output;
 mod secrets;
 mod serve;
+mod store;
 mod tokens;
 mod users;
 
@@ -48,6 +50,12 @@ enum Command {
     /// Single tokens of a running server.
     #[command(subcommand)]
     Token(tokens::TokenCommand),
+    /// The API keys of a running server.
+    #[command(subcommand)]
+    ApiKey(api_keys::ApiKeyCommand),
+    /// The store: a backup, a move to another one, another version.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Whether a running server is ready: exit code 0 or 1, for probes of containers.
     Healthcheck(healthcheck::Healthcheck),
     /// Read a password from standard input (one line) and print its Argon2id hash for `password_hash`.
@@ -90,6 +98,8 @@ pub(crate) fn run() -> Outcome {
         Command::Client(command) => clients::run(&command),
         Command::User(command) => users::run(&command),
         Command::Token(command) => tokens::run(&command),
+        Command::ApiKey(command) => api_keys::run(&command),
+        Command::Store(command) => store::run(&command),
         Command::Healthcheck(command) => healthcheck::run(&command),
         Command::HashPassword => secrets::hash_password(),
         Command::GenerateKey => secrets::generate_key(),

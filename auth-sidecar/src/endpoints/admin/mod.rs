@@ -7,6 +7,7 @@ mod clients;
 mod health;
 mod keys;
 mod request;
+mod store;
 mod tokens;
 mod users;
 
@@ -39,6 +40,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route("/v1/keys", get(keys::list))
         .route("/v1/keys/rotate", post(keys::rotate))
         .route("/v1/openapi.yaml", get(openapi))
+        .route("/v1/store/export", get(store::export))
         .route("/v1/tokens/inspect", post(tokens::inspect))
         .route("/v1/users/{sub}/grants", get(users::grants))
         .route("/v1/users/{sub}/reset-throttle", post(users::forgive))

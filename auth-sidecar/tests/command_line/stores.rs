@@ -1,0 +1,74 @@
+//! `store` and `api-key`.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{configure, run, serve_until_listening, terminate, text};
+
+/// The items of a file, in any order.
+fn sorted(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut lines: Vec<_> =
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap().to_string()).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_store_is_exported_while_it_runs_and_imported_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = configure(folder.path());
+    let config = path.to_str().unwrap();
+    let backup = folder.path().join("backup.jsonl");
+    let export =
+        |to: &Path| run(&["store", "export", "--config", config, "--output", to.to_str().unwrap()], "");
+    let mut served = serve_until_listening(folder.path(), &path);
+    let made = run(
+        &[
+            "api-key",
+            "create",
+            "--config",
+            config,
+            "--name",
+            "x",
+            "--service-account",
+            "robot",
+            "--resource",
+            "http://127.0.0.1:8080/mcp",
+            "--json",
+        ],
+        "",
+    );
+    assert!(made.status.success(), "{made:?}");
+    let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    let id = made["id"].as_str().unwrap();
+    let running = export(&backup);
+    assert!(running.status.success() && text(&running.stdout).contains(" items"), "{running:?}");
+    assert!(export(&backup).status.code() == Some(2), "a backup is never written over");
+    let import = |from: &str| run(&["store", "import", "--config", config, from], "");
+    assert!(text(&import(backup.to_str().unwrap()).stderr).contains("stop the server first"));
+    terminate(&mut served);
+    assert!(text(&import(backup.to_str().unwrap()).stderr).contains("not empty"));
+
+    // Elsewhere it is the same server: its keys, its API keys.
+    std::fs::remove_file(folder.path().join("run/auth.redb")).unwrap();
+    let broken = run(&["store", "import", "--config", config, "-"], "{\"record\":{}}\n");
+    assert!(text(&broken.stderr).contains("line 1"), "{broken:?}");
+    let imported = import(backup.to_str().unwrap());
+    assert!(imported.status.success(), "{imported:?}");
+    let again = folder.path().join("again.jsonl");
+    assert!(export(&again).status.success());
+    assert_eq!(sorted(&again), sorted(&backup));
+    let migrated = run(&["store", "migrate", "--config", config], "");
+    assert!(text(&migrated.stdout).contains("nothing is to be done"), "{migrated:?}");
+    std::fs::remove_file(folder.path().join("run/addresses.json")).unwrap();
+    let mut served = serve_until_listening(folder.path(), &path);
+    let listed = run(&["api-key", "list", "--config", config], "");
+    assert!(text(&listed.stdout).contains(id), "{listed:?}");
+    for (command, wanted) in [("rotate", "mk_"), ("revoke", "has ended")] {
+        let done = run(&["api-key", command, "--config", config, id], "");
+        assert!(text(&done.stdout).contains(wanted), "{command}: {done:?}");
+    }
+    terminate(&mut served);
+}
