@@ -7,6 +7,7 @@ mod cookies;
 mod dpop;
 mod form;
 pub(crate) mod internal;
+mod json;
 mod layers;
 mod media_type;
 pub(crate) mod metrics;

@@ -42,9 +42,12 @@ async fn answers_are_as_described() {
         assert_eq!((status, &inactive), (200, &json!({"active": false})));
         assert_matches(&document, schema(&document, "Inactive"), &inactive);
     }
-    for bad in
-        [json!({}), json!({"token": 1, "resource": "x"}), json!({"token": "x", "resource": "x", "more": 1})]
-    {
+    for bad in [
+        json!({}),
+        json!({"token": 1, "resource": "x"}),
+        json!({"token": "x", "resource": "x", "more": 1}),
+        json!(["x", "x"]),
+    ] {
         let (status, error) = ask(bad).await;
         assert_eq!(status, 400);
         assert_matches(&document, schema(&document, "Error"), &error);

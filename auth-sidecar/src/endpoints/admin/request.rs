@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::super::bearer::bearer;
-use super::super::{media_type, reply};
+use super::super::{json, media_type, reply};
 use crate::app::Context;
 use crate::error::Failure;
 use crate::grants::administration::Listing;
@@ -50,16 +50,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             return Err(refuse("the content type must be application/json".into()));
         }
         let body = Bytes::from_request(request, state).await.map_err(|error| reply::unreadable(&error))?;
-        let mut json = serde_json::Deserializer::from_slice(&body);
-        // The message of serde_json may quote a value, which may be a secret.
-        let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            refuse(format!(
-                "the body cannot be read at {}: unknown, missing or of another type",
-                error.path()
-            ))
-        })?;
-        json.end().map_err(|_| refuse("something follows the JSON of the body".into()))?;
-        Ok(Self(read))
+        json::object(&body).map(Self).map_err(refuse)
     }
 }
 

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::super::reply;
+use super::super::{json, reply};
 use crate::app::Context;
 use crate::error::Failure;
 use crate::grants::introspection;
@@ -31,7 +31,7 @@ pub(super) async fn post(
         Ok(body) => body,
         Err(error) => return reply::unreadable(&error),
     };
-    let Ok(question) = serde_json::from_slice::<Question>(&body) else {
+    let Ok(question) = json::object::<Question>(&body) else {
         return reply::oauth_error(&ErrorCode::InvalidRequest.because("the body must be {token, resource}"));
     };
     let now = context.clock.now();
