@@ -16,6 +16,7 @@ use crate::endpoints;
 use crate::error::ServeError;
 use crate::fetch::Fetcher;
 use crate::fetch::cache::Cache;
+use crate::grants::clients::KeptAlive;
 use crate::idp::IdentityProvider;
 use crate::idp::assertion_issuers::AssertionIssuers;
 use crate::idp::local::LocalUsers;
@@ -42,6 +43,7 @@ pub(crate) struct Context {
     pub(crate) fetcher: Fetcher,
     pub(crate) documents: Cache<Client>,
     pub(crate) client_keys: Cache<KeySet>,
+    pub(crate) kept_alive: KeptAlive,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
 }
@@ -100,6 +102,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Ser
         store,
         keys,
         accounts,
+        kept_alive: KeptAlive::default(),
         clock,
         metrics: Metrics::new(),
     });
