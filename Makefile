@@ -219,14 +219,15 @@ soak: setup filter native ## Ten minutes of mutated requests: Envoy lives, no VM
 	  $(CARGO) test --quiet $(NATIVE) --test e2e -- --ignored --nocapture the_gateway_bears_it_for_long
 
 .PHONY: fuzz
-fuzz: ## Fuzz the core (libFuzzer, stable toolchain, a C++ compiler): every target for a while
-#~ SECONDS=60         how long each
-	@filter/core/fuzz/run.sh $(or $(SECONDS),60)
+fuzz: ## Fuzz the core and the authorization server (libFuzzer, stable toolchain, a C++ compiler)
+#~ SECONDS=60         how long each target
+#~ TARGETS="dpop form" only these
+	@tests/fuzz.sh $(or $(SECONDS),60) $(TARGETS)
 
 .PHONY: fuzz-smoke
 fuzz-smoke:
 	$(call stage,fuzz targets (two seconds each))
-	@if command -v "$${CXX:-c++}" >/dev/null; then filter/core/fuzz/run.sh 2; else \
+	@if command -v "$${CXX:-c++}" >/dev/null; then tests/fuzz.sh 2; else \
 	  echo "   left out: no C++ compiler here, and libFuzzer needs one" >&2; fi
 
 .PHONY: deny
@@ -245,8 +246,8 @@ lint: ## Formatting, clippy (native and WebAssembly), shell scripts, reference c
 	$(CARGO) clippy --quiet $(NATIVE) --test e2e --test load -- -D warnings
 	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter -- -D warnings
 	$(call stage,shell scripts)
-	@for script in $(OBTAIN)/*.sh filter/core/fuzz/run.sh .ci/run; do bash -n "$$script"; done
-	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh filter/core/fuzz/run.sh .ci/run; fi
+	@for script in $(OBTAIN)/*.sh tests/fuzz.sh .ci/run; do bash -n "$$script"; done
+	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh tests/fuzz.sh .ci/run; fi
 
 .PHONY: fmt
 fmt: ## Format the code

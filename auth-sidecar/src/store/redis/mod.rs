@@ -8,7 +8,7 @@ mod calls;
 mod connection;
 mod scripts;
 mod server_time;
-mod wire;
+pub mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
