@@ -191,17 +191,24 @@ coverage: ## Line coverage of core and sidecar by their own tests: a table, and 
 	"$$tool" llvm-cov report
 
 .PHONY: bench
-bench: filter native-release ## What a call costs: Envoy's CPU with the filter and without, then micro-benches of the core
+bench: bench-auth filter native-release ## What a call costs with the filter and without, the server of tokens beside another, micro-benches
 #~ ROUNDS=7           how often each is measured; figures mean something on a quiet machine only
 	$(call stage,a call through Envoy)
 	@$(LOAD) cost $(or $(ROUNDS),7)
 	printf '\n\033[1m== %s\033[0m\n' "the core" >&2
 	$(CARGO) bench --quiet -p wicketgate-core --bench '*'
 
+.PHONY: bench-auth
+bench-auth: native-release ## The authorization server alone: refresh, registration, validation beside oidc-provider on like storage
+	$(call stage,the authorization server beside another one)
+	@$(OBTAIN)/node22.sh >/dev/null
+	tests/node/install.sh tests/load/peer
+	$(LOAD) authorization $(or $(ROUNDS),7)
+
 .PHONY: load
-load: filter native-release ## Do bounds hold under load? Buckets, streams, a million principals, bad tokens (half an hour)
+load: filter native-release ## Do bounds hold under load? Buckets, streams, a million principals, bad tokens, a million tokens (an hour)
 #~ SCALE=1            share of the full size
-#~ PART=buckets       only this one: buckets, streams, principals, bad tokens
+#~ PART=buckets       only this one: buckets, streams, principals, bad tokens, expired tokens
 	$(call stage,load)
 	@$(LOAD) load $(or $(SCALE),1) $(if $(PART),"$(PART)")
 
