@@ -3,6 +3,7 @@
 
 mod cycle;
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::redis::Redis;
 use crate::stage::DEADLINE;
 use crate::summary::Summary;
 
-const CLIENTS: usize = 64;
+const CLIENTS: u8 = 64;
 /// Each begins when all that the one before has left has expired.
 const GENERATIONS: usize = 5;
 /// Longer than anything of a generation lives, but for the client and the sign-in that they have in common.
@@ -67,7 +68,7 @@ async fn on_a_file(things: usize, summary: &mut Summary) {
     let clock = Arc::new(ManualClock::at(UnixTime(1_800_000_000)));
     let issuer = Issuer::start(&Storage::File, LONG_SESSION, clock.clone()).await;
     let file = issuer.prepared.folder.path().join("auth.redb");
-    let cycles = (things / ISSUED / GENERATIONS).max(CLIENTS);
+    let cycles = (things / ISSUED / GENERATIONS).max(CLIENTS.into());
     let cookies = issuer.sign_in().await;
     let (began, mut seen) = (Instant::now(), Vec::new());
     for generation in 1..=GENERATIONS {
@@ -107,7 +108,7 @@ async fn on_redis(redis: &Redis, things: usize, summary: &mut Summary) {
     let mut ask = |command: &mut ::redis::Cmd| command.query::<i64>(&mut connection).unwrap();
     let before = ask(&mut ::redis::cmd("DBSIZE"));
     let cookies = issuer.sign_in().await;
-    issuer.live(&cookies, (things / ISSUED).max(CLIENTS)).await;
+    issuer.live(&cookies, (things / ISSUED).max(CLIENTS.into())).await;
     summary.told("keys right after", ask(&mut ::redis::cmd("DBSIZE")));
     let lasting = "local n = 0 for _, key in ipairs(redis.call('KEYS', '*')) do \
                    if redis.call('PTTL', key) == -1 then n = n + 1 end end return n";
@@ -173,8 +174,8 @@ impl Issuer {
         let port = self.running.addresses.public.port();
         let mut tasks = JoinSet::new();
         for lane in 0..CLIENTS {
-            let cycle = Cycle::new(port, &self.client.client_id, cookies);
-            let own = (lane..cycles).step_by(CLIENTS).count();
+            let cycle = Cycle::new(Ipv4Addr::new(127, 0, 0, 2 + lane), port, &self.client.client_id, cookies);
+            let own = (usize::from(lane)..cycles).step_by(CLIENTS.into()).count();
             tasks.spawn(cycle.repeat(own));
         }
         tasks.join_all().await;

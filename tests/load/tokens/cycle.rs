@@ -1,12 +1,14 @@
 //! What does one client after the other leave behind? A registration, requests that nobody goes on with, and a grant with
 //! tokens that are used once.
 
+use std::net::Ipv4Addr;
+
 use serde_json::Value;
 use wicketgate_e2e::client::oauth::REDIRECT_URI;
 
 use crate::authorization::lane::post;
 use crate::authorization::servers::{ASKS, FORM, registration};
-use crate::wire::{HERE, Message, Wire, field_of};
+use crate::wire::{Message, Wire, field_of};
 
 /// What a cycle issues: a client, a pushed request, a waiting one, a device code, a code, three access and three refresh tokens.
 pub(super) const ISSUED: usize = 11;
@@ -18,6 +20,8 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// One connection, and who speaks over it.
 pub(super) struct Cycle {
+    /// Its own: device codes are limited by address.
+    from: Ipv4Addr,
     port: u16,
     client: String,
     cookies: String,
@@ -28,8 +32,8 @@ pub(super) struct Cycle {
 
 impl Cycle {
     /// A client that a user with these cookies has let in before.
-    pub(super) fn new(port: u16, client: &str, cookies: &str) -> Self {
-        Self { port, client: client.to_owned(), cookies: cookies.to_owned(), wire: None }
+    pub(super) fn new(from: Ipv4Addr, port: u16, client: &str, cookies: &str) -> Self {
+        Self { from, port, client: client.to_owned(), cookies: cookies.to_owned(), wire: None }
     }
 
     pub(super) async fn repeat(mut self, times: usize) {
@@ -80,7 +84,7 @@ impl Cycle {
 
     async fn ask(&mut self, request: &[u8], status: u16) -> Message {
         if self.wire.is_none() {
-            self.wire = Some(Wire::open(self.port, HERE).await);
+            self.wire = Some(Wire::open(self.port, self.from).await);
         }
         let wire = self.wire.as_mut().expect("opened");
         wire.send(request).await;
