@@ -197,17 +197,24 @@ coverage: ## Line coverage of core and sidecar by their own tests: a table, and 
 	"$$tool" llvm-cov report
 
 .PHONY: bench
-bench: filter native-release ## What a call costs: Envoy's CPU with the filter and without, then micro-benches of the core
+bench: bench-auth filter native-release ## What a call costs with the filter and without, the server of tokens beside another, micro-benches
 #~ ROUNDS=7           how often each is measured; figures mean something on a quiet machine only
 	$(call stage,a call through Envoy)
 	@$(LOAD) cost $(or $(ROUNDS),7)
 	printf '\n\033[1m== %s\033[0m\n' "the core" >&2
 	$(CARGO) bench --quiet -p wicketgate-core --bench '*'
 
+.PHONY: bench-auth
+bench-auth: native-release ## The authorization server alone: refresh, registration, validation beside oidc-provider on like storage
+	$(call stage,the authorization server beside another one)
+	@$(OBTAIN)/node22.sh >/dev/null
+	tests/node/install.sh tests/load/peer
+	$(LOAD) authorization $(or $(ROUNDS),7)
+
 .PHONY: load
-load: filter native-release ## Do bounds hold under load? Buckets, streams, a million principals, bad tokens (half an hour)
+load: filter native-release ## Do bounds hold under load? Buckets, streams, a million principals, bad tokens, a million tokens (an hour)
 #~ SCALE=1            share of the full size
-#~ PART=buckets       only this one: buckets, streams, principals, bad tokens
+#~ PART=buckets       only this one: buckets, streams, principals, bad tokens, expired tokens
 	$(call stage,load)
 	@$(LOAD) load $(or $(SCALE),1) $(if $(PART),"$(PART)")
 
@@ -225,14 +232,15 @@ soak: setup filter native ## Ten minutes of mutated requests: Envoy lives, no VM
 	  $(CARGO) test --quiet $(NATIVE) --test e2e -- --ignored --nocapture the_gateway_bears_it_for_long
 
 .PHONY: fuzz
-fuzz: ## Fuzz the core (libFuzzer, stable toolchain, a C++ compiler): every target for a while
-#~ SECONDS=60         how long each
-	@filter/core/fuzz/run.sh $(or $(SECONDS),60)
+fuzz: ## Fuzz the core and the authorization server (libFuzzer, stable toolchain, a C++ compiler)
+#~ SECONDS=60         how long each target
+#~ TARGETS="dpop form" only these
+	@tests/fuzz.sh $(or $(SECONDS),60) $(TARGETS)
 
 .PHONY: fuzz-smoke
 fuzz-smoke:
 	$(call stage,fuzz targets (two seconds each))
-	@if command -v "$${CXX:-c++}" >/dev/null; then filter/core/fuzz/run.sh 2; else \
+	@if command -v "$${CXX:-c++}" >/dev/null; then tests/fuzz.sh 2; else \
 	  echo "   left out: no C++ compiler here, and libFuzzer needs one" >&2; fi
 
 .PHONY: deny
@@ -251,8 +259,8 @@ lint: ## Formatting, clippy (native and WebAssembly), shell scripts, reference c
 	$(CARGO) clippy --quiet $(NATIVE) --test e2e --test load -- -D warnings
 	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter -- -D warnings
 	$(call stage,shell scripts)
-	@for script in $(OBTAIN)/*.sh filter/core/fuzz/run.sh .ci/run; do bash -n "$$script"; done
-	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh filter/core/fuzz/run.sh .ci/run; fi
+	@for script in $(OBTAIN)/*.sh tests/fuzz.sh .ci/run; do bash -n "$$script"; done
+	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh tests/fuzz.sh .ci/run; fi
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -10,12 +10,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixTime};
 use crate::config::{Config, StoreConfig};
 use crate::endpoints;
 use crate::error::ServeError;
 use crate::fetch::Fetcher;
 use crate::fetch::cache::Cache;
+use crate::grants::clients::KeptAlive;
 use crate::idp::IdentityProvider;
 use crate::idp::assertion_issuers::AssertionIssuers;
 use crate::idp::local::LocalUsers;
@@ -28,8 +29,11 @@ use crate::oauth::jwk::KeySet;
 use crate::server;
 use crate::store::Store;
 
-/// How often expired records are removed. They count as absent from the moment they expire; this only frees space.
+/// How often expired records are removed, by the server's clock. They count as absent from the moment they expire; this only frees
+/// space.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// How often that clock is looked at.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(1);
 
 /// What every request may use.
 pub(crate) struct Context {
@@ -42,6 +46,7 @@ pub(crate) struct Context {
     pub(crate) fetcher: Fetcher,
     pub(crate) documents: Cache<Client>,
     pub(crate) client_keys: Cache<KeySet>,
+    pub(crate) kept_alive: KeptAlive,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
 }
@@ -113,6 +118,7 @@ pub async fn start_with_store(
         store,
         keys,
         accounts,
+        kept_alive: KeptAlive::default(),
         clock,
         metrics: Metrics::new(),
     });
@@ -180,18 +186,33 @@ fn write_atomically(path: &Path, addresses: &Addresses) -> std::io::Result<()> {
 }
 
 async fn sweep(context: Arc<Context>, mut stopped: watch::Receiver<bool>) {
-    let mut tick = tokio::time::interval(SWEEP_EVERY);
+    let mut tick = tokio::time::interval(LOOK_AT_CLOCK);
+    let mut swept_at = None;
     loop {
         tokio::select! {
             _ = tick.tick() => {}
             _ = stopped.wait_for(|stop| *stop) => return,
         }
-        if let Err(error) = context.keys.keep_current(&context.store, context.clock.now()).await {
+        let now = context.clock.now();
+        // A clock that was set back is no reason to wait.
+        if swept_at.is_some_and(|last| last <= now && now.since(last) < SWEEP_EVERY) {
+            continue;
+        }
+        swept_at = Some(now);
+        if let Err(error) = context.keys.keep_current(&context.store, now).await {
             tracing::error!(event = "keys_not_refreshed", %error);
         }
-        match context.store.sweep(context.clock.now()).await {
+        remove_expired(&context, &stopped, now).await;
+    }
+}
+
+/// One bounded step after the other until nothing is left, however much has expired; the writes of others come in between.
+async fn remove_expired(context: &Context, stopped: &watch::Receiver<bool>, now: UnixTime) {
+    while !*stopped.borrow() {
+        match context.store.sweep(now).await {
+            Ok(0) => return,
             Ok(removed) => drop(context.metrics.swept.inc_by(removed as u64)),
-            Err(error) => tracing::error!(event = "sweep_failed", %error),
+            Err(error) => return tracing::error!(event = "sweep_failed", %error),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What does the product bear, and what does it cost? A program: `make load` asks for bounds, `make soak` for survival,
-//! `make bench` for the cost of a request.
+//! `make bench` for the cost of a request and for the authorization server beside another one.
 //!
 //! Bounds are demanded; times are only told, because they are the machine's.
 
@@ -11,6 +11,7 @@
     reason = "a test may fail that way"
 )]
 
+mod authorization;
 mod bad_tokens;
 mod buckets;
 mod cost;
@@ -18,9 +19,12 @@ mod issuer;
 mod principals;
 mod process;
 mod ready;
+#[path = "../../auth-sidecar/tests/redis/mod.rs"]
+mod redis;
 mod stage;
 mod streams;
 mod summary;
+mod tokens;
 mod upstream;
 mod wire;
 
@@ -29,7 +33,7 @@ use std::time::Duration;
 
 use summary::Summary;
 
-const USAGE: &str = "say: load [SCALE [PART]], or cost [ROUNDS [CASE]]";
+const USAGE: &str = "say: load [SCALE [PART]], cost [ROUNDS [CASE]], or authorization [ROUNDS]";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -54,6 +58,8 @@ async fn work(summary: &mut Summary) {
         ["cost"] => cost::run(7, "", summary).await,
         ["cost", rounds] => cost::run(rounds.parse().expect(USAGE), "", summary).await,
         ["cost", rounds, only] => cost::run(rounds.parse().expect(USAGE), only, summary).await,
+        ["authorization"] => authorization::run(7, summary).await,
+        ["authorization", rounds] => authorization::run(rounds.parse().expect(USAGE), summary).await,
         _ => panic!("{USAGE}"),
     }
 }
@@ -73,5 +79,8 @@ async fn load(scale: f64, part: &str, summary: &mut Summary) {
     }
     if "bad tokens".contains(part) {
         bad_tokens::run(Duration::from_secs_f64((30.0 * scale).max(2.0)), summary).await;
+    }
+    if "expired tokens".contains(part) {
+        tokens::run(share(1_000_000.0, 1000), summary).await;
     }
 }

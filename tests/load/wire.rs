@@ -20,6 +20,13 @@ pub(super) struct Wire {
     rest: Vec<u8>,
 }
 
+/// An answer as it came.
+pub(super) struct Message {
+    pub(super) answer: Answer,
+    pub(super) head: String,
+    pub(super) body: Vec<u8>,
+}
+
 /// What is kept of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -46,10 +53,16 @@ impl Wire {
 
     /// The next answer, read to its end; `None` when the peer hangs up before that.
     pub(super) async fn answer(&mut self) -> Option<Answer> {
+        self.message().await.map(|message| message.answer)
+    }
+
+    /// The same with all that it says.
+    pub(super) async fn message(&mut self) -> Option<Message> {
         loop {
-            if let Some((answer, used)) = whole(&self.rest) {
-                self.rest.drain(..used);
-                return Some(answer);
+            if let Some((answer, at, used)) = whole(&self.rest) {
+                let mut body: Vec<u8> = self.rest.drain(..used).collect();
+                let head: Vec<u8> = body.drain(..at).collect();
+                return Some(Message { answer, head: String::from_utf8_lossy(&head).into_owned(), body });
             }
             self.more().await?;
         }
@@ -92,20 +105,20 @@ impl Wire {
     }
 }
 
-/// The first answer in `bytes`, if it is there whole, and its length.
-fn whole(bytes: &[u8]) -> Option<(Answer, usize)> {
+/// The first answer in `bytes`, if it is there whole, where its body begins, and its length.
+fn whole(bytes: &[u8]) -> Option<(Answer, usize, usize)> {
     let end = find(bytes, b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
     let answer = read_head(&head);
     if let Some(length) = field(&head, "content-length") {
         let length = length.parse::<usize>().unwrap();
-        return (bytes.len() >= end + length).then_some((answer, end + length));
+        return (bytes.len() >= end + length).then_some((answer, end, end + length));
     }
     if field(&head, "transfer-encoding").is_none() {
-        return Some((answer, end));
+        return Some((answer, end, end));
     }
     let last = find(&bytes[end..], b"\r\n0\r\n\r\n")? + 7;
-    Some((answer, end + last))
+    Some((answer, end, end + last))
 }
 
 fn read_head(head: &str) -> Answer {
@@ -116,6 +129,12 @@ fn read_head(head: &str) -> Answer {
 
 fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+/// The first field of this name in a head as it came.
+pub(super) fn field_of<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+    fields.find(|(its, _)| its.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
 pub(super) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {

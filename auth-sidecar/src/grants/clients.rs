@@ -1,5 +1,8 @@
 //! Which client is this? One of the configured, one that registered itself, or one whose id is a URL.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use super::client_documents;
 use crate::app::Context;
 use crate::clock::UnixTime;
@@ -54,18 +57,50 @@ pub(crate) async fn known(context: &Context, id: &str, now: UnixTime) -> Result<
     }
 }
 
+/// Until when clients have been kept, as far as this process remembers: each refresh would else cost another look at the store.
+#[derive(Default)]
+pub(crate) struct KeptAlive(Mutex<HashMap<String, UnixTime>>);
+
+// === impl KeptAlive ===
+
+impl KeptAlive {
+    /// So many clients are remembered.
+    const MOST: usize = 10_000;
+
+    fn covers(&self, id: &str, until: UnixTime) -> bool {
+        self.lock().get(id).is_some_and(|end| *end >= until)
+    }
+
+    fn note(&self, id: &str, until: UnixTime) {
+        let mut ends = self.lock();
+        if ends.len() >= Self::MOST {
+            ends.clear();
+        }
+        ends.insert(id.to_owned(), until);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, UnixTime>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Notes that a client was used. Rounded up to whole days, so that a busy client costs one write a day. A failure is
 /// logged and no more: what the client asked for has been done.
 pub(crate) async fn keep_alive(context: &Context, id: &str, now: UnixTime) {
     const DAY: u64 = 24 * 60 * 60;
     let until = now.plus(context.config.lifetimes.used_client);
     let until = UnixTime(until.0.div_ceil(DAY).saturating_mul(DAY));
+    if context.kept_alive.covers(id, until) {
+        return;
+    }
     if metadata_document::is_url(id)
         && let Err(error) = client_documents::remember(context, id, until, now).await
     {
         tracing::error!(event = "client_not_remembered", client_id = id, %error);
+        return;
     }
-    if let Err(error) = context.store.extend_client(id, until, now).await {
-        tracing::error!(event = "client_not_extended", client_id = id, %error);
+    match context.store.extend_client(id, until, now).await {
+        Ok(()) => context.kept_alive.note(id, until),
+        Err(error) => tracing::error!(event = "client_not_extended", client_id = id, %error),
     }
 }

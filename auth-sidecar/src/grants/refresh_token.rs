@@ -13,24 +13,36 @@ use crate::oauth::scope::ScopeSet;
 use crate::sealing::SealingKey;
 use crate::secret::{Digest, Kind, Opaque, grant_id_of};
 use crate::store::grant::{Grant, Rotated, Rotation};
+use crate::store::{Seen, StoreError};
 
-/// Uses a refresh token (RFC 6749 section 6).
+/// The grant of a refresh token that is presented, whoever presents it.
+pub(crate) async fn presented(
+    context: &Context,
+    params: &Params,
+    now: UnixTime,
+) -> Result<Option<Seen<Grant>>, StoreError> {
+    let token = params.get("refresh_token");
+    match token.and_then(|token| grant_id_of(Kind::Refresh, token)) {
+        Some(id) => context.store.see_grant(id, now).await,
+        None => Ok(None),
+    }
+}
+
+/// Uses a refresh token (RFC 6749 section 6), whose grant was `seen`.
 pub(crate) async fn refresh(
     context: &Context,
     client: &Client,
     params: &Params,
+    seen: Option<Seen<Grant>>,
     jkt: Option<String>,
     now: UnixTime,
 ) -> Result<TokenResponse, Failure> {
     let presented = params.require("refresh_token")?;
     let digest = Digest::of(presented);
-    let grant = match grant_id_of(Kind::Refresh, presented) {
-        Some(id) => context.store.grant(id, now).await?,
-        None => None,
-    };
-    let grant = grant
-        .filter(|grant| grant.client_id == client.id && grant.knows_refresh(&digest) && grant.is_live())
-        .ok_or_else(refused)?;
+    let is_own =
+        |grant: &Grant| grant.client_id == client.id && grant.knows_refresh(&digest) && grant.is_live();
+    let seen = seen.filter(|seen| is_own(&seen.value)).ok_or_else(refused)?;
+    let grant = seen.value.clone();
     if !client.still_accepts(&grant.redirect_uri) {
         return Err(ErrorCode::InvalidGrant.because("the metadata of the client has changed since").into());
     }
@@ -49,7 +61,7 @@ pub(crate) async fn refresh(
     }
     // A confidential client proves who it is anyway, and may change its key (RFC 9449 section 5).
     let bind_to = jkt.clone().filter(|_| !client.is_confidential());
-    let successor = rotate(context, &grant, presented, bind_to, now).await?;
+    let successor = rotate(context, seen, presented, bind_to, now).await?;
     clients::keep_alive(context, &client.id, now).await;
     let beside = Beside { refresh_token: Some(successor), jkt, ..Beside::default() };
     access_token::issue(context, client, &grant, account, narrowing?, beside, now).await
@@ -58,38 +70,34 @@ pub(crate) async fn refresh(
 /// The one step that changes anything. Returns the refresh token to hand out.
 async fn rotate(
     context: &Context,
-    grant: &Grant,
+    seen: Seen<Grant>,
     presented: &str,
     refresh_jkt: Option<String>,
     now: UnixTime,
 ) -> Result<String, Failure> {
     let lifetimes = &context.config.lifetimes;
-    let successor = Opaque::for_grant(Kind::Refresh, &grant.id)?;
+    let (id, client_id) = (seen.value.id.clone(), seen.value.client_id.clone());
+    let successor = Opaque::for_grant(Kind::Refresh, &id)?;
     // Only who holds the presented token can derive the key: the store cannot give the successor away.
     let key = SealingKey::derived_from(presented);
     let rotation = Rotation {
         presented: Digest::of(presented),
         successor: successor.digest(),
-        sealed_successor: key.seal(&grant.id, successor.expose().as_bytes())?,
+        sealed_successor: key.seal(&id, successor.expose().as_bytes())?,
         refresh_idle: lifetimes.refresh_idle,
         grace: lifetimes.reuse_grace,
         refresh_jkt,
         access_token: lifetimes.access_token,
     };
-    match context.store.rotate(&grant.id, rotation, now).await? {
+    match context.store.rotate_seen(seen, rotation, now).await? {
         Rotated::Fresh => Ok(successor.expose().to_owned()),
         Rotated::Again(sealed) => {
-            let clear = key.open(&grant.id, &sealed)?;
+            let clear = key.open(&id, &sealed)?;
             Ok(String::from_utf8_lossy(&clear).into_owned())
         }
         Rotated::Reused => {
             context.metrics.refresh_replays.inc();
-            tracing::warn!(
-                event = "refresh_reused",
-                client_id = grant.client_id,
-                grant_id = grant.id,
-                "grant revoked"
-            );
+            tracing::warn!(event = "refresh_reused", client_id, grant_id = id, "grant revoked");
             Err(refused().into())
         }
         Rotated::Refused => Err(refused().into()),

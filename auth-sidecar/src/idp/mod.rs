@@ -2,6 +2,8 @@
 
 pub(crate) mod account_rules;
 pub(crate) mod assertion_issuers;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod github;
 mod id_token;
 pub(crate) mod identity_assertion;
@@ -10,7 +12,7 @@ pub mod local;
 mod oidc;
 pub mod password;
 mod published;
-mod strict_json;
+pub mod strict_json;
 pub mod throttle;
 pub(crate) mod upstream;
 

@@ -8,7 +8,8 @@ struct Strict(Value);
 struct StrictVisitor;
 
 /// The value of a text of JSON; none when it is none, or when an object in it names a member twice.
-pub(super) fn parse(text: &[u8]) -> Option<Value> {
+#[must_use]
+pub fn parse(text: &[u8]) -> Option<Value> {
     serde_json::from_slice(text).ok().map(|Strict(value)| value)
 }
 

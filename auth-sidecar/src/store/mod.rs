@@ -67,6 +67,13 @@ pub struct Store {
     schema: OnceCell<()>,
 }
 
+/// A record as it was read: who changes it at once need not read it again.
+pub struct Seen<T> {
+    /// What it says.
+    pub value: T,
+    row: Row,
+}
+
 /// What becomes of a record that was looked at, and the answer to who asked.
 enum Change<A> {
     /// It stays as it was.
@@ -128,6 +135,15 @@ impl Store {
         self.backend.get(key, now).await?.map(|row| parse(key, &row)).transpose()
     }
 
+    async fn see<T: DeserializeOwned>(
+        &self,
+        key: &str,
+        now: UnixTime,
+    ) -> Result<Option<Seen<T>>, StoreError> {
+        let row = self.backend.get(key, now).await?;
+        row.map(|row| Ok(Seen { value: parse(key, &row)?, row })).transpose()
+    }
+
     async fn put<T: Serialize + Sync>(
         &self,
         key: &str,
@@ -154,8 +170,27 @@ impl Store {
         T: Serialize + DeserializeOwned + Send + Sync,
         A: Send,
     {
+        self.change_seen(key, None, now, decide).await
+    }
+
+    /// The same with a record that may have been `seen` already: it is read anew only where somebody else was faster.
+    async fn change_seen<T, A>(
+        &self,
+        key: &str,
+        mut seen: Option<Row>,
+        now: UnixTime,
+        decide: impl Fn(&mut T, UnixTime) -> Change<A> + Send,
+    ) -> Result<Option<A>, StoreError>
+    where
+        T: Serialize + DeserializeOwned + Send + Sync,
+        A: Send,
+    {
         for _ in 0..MOST_TRIES {
-            let Some(row) = self.backend.get(key, now).await? else { return Ok(None) };
+            let row = match seen.take() {
+                Some(row) => Some(row),
+                None => self.backend.get(key, now).await?,
+            };
+            let Some(row) = row else { return Ok(None) };
             let mut value = parse::<T>(key, &row)?;
             let (answer, instead) = match decide(&mut value, row.until) {
                 Change::Leave(answer) => return Ok(Some(answer)),

@@ -140,3 +140,36 @@ async fn a_request_in_flight_is_finished_before_the_end() {
     let (answer, ()) = tokio::join!(finish, world.stop());
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
 }
+
+#[tokio::test]
+async fn all_that_has_expired_is_removed_however_much_it_is() {
+    const MANY: usize = 1_100;
+    let world =
+        World::start_with(|yaml| yaml.replace("open: true", "open: true, per_address_per_hour: 5000")).await;
+    if !world.store_path().exists() {
+        // Redis removes by itself.
+        return;
+    }
+    let body = r#"{"redirect_uris": ["https://client.example/cb"], "token_endpoint_auth_method": "none"}"#;
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..MANY {
+        let request = world.http.post(world.url("/register")).header("content-type", "application/json");
+        clients.spawn(request.body(body).send());
+    }
+    for registered in clients.join_all().await {
+        assert_eq!(registered.unwrap().status(), 201);
+    }
+    // No client lives so long that was never used.
+    world.advance(std::time::Duration::from_secs(48 * 60 * 60));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let text = world.http.get(format!("{}/metrics", world.metrics)).send().await.unwrap();
+        let text = text.text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("wicketgate_auth_swept_total ")).unwrap();
+        if line.parse::<usize>().unwrap() >= MANY {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "only {line} were removed");
+        tokio::task::yield_now().await;
+    }
+}

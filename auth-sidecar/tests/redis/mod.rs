@@ -1,10 +1,12 @@
 //! Real Redis servers on loopback, as many as a topology needs. They end with the value that holds them.
 #![allow(dead_code, reason = "not every suite needs every topology")]
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use redis::{Client, Commands as _};
@@ -280,8 +282,15 @@ impl Redis {
     }
 }
 
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+pub(crate) /// Never the same twice: the system gives a port again that nobody has bound yet.
+fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        if GIVEN.lock().unwrap().insert(port) {
+            return port;
+        }
+    }
 }
 
 /// Asks until it is so.

@@ -7,7 +7,7 @@
     reason = "reading a member of a JSON value gives null where there is none"
 )]
 
-mod browser;
+pub mod browser;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -69,7 +69,12 @@ pub(super) async fn authenticated_first(
 async fn issue(context: &Context, headers: &HeaderMap, params: &Params) -> Result<TokenResponse, Failure> {
     let now = context.clock.now();
     let grant_type = params.require("grant_type")?;
-    let client = authenticated(context, headers, params, now).await?;
+    let refreshes = grant_type == GrantType::RefreshToken.as_str();
+    let presented =
+        async { if refreshes { refresh_token::presented(context, params, now).await } else { Ok(None) } };
+    // Two looks at the store that do not need each other.
+    let (client, seen) = tokio::join!(authenticated(context, headers, params, now), presented);
+    let client = client?;
     let unsupported = || ErrorCode::UnsupportedGrantType.because("this grant_type is not supported");
     let mut offered = metadata::grant_types(&context.config);
     let grant_type = offered.find(|grant| grant.as_str() == grant_type).ok_or_else(unsupported)?;
@@ -83,7 +88,7 @@ async fn issue(context: &Context, headers: &HeaderMap, params: &Params) -> Resul
         GrantType::AuthorizationCode => {
             authorization_code::redeem(context, &client, params, jkt, now).await?
         }
-        GrantType::RefreshToken => refresh_token::refresh(context, &client, params, jkt, now).await?,
+        GrantType::RefreshToken => refresh_token::refresh(context, &client, params, seen?, jkt, now).await?,
         GrantType::ClientCredentials => client_credentials::issue(context, &client, params, jkt, now).await?,
         GrantType::DeviceCode => device_code::redeem(context, &client, params, jkt, now).await?,
         GrantType::JwtBearer => identity_assertion::issue(context, &client, params, jkt, now).await?,

@@ -1,9 +1,10 @@
 //! How does a grant change? By its own rules (`grant`), once; where that ends it, the log of revocations says so beforehand: a crash in
 //! between leaves a grant whose tokens are refused, never one that was revoked and works.
 
+use super::super::backend::Row;
 use super::super::feed::Revocation;
 use super::super::grant::{Grant, OpaqueToken, Redeemed, Redemption, Rotated, Rotation};
-use super::super::{Change, Store, StoreError, written};
+use super::super::{Change, Seen, Store, StoreError, written};
 use crate::clock::UnixTime;
 
 // === impl Store ===
@@ -30,12 +31,20 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn grant(&self, id: &str, now: UnixTime) -> Result<Option<Grant>, StoreError> {
-        let Some(mut grant) = self.get::<Grant>(&key(id), now).await? else { return Ok(None) };
-        let withdrawn = self.withdrawn(&grant.subject, &grant.client_id, now).await?;
-        if grant.created_at < withdrawn.grants_before {
-            grant.revoke(now);
+        Ok(self.see_grant(id, now).await?.map(|seen| seen.value))
+    }
+
+    /// Reads a grant that may be changed next. One that was withdrawn with all of its user's or its client's reads as revoked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn see_grant(&self, id: &str, now: UnixTime) -> Result<Option<Seen<Grant>>, StoreError> {
+        let Some(mut seen) = self.see::<Grant>(&key(id), now).await? else { return Ok(None) };
+        let withdrawn = self.withdrawn(&seen.value.subject, &seen.value.client_id, now).await?;
+        if seen.value.created_at < withdrawn.grants_before {
+            seen.value.revoke(now);
         }
-        Ok(Some(grant))
+        Ok(Some(seen))
     }
 
     /// Redeems a code, once: see [`Grant::redeem`]. Who calls this has read the grant and found it live.
@@ -60,12 +69,29 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn rotate(&self, id: &str, rotation: Rotation, now: UnixTime) -> Result<Rotated, StoreError> {
+        match self.see_grant(id, now).await? {
+            Some(seen) => self.rotate_seen(seen, rotation, now).await,
+            None => Ok(Rotated::Refused),
+        }
+    }
+
+    /// The same with a grant that was read before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn rotate_seen(
+        &self,
+        seen: Seen<Grant>,
+        rotation: Rotation,
+        now: UnixTime,
+    ) -> Result<Rotated, StoreError> {
         let rotate = |grant: &mut Grant| match grant.rotate(&rotation, now) {
             Rotated::Refused => Change::Leave(Rotated::Refused),
             // Also what was rotated before: that write was perhaps answered by nobody, and is not yet where it must be.
             answer => Change::Keep(answer, grant.expires_at),
         };
-        Ok(self.change_grant(id, now, rotate).await?.unwrap_or(Rotated::Refused))
+        let rotated = self.change_grant_seen(&seen.value.id, Some(seen.row), now, rotate).await?;
+        Ok(rotated.unwrap_or(Rotated::Refused))
     }
 
     /// Remembers an opaque access token with its grant: see [`Grant::add_opaque_token`]. Unknown ids are no error.
@@ -97,17 +123,27 @@ impl Store {
         self.change_grant(id, now, revoke).await.map(drop)
     }
 
-    /// Changes a grant. What would end it is told to the log first, and then done.
     async fn change_grant<A: Send>(
         &self,
         id: &str,
         now: UnixTime,
         decide: impl Fn(&mut Grant) -> Change<A> + Send + Sync,
     ) -> Result<Option<A>, StoreError> {
+        self.change_grant_seen(id, None, now, decide).await
+    }
+
+    /// Changes a grant. What would end it is told to the log first, and then done.
+    async fn change_grant_seen<A: Send>(
+        &self,
+        id: &str,
+        mut seen: Option<Row>,
+        now: UnixTime,
+        decide: impl Fn(&mut Grant) -> Change<A> + Send + Sync,
+    ) -> Result<Option<A>, StoreError> {
         let mut is_announced = false;
         loop {
             let outcome = self
-                .change(&key(id), now, |grant: &mut Grant, _| {
+                .change_seen(&key(id), seen.take(), now, |grant: &mut Grant, _| {
                     let was_live = grant.is_live();
                     let change = decide(grant);
                     match was_live && !grant.is_live() && !is_announced {

@@ -10,7 +10,7 @@ mod connection;
 mod dump;
 mod scripts;
 mod server_time;
-mod wire;
+pub mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

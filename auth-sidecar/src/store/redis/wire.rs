@@ -10,12 +10,13 @@ use crate::secret::random_text;
 const ID: usize = 12;
 
 /// A fresh id of a write.
-pub(super) fn write_id() -> Result<String, StoreError> {
+pub(crate) fn write_id() -> Result<String, StoreError> {
     random_text::<ID>().map_err(|error| StoreError::Backend(error.to_string()))
 }
 
 /// A record as it is written.
-pub(super) fn record(id: &str, json: &[u8], until: UnixTime) -> Vec<u8> {
+#[must_use]
+pub fn record(id: &str, json: &[u8], until: UnixTime) -> Vec<u8> {
     [format!("{id} {}\n", until.0).as_bytes(), json].concat()
 }
 
@@ -35,7 +36,10 @@ pub(super) fn is_of(bytes: &[u8], id: &str) -> bool {
 }
 
 /// A record as it was read; `None` where it has ended.
-pub(super) fn row(bytes: &[u8], now: UnixTime) -> Result<Option<Row>, StoreError> {
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for what this server did not write.
+pub fn row(bytes: &[u8], now: UnixTime) -> Result<Option<Row>, StoreError> {
     let corrupt = || StoreError::Corrupt("not written by this server".into());
     let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(corrupt)?;
     let (head, json) = bytes.split_at_checked(end).ok_or_else(corrupt)?;

@@ -113,7 +113,9 @@ impl Browser {
         Ok((target, answer))
     }
 
-    fn cookie_header(&self) -> Option<String> {
+    /// What it sends as `Cookie`, once it has any.
+    #[must_use]
+    pub fn cookie_header(&self) -> Option<String> {
         let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         if pairs.is_empty() { None } else { Some(pairs.join("; ")) }
     }
