@@ -18,6 +18,7 @@ use crate::fetch::Fetcher;
 use crate::fetch::cache::Cache;
 use crate::idp::IdentityProvider;
 use crate::idp::assertion_issuers::AssertionIssuers;
+use crate::idp::external_issuers::ExternalIssuers;
 use crate::idp::local::LocalUsers;
 use crate::idp::upstream::Providers;
 use crate::keys::lifecycle::Schedule;
@@ -39,6 +40,7 @@ pub(crate) struct Context {
     pub(crate) accounts: Box<dyn IdentityProvider>,
     pub(crate) providers: Providers,
     pub(crate) assertion_issuers: AssertionIssuers,
+    pub(crate) external_issuers: ExternalIssuers,
     pub(crate) fetcher: Fetcher,
     pub(crate) documents: Cache<Client>,
     pub(crate) client_keys: Cache<KeySet>,
@@ -93,6 +95,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Ser
     let context = Arc::new(Context {
         providers: Providers::new(&config),
         assertion_issuers: AssertionIssuers::new(&config),
+        external_issuers: ExternalIssuers::new(&config),
         fetcher: Fetcher::new(&config.fetch),
         documents: Cache::new(),
         client_keys: Cache::new(),

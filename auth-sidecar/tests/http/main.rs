@@ -19,6 +19,8 @@ mod device_flow;
 mod dpop;
 mod enterprise_authorization;
 mod enterprise_lies;
+mod external_issuers;
+mod external_shapes;
 mod github_login;
 mod introspection;
 mod keys;
