@@ -24,6 +24,7 @@ mod external_shapes;
 mod github_login;
 mod introspection;
 mod keys;
+mod known_clients;
 mod logs;
 mod metadata_documents;
 mod metadata_golden;
