@@ -6,6 +6,7 @@ use super::{api_key, clients, opaque_token};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
+use crate::metrics::Outcome;
 use crate::oauth::claims::{AccessClaims, Confirmation};
 use crate::oauth::client::Client;
 use crate::secret::{Digest, Kind, grant_id_of};
@@ -84,10 +85,15 @@ pub(crate) async fn live_for_resource(
     now: UnixTime,
 ) -> Result<Option<AccessClaims>, Failure> {
     if let Some(issuer) = context.external_issuers.of(token) {
-        return match context.config.resources.exactly(resource) {
-            Some(resource) => issuer.claims(token, resource, now).await,
-            None => Ok(None),
+        let Some(resource) = context.config.resources.exactly(resource) else { return Ok(None) };
+        let claims = issuer.claims(token, resource, now).await;
+        let outcome = match &claims {
+            Ok(Some(_)) => "active",
+            Ok(None) => "inactive",
+            Err(_) => "unavailable",
         };
+        context.metrics.external_tokens.get_or_create(&Outcome { outcome }).inc();
+        return claims;
     }
     let claims = live_claims(context, token, now).await?;
     Ok(claims.filter(|claims| claims.aud.contains(resource)))

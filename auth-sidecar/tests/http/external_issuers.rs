@@ -189,6 +189,12 @@ async fn an_issuer_that_does_not_answer_is_no_verdict() {
     }
     scene.upstream.set(|mock| mock.instead.clear());
     assert!(scene.is_active(&token).await);
+    let metrics = scene.world.http.get(format!("{}/metrics", scene.world.metrics)).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for (outcome, times) in [("unavailable", 5), ("active", 1)] {
+        let line = format!("wicketgate_auth_external_tokens_total{{outcome=\"{outcome}\"}} {times}");
+        assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
     let of_document = Scene::of_keys("").await;
     of_document.answers("/.well-known/openid-configuration", 200, "{\"issuer\": \"https://idp.example\"}");
     assert_gone(of_document.validated(&of_document.token(|_| {})).await, "somebody else's document");
@@ -202,9 +208,8 @@ async fn its_keys_are_told_to_gateways_and_outlive_its_absence() {
     let (status, keys) = scene.keys("x").await;
     let key = keys["keys"][0].as_object().unwrap();
     assert_eq!((status, &key["kid"], key.get("x5c")), (200, &json!("k1"), None), "{keys}");
-    for unknown in ["asked", "y"] {
-        assert_eq!(scene.keys(unknown).await.0, 404, "{unknown}");
-    }
+    assert_eq!(scene.keys("asked").await, (200, json!({"keys": []})), "nothing that it signs counts unasked");
+    assert_eq!(scene.keys("y").await.0, 404);
     scene.answers("/jwks", 503, "{}");
     scene.world.advance(Duration::from_secs(86_399));
     assert_eq!(scene.keys("x").await, (200, keys), "what was good stands in");
