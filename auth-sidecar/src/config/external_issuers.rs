@@ -88,13 +88,6 @@ pub enum TokenType {
     Plain,
 }
 
-/// What else is configured.
-pub(super) struct Known<'a> {
-    pub(super) issuer: &'a str,
-    pub(super) users: &'a [User],
-    pub(super) resources: &'a Resources,
-}
-
 /// Mirrors the document.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -131,12 +124,14 @@ struct RawIntrospection {
 
 pub(super) fn compile(
     raw: Vec<RawExternalIssuer>,
-    known: &Known<'_>,
+    ours: &str,
+    users: &[User],
+    resources: &Resources,
 ) -> Result<Vec<ExternalIssuer>, ConfigError> {
     let mut compiled: Vec<ExternalIssuer> = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let path = format!("external_issuers[{index}]");
-        let one = compile_one(raw, known, &path)?;
+        let one = compile_one(raw, ours, resources, &path)?;
         if compiled.iter().any(|other| other.id == one.id) {
             return Err(ConfigError::new(format!("{path}.id"), "is listed twice"));
         }
@@ -147,21 +142,27 @@ pub(super) fn compile(
     }
     match compiled.is_empty() {
         true => Ok(compiled),
-        false => identity_providers::nobody_is_two(known.users, "external_issuers").map(|()| compiled),
+        false => identity_providers::nobody_is_two(users, "external_issuers").map(|()| compiled),
     }
 }
 
-fn compile_one(raw: RawExternalIssuer, known: &Known<'_>, path: &str) -> Result<ExternalIssuer, ConfigError> {
+fn compile_one(
+    raw: RawExternalIssuer,
+    ours: &str,
+    resources: &Resources,
+    path: &str,
+) -> Result<ExternalIssuer, ConfigError> {
     let at = |key: &str, why: &str| ConfigError::new(format!("{path}.{key}"), why);
     identity_providers::admit_id(&raw.id).map_err(|why| at("id", why))?;
     identity_providers::admit(&raw.issuer).map_err(|why| at("issuer", why))?;
-    if raw.issuer == known.issuer {
+    if raw.issuer == ours {
         return Err(at("issuer", "is ours"));
     }
-    if raw.audiences.is_empty() || raw.audiences.values().any(|values| values.iter().all(String::is_empty)) {
+    let says_nothing = |values: &Vec<String>| values.is_empty() || values.iter().any(String::is_empty);
+    if raw.audiences.is_empty() || raw.audiences.values().any(says_nothing) {
         return Err(at("audiences", "must name, for each resource server, what `aud` means it"));
     }
-    if let Some(url) = raw.audiences.keys().find(|url| known.resources.exactly(url).is_none()) {
+    if let Some(url) = raw.audiences.keys().find(|url| resources.exactly(url).is_none()) {
         return Err(at(&format!("audiences.{url}"), "is not among `resources`"));
     }
     let check = check(raw.introspection, raw.jwks_uri, raw.signing_algs, raw.token_type, path)?;

@@ -175,8 +175,8 @@ impl Config {
             resources: &resources,
         };
         let identity_assertions = identity_assertions::compile(raw.identity_assertions, &known)?;
-        let known = external_issuers::Known { issuer: issuer.as_str(), users: &users, resources: &resources };
-        let external_issuers = external_issuers::compile(raw.external_issuers, &known)?;
+        let external_issuers =
+            external_issuers::compile(raw.external_issuers, issuer.as_str(), &users, &resources)?;
         Ok(Self {
             issuer,
             listen: raw.listen.compile(),

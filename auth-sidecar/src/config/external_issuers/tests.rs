@@ -40,7 +40,7 @@ fn every_mistake_is_refused_with_its_place() {
             "external_issuers[0].audiences",
         ),
         (KEYS, "[api]", "[]", "external_issuers[0].audiences: must name"),
-        (KEYS, "[api]", "['']", "external_issuers[0].audiences: must name"),
+        (KEYS, "[api]", "[api, '']", "external_issuers[0].audiences: must name"),
         (
             KEYS,
             "8080/mcp",
