@@ -19,6 +19,7 @@ use crate::fetch::cache::Cache;
 use crate::grants::clients::KeptAlive;
 use crate::idp::IdentityProvider;
 use crate::idp::assertion_issuers::AssertionIssuers;
+use crate::idp::external_issuers::ExternalIssuers;
 use crate::idp::local::LocalUsers;
 use crate::idp::upstream::Providers;
 use crate::keys::lifecycle::Schedule;
@@ -43,6 +44,7 @@ pub(crate) struct Context {
     pub(crate) accounts: Box<dyn IdentityProvider>,
     pub(crate) providers: Providers,
     pub(crate) assertion_issuers: AssertionIssuers,
+    pub(crate) external_issuers: ExternalIssuers,
     pub(crate) fetcher: Fetcher,
     pub(crate) documents: Cache<Client>,
     pub(crate) client_keys: Cache<KeySet>,
@@ -111,6 +113,7 @@ pub async fn start_with_store(
     let context = Arc::new(Context {
         providers: Providers::new(&config),
         assertion_issuers: AssertionIssuers::new(&config),
+        external_issuers: ExternalIssuers::new(&config),
         fetcher: Fetcher::new(&config.fetch),
         documents: Cache::new(),
         client_keys: Cache::new(),

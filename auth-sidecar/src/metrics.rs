@@ -31,6 +31,7 @@ pub(crate) struct Metrics {
     pub(crate) requests: Family<RequestLabels, Counter>,
     pub(crate) tokens_issued: Family<GrantLabel, Counter>,
     pub(crate) logins: Family<Outcome, Counter>,
+    pub(crate) external_tokens: Family<Outcome, Counter>,
     pub(crate) clients_registered: Counter,
     pub(crate) grants_revoked: Counter,
     pub(crate) code_replays: Counter,
@@ -48,6 +49,7 @@ impl Metrics {
             requests: Family::default(),
             tokens_issued: Family::default(),
             logins: Family::default(),
+            external_tokens: Family::default(),
             clients_registered: Counter::default(),
             grants_revoked: Counter::default(),
             code_replays: Counter::default(),
@@ -59,6 +61,11 @@ impl Metrics {
         registry.register("requests", "Requests answered", metrics.requests.clone());
         registry.register("tokens_issued", "Access tokens issued", metrics.tokens_issued.clone());
         registry.register("logins", "Sign-ins tried", metrics.logins.clone());
+        registry.register(
+            "external_tokens",
+            "Questions about tokens of other issuers",
+            metrics.external_tokens.clone(),
+        );
         registry.register(
             "clients_registered",
             "Clients that registered themselves",

@@ -46,6 +46,17 @@ pub struct Opaque(String);
 // === impl Kind ===
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Code,
+        Self::Refresh,
+        Self::Access,
+        Self::Device,
+        Self::ClientSecret,
+        Self::ApiKey,
+        Self::Registration,
+    ];
+
     /// The prefix that marks this kind.
     #[must_use]
     pub fn prefix(self) -> &'static str {

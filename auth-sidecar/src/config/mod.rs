@@ -7,6 +7,7 @@ mod admin;
 mod clients;
 mod duration;
 mod error;
+mod external_issuers;
 mod fetch;
 mod identity_assertions;
 mod identity_providers;
@@ -29,6 +30,7 @@ use serde::Deserialize;
 pub use self::admin::AdminPolicy;
 pub(crate) use self::clients::admit as admit_client;
 pub use self::error::ConfigError;
+pub use self::external_issuers::{Check, ExternalIssuer, Introspection, TokenType};
 pub use self::fetch::{CimdPolicy, FetchPolicy};
 pub use self::identity_assertions::AssertionIssuer;
 pub use self::identity_providers::{
@@ -89,6 +91,8 @@ pub struct Config {
     pub identity_providers: Vec<UpstreamConfig>,
     /// Whose identity assertions count.
     pub identity_assertions: Vec<AssertionIssuer>,
+    /// Whose access tokens count besides ours.
+    pub external_issuers: Vec<ExternalIssuer>,
     /// Clients registered in advance.
     pub clients: Vec<Client>,
     /// Who may exchange tokens, and for what.
@@ -131,6 +135,8 @@ struct RawConfig {
     identity_providers: Vec<identity_providers::RawProvider>,
     #[serde(default)]
     identity_assertions: Vec<identity_assertions::RawIssuer>,
+    #[serde(default)]
+    external_issuers: Vec<external_issuers::RawExternalIssuer>,
     #[serde(default)]
     clients: Vec<clients::RawClient>,
     #[serde(default)]
@@ -176,6 +182,8 @@ impl Config {
             resources: &resources,
         };
         let identity_assertions = identity_assertions::compile(raw.identity_assertions, &known)?;
+        let external_issuers =
+            external_issuers::compile(raw.external_issuers, issuer.as_str(), &users, &resources)?;
         let listen = raw.listen.compile();
         Ok(Self {
             issuer,
@@ -196,6 +204,7 @@ impl Config {
             exchanges: token_exchange::compile(raw.token_exchange, &clients, &resources)?,
             identity_providers,
             identity_assertions,
+            external_issuers,
             users,
             clients,
             signing,

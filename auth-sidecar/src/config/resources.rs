@@ -58,11 +58,15 @@ impl Resource {
 
 impl Resources {
     /// The resource that `indicator` names (RFC 8707 section 2), compared as URLs: MCP clients may write scheme and
-    /// host in upper case.
+    /// host in upper case. Some add a slash at the end or take one away; where no resource has just this URL, that is borne.
     #[must_use]
     pub fn named(&self, indicator: &str) -> Option<&Resource> {
         let asked = Url::parse(indicator).ok().filter(|url| url.fragment().is_none())?;
-        self.0.iter().find(|resource| resource.parsed == asked)
+        let exact = self.0.iter().find(|resource| resource.parsed == asked);
+        exact.or_else(|| {
+            let asked = without_last_slash(&asked);
+            self.0.iter().find(|resource| without_last_slash(&resource.parsed) == asked)
+        })
     }
 
     /// The resource with exactly this identifier.
@@ -105,6 +109,13 @@ impl Resources {
     pub fn all_scopes(&self) -> ScopeSet {
         self.0.iter().flat_map(|resource| resource.scopes.iter()).collect()
     }
+}
+
+fn without_last_slash(url: &Url) -> Url {
+    let mut url = url.clone();
+    let path = url.path().strip_suffix('/').map(ToOwned::to_owned);
+    path.into_iter().for_each(|path| url.set_path(&path));
+    url
 }
 
 pub(super) fn compile(raw: Vec<RawResource>) -> Result<Resources, ConfigError> {

@@ -5,7 +5,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::error::Failure;
 use crate::oauth::error::{ErrorCode, OAuthError};
@@ -37,8 +37,7 @@ pub(super) fn oauth_error(error: &OAuthError) -> Response {
         ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     };
-    let body = json!({"error": error.code.as_str(), "error_description": error.description});
-    let mut response = fresh_json(status, &body);
+    let mut response = fresh_json(status, &error_members(error));
     let challenge = match error.code {
         ErrorCode::InvalidClient => "Basic realm=\"wicketgate\"",
         ErrorCode::InvalidToken => "Bearer realm=\"wicketgate\", error=\"invalid_token\"",
@@ -46,6 +45,12 @@ pub(super) fn oauth_error(error: &OAuthError) -> Response {
     };
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     response
+}
+
+/// The body of a refusal.
+pub(super) fn error_members(error: &OAuthError) -> Map<String, Value> {
+    let members = [("error", error.code.as_str()), ("error_description", error.description.as_ref())];
+    members.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect()
 }
 
 /// A bearer token is due and there is none: the challenge then names no error (RFC 6750 section 3.1).

@@ -7,6 +7,7 @@
 mod address;
 pub(crate) mod cache;
 pub(crate) mod provider;
+pub(crate) mod turns;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};

@@ -5,6 +5,8 @@ use serde::Serialize;
 use super::{api_key, clients, opaque_token};
 use crate::app::Context;
 use crate::clock::UnixTime;
+use crate::error::Failure;
+use crate::metrics::Outcome;
 use crate::oauth::claims::{AccessClaims, Confirmation};
 use crate::oauth::client::Client;
 use crate::secret::{Digest, Kind, grant_id_of};
@@ -71,17 +73,28 @@ pub(crate) async fn for_resource(
     token: &str,
     resource: &str,
     now: UnixTime,
-) -> Result<Introspection, StoreError> {
+) -> Result<Introspection, Failure> {
     live_for_resource(context, token, resource, now).await.map(access_token)
 }
 
-/// The same, for whoever needs the claims.
+/// The same, for whoever needs the claims. The one place where tokens of other issuers count.
 pub(crate) async fn live_for_resource(
     context: &Context,
     token: &str,
     resource: &str,
     now: UnixTime,
-) -> Result<Option<AccessClaims>, StoreError> {
+) -> Result<Option<AccessClaims>, Failure> {
+    if let Some(issuer) = context.external_issuers.of(token) {
+        let Some(resource) = context.config.resources.exactly(resource) else { return Ok(None) };
+        let claims = issuer.claims(token, resource, now).await;
+        let outcome = match &claims {
+            Ok(Some(_)) => "active",
+            Ok(None) => "inactive",
+            Err(_) => "unavailable",
+        };
+        context.metrics.external_tokens.get_or_create(&Outcome { outcome }).inc();
+        return claims;
+    }
     let claims = live_claims(context, token, now).await?;
     Ok(claims.filter(|claims| claims.aud.contains(resource)))
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::Account;
 use super::upstream::Identity;
 use crate::config::{Claim, Mapping, Rules};
+use crate::oauth::scope::ScopeSet;
 
 /// Tokens must fit into headers.
 const MOST_VALUES: usize = 100;
@@ -51,8 +52,8 @@ fn is_allowed(rules: &Rules, identity: &Identity, whole: &Value) -> Result<bool,
     if allow.everyone || allow.subjects.contains(&identity.subject) {
         return Ok(true);
     }
-    for (claim, wanted) in &allow.claims {
-        if texts(claim, whole)?.iter().any(|value| wanted.iter().any(|one| one == value)) {
+    for condition in &allow.claims {
+        if holds(condition, whole)? {
             return Ok(true);
         }
     }
@@ -61,18 +62,56 @@ fn is_allowed(rules: &Rules, identity: &Identity, whole: &Value) -> Result<bool,
 
 /// Entra leaves groups out of the token when there are many, and says so: that is not the same as having none.
 fn judge_overage(rules: &Rules, claims: &Map<String, Value>) -> Result<(), NoAccount> {
-    let Some(elsewhere) = claims.get("_claim_names") else { return Ok(()) };
+    let elsewhere = match claims.get("_claim_names") {
+        None => None,
+        Some(Value::Object(names)) => Some(names),
+        Some(_) => return Err(NoAccount::Unreadable("_claim_names is no object")),
+    };
+    let groups_left_out = claims.get("hasgroups").is_some_and(|says| says != &Value::Bool(false));
+    let is_left_out = |name: &str| {
+        elsewhere.is_some_and(|names| names.contains_key(name)) || groups_left_out && name == "groups"
+    };
     let mut read = rules.mapped().chain(rules.allow.claims.iter().map(|(claim, _)| claim));
-    match read.any(|claim| elsewhere.get(claim.first()).is_some()) {
+    match read.any(|claim| is_left_out(&claim.first())) {
         true => Err(NoAccount::Unreadable("a claim is too long for the token (groups overage)")),
         false => Ok(()),
     }
 }
 
+/// Whether all of these conditions hold.
+pub(crate) fn hold(conditions: &[(Claim, Vec<String>)], whole: &Value) -> Result<bool, NoAccount> {
+    for condition in conditions {
+        if !holds(condition, whole)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Scopes: a text with spaces between them (RFC 6749 section 3.3), or a list.
+pub(crate) fn scope(mapping: &Mapping, whole: &Value) -> Result<ScopeSet, NoAccount> {
+    let texts = texts(&mapping.from, whole)?;
+    let is_text = whole.pointer(mapping.from.pointer()).is_some_and(Value::is_string);
+    let tokens = texts.into_iter().flat_map(|text| match is_text {
+        true => text.split(' ').filter(|token| !token.is_empty()).collect(),
+        false => vec![text],
+    });
+    let named = named(mapping, tokens)?;
+    ScopeSet::from_list(&named)
+        .map_err(|_| NoAccount::Unreadable("a scope has a character that none may have"))
+}
+
 fn mapped(mapping: Option<&Mapping>, whole: &Value) -> Result<Vec<String>, NoAccount> {
-    let Some(mapping) = mapping else { return Ok(Vec::new()) };
+    match mapping {
+        Some(mapping) => named(mapping, texts(&mapping.from, whole)?.into_iter()),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// What we call these values.
+fn named<'v>(mapping: &Mapping, values: impl Iterator<Item = &'v str>) -> Result<Vec<String>, NoAccount> {
     let mut names = Vec::new();
-    for value in texts(&mapping.from, whole)? {
+    for value in values {
         let name = match mapping.names.is_empty() {
             true => Some(value),
             false => mapping.names.get(value).map(String::as_str),
@@ -89,6 +128,11 @@ fn mapped(mapping: Option<&Mapping>, whole: &Value) -> Result<Vec<String>, NoAcc
         }
     }
     Ok(names)
+}
+
+/// Whether the claim is, or has among its elements, one of the texts.
+fn holds((claim, wanted): &(Claim, Vec<String>), whole: &Value) -> Result<bool, NoAccount> {
+    Ok(texts(claim, whole)?.iter().any(|value| wanted.iter().any(|one| one == value)))
 }
 
 /// The texts that a claim is or has; a claim that is not there has none.

@@ -54,10 +54,7 @@ impl Trusted {
         audience: &str,
         now: UnixTime,
     ) -> Result<Assertion, UpstreamError> {
-        let place = match &self.config.jwks_uri {
-            Some(place) => place.clone(),
-            None => self.published.discover(now).await?.jwks_uri,
-        };
+        let place = self.published.place_of_keys(self.config.jwks_uri.as_ref(), now).await?;
         let expected = Expected {
             issuer: &self.config.issuer,
             algorithms: &self.config.algorithms,

@@ -43,7 +43,7 @@ pub(super) fn read(text: &str, keys: &KeySet, expected: &Expected<'_>) -> Result
 }
 
 /// No other kind of JWT of the same provider passes.
-fn is_plain(typ: Option<&str>) -> bool {
+pub(super) fn is_plain(typ: Option<&str>) -> bool {
     typ.is_none_or(|typ| typ.eq_ignore_ascii_case("jwt"))
 }
 

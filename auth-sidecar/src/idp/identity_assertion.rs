@@ -14,8 +14,6 @@ const TYPE: &str = "oauth-id-jag+jwt";
 /// Seconds: how long ago it may have been issued, and how far ahead it may end. So long must a `jti` be remembered.
 const LONGEST_LIFE: u64 = 20 * 60;
 const LONGEST_JTI: usize = 255;
-/// Claims that take rights away or share them out in a way that our tokens cannot say: to leave them out would give more.
-const NOT_UNDERSTOOD: [&str; 2] = ["act", "authorization_details"];
 
 /// What the assertion must fit.
 pub(super) struct Expected<'a> {
@@ -56,7 +54,7 @@ pub(super) fn read(text: &str, keys: &KeySet, expected: &Expected<'_>) -> Result
     let scope = scope.map_err(|_| Fault::Claims("scope"))?;
     let jti = jti(&jwt.claims).map_err(Fault::Claims)?;
     let resource = resource(&jwt.claims).ok_or(Fault::Claims("resource"))?;
-    let jkt = bound_to(&jwt.claims).map_err(Fault::Claims)?;
+    let jkt = jwt.claims.bound_to().map_err(Fault::Claims)?;
     jwt.verify(keys, &common)?;
     let remember_until = UnixTime(jwt.expires_at.0.saturating_add(LEEWAY));
     let Jwt { subject, auth_time, claims, .. } = jwt;
@@ -84,10 +82,7 @@ fn judge(jwt: &Jwt<'_>, expected: &Expected<'_>) -> Result<(), &'static str> {
     if claims.optional_text("tenant")? != expected.tenant {
         return Err("tenant");
     }
-    match NOT_UNDERSTOOD.into_iter().find(|name| claims.get(name).is_some()) {
-        Some(name) => Err(name),
-        None => Ok(()),
-    }
+    claims.all_understood()
 }
 
 fn jti(claims: &Claims) -> Result<String, &'static str> {
@@ -104,17 +99,5 @@ fn resource(claims: &Claims) -> Option<String> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-/// `cnf` (RFC 7800): of its members we know `jkt` alone.
-fn bound_to(claims: &Claims) -> Result<Option<String>, &'static str> {
-    match claims.get("cnf") {
-        None => Ok(None),
-        Some(Value::Object(members)) if members.len() == 1 => {
-            let jkt = members.get("jkt").and_then(Value::as_str).ok_or("cnf")?;
-            Ok(Some(jkt.to_owned()))
-        }
-        Some(_) => Err("cnf"),
     }
 }

@@ -18,6 +18,8 @@ const LONGEST: usize = 64 * 1024;
 const LONGEST_SUBJECT: usize = 255;
 /// The clocks of issuer and server may differ by so many seconds.
 pub(super) const LEEWAY: u64 = 30;
+/// Claims that take rights away or share them out in a way that our tokens cannot say: to leave them out would give more.
+const NOT_UNDERSTOOD: [&str; 2] = ["act", "authorization_details"];
 
 /// What every one must fit.
 pub(super) struct Expected<'a> {
@@ -42,7 +44,14 @@ pub(super) struct Jwt<'a> {
 }
 
 /// All that it says.
-pub(super) struct Claims(Map<String, Value>);
+pub(super) struct Claims(pub(super) Map<String, Value>);
+
+/// What the claims that all have say.
+pub(super) struct Common {
+    pub(super) subject: String,
+    pub(super) auth_time: Option<UnixTime>,
+    pub(super) expires_at: UnixTime,
+}
 
 /// Why a token does not hold.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,7 +78,8 @@ impl<'a> Jwt<'a> {
         let algorithm = algorithm.filter(|one| expected.algorithms.contains(one));
         let algorithm = algorithm.ok_or(Fault::Claims("alg"))?;
         let kid = header.optional_text("kid").map_err(Fault::Claims)?.map(ToOwned::to_owned);
-        let (subject, auth_time, expires_at) = judge(&claims, expected).map_err(Fault::Claims)?;
+        let Common { subject, auth_time, expires_at } =
+            claims.judge(expected.issuer, expected.oldest, expected.now).map_err(Fault::Claims)?;
         Ok(Self { text, kid, algorithm, subject, auth_time, expires_at, claims })
     }
 
@@ -112,6 +122,52 @@ impl Claims {
     pub(super) fn into_map(self) -> Map<String, Value> {
         self.0
     }
+
+    /// Refuses what our tokens could not say; the name of such a claim is the error.
+    pub(super) fn all_understood(&self) -> Result<(), &'static str> {
+        NOT_UNDERSTOOD.into_iter().find(|name| self.get(name).is_some()).map_or(Ok(()), Err)
+    }
+
+    /// The thumbprint in `cnf` (RFC 7800), of whose members we know `jkt` alone.
+    pub(super) fn bound_to(&self) -> Result<Option<String>, &'static str> {
+        match self.get("cnf") {
+            None => Ok(None),
+            Some(Value::Object(members)) if members.len() == 1 => {
+                let jkt = members.get("jkt").and_then(Value::as_str).ok_or("cnf")?;
+                Ok(Some(jkt.to_owned()))
+            }
+            Some(_) => Err("cnf"),
+        }
+    }
+
+    /// Whether they are this issuer's, about somebody, and hold now, `oldest` seconds after they were made at the latest; the
+    /// name of the first claim that does not fit is the error.
+    pub(super) fn judge(&self, issuer: &str, oldest: u64, now: UnixTime) -> Result<Common, &'static str> {
+        let now = now.0;
+        if self.text("iss")? != issuer {
+            return Err("iss");
+        }
+        let expires_at = self.time("exp")?.ok_or("exp")?;
+        if now >= expires_at.saturating_add(LEEWAY) {
+            return Err("exp");
+        }
+        let latest = now.saturating_add(LEEWAY);
+        let issued_at = self.time("iat")?.ok_or("iat")?;
+        if issued_at > latest || issued_at.saturating_add(oldest) < now {
+            return Err("iat");
+        }
+        for name in ["nbf", "auth_time"] {
+            if self.time(name)?.is_some_and(|time| time > latest) {
+                return Err(name);
+            }
+        }
+        let subject = self.text("sub")?.to_owned();
+        if !is_subject(&subject) {
+            return Err("sub");
+        }
+        let auth_time = self.time("auth_time")?.map(UnixTime);
+        Ok(Common { subject, auth_time, expires_at: UnixTime(expires_at) })
+    }
 }
 
 /// The issuer that a token names: unverified, to know whose keys to look up.
@@ -128,36 +184,6 @@ fn part(jwt: &str, index: usize) -> Option<Claims> {
         Some(Value::Object(map)) => Some(Claims(map)),
         _ => None,
     }
-}
-
-/// Subject, time of the sign-in, and end; the name of the first claim that does not fit is the error.
-fn judge(
-    claims: &Claims,
-    expected: &Expected<'_>,
-) -> Result<(String, Option<UnixTime>, UnixTime), &'static str> {
-    let now = expected.now.0;
-    if claims.text("iss")? != expected.issuer {
-        return Err("iss");
-    }
-    let expires_at = claims.time("exp")?.ok_or("exp")?;
-    if now >= expires_at.saturating_add(LEEWAY) {
-        return Err("exp");
-    }
-    let latest = now.saturating_add(LEEWAY);
-    let issued_at = claims.time("iat")?.ok_or("iat")?;
-    if issued_at > latest || issued_at.saturating_add(expected.oldest) < now {
-        return Err("iat");
-    }
-    for name in ["nbf", "auth_time"] {
-        if claims.time(name)?.is_some_and(|time| time > latest) {
-            return Err(name);
-        }
-    }
-    let subject = claims.text("sub")?.to_owned();
-    if !is_subject(&subject) {
-        return Err("sub");
-    }
-    Ok((subject, claims.time("auth_time")?.map(UnixTime), UnixTime(expires_at)))
 }
 
 /// Whether this can be (the provider's half of) somebody's identity.

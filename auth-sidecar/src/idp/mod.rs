@@ -2,6 +2,8 @@
 
 pub(crate) mod account_rules;
 pub(crate) mod assertion_issuers;
+pub(crate) mod external_issuers;
+mod external_token;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod github;

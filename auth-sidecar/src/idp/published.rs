@@ -12,6 +12,7 @@ use crate::clock::UnixTime;
 use crate::config::is_loopback;
 use crate::fetch::cache::{Cache, Known};
 use crate::fetch::provider::ProviderHttp;
+use crate::fetch::turns::Turns;
 use crate::fetch::{FetchError, Fetched};
 use crate::oauth::jwk::KeySet;
 
@@ -30,6 +31,7 @@ pub(super) struct Published {
     pub(super) http: ProviderHttp,
     documents: Cache<Discovered>,
     keys: Cache<KeySet>,
+    turns: Turns,
 }
 
 /// What we need of the document (OpenID Connect Discovery section 3, RFC 8414).
@@ -50,34 +52,70 @@ pub(super) struct Discovered {
 impl Published {
     /// Nothing is fetched yet.
     pub(super) fn new(issuer: &str, http: ProviderHttp) -> Self {
-        Self { issuer: issuer.to_owned(), http, documents: Cache::new(), keys: Cache::new() }
+        Self {
+            issuer: issuer.to_owned(),
+            http,
+            documents: Cache::new(),
+            keys: Cache::new(),
+            turns: Turns::new(),
+        }
     }
 
     /// The document, as remembered or fetched.
     pub(super) async fn discover(&self, now: UnixTime) -> Result<Discovered, UpstreamError> {
         let place = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
         let read = |fetched: &Fetched| discovered(&fetched.body, &self.issuer);
-        match self.documents.get(&place, now) {
-            Known::Good(known, _) => Ok(known),
-            Known::Bad(why) => Err(failure(DISCOVERY, why)),
-            Known::Nothing => self.fetch(&self.documents, DISCOVERY, &place, read, now).await,
+        self.current(&self.documents, DISCOVERY, &place, UnixTime::default(), read, now).await
+    }
+
+    /// Where its keys are: there, or where its document says.
+    pub(super) async fn place_of_keys(
+        &self,
+        named: Option<&Url>,
+        now: UnixTime,
+    ) -> Result<Url, UpstreamError> {
+        match named {
+            Some(place) => Ok(place.clone()),
+            None => Ok(self.discover(now).await?.jwks_uri),
         }
     }
 
-    async fn keys(
+    /// Its keys, as remembered or fetched; not those that were asked for earlier than `least`.
+    pub(super) async fn keys(
         &self,
         place: &Url,
-        at_least_from: Option<UnixTime>,
+        least: UnixTime,
         now: UnixTime,
     ) -> Result<KeySet, UpstreamError> {
         let read = |fetched: &Fetched| {
             let set = strict_json::parse(&fetched.body).ok_or("it is not JSON")?;
             KeySet::admit(set)
         };
-        match self.keys.get(place.as_str(), now) {
-            Known::Good(known, asked_at) if at_least_from.is_none_or(|least| asked_at >= least) => Ok(known),
-            Known::Bad(why) => Err(failure(KEYS, why)),
-            _ => self.fetch(&self.keys, KEYS, place.as_str(), read, now).await,
+        self.current(&self.keys, KEYS, place.as_str(), least, read, now).await
+    }
+
+    /// What is remembered, else what is fetched, once for all who wait for it.
+    async fn current<T: Clone>(
+        &self,
+        cache: &Cache<T>,
+        what: &'static str,
+        place: &str,
+        least: UnixTime,
+        read: impl Fn(&Fetched) -> Result<T, &'static str>,
+        now: UnixTime,
+    ) -> Result<T, UpstreamError> {
+        let recall = || match cache.get(place, now) {
+            Known::Good(known, asked_at) if asked_at >= least => Some(Ok(known)),
+            Known::Bad(why) => Some(Err(failure(what, why))),
+            _ => None,
+        };
+        if let Some(known) = recall() {
+            return known;
+        }
+        let _turn = self.turns.of(place).await;
+        match recall() {
+            Some(known) => known,
+            None => self.fetch(cache, what, place, read, now).await,
         }
     }
 
@@ -122,10 +160,10 @@ impl Published {
         now: UnixTime,
         read: impl Fn(&KeySet) -> Result<T, Fault>,
     ) -> Result<T, UpstreamError> {
-        let mut result = read(&self.keys(place, None, now).await?);
+        let mut result = read(&self.keys(place, UnixTime::default(), now).await?);
         if matches!(result, Err(Fault::Signature)) {
             let least = UnixTime(now.0.saturating_sub(REFETCH_AFTER.as_secs()).saturating_add(1));
-            result = read(&self.keys(place, Some(least), now).await?);
+            result = read(&self.keys(place, least, now).await?);
         }
         result.map_err(|fault| match fault {
             Fault::Signature => UpstreamError::Refused { what, why: "signature" },

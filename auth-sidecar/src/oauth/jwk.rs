@@ -5,12 +5,15 @@ use jwt_simple::prelude::{
     NoCustomClaims, PS256PublicKey, RS256PublicKey, RSAPublicKeyLike as _, VerificationOptions,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Keys in one set: each may cost a signature check.
 const MOST_KEYS: usize = 20;
 /// Members that only private or symmetric keys have (RFC 7518 section 6).
 const SECRET_MEMBERS: [&str; 8] = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
+
+/// Members that public keys of our algorithms have, and what says how they are used (RFC 7517 section 4).
+const PUBLIC_MEMBERS: [&str; 9] = ["kty", "kid", "alg", "use", "crv", "x", "y", "n", "e"];
 
 /// The algorithms of assertions. Symmetric ones and `none` are not among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +119,17 @@ impl KeySet {
     #[must_use]
     pub fn as_value(&self) -> &Value {
         &self.0
+    }
+
+    /// The set with nothing in it but public keys: certificates and the like are left out.
+    #[must_use]
+    pub fn public_members(&self) -> Value {
+        let public = |key: &Value| {
+            let members =
+                PUBLIC_MEMBERS.iter().filter_map(|name| Some(((*name).to_owned(), key.get(name)?.clone())));
+            Value::Object(members.collect())
+        };
+        json!({"keys": self.keys().map(public).collect::<Vec<_>>()})
     }
 
     /// Whether it holds a key that this algorithm, or any of ours, can use.

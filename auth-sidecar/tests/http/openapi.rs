@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::described::{assert_complete, assert_matches, schema};
+use crate::external_issuers::Scene;
 use crate::world::client::Client;
 use crate::world::{RESOURCE, World};
 
@@ -55,4 +56,23 @@ async fn answers_are_as_described() {
     let (status, error) = ask(json!({"token": "x".repeat(70_000), "resource": RESOURCE})).await;
     assert_eq!(status, 413);
     assert_matches(&document, schema(&document, "Error"), &error);
+}
+
+#[tokio::test]
+async fn tokens_of_others_are_described_too() {
+    let scene = Scene::of_keys(", jwks_uri: BASE/jwks").await;
+    let document = document();
+    let token = scene.token(|claims| claims.set("cnf", json!({"jkt": "x"})));
+    let (status, active) = scene.validated(&token).await;
+    assert_eq!((status, &active["token_type"]), (200, &json!("DPoP")));
+    assert_matches(&document, schema(&document, "Active"), &active);
+    let (status, keys) = scene.keys("x").await;
+    assert_eq!(status, 200);
+    assert_matches(&document, schema(&document, "IssuerJwkSet"), &keys);
+    let away = Scene::of_keys(", jwks_uri: BASE/jwks").await;
+    away.answers("/jwks", 503, "{}");
+    for (status, error) in [away.validated(&away.token(|_| {})).await, away.keys("x").await] {
+        assert_eq!(status, 503);
+        assert_matches(&document, schema(&document, "Error"), &error);
+    }
 }

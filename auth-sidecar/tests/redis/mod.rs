@@ -282,8 +282,8 @@ impl Redis {
     }
 }
 
-pub(crate) /// Never the same twice: the system gives a port again that nobody has bound yet.
-fn free_port() -> u16 {
+/// Never the same twice: the system gives a port again that nobody has bound yet.
+pub(crate) fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();

@@ -2,7 +2,7 @@
 
 mod rules;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 pub use self::rules::{Allow, Claim, Mapping, Rules};
-pub(super) use self::rules::{RawAllow, RawClaims};
+pub(super) use self::rules::{RawAllow, RawClaims, RawMapping, conditions};
 use super::duration::Span;
 use super::issuer::is_loopback;
 use super::secret_ref::SecretRef;
@@ -112,6 +112,10 @@ pub(super) struct RawProvider {
 // === impl ClientSecret ===
 
 impl ClientSecret {
+    pub(super) fn resolve(reference: &SecretRef, path: &str) -> Result<Self, ConfigError> {
+        reference.resolve(path).map(Self)
+    }
+
     /// The secret in clear: for the provider, and for nobody else.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -159,17 +163,12 @@ pub(super) fn nobody_is_two(users: &[User], beside: &str) -> Result<(), ConfigEr
 
 fn compile_one(raw: RawProvider, path: &str) -> Result<UpstreamConfig, ConfigError> {
     let at = |key: &str, why: &str| ConfigError::new(format!("{path}.{key}"), why);
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if raw.id.is_empty() || raw.id.len() > 32 || !raw.id.bytes().all(plain) {
-        return Err(at("id", "must be 1 to 32 lower-case letters, digits and hyphens"));
-    }
+    admit_id(&raw.id).map_err(|why| at("id", why))?;
     let label = raw.label.clone().unwrap_or_else(|| raw.id.clone());
     if label.is_empty() || label.len() > 64 || label.chars().any(char::is_control) {
         return Err(at("label", "must be 1 to 64 printable characters"));
     }
-    if raw.client_id.is_empty() || !raw.client_id.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
-        return Err(at("client_id", "must be printable ASCII characters"));
-    }
+    admit_client_id(&raw.client_id).map_err(|why| at("client_id", why))?;
     let (issuer, kind) = match raw.kind {
         RawKind::Oidc => oidc(&raw, path)?,
         RawKind::Github => github(&raw, path)?,
@@ -189,7 +188,7 @@ fn compile_one(raw: RawProvider, path: &str) -> Result<UpstreamConfig, ConfigErr
     if remember_for < Span::minutes(1).0 || remember_for > Span::days(365).0 {
         return Err(at("remember_for", "must lie between 60s and 31536000s"));
     }
-    let client_secret = ClientSecret(raw.client_secret.resolve(&format!("{path}.client_secret"))?);
+    let client_secret = ClientSecret::resolve(&raw.client_secret, &format!("{path}.client_secret"))?;
     let (id, client_id) = (raw.id, raw.client_id);
     Ok(UpstreamConfig { id, label, issuer, client_id, client_secret, scopes, rules, remember_for, kind })
 }
@@ -247,6 +246,23 @@ fn usual_scopes(is_github: bool, rules: &Rules) -> Vec<String> {
         false => vec!["openid".to_owned()],
         true if rules.read("/orgs") || rules.read("/teams") => vec!["read:org".to_owned()],
         true => Vec::new(),
+    }
+}
+
+/// What names somebody else in URLs and logs of ours.
+pub(super) fn admit_id(id: &str) -> Result<(), &'static str> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    match (1..=32).contains(&id.len()) && id.bytes().all(plain) {
+        true => Ok(()),
+        false => Err("must be 1 to 32 lower-case letters, digits and hyphens"),
+    }
+}
+
+/// Who we are at somebody else's.
+pub(super) fn admit_client_id(id: &str) -> Result<(), &'static str> {
+    match !id.is_empty() && id.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
+        true => Ok(()),
+        false => Err("must be printable ASCII characters"),
     }
 }
 

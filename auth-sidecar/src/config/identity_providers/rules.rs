@@ -55,9 +55,10 @@ pub(in crate::config) struct RawClaims {
     org: Option<RawMapping>,
 }
 
+/// Mirrors the document.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawMapping {
+pub(in crate::config) struct RawMapping {
     from: String,
     only: Option<Vec<String>>,
     names: Option<BTreeMap<String, String>>,
@@ -127,14 +128,19 @@ impl Rules {
 
 impl Claim {
     /// A name stands for the member of that name; what begins with a slash is a pointer.
-    fn named(text: &str) -> Result<Self, &'static str> {
+    pub(in crate::config) fn named(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() || text == "/" {
             return Err("must be the name of a claim, or a JSON pointer such as /realm_access/roles");
         }
         match text.starts_with('/') {
             true => Ok(Self(text.to_owned())),
-            false => Ok(Self(format!("/{}", text.replace('~', "~0").replace('/', "~1")))),
+            false => Ok(Self::of_member(text)),
         }
+    }
+
+    /// The member of this name.
+    pub(in crate::config) fn of_member(name: &str) -> Self {
+        Self(format!("/{}", name.replace('~', "~0").replace('/', "~1")))
     }
 
     /// As a pointer.
@@ -154,7 +160,7 @@ impl Claim {
 // === impl RawMapping ===
 
 impl RawMapping {
-    fn compile(self, is_github: bool, path: &str) -> Result<Mapping, ConfigError> {
+    pub(in crate::config) fn compile(self, is_github: bool, path: &str) -> Result<Mapping, ConfigError> {
         let at = |key: &str, why: &str| ConfigError::new(format!("{path}.{key}"), why);
         if is_github && !["orgs", "teams"].contains(&self.from.as_str()) {
             return Err(at("from", "must be orgs or teams: their numbers"));
@@ -189,14 +195,7 @@ impl RawAllow {
                 return Err(at(key, "is for kind github"));
             }
         }
-        let mut claims = Vec::new();
-        for (name, values) in self.claims.unwrap_or_default() {
-            if values.is_empty() {
-                return Err(at(&format!("claims.{name}"), "must name at least one value"));
-            }
-            let claim = Claim::named(&name).map_err(|why| at(&format!("claims.{name}"), why))?;
-            claims.push((claim, values));
-        }
+        let claims = conditions(self.claims.unwrap_or_default(), &format!("{path}.allow.claims"))?;
         Ok(Allow { everyone: self.everyone, subjects: self.subjects.unwrap_or_default(), claims })
     }
 
@@ -216,4 +215,19 @@ impl RawAllow {
         let claims = listed.map(|(pointer, values)| (Claim(pointer.to_owned()), values)).collect();
         Ok(Allow { everyone: self.everyone, subjects: texts(self.users), claims })
     }
+}
+
+/// Claims, and the texts of which each must be or have one.
+pub(in crate::config) fn conditions(
+    raw: BTreeMap<String, Vec<String>>,
+    path: &str,
+) -> Result<Vec<(Claim, Vec<String>)>, ConfigError> {
+    let condition = |(name, values): (String, Vec<String>)| {
+        let at = |why: &str| ConfigError::new(format!("{path}.{name}"), why);
+        match values.is_empty() {
+            true => Err(at("must name at least one value")),
+            false => Ok((Claim::named(&name).map_err(at)?, values)),
+        }
+    };
+    raw.into_iter().map(condition).collect()
 }

@@ -15,11 +15,16 @@ const GITHUB: &str = "{id: gh, kind: github, client_id: c, client_secret: {file:
     claims: {groups: {from: teams, names: {'7': eng}}}, allow: {users: [1]}}";
 
 fn parse(providers: &[&str], more: &str) -> Result<Config, String> {
+    let list: String = providers.iter().map(|one| format!("  - {one}\n")).collect();
+    parse_with(&format!("{more}identity_providers:\n{list}"))
+}
+
+/// A configuration with these further keys; `SECRET` is a file with one.
+pub(in crate::config) fn parse_with(more: &str) -> Result<Config, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), SealingKey::generate_base64().unwrap()).unwrap();
-    let list: String = providers.iter().map(|one| format!("  - {one}\n")).collect();
-    let text = format!("{BASE}{more}identity_providers:\n{list}");
-    Config::parse(&text.replace("SECRET", file.path().to_str().unwrap())).map_err(|error| error.to_string())
+    let text = format!("{BASE}{more}").replace("SECRET", file.path().to_str().unwrap());
+    Config::parse(&text).map_err(|error| error.to_string())
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What may the gateway ask? Described for others by `openapi/internal-v1.yaml`; a test compares the two.
 
 mod feed;
+mod issuer_jwks;
 mod jwks;
 mod validate;
 mod verify;
@@ -17,6 +18,7 @@ use crate::app::Context;
 pub(crate) fn router(context: Arc<Context>) -> Router {
     let routes = Router::new()
         .route("/v1/feed", get(feed::get))
+        .route("/v1/issuers/{id}/jwks", get(issuer_jwks::get))
         .route("/v1/jwks", get(jwks::get))
         .route("/v1/validate", post(validate::post))
         .route("/verify/envoy/", any(verify::envoy))

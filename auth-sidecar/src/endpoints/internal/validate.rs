@@ -11,7 +11,6 @@ use serde::Deserialize;
 
 use super::super::{json, reply};
 use crate::app::Context;
-use crate::error::Failure;
 use crate::grants::introspection;
 use crate::oauth::error::ErrorCode;
 
@@ -37,6 +36,6 @@ pub(super) async fn post(
     let now = context.clock.now();
     match introspection::for_resource(&context, &question.token, &question.resource, now).await {
         Ok(answer) => reply::fresh_json(StatusCode::OK, &answer),
-        Err(error) => reply::failure(&Failure::Store(error)),
+        Err(failure) => reply::failure(&failure),
     }
 }

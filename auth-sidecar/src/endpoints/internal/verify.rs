@@ -14,7 +14,6 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::super::reply;
 use crate::app::Context;
 use crate::config::Resource;
-use crate::error::Failure;
 use crate::grants::introspection;
 use crate::oauth::bearer::{self, Refusal, Scheme};
 use crate::oauth::claims::AccessClaims;
@@ -66,7 +65,7 @@ async fn answer(
         Ok(Some(claims)) if claims.cnf.is_none() => allowed(&claims),
         // A token that is bound to a key was shown without it: only the gateway looks at proofs.
         Ok(_) => refused(resource, Refusal::InvalidToken),
-        Err(error) => reply::failure(&Failure::Store(error)),
+        Err(failure) => reply::failure(&failure),
     }
 }
 

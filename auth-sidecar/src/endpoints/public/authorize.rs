@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::super::caller::Caller;
-use super::super::media_type;
+use super::super::{media_type, reply};
 use super::browser::{self, Browser};
 use crate::app::Context;
 use crate::clock::UnixTime;
@@ -28,11 +28,12 @@ pub(super) async fn get(
     State(context): State<Arc<Context>>,
     browser: Browser,
     caller: Caller,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
     let params = Params::parse(query.unwrap_or_default().as_bytes());
     let begun = begin(&context, &browser, &caller, params, false).await;
-    begun.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+    begun.unwrap_or_else(|failure| failed(&context, &headers, &failure))
 }
 
 /// OpenID Connect Core 3.1.2.1.
@@ -52,7 +53,7 @@ pub(super) async fn post(
         }
     };
     let begun = begin(&context, &browser, &caller, params, true).await;
-    begun.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+    begun.unwrap_or_else(|failure| failed(&context, &headers, &failure))
 }
 
 /// An `Err` is shown on our own page: the client, or where it may be answered, is not established then, or we cannot
@@ -91,6 +92,21 @@ async fn begin(
     }
 }
 
+/// A page; but some clients try their link before they show it to a browser, and register again when they read that they must.
+fn failed(context: &Context, headers: &HeaderMap, failure: &Failure) -> Response {
+    match failure {
+        Failure::Refused(error) if media_type::wants_json(headers) => {
+            let mut body = reply::error_members(error);
+            if error.code == ErrorCode::InvalidClient && context.config.registration.is_offered() {
+                let endpoint = context.config.issuer.endpoint("/register");
+                body.insert("registration_endpoint".into(), endpoint.into());
+            }
+            reply::fresh_json(StatusCode::BAD_REQUEST, &body)
+        }
+        failure => browser::failure_page(context, failure),
+    }
+}
+
 async fn client(context: &Context, caller: &Caller, id: &str, now: UnixTime) -> Result<Client, Failure> {
     if metadata_document::is_url(id) {
         client_documents::begin(context, id, caller.network(), now).await?;
@@ -99,7 +115,9 @@ async fn client(context: &Context, caller: &Caller, id: &str, now: UnixTime) -> 
         // Whether a place does not answer now or is none of the public internet: the request named it.
         Err(Failure::Unavailable(why)) => Err(ErrorCode::InvalidRequest.because(why).into()),
         found => found?.ok_or_else(|| {
-            ErrorCode::InvalidRequest.because("The application (client_id) is not known here.").into()
+            ErrorCode::InvalidClient
+                .because("The client is not registered here: your application must register again.")
+                .into()
         }),
     }
 }

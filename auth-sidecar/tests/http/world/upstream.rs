@@ -41,6 +41,8 @@ pub(crate) struct Mock {
     /// Instead of the usual answer of a path: status and body.
     pub(crate) instead: HashMap<String, (u16, String)>,
     pub(crate) userinfo: Value,
+    /// What is answered about tokens.
+    pub(crate) tokens: HashMap<String, Value>,
     pub(crate) github: Value,
     /// By code: challenge, redirect URI, nonce.
     codes: HashMap<String, [String; 3]>,
@@ -75,6 +77,7 @@ impl Upstream {
             forge: None,
             instead: HashMap::new(),
             userinfo: json!({"sub": "u-1"}),
+            tokens: HashMap::new(),
             github: json!({"user": {"id": 583_231, "login": "octocat"}, "orgs": [], "teams": []}),
             codes: HashMap::new(),
             asked: Vec::new(),
@@ -88,6 +91,7 @@ impl Upstream {
             )
             .route("/jwks", get(|s: Mocked| async move { json_of(&s.0.lock().unwrap().jwks) }))
             .route("/userinfo", get(userinfo))
+            .route("/introspect", post(introspect))
             .route("/token", post(token))
             .route("/login/oauth/access_token", post(github_token))
             .route("/api/v3/{*path}", get(github_api))
@@ -311,6 +315,14 @@ async fn token(State(mock): Mocked, headers: HeaderMap, body: Bytes) -> Response
 async fn userinfo(State(mock): Mocked, headers: HeaderMap) -> Response {
     assert_eq!(headers["authorization"], format!("Bearer {ACCESS_TOKEN}"));
     json_of(&mock.lock().unwrap().userinfo)
+}
+
+async fn introspect(State(mock): Mocked, headers: HeaderMap, body: Bytes) -> Response {
+    assert_eq!(headers["authorization"], basic(CLIENT_ID, CONFIGURED_SECRET));
+    let asked = form(&body);
+    assert_eq!(asked["token_type_hint"], "access_token");
+    let said = mock.lock().unwrap().tokens.get(&asked["token"]).cloned();
+    json_of(&said.unwrap_or_else(|| json!({"active": false})))
 }
 
 async fn github_token(State(mock): Mocked, headers: HeaderMap, body: Bytes) -> Response {
