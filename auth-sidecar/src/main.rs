@@ -16,6 +16,7 @@ use wicketgate_auth::clock::SystemClock;
 use wicketgate_auth::config::Config;
 use wicketgate_auth::error::ServeError;
 use wicketgate_auth::idp::password;
+use wicketgate_auth::reload::Hangups;
 use wicketgate_auth::sealing::SealingKey;
 use zeroize::Zeroizing;
 
@@ -29,7 +30,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or Ctrl-C.
+    /// Serve until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew.
     Serve {
         /// The configuration (YAML).
         #[arg(long, value_name = "FILE")]
@@ -119,11 +120,15 @@ fn serve(path: &Path) -> Result<(), (u8, String)> {
     runtime.block_on(async {
         // Before anybody can know that we run: a signal that comes right after the start must not meet the default.
         let mut stop = Stop::listen().map_err(failed)?;
+        let hangups = Hangups::listen().map_err(failed)?;
         let running = app::start(config, Arc::new(SystemClock)).await.map_err(|error| match error {
             ServeError::Config(error) => (REFUSED, error.to_string()),
             other => failed(other),
         })?;
-        stop.told().await;
+        tokio::select! {
+            () = stop.told() => {}
+            () = hangups.reload(&running, path) => {}
+        }
         tracing::info!(event = "stopping");
         running.stop().await;
         Ok(())

@@ -3,6 +3,7 @@
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// Labels of a request: the route's pattern, never the path asked for, so that their number is bounded.
@@ -25,6 +26,12 @@ pub(crate) struct GrantLabel {
     pub(crate) grant_type: &'static str,
 }
 
+/// The label of audit records.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct AuditLabel {
+    pub(crate) event: &'static str,
+}
+
 /// All counters.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -37,6 +44,10 @@ pub(crate) struct Metrics {
     pub(crate) refresh_replays: Counter,
     pub(crate) unavailable: Counter,
     pub(crate) swept: Counter,
+    pub(crate) audit_events: Family<AuditLabel, Counter>,
+    pub(crate) audit_failures: Counter,
+    pub(crate) config_reloads: Family<Outcome, Counter>,
+    pub(crate) config_loaded_at: Gauge,
 }
 
 // === impl Metrics ===
@@ -54,6 +65,10 @@ impl Metrics {
             refresh_replays: Counter::default(),
             unavailable: Counter::default(),
             swept: Counter::default(),
+            audit_events: Family::default(),
+            audit_failures: Counter::default(),
+            config_reloads: Family::default(),
+            config_loaded_at: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("requests", "Requests answered", metrics.requests.clone());
@@ -73,6 +88,18 @@ impl Metrics {
         );
         registry.register("unavailable", "Requests answered with 503", metrics.unavailable.clone());
         registry.register("swept", "Expired records removed", metrics.swept.clone());
+        registry.register("audit_events", "Audit records", metrics.audit_events.clone());
+        registry.register(
+            "audit_failures",
+            "Audit records that the file did not take",
+            metrics.audit_failures.clone(),
+        );
+        registry.register("config_reloads", "Configurations read anew", metrics.config_reloads.clone());
+        registry.register(
+            "config_loaded_at",
+            "When the configuration in force was read, in seconds since 1970",
+            metrics.config_loaded_at.clone(),
+        );
         metrics
     }
 

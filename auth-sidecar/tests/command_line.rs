@@ -157,6 +157,31 @@ fn serve_listens_refuses_a_second_one_and_ends_on_request() {
 }
 
 #[test]
+fn a_running_server_reads_its_configuration_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configure(folder.path());
+    let [audit, moved] = ["audit.jsonl", "audit.jsonl.1"].map(|name| folder.path().join(name));
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = format!("{text}audit: {{file: {}}}\n", audit.display());
+    std::fs::write(&config, &text).unwrap();
+    let mut served = serve_until_listening(folder.path(), &config);
+    let reload = |text: &str, wanted: &str| {
+        std::fs::write(&config, text).unwrap();
+        std::fs::rename(&audit, &moved).unwrap();
+        let pid = served.0.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+        let recorded = || std::fs::read_to_string(&audit).ok().filter(|text| text.contains(wanted));
+        poll(wanted, recorded)
+    };
+    let recorded = reload(&text.replace("name: alice", "nam: alice"), "\"event\":\"config_refused\"");
+    assert!(recorded.contains("users[0]"), "{recorded}");
+    let recorded = reload(&text.replace("name: alice", "name: bob"), "\"event\":\"config_reloaded\"");
+    assert_eq!(recorded.lines().count(), 1, "{recorded}");
+    assert!(std::fs::read_to_string(&moved).unwrap().contains("config_refused"));
+    terminate(&mut served);
+}
+
+#[test]
 fn keys_of_a_running_server_are_listed_and_rotated() {
     let folder = tempfile::tempdir().unwrap();
     let config = configure(folder.path());

@@ -3,6 +3,7 @@
 //! Each file here holds one concern: the serde mirror of its part of the document (`Raw…`) and the compiled type that
 //! cannot be wrong. Secrets stand in the document by reference only ([`secret_ref`]).
 
+mod audit;
 mod clients;
 mod duration;
 mod error;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use self::audit::AuditConfig;
 pub use self::error::ConfigError;
 pub use self::fetch::{CimdPolicy, FetchPolicy};
 pub use self::identity_providers::{
@@ -72,6 +74,8 @@ pub struct Config {
     pub require_pushed: bool,
     /// Proofs of possession.
     pub dpop: DpopPolicy,
+    /// Records of what happened.
+    pub audit: AuditConfig,
     /// How long everything lives.
     pub lifetimes: Lifetimes,
     /// Local users.
@@ -108,6 +112,8 @@ struct RawConfig {
     require_pushed_authorization_requests: bool,
     #[serde(default)]
     dpop: DpopPolicy,
+    #[serde(default)]
+    audit: AuditConfig,
     #[serde(default)]
     lifetimes: lifetimes::RawLifetimes,
     #[serde(default)]
@@ -160,6 +166,7 @@ impl Config {
             trusted_hops: raw.forwarded.trusted_hops,
             require_pushed: raw.require_pushed_authorization_requests,
             dpop: raw.dpop,
+            audit: raw.audit,
             lifetimes: raw.lifetimes.compile()?,
             clients: clients::compile(raw.clients, &resources, &users, &signing)?,
             identity_providers: identity_providers::compile(raw.identity_providers, &users)?,

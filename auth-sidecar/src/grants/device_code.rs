@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::access_token::{self, Beside, Narrowing, TokenResponse};
 use super::{accounts, authorization_code, clients};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::authorization_request::{AuthorizationRequest, Prompt};
@@ -128,7 +129,8 @@ pub(crate) async fn decide(
     };
     let Some(device) = context.store.decide_device(id, approved, now).await? else { return Ok(false) };
     let subject = session.map(|session| session.subject.as_str());
-    tracing::info!(event = "device_decided", client_id = device.client_id, subject, approved);
+    let act = if approved { Act::DeviceApproved } else { Act::DeviceDenied };
+    context.audit.write(&act.by_client(&device.client_id).subject(subject).grant(&device.id));
     if let Decision::Approved(session) = decision {
         let client_id = device.client_id.clone();
         context.store.put_grant(grant(device, session, now)).await?;
@@ -163,13 +165,16 @@ pub(crate) async fn redeem(
         Redeemed::First => {}
         Redeemed::Reused => {
             context.metrics.code_replays.inc();
-            tracing::warn!(event = "device_code_reused", grant_id = grant.id, "grant revoked");
+            context.audit.write(&Act::CodeReused.about(&grant).because("device code"));
             return Err(refused().into());
         }
         Redeemed::Refused => return Err(refused().into()),
     }
     let beside = Beside { refresh_token: successor.map(|token| token.expose().to_owned()), jkt, nonce: None };
-    access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
+    let narrowing = Narrowing { resources, scope };
+    let issued = access_token::issue(context, client, &grant, account, narrowing, beside, now).await?;
+    context.audit.write(&Act::TokenIssued.about(&grant).because("device code"));
+    Ok(issued)
 }
 
 /// 34 bits are guessed in no time, so a plain digest would give the code away.

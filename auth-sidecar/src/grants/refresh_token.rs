@@ -3,6 +3,7 @@
 use super::access_token::{self, Beside, Narrowing, TokenResponse};
 use super::{accounts, clients};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::client::Client;
@@ -40,6 +41,7 @@ pub(crate) async fn refresh(
     }
     let Some(account) = accounts::current(context, &grant.subject, now).await? else {
         context.store.revoke_grant(&grant.id, now).await?;
+        context.audit.write(&Act::GrantRevoked.about(&grant).because("its user is gone"));
         return Err(refused().into());
     };
     let narrowing = narrow(context, &grant, params);
@@ -52,7 +54,9 @@ pub(crate) async fn refresh(
     let successor = rotate(context, &grant, presented, bind_to, now).await?;
     clients::keep_alive(context, &client.id, now).await;
     let beside = Beside { refresh_token: Some(successor), jkt, nonce: None };
-    access_token::issue(context, client, &grant, account, narrowing?, beside, now).await
+    let issued = access_token::issue(context, client, &grant, account, narrowing?, beside, now).await?;
+    context.audit.write(&Act::TokenRefreshed.about(&grant));
+    Ok(issued)
 }
 
 /// The one step that changes anything. Returns the refresh token to hand out.
@@ -84,12 +88,7 @@ async fn rotate(
         }
         Rotated::Reused => {
             context.metrics.refresh_replays.inc();
-            tracing::warn!(
-                event = "refresh_reused",
-                client_id = grant.client_id,
-                grant_id = grant.id,
-                "grant revoked"
-            );
+            context.audit.write(&Act::RefreshTokenReused.about(grant));
             Err(refused().into())
         }
         Rotated::Refused => Err(refused().into()),

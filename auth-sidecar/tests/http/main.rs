@@ -9,6 +9,7 @@
 )]
 
 mod at_rest;
+mod audit;
 mod authorization_code_flow;
 mod bounds;
 mod browser_pages;
@@ -34,6 +35,7 @@ mod pushed_requests;
 mod redis;
 mod refusals;
 mod registration;
+mod reloading;
 mod revocation_feed;
 mod signed_in_elsewhere;
 mod upstream_safety;

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::super::media_type;
 use super::super::reply;
 use crate::app::Context;
+use crate::audit::Act;
 use crate::error::Failure;
 use crate::keys::KeyError;
 use crate::oauth::error::ErrorCode;
@@ -48,7 +49,8 @@ pub(super) async fn rotate(
     let now = context.clock.now();
     match context.keys.rotate(context.store.as_ref(), now, rotation.now).await {
         Ok(()) => {
-            tracing::warn!(event = "keys_rotated", at_once = rotation.now);
+            let how = if rotation.now { "by hand, at once" } else { "by hand" };
+            context.audit.write(&Act::KeysRotated.event().because(how));
             list(State(context)).await
         }
         Err(KeyError::Store(error)) => reply::failure(&Failure::Store(error)),

@@ -11,6 +11,7 @@ use super::super::cookies::Cookie;
 use super::super::form::Form;
 use super::browser::{self, Browser};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::{clients, interaction};
@@ -98,7 +99,7 @@ async fn attempt(
 ) -> Result<Attempt, Failure> {
     let store = context.store.as_ref();
     if throttle::admit(store, &context.config.login, name, caller.0, now).await?.is_err() {
-        tracing::warn!(event = "login_throttled", address = %caller.0);
+        context.audit.write(&Act::SignInThrottled.event());
         return Ok(Attempt::TooMany);
     }
     Ok(match context.accounts.sign_in(name, password).await {
@@ -107,8 +108,8 @@ async fn attempt(
             Attempt::SignedIn(account)
         }
         Ok(None) => {
-            // The name is not logged: people type their password there.
-            tracing::warn!(event = "login_failed", address = %caller.0);
+            // The name is not written down: people type their password there.
+            context.audit.write(&Act::SignInFailed.event());
             Attempt::Wrong
         }
         Err(Busy) => Attempt::Busy,
@@ -123,11 +124,13 @@ async fn signed_in(
     account: Account,
     now: UnixTime,
 ) -> Result<Response, Failure> {
-    tracing::info!(event = "login", subject = account.subject);
     if let Some(earlier) = &browser.session {
         context.store.remove_session(Digest::of(earlier)).await?;
     }
-    let (session, _) = interaction::start_session(context, account.subject, now, now).await?;
+    let (session, started) = interaction::start_session(context, account.subject, now, now).await?;
+    context
+        .audit
+        .write(&Act::SignedIn.by_client(&pending.request.client_id).subject(started.subject.as_str()));
     let until = pending.created_at.plus(context.config.lifetimes.pending_authorization);
     pending.signed_in_for_it = true;
     context.store.put_pending(Digest::of(handle), pending, until).await?;
