@@ -87,6 +87,9 @@ pub struct Addresses {
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, ServeError> {
     let metrics = Arc::new(Metrics::new());
     let audit = Audit::open(&config.audit, Arc::clone(&clock), Arc::clone(&metrics))?;
+    if !config.overrides.is_empty() {
+        tracing::info!(event = "config_overridden", variables = config.overrides.join(" "));
+    }
     let store: Arc<Store> = Arc::new(Store::open(&config.store, &clock)?);
     let signing = &config.signing;
     let schedule = Schedule {

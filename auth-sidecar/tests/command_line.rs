@@ -94,6 +94,23 @@ fn check_says_what_would_be_served_and_no_secret() {
 }
 
 #[test]
+fn the_environment_overrides_the_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = configure(folder.path());
+    let check = |value: &str| {
+        let mut command = binary();
+        command.args(["check", "--config", path.to_str().unwrap(), "--json"]);
+        command.env("WICKETGATE_AUTH__LISTEN__PUBLIC", value).output().unwrap()
+    };
+    let shown: serde_json::Value = serde_json::from_slice(&check("127.0.0.1:9").stdout).unwrap();
+    assert_eq!(shown["listen"]["public"], "127.0.0.1:9");
+    let output = check("nowhere");
+    assert_eq!(output.status.code(), Some(1));
+    let message = text(&output.stderr);
+    assert!(message.contains("listen.public: ") && message.contains("set by WICKETGATE_AUTH__"), "{message}");
+}
+
+#[test]
 fn a_refused_configuration_names_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = configure(folder.path());

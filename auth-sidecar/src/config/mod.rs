@@ -6,6 +6,7 @@
 mod audit;
 mod clients;
 mod duration;
+mod environment;
 mod error;
 mod fetch;
 mod identity_providers;
@@ -20,11 +21,14 @@ mod signing;
 mod store;
 mod users;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 pub use self::audit::AuditConfig;
+use self::environment::Overrides;
 pub use self::error::ConfigError;
 pub use self::fetch::{CimdPolicy, FetchPolicy};
 pub use self::identity_providers::{
@@ -42,10 +46,15 @@ pub use self::store::{RedisConfig, StoreConfig, Tls, Topology};
 pub use self::users::{User, Verifier};
 use crate::oauth::client::Client;
 use crate::sealing::SealingKey;
+use crate::secret::Digest;
 
 /// The compiled configuration.
 #[derive(Debug)]
 pub struct Config {
+    /// Of the document and what overrides it: tells whether two servers were told the same.
+    pub digest: String,
+    /// The variables that say otherwise than the document.
+    pub overrides: Vec<String>,
     /// The issuer identifier, one constant everywhere.
     pub issuer: Issuer,
     /// The four listeners.
@@ -133,14 +142,14 @@ struct RawForwarded {
 // === impl Config ===
 
 impl Config {
-    /// Reads and compiles the document in `path`.
+    /// Reads and compiles the document in `path`, with what the environment of this process says otherwise.
     ///
     /// # Errors
     /// [`ConfigError`] names the place in the document and never a secret.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::new("", format!("cannot read {}: {error}", path.display())))?;
-        Self::parse(&text)
+        Self::parse_under(&text, std::env::vars_os())
     }
 
     /// Compiles a document.
@@ -148,11 +157,39 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the place in the document and never a secret.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let raw = read(text)?;
+        Self::parse_under(text, std::iter::empty())
+    }
+
+    /// Compiles a document with what these variables say otherwise.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the place in the document, and the variable where that is at fault, and never a secret.
+    pub fn parse_under(
+        text: &str,
+        variables: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let mut overrides = Overrides::among(variables)?;
+        let raw = match overrides.is_empty() {
+            true => read(text),
+            false => read_under(text, &mut overrides),
+        };
+        let digest = Digest::of(&format!("{text}{}", overrides.said())).encoded();
+        let compiled = raw.and_then(|raw| raw.compile(digest, overrides.variables()));
+        compiled.map_err(|error| overrides.blame(error))
+    }
+}
+
+// === impl RawConfig ===
+
+impl RawConfig {
+    fn compile(self, digest: String, overrides: Vec<String>) -> Result<Config, ConfigError> {
+        let raw = self;
         let resources = resources::compile(raw.resources)?;
         let signing = raw.signing.compile()?;
         let users = users::compile(raw.users)?;
-        Ok(Self {
+        Ok(Config {
+            digest,
+            overrides,
             issuer: Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?,
             listen: raw.listen.compile(),
             addresses_file: raw.addresses_file,
@@ -178,16 +215,37 @@ impl Config {
 }
 
 fn read(text: &str) -> Result<RawConfig, ConfigError> {
-    // Without the snippet of the offending line: that line may hold a secret written where a reference belongs.
-    let options = serde_saphyr::options! { with_snippet: false };
     let mut place = String::new();
-    let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
-        serde_path_to_error::deserialize(deserializer).map_err(|error| {
-            place = error.path().to_string();
-            error.into_inner()
-        })
-    });
+    let read =
+        serde_saphyr::with_deserializer_from_str_with_options(text, without_snippets(), |deserializer| {
+            serde_path_to_error::deserialize(deserializer).map_err(|error| {
+                place = error.path().to_string();
+                error.into_inner()
+            })
+        });
     read.map_err(|error| ConfigError::new(place, error.to_string()))
+}
+
+/// The same by way of a value in which others can be put.
+fn read_under(text: &str, overrides: &mut Overrides) -> Result<RawConfig, ConfigError> {
+    let mut document: Value = serde_saphyr::from_str_with_options(text, without_snippets())
+        .map_err(|error| ConfigError::new("", error.to_string()))?;
+    overrides.apply(&mut document)?;
+    loop {
+        let error = match serde_path_to_error::deserialize(document.clone()) {
+            Ok(raw) => return Ok(raw),
+            Err(error) => error,
+        };
+        let place = error.path().to_string();
+        if !overrides.take_as_text(&place, &mut document) {
+            return Err(ConfigError::new(place, error.into_inner().to_string()));
+        }
+    }
+}
+
+/// Errors without the offending line: it may hold a secret written where a reference belongs.
+fn without_snippets() -> serde_saphyr::Options {
+    serde_saphyr::options! { with_snippet: false }
 }
 
 #[cfg(test)]

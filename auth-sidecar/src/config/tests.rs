@@ -1,6 +1,8 @@
+use std::ffi::OsString;
+
 use super::{Config, StoreConfig};
 
-const GOOD: &str = r"
+pub(super) const GOOD: &str = r"
 issuer: http://127.0.0.1:8080
 listen: {public: 127.0.0.1:0, internal: 127.0.0.1:0, admin: 127.0.0.1:0, metrics: 127.0.0.1:0}
 store: {embedded: {path: auth.redb}}
@@ -20,9 +22,18 @@ clients:
 
 /// The document with a real key file in place of `DATA_KEY`.
 fn parse(text: &str) -> Result<Config, String> {
+    parse_under(text, std::iter::empty())
+}
+
+/// The same with what these variables say otherwise.
+pub(super) fn parse_under(
+    text: &str,
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Config, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), crate::sealing::SealingKey::generate_base64().unwrap() + "\n").unwrap();
-    Config::parse(&text.replace("DATA_KEY", file.path().to_str().unwrap())).map_err(|error| error.to_string())
+    let text = text.replace("DATA_KEY", file.path().to_str().unwrap());
+    Config::parse_under(&text, variables).map_err(|error| error.to_string())
 }
 
 #[test]
