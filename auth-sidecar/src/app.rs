@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::audit::{Act, Audit};
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixTime};
 use crate::config::{Config, StoreConfig};
 use crate::endpoints;
 use crate::error::ServeError;
@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::oauth::client::Client;
 use crate::oauth::jwk::KeySet;
 use crate::server;
+use crate::sightings::Sightings;
 use crate::store::Store;
 
 /// How often expired records are removed. They count as absent from the moment they expire; this only frees space.
@@ -45,6 +46,9 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) sightings: Arc<Sightings>,
+    /// When this configuration came into force.
+    pub(crate) loaded_at: UnixTime,
 }
 
 /// What requests go to: one configuration and the routes that follow from it, for all listeners at once.
@@ -107,7 +111,8 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Ser
         }
         Err(error) => return Err(error.into()),
     }
-    metrics.config_loaded_at.set(i64::try_from(clock.now().0).unwrap_or(i64::MAX));
+    let now = clock.now();
+    metrics.loaded(now);
     let context = Context {
         accounts: Box::new(LocalUsers::new(&config.users)?),
         providers: Providers::new(&config),
@@ -120,6 +125,8 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Ser
         clock,
         metrics,
         audit: Arc::new(audit),
+        sightings: Arc::new(Sightings::new(now)),
+        loaded_at: now,
     };
     serve(Served::of(context)).await
 }

@@ -29,5 +29,6 @@ pub mod reload;
 pub mod sealing;
 pub mod secret;
 mod server;
+mod sightings;
 pub mod store;
 pub mod telemetry;

@@ -6,6 +6,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::clock::UnixTime;
+
 /// Labels of a request: the route's pattern, never the path asked for, so that their number is bounded.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct RequestLabels {
@@ -101,6 +103,11 @@ impl Metrics {
             metrics.config_loaded_at.clone(),
         );
         metrics
+    }
+
+    /// A configuration came into force.
+    pub(crate) fn loaded(&self, now: UnixTime) {
+        self.config_loaded_at.set(i64::try_from(now.0).unwrap_or(i64::MAX));
     }
 
     /// The OpenMetrics text.

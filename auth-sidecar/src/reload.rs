@@ -60,8 +60,7 @@ impl Running {
         match changed {
             Ok(served) => {
                 self.current.send_replace(Arc::new(served));
-                let now = before.clock.now();
-                before.metrics.config_loaded_at.set(i64::try_from(now.0).unwrap_or(i64::MAX));
+                before.metrics.loaded(before.clock.now());
                 before.audit.write(&Act::ConfigReloaded.event());
                 Ok(())
             }
@@ -107,6 +106,8 @@ impl Context {
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
             audit: Arc::clone(&self.audit),
+            sightings: Arc::clone(&self.sightings),
+            loaded_at: self.clock.now(),
         })
     }
 }

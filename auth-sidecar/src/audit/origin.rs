@@ -25,7 +25,7 @@ impl Origin {
     }
 
     /// That of the request that is being answered; nobody's where there is none.
-    pub(super) fn current() -> Self {
+    pub(crate) fn current() -> Self {
         CURRENT.try_with(Clone::clone).unwrap_or_default()
     }
 }

@@ -78,6 +78,7 @@ pub(crate) async fn leave(
     let attempt = attempt(&redirect_uri, state.expose(), cookie.expose(), pending);
     let url = provider.authorization_url(&attempt, now).await;
     let location = url.map_err(|error| {
+        context.sightings.provider_answered(&provider.config().id, false, now);
         tracing::warn!(event = "upstream_failed", provider = provider.config().id, %error);
         Failure::Unavailable(NO_ANSWER)
     })?;
@@ -106,6 +107,9 @@ pub(crate) async fn arrive(context: &Context, back: &Return<'_>, now: UnixTime) 
     let attempt = attempt(&redirect_uri, state, cookie, &pending);
     let asked = identify(provider, back.params, &attempt, now);
     let asked = tokio::time::timeout(LONGEST, asked).await.unwrap_or(Err(UpstreamError::Unavailable.into()));
+    if let Ok(_) | Err(Refusal::Upstream(_)) = &asked {
+        context.sightings.provider_answered(back.provider, asked.is_ok(), now);
+    }
     let signed_in = match asked {
         Ok(identity) => admit(context, provider, &pending, &identity, now).await?,
         Err(refusal) => Err(refusal),

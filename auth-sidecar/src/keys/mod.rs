@@ -173,6 +173,13 @@ impl Keys {
         self.held().stored.iter().map(summary).collect()
     }
 
+    /// When one of them next changes its state, if that is foreseen.
+    #[must_use]
+    pub fn next_change(&self) -> Option<UnixTime> {
+        let change = self.schedule().next_change(&self.held().stored);
+        (change < UnixTime(u64::MAX)).then_some(change)
+    }
+
     /// The JWK set (RFC 7517 section 5), public keys only.
     #[must_use]
     pub fn jwks(&self) -> Value {

@@ -38,6 +38,7 @@ mod registration;
 mod reloading;
 mod revocation_feed;
 mod signed_in_elsewhere;
+mod status;
 mod upstream_safety;
 mod userinfo;
 mod world;

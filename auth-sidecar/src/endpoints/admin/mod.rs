@@ -2,6 +2,7 @@
 
 mod health;
 mod keys;
+mod status;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/healthz", get(health::live))
         .route("/health", get(health::ready))
+        .route("/status", get(status::get))
         .route("/v1/keys", get(keys::list))
         .route("/v1/keys/rotate", post(keys::rotate));
     layers::wrap(routes, context, "admin")
