@@ -94,7 +94,8 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Ser
     if !config.overrides.is_empty() {
         tracing::info!(event = "config_overridden", variables = config.overrides.join(" "));
     }
-    let store: Arc<Store> = Arc::new(Store::open(&config.store, &clock)?);
+    let store: Arc<Store> =
+        Arc::new(Store::open(&config.store, &clock)?.observed_by(Arc::clone(&metrics) as _));
     let signing = &config.signing;
     let schedule = Schedule {
         held: signing.held(),

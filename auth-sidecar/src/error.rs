@@ -72,6 +72,9 @@ pub enum ServeError {
     /// The system.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
+    /// Tracing.
+    #[error("telemetry: {0}")]
+    Telemetry(String),
     /// Work was given up half-way.
     #[error("given up: {0}")]
     Interrupted(String),

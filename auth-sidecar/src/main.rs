@@ -18,6 +18,7 @@ use wicketgate_auth::error::ServeError;
 use wicketgate_auth::idp::password;
 use wicketgate_auth::reload::Hangups;
 use wicketgate_auth::sealing::SealingKey;
+use wicketgate_auth::telemetry;
 use zeroize::Zeroizing;
 
 /// The OAuth 2.1 authorization server that stands beside the gateway.
@@ -114,10 +115,10 @@ fn failed(error: impl std::fmt::Display) -> (u8, String) {
 }
 
 fn serve(path: &Path) -> Result<(), (u8, String)> {
-    wicketgate_auth::telemetry::start();
     let config = load(path)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
+        let telemetry = telemetry::start(&config.telemetry).map_err(failed)?;
         // Before anybody can know that we run: a signal that comes right after the start must not meet the default.
         let mut stop = Stop::listen().map_err(failed)?;
         let hangups = Hangups::listen().map_err(failed)?;
@@ -131,6 +132,7 @@ fn serve(path: &Path) -> Result<(), (u8, String)> {
         }
         tracing::info!(event = "stopping");
         running.stop().await;
+        telemetry.stop().await;
         Ok(())
     })
 }

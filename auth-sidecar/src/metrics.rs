@@ -1,12 +1,16 @@
 //! What is counted? Few things, each of which somebody would look at.
 
+use std::time::Duration;
+
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::clock::UnixTime;
+use crate::store::observed::Observer;
 
 /// Labels of a request: the route's pattern, never the path asked for, so that their number is bounded.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -26,6 +30,12 @@ pub(crate) struct Outcome {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct GrantLabel {
     pub(crate) grant_type: &'static str,
+}
+
+/// The label of commands to the store.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct OperationLabel {
+    pub(crate) operation: &'static str,
 }
 
 /// The label of audit records.
@@ -50,6 +60,8 @@ pub(crate) struct Metrics {
     pub(crate) audit_failures: Counter,
     pub(crate) config_reloads: Family<Outcome, Counter>,
     pub(crate) config_loaded_at: Gauge,
+    store_seconds: Family<OperationLabel, Histogram, fn() -> Histogram>,
+    store_errors: Family<OperationLabel, Counter>,
 }
 
 // === impl Metrics ===
@@ -71,6 +83,8 @@ impl Metrics {
             audit_failures: Counter::default(),
             config_reloads: Family::default(),
             config_loaded_at: Gauge::default(),
+            store_seconds: Family::new_with_constructor(latencies),
+            store_errors: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("requests", "Requests answered", metrics.requests.clone());
@@ -102,6 +116,8 @@ impl Metrics {
             "When the configuration in force was read, in seconds since 1970",
             metrics.config_loaded_at.clone(),
         );
+        registry.register("store_seconds", "Answers of the store", metrics.store_seconds.clone());
+        registry.register("store_errors", "Commands that the store did not do", metrics.store_errors.clone());
         metrics
     }
 
@@ -116,4 +132,19 @@ impl Metrics {
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
+}
+
+impl Observer for Metrics {
+    fn answered(&self, operation: &'static str, took: Duration, well: bool) {
+        let label = OperationLabel { operation };
+        self.store_seconds.get_or_create(&label).observe(took.as_secs_f64());
+        if !well {
+            self.store_errors.get_or_create(&label).inc();
+        }
+    }
+}
+
+/// From a fifth of a millisecond to 1.6 seconds.
+fn latencies() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_2, 2.0, 14))
 }

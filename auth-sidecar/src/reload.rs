@@ -123,6 +123,7 @@ fn stays(before: &Config, after: &Config) -> Result<(), ConfigError> {
         ("signing", before.signing == after.signing),
         ("data_key", before.data_key.digest(probe).matches(&after.data_key.digest(probe))),
         ("audit", before.audit == after.audit),
+        ("telemetry", before.telemetry == after.telemetry),
     ];
     let differing: Vec<&str> = same.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect();
     match differing.is_empty() {

@@ -1,6 +1,9 @@
 //! The binary as people start it.
 #![expect(clippy::unwrap_used, reason = "what these tests stand on fails by panicking")]
 
+#[path = "command_line/traces.rs"]
+mod traces;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

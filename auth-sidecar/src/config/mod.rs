@@ -19,6 +19,7 @@ mod secret_ref;
 mod security;
 mod signing;
 mod store;
+mod telemetry;
 mod users;
 
 use std::ffi::OsString;
@@ -43,6 +44,7 @@ pub use self::resources::{Resource, Resources};
 pub use self::security::DpopPolicy;
 pub use self::signing::Signing;
 pub use self::store::{RedisConfig, StoreConfig, Tls, Topology};
+pub use self::telemetry::{Otlp, TelemetryConfig};
 pub use self::users::{User, Verifier};
 use crate::oauth::client::Client;
 use crate::sealing::SealingKey;
@@ -85,6 +87,8 @@ pub struct Config {
     pub dpop: DpopPolicy,
     /// Records of what happened.
     pub audit: AuditConfig,
+    /// Traces.
+    pub telemetry: TelemetryConfig,
     /// How long everything lives.
     pub lifetimes: Lifetimes,
     /// Local users.
@@ -123,6 +127,8 @@ struct RawConfig {
     dpop: DpopPolicy,
     #[serde(default)]
     audit: AuditConfig,
+    #[serde(default)]
+    telemetry: telemetry::RawTelemetry,
     #[serde(default)]
     lifetimes: lifetimes::RawLifetimes,
     #[serde(default)]
@@ -204,6 +210,7 @@ impl RawConfig {
             require_pushed: raw.require_pushed_authorization_requests,
             dpop: raw.dpop,
             audit: raw.audit,
+            telemetry: raw.telemetry.compile()?,
             lifetimes: raw.lifetimes.compile()?,
             clients: clients::compile(raw.clients, &resources, &users, &signing)?,
             identity_providers: identity_providers::compile(raw.identity_providers, &users)?,

@@ -58,6 +58,32 @@ fn every_mistake_is_refused_with_its_place() {
         ("{path: auth.redb}", "{path: auth.redb}, redis: {url: {file: DATA_KEY}}", "store: has one of"),
         ("embedded: {path: auth.redb}", "redis: {url: redis://x}", "store.redis.url: a secret stands here"),
         ("embedded: {path: auth.redb}", "redis: {url: {file: DATA_KEY}}", "store.redis.url: is `redis://"),
+        ("registration:", "audit: {path: x}\nregistration:", "audit.path"),
+        (
+            "registration:",
+            "telemetry: {otlp: {endpoint: 'x:y'}}\nregistration:",
+            "telemetry.otlp.endpoint: must be",
+        ),
+        (
+            "registration:",
+            "telemetry: {otlp: {endpoint: 'http://u:p@x/'}}\nregistration:",
+            "telemetry.otlp.endpoint: must be",
+        ),
+        (
+            "registration:",
+            "telemetry: {otlp: {endpoint: 'http://x/', sample: 2}}\nregistration:",
+            "telemetry.otlp.sample: is from 0 to 1",
+        ),
+        (
+            "registration:",
+            "telemetry: {otlp: {endpoint: 'http://x/', headers: {authorization: Bearer}}}\nregistration:",
+            "telemetry.otlp.headers.authorization: a secret stands here by reference only",
+        ),
+        (
+            "registration:",
+            "telemetry: {otlp: {endpoint: 'http://x/', headers: {'no header': {file: DATA_KEY}}}}\nregistration:",
+            "telemetry.otlp.headers.no header: is no header",
+        ),
         ("access_token: 10m", "access_token: 10", "lifetimes.access_token"),
         ("access_token: 10m", "access_token: 2h", "lifetimes.access_token: must lie between"),
         ("access_token: 10m", "acces_token: 1m", "lifetimes"),

@@ -10,6 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
+use tracing::Instrument as _;
 
 use super::caller::Caller;
 use super::reply;
@@ -18,6 +19,7 @@ use crate::audit::Origin;
 use crate::error::Failure;
 use crate::metrics::RequestLabels;
 use crate::secret::random_text;
+use crate::telemetry::spans;
 
 /// Registration bodies are the largest that have a reason.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -77,13 +79,16 @@ async fn observe(State(listener): State<Listener>, request: Request, next: Next)
     context.keep_keys_current().await;
     let origin = origin(context, &request);
     let request_id = origin.request_id.clone();
+    let believed = (context.config.trusted_hops > 0).then_some(request.headers());
+    let span = spans::request(&method, &route, listener.name, believed);
     let mut response = match context.keys.are_there() || !KEYED.contains(&listener.name) {
-        true => origin.during(next.run(request)).await,
+        true => origin.during(next.run(request)).instrument(span.clone()).await,
         false => reply::failure(&Failure::Unavailable("the store is away")),
     };
     let nosniff = HeaderValue::from_static("nosniff");
     response.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(nosniff);
     let status = response.status().as_u16();
+    spans::answered(&span, status, request_id.as_deref());
     if status == StatusCode::SERVICE_UNAVAILABLE.as_u16() {
         listener.context.metrics.unavailable.inc();
     }

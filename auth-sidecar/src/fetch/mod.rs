@@ -15,9 +15,11 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client, Response, StatusCode, header, redirect};
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 use url::{Host, Url};
 
 use crate::config::FetchPolicy;
+use crate::telemetry::spans;
 
 /// From the look-up of the name to the last byte.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -123,6 +125,7 @@ impl Fetcher {
             let _place = self.places.acquire().await.map_err(|_| FetchError::Unreachable)?;
             self.fetch(url, most).await
         };
+        let fetched = fetched.instrument(spans::fetch("GET", url));
         tokio::time::timeout(self.longest, fetched).await.unwrap_or(Err(FetchError::Unreachable))
     }
 
