@@ -26,6 +26,20 @@ pub(crate) struct Outcome {
     pub(crate) outcome: &'static str,
 }
 
+/// The labels of a sign-in; the provider is one of the configuration, or `local`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct SignInLabels {
+    pub(crate) provider: String,
+    pub(crate) outcome: &'static str,
+}
+
+/// The labels of a refusal: the route's pattern, and the error as the caller reads it.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct RefusalLabels {
+    pub(crate) route: String,
+    pub(crate) error: &'static str,
+}
+
 /// The label of issued tokens.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct GrantLabel {
@@ -49,7 +63,9 @@ pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) requests: Family<RequestLabels, Counter>,
     pub(crate) tokens_issued: Family<GrantLabel, Counter>,
-    pub(crate) logins: Family<Outcome, Counter>,
+    pub(crate) sign_ins: Family<SignInLabels, Counter>,
+    pub(crate) refusals: Family<RefusalLabels, Counter>,
+    pub(crate) feed_polls: Family<Outcome, Counter>,
     pub(crate) clients_registered: Counter,
     pub(crate) grants_revoked: Counter,
     pub(crate) code_replays: Counter,
@@ -72,7 +88,9 @@ impl Metrics {
             registry: Registry::with_prefix("wicketgate_auth"),
             requests: Family::default(),
             tokens_issued: Family::default(),
-            logins: Family::default(),
+            sign_ins: Family::default(),
+            refusals: Family::default(),
+            feed_polls: Family::default(),
             clients_registered: Counter::default(),
             grants_revoked: Counter::default(),
             code_replays: Counter::default(),
@@ -87,9 +105,23 @@ impl Metrics {
             store_errors: Family::default(),
         };
         let registry = &mut metrics.registry;
-        registry.register("requests", "Requests answered", metrics.requests.clone());
+        registry.register("requests", "Requests answered, by route and status", metrics.requests.clone());
         registry.register("tokens_issued", "Access tokens issued", metrics.tokens_issued.clone());
-        registry.register("logins", "Sign-ins tried", metrics.logins.clone());
+        registry.register(
+            "sign_ins",
+            "Sign-ins tried: signed_in, wrong, refused, throttled or busy",
+            metrics.sign_ins.clone(),
+        );
+        registry.register(
+            "refusals",
+            "Requests refused, by the error that their answer names",
+            metrics.refusals.clone(),
+        );
+        registry.register(
+            "feed_polls",
+            "Answers to gateways: everything, or the news since they last asked",
+            metrics.feed_polls.clone(),
+        );
         registry.register(
             "clients_registered",
             "Clients that registered themselves",
@@ -104,21 +136,37 @@ impl Metrics {
         );
         registry.register("unavailable", "Requests answered with 503", metrics.unavailable.clone());
         registry.register("swept", "Expired records removed", metrics.swept.clone());
-        registry.register("audit_events", "Audit records", metrics.audit_events.clone());
+        registry.register("audit_events", "Audit records, by event", metrics.audit_events.clone());
         registry.register(
             "audit_failures",
             "Audit records that the file did not take",
             metrics.audit_failures.clone(),
         );
-        registry.register("config_reloads", "Configurations read anew", metrics.config_reloads.clone());
+        registry.register(
+            "config_reloads",
+            "Configurations read while the server ran: reloaded or refused",
+            metrics.config_reloads.clone(),
+        );
         registry.register(
             "config_loaded_at",
             "When the configuration in force was read, in seconds since 1970",
             metrics.config_loaded_at.clone(),
         );
-        registry.register("store_seconds", "Answers of the store", metrics.store_seconds.clone());
+        registry.register(
+            "store_seconds",
+            "How long commands to the store took",
+            metrics.store_seconds.clone(),
+        );
         registry.register("store_errors", "Commands that the store did not do", metrics.store_errors.clone());
+        for outcome in ["reloaded", "refused"] {
+            drop(metrics.config_reloads.get_or_create(&Outcome { outcome }));
+        }
         metrics
+    }
+
+    /// Somebody tried to sign in at this provider.
+    pub(crate) fn sign_in_tried(&self, provider: &str, outcome: &'static str) {
+        self.sign_ins.get_or_create(&SignInLabels { provider: provider.to_owned(), outcome }).inc();
     }
 
     /// A configuration came into force.
@@ -138,9 +186,8 @@ impl Observer for Metrics {
     fn answered(&self, operation: &'static str, took: Duration, well: bool) {
         let label = OperationLabel { operation };
         self.store_seconds.get_or_create(&label).observe(took.as_secs_f64());
-        if !well {
-            self.store_errors.get_or_create(&label).inc();
-        }
+        // There from the first command on: of a counter that begins at 1 Prometheus sees no increase.
+        self.store_errors.get_or_create(&label).inc_by(u64::from(!well));
     }
 }
 

@@ -13,11 +13,11 @@ use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument as _;
 
 use super::caller::Caller;
-use super::reply;
+use super::reply::{self, Refusal};
 use crate::app::Context;
 use crate::audit::Origin;
 use crate::error::Failure;
-use crate::metrics::RequestLabels;
+use crate::metrics::{RefusalLabels, RequestLabels};
 use crate::secret::random_text;
 use crate::telemetry::spans;
 
@@ -98,6 +98,9 @@ async fn observe(State(listener): State<Listener>, request: Request, next: Next)
         tracing::debug!(event = "request", listener = listener.name, %method, route, status, micros, request_id);
     } else {
         tracing::info!(event = "request", listener = listener.name, %method, route, status, micros, request_id);
+    }
+    if let Some(Refusal(error)) = response.extensions().get() {
+        context.metrics.refusals.get_or_create(&RefusalLabels { route: route.clone(), error }).inc();
     }
     let labels = RequestLabels { listener: listener.name, route, status };
     listener.context.metrics.requests.get_or_create(&labels).inc();

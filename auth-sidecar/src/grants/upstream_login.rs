@@ -16,7 +16,6 @@ use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::idp::account_rules;
 use crate::idp::upstream::{Attempt, Identity, UpstreamError, UpstreamProvider};
-use crate::metrics::Outcome;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
 use crate::secret::{Digest, Opaque};
@@ -69,6 +68,7 @@ pub(crate) async fn leave(
     let counter = format!("upstream address {address}");
     if context.store.count(&counter, now.plus(limits.window), now).await? > limits.per_address {
         context.audit.write(&Act::SignInThrottled.event().provider(&provider.config().id));
+        context.metrics.sign_in_tried(&provider.config().id, "throttled");
         return Err(Failure::TooMany);
     }
     // One cookie for all sign-ins of a browser, so that tabs do not disturb each other; each has a state of its own.
@@ -115,7 +115,7 @@ pub(crate) async fn arrive(context: &Context, back: &Return<'_>, now: UnixTime) 
         Err(refusal) => Err(refusal),
     };
     let outcome = if signed_in.is_ok() { "signed_in" } else { "refused" };
-    context.metrics.logins.get_or_create(&Outcome { outcome }).inc();
+    context.metrics.sign_in_tried(back.provider, outcome);
     let pending = Box::new(pending);
     match signed_in {
         Ok((subject, auth_time)) => {

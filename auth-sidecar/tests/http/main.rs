@@ -23,6 +23,7 @@ mod keys;
 mod logs;
 mod metadata_documents;
 mod metadata_golden;
+mod metrics;
 mod oidc_lies;
 mod oidc_login;
 mod once_only;

@@ -16,12 +16,13 @@ use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::{clients, interaction};
 use crate::idp::{Account, Busy, throttle};
-use crate::metrics::Outcome;
 use crate::oauth::params::Params;
 use crate::pages::{self, LoginPage};
 use crate::secret::Digest;
 use crate::store::records::PendingAuthorization;
 
+/// What sign-ins with a password count as.
+const LOCAL: &str = "local";
 const WRONG: &str = "Name or password is wrong.";
 const TOO_MANY: &str = "Too many attempts. Try again later.";
 const BUSY: &str = "Too many people are signing in at this moment. Try again.";
@@ -70,7 +71,7 @@ async fn sign_in(
     let name = params.get("username").unwrap_or_default();
     let password = params.get("password").unwrap_or_default();
     let outcome = attempt(context, caller, name, password, now).await?;
-    context.metrics.logins.get_or_create(&Outcome { outcome: outcome.label() }).inc();
+    context.metrics.sign_in_tried(LOCAL, outcome.label());
     let (status, message) = match outcome {
         Attempt::SignedIn(account) => {
             return signed_in(context, browser, handle, pending, account, now).await;
