@@ -183,6 +183,12 @@ conformance: setup filter native ## Official conformance suite, directly and thr
 	@WICKETGATE_CONFORMANCE_REPORT=tests/conformance $(CARGO) test --quiet $(NATIVE) --test e2e the_official_suite_finds_the_same
 	sed -n '/^- /p' tests/conformance/report.md
 
+.PHONY: faults
+faults: ## Fail every store command of a flow, with a file, Redis, Sentinel, Cluster; writes auth-sidecar/tests/faults/report.md
+	$(call stage,faults of the store (minutes))
+	@WICKETGATE_FAULTS_REPORT=$(CURDIR)/auth-sidecar/tests/faults $(CARGO) test --quiet $(NATIVE) --test faults injected
+	sed -n '/^| embedded/,/^| cluster/p' auth-sidecar/tests/faults/report.md
+
 .PHONY: coverage
 coverage: ## Line coverage of core and sidecar by their own tests: a table, and target/coverage/html
 	$(call stage,coverage)

@@ -1,38 +1,146 @@
 //! How does a command reach the server that has the store open? Over the admin listener, in plain HTTP.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Request, Response, StatusCode, header};
+use axum::http::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::config::Config;
+use crate::secret::Opaque;
 
 const LONGEST: Duration = Duration::from_secs(30);
 const LARGEST_ANSWER: usize = 1 << 20;
 
-/// Why there is no answer.
+/// Why there is no answer, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The address is not known: the listener's port is chosen by the system.
     #[error("listen.admin has port 0 and no addresses_file says which one it became: {0}")]
     Address(String),
     /// Nobody answers there.
-    #[error("no server answers on its admin listener {0}: {1}")]
+    #[error(
+        "no server answers at listen.admin ({0}): {1}; start it with `wicketgate-auth serve` and this configuration"
+    )]
     Unreachable(SocketAddr, String),
+    /// The server wants to see another token.
+    #[error("the server refuses our admin.token: it runs with another one than this configuration names")]
+    Token,
     /// The server refused.
     #[error("the server answered {0}: {1}")]
     Refused(StatusCode, String),
 }
 
-/// Where the admin listener of the server with this configuration is.
-///
-/// # Errors
-/// [`AdminError::Address`].
-pub fn address(config: &Config) -> Result<SocketAddr, AdminError> {
+/// The admin listener of a running server.
+#[derive(Debug)]
+pub struct Admin {
+    address: SocketAddr,
+    token: Option<Opaque>,
+}
+
+/// What is asked there.
+#[derive(Debug)]
+pub struct Question<'a> {
+    method: Method,
+    /// With its query; encoded.
+    path: &'a str,
+    body: Option<Value>,
+}
+
+// === impl Question ===
+
+impl<'a> Question<'a> {
+    /// `GET`.
+    #[must_use]
+    pub fn get(path: &'a str) -> Self {
+        Self { method: Method::GET, path, body: None }
+    }
+
+    /// `POST` of JSON.
+    #[must_use]
+    pub fn post(path: &'a str, body: Value) -> Self {
+        Self { method: Method::POST, path, body: Some(body) }
+    }
+
+    /// `DELETE`.
+    #[must_use]
+    pub fn delete(path: &'a str) -> Self {
+        Self { method: Method::DELETE, path, body: None }
+    }
+}
+
+// === impl Admin ===
+
+impl Admin {
+    /// That of the server with this configuration.
+    ///
+    /// # Errors
+    /// [`AdminError::Address`].
+    pub fn of(config: &Config) -> Result<Self, AdminError> {
+        Ok(Self { token: config.admin.token.clone(), ..Self::at(address(config)?) })
+    }
+
+    /// That at this address, without a token.
+    #[must_use]
+    pub fn at(address: SocketAddr) -> Self {
+        // Listened on by every address of this machine, and so by this one.
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        Self { address: SocketAddr::new(ip, address.port()), token: None }
+    }
+
+    /// What the server answers; null where it has nothing to say.
+    ///
+    /// # Errors
+    /// [`AdminError`].
+    pub async fn ask(&self, question: &Question<'_>) -> Result<Value, AdminError> {
+        let unreachable = |why: String| AdminError::Unreachable(self.address, why);
+        let answered = tokio::time::timeout(LONGEST, self.send(question)).await;
+        let response = answered.map_err(|_| unreachable("no answer in time".into()))?.map_err(unreachable)?;
+        let status = response.status();
+        let read = axum::body::to_bytes(response.into_body(), LARGEST_ANSWER).await;
+        let bytes = read.map_err(|error| unreachable(error.to_string()))?;
+        let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        match status {
+            status if status.is_success() => Ok(answer),
+            StatusCode::UNAUTHORIZED => Err(AdminError::Token),
+            status => {
+                let words = answer.get("error_description").or_else(|| answer.get("status"));
+                let why = words.and_then(Value::as_str).unwrap_or_default();
+                Err(AdminError::Refused(status, why.to_owned()))
+            }
+        }
+    }
+
+    async fn send(&self, question: &Question<'_>) -> Result<Response<Body>, String> {
+        let stream = TcpStream::connect(self.address).await.map_err(|error| error.to_string())?;
+        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
+        let task = tokio::spawn(connection);
+        let mut request = Request::builder()
+            .method(question.method.clone())
+            .uri(question.path)
+            .header(header::HOST, self.address.to_string())
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
+        }
+        let body = question.body.as_ref().map(Value::to_string).unwrap_or_default();
+        let request = request.body(Body::from(body)).map_err(|error| error.to_string())?;
+        let response = sender.send_request(request).await.map_err(|error| error.to_string());
+        // The connection ends when its answer has been read.
+        drop(task);
+        response.map(|response| response.map(Body::new))
+    }
+}
+
+fn address(config: &Config) -> Result<SocketAddr, AdminError> {
     if config.listen.admin.port() != 0 {
         return Ok(config.listen.admin);
     }
@@ -42,42 +150,4 @@ pub fn address(config: &Config) -> Result<SocketAddr, AdminError> {
     let addresses: Value = serde_json::from_str(&text).map_err(|error| unknown(&error.to_string()))?;
     let admin = addresses.get("admin").and_then(Value::as_str).and_then(|text| text.parse().ok());
     admin.ok_or_else(|| unknown("it does not name one"))
-}
-
-/// Asks the server: `GET` without a body, else `POST` of JSON.
-///
-/// # Errors
-/// [`AdminError`].
-pub async fn ask(address: SocketAddr, path: &str, body: Option<&Value>) -> Result<Value, AdminError> {
-    let unreachable = |why: String| AdminError::Unreachable(address, why);
-    let answered = tokio::time::timeout(LONGEST, send(address, path, body)).await;
-    let response = answered.map_err(|_| unreachable("no answer in time".into()))?.map_err(unreachable)?;
-    let status = response.status();
-    let read = axum::body::to_bytes(response.into_body(), LARGEST_ANSWER).await;
-    let bytes = read.map_err(|error| unreachable(error.to_string()))?;
-    let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    if status.is_success() {
-        return Ok(answer);
-    }
-    let why = answer.get("error_description").and_then(Value::as_str).unwrap_or_default();
-    Err(AdminError::Refused(status, why.to_owned()))
-}
-
-async fn send(address: SocketAddr, path: &str, body: Option<&Value>) -> Result<Response<Body>, String> {
-    let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
-    let task = tokio::spawn(connection);
-    let method = if body.is_some() { "POST" } else { "GET" };
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(header::HOST, address.to_string())
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::from(body.map(Value::to_string).unwrap_or_default()))
-        .map_err(|error| error.to_string())?;
-    let response = sender.send_request(request).await.map_err(|error| error.to_string());
-    // The connection ends when its answer has been read.
-    drop(task);
-    response.map(|response| response.map(Body::new))
 }

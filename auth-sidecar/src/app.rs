@@ -19,6 +19,7 @@ use crate::error::ServeError;
 use crate::fetch::Fetcher;
 use crate::fetch::cache::Cache;
 use crate::idp::IdentityProvider;
+use crate::idp::assertion_issuers::AssertionIssuers;
 use crate::idp::local::LocalUsers;
 use crate::idp::upstream::Providers;
 use crate::keys::lifecycle::Schedule;
@@ -40,6 +41,7 @@ pub(crate) struct Context {
     pub(crate) keys: Arc<Keys>,
     pub(crate) accounts: Box<dyn IdentityProvider>,
     pub(crate) providers: Providers,
+    pub(crate) assertion_issuers: AssertionIssuers,
     pub(crate) fetcher: Fetcher,
     pub(crate) documents: Arc<Cache<Client>>,
     pub(crate) client_keys: Arc<Cache<KeySet>>,
@@ -89,13 +91,25 @@ pub struct Addresses {
 /// # Errors
 /// [`ServeError`]; nothing is left running then.
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, ServeError> {
+    let store = Store::open(&config.store, &clock)?;
+    start_with_store(config, clock, store).await
+}
+
+/// The same with a store that is open already.
+///
+/// # Errors
+/// [`ServeError`]; nothing is left running then.
+pub async fn start_with_store(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    store: Store,
+) -> Result<Running, ServeError> {
     let metrics = Arc::new(Metrics::new());
     let audit = Audit::open(&config.audit, Arc::clone(&clock), Arc::clone(&metrics))?;
     if !config.overrides.is_empty() {
         tracing::info!(event = "config_overridden", variables = config.overrides.join(" "));
     }
-    let store: Arc<Store> =
-        Arc::new(Store::open(&config.store, &clock)?.observed_by(Arc::clone(&metrics) as _));
+    let store = Arc::new(store.observed_by(Arc::clone(&metrics) as _));
     let signing = &config.signing;
     let schedule = Schedule {
         held: signing.held(),
@@ -117,6 +131,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Ser
     let context = Context {
         accounts: Box::new(LocalUsers::new(&config.users)?),
         providers: Providers::new(&config),
+        assertion_issuers: AssertionIssuers::new(&config),
         fetcher: Fetcher::new(&config.fetch),
         documents: Arc::new(Cache::new()),
         client_keys: Arc::new(Cache::new()),

@@ -38,6 +38,23 @@ impl UnixTime {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
+
+    /// As people and machines read it: `2027-01-15T08:00Z`.
+    #[must_use]
+    pub fn to_utc(self) -> String {
+        const DAY: u64 = 24 * 60 * 60;
+        let (days, second) = (self.0 / DAY, self.0 % DAY);
+        // Years are counted from March of the year 0, so that the leap day is the last of a year; 719468 days lie between.
+        let days = days + 719_468;
+        let (era, day_of_era) = (days / 146_097, days % 146_097);
+        let year = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+        let march_month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+        let year = year + era * 400 + u64::from(month <= 2);
+        format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}Z", second / 3_600, second / 60 % 60)
+    }
 }
 
 // === impl SystemClock ===
@@ -67,5 +84,23 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> UnixTime {
         UnixTime(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (second, wanted) in [
+            (0, "1970-01-01T00:00Z"),
+            (951_782_400, "2000-02-29T00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59Z"),
+            (1_800_000_000, "2027-01-15T08:00Z"),
+            (4_107_542_400, "2100-03-01T00:00Z"),
+        ] {
+            assert_eq!(UnixTime(second).to_utc(), wanted);
+        }
     }
 }

@@ -127,7 +127,11 @@ impl Metrics {
             "Clients that registered themselves",
             metrics.clients_registered.clone(),
         );
-        registry.register("grants_revoked", "Grants revoked by their client", metrics.grants_revoked.clone());
+        registry.register(
+            "grants_revoked",
+            "Grants revoked by their client, their user or an operator",
+            metrics.grants_revoked.clone(),
+        );
         registry.register("code_replays", "Used codes presented again", metrics.code_replays.clone());
         registry.register(
             "refresh_replays",

@@ -12,6 +12,7 @@ use crate::config::{Config, ConfigError};
 use crate::error::ServeError;
 use crate::fetch::Fetcher;
 use crate::fetch::cache::Cache;
+use crate::idp::assertion_issuers::AssertionIssuers;
 use crate::idp::local::LocalUsers;
 use crate::idp::upstream::Providers;
 use crate::metrics::Outcome;
@@ -89,7 +90,7 @@ impl Context {
     fn under(&self, config: Config) -> Result<Self, ServeError> {
         // What was fetched counts only under the rules that it was fetched and admitted under.
         let same_rules = config.fetch == self.config.fetch
-            && config.registration.private_use_schemes == self.config.registration.private_use_schemes;
+            && config.registration.private_use == self.config.registration.private_use;
         let (documents, client_keys) = match same_rules {
             true => (Arc::clone(&self.documents), Arc::clone(&self.client_keys)),
             false => (Arc::new(Cache::new()), Arc::new(Cache::new())),
@@ -97,6 +98,7 @@ impl Context {
         Ok(Self {
             accounts: Box::new(LocalUsers::new(&config.users)?),
             providers: Providers::new(&config),
+            assertion_issuers: AssertionIssuers::new(&config),
             fetcher: Fetcher::new(&config.fetch),
             documents,
             client_keys,

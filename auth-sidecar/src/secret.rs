@@ -28,6 +28,8 @@ pub enum Kind {
     Device,
     /// The secret of a confidential client, `ms_<secret>`.
     ClientSecret,
+    /// An API key, `mk_<id>.<secret>`.
+    ApiKey,
     /// What manages a registration (RFC 7592), `mreg_<secret>`.
     Registration,
 }
@@ -53,6 +55,7 @@ impl Kind {
             Self::Access => "ma_",
             Self::Device => "md_",
             Self::ClientSecret => "ms_",
+            Self::ApiKey => "mk_",
             Self::Registration => "mreg_",
         }
     }
@@ -165,9 +168,14 @@ impl std::fmt::Debug for Opaque {
 #[must_use]
 pub fn grant_id_of(kind: Kind, presented: &str) -> Option<&str> {
     let (grant_id, secret) = presented.strip_prefix(kind.prefix())?.split_once('.')?;
-    // 16 bytes and 32 bytes in base64url: nothing else was ever issued, so nothing else reaches the store.
-    (grant_id.len() == 22 && secret.len() == 43 && is_base64url(grant_id) && is_base64url(secret))
-        .then_some(grant_id)
+    // 32 bytes in base64url: nothing else was ever issued, so nothing else reaches the store.
+    (is_grant_id(grant_id) && secret.len() == 43 && is_base64url(secret)).then_some(grant_id)
+}
+
+/// Whether this could be the id of a grant: 16 bytes in base64url.
+#[must_use]
+pub fn is_grant_id(text: &str) -> bool {
+    text.len() == 22 && is_base64url(text)
 }
 
 /// `N` random bytes as base64url: identifiers (16) and secrets (32).

@@ -160,7 +160,7 @@ fn serve_listens_refuses_a_second_one_and_ends_on_request() {
     let addresses: serde_json::Value =
         poll("the addresses file", || serde_json::from_slice(&std::fs::read(&file).ok()?).ok());
     for listener in ["public", "internal", "admin", "metrics"] {
-        std::net::TcpStream::connect(addresses[listener].as_str().unwrap()).unwrap();
+        std::net::TcpStream::connect(addresses.get(listener).unwrap().as_str().unwrap()).unwrap();
     }
 
     let second = run(&["serve", "--config", path.to_str().unwrap()], "");
@@ -225,4 +225,170 @@ fn keys_of_a_running_server_are_listed_and_rotated() {
     let shown = text(&shown.stdout);
     assert!(shown.starts_with("KID ") && shown.lines().count() == 5, "{shown}");
     terminate(&mut served);
+}
+
+/// A running server and its configuration.
+struct Server {
+    folder: tempfile::TempDir,
+    config: PathBuf,
+    _served: Served,
+}
+
+impl Server {
+    fn start(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = configure(folder.path());
+        std::fs::write(folder.path().join("admin.token"), "a-token-of-some-length\n").unwrap();
+        let yaml = std::fs::read_to_string(&config).unwrap() + more;
+        std::fs::write(&config, yaml.replace("FOLDER", folder.path().to_str().unwrap())).unwrap();
+        let served = serve_until_listening(folder.path(), &config);
+        Self { folder, config, _served: served }
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Output {
+        run(&[arguments, &["--config", self.config.to_str().unwrap()]].concat(), input)
+    }
+
+    /// What a command prints as JSON.
+    fn json(&self, arguments: &[&str], input: &str) -> serde_json::Value {
+        let output = self.run(&[arguments, &["--json"]].concat(), input);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// What a command prints for people.
+    fn shown(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.run(arguments, input);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// What a command says that is refused.
+    fn refused(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.run(arguments, input);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        text(&output.stderr)
+    }
+
+    fn address(&self, listener: &str) -> String {
+        let file = std::fs::read(self.folder.path().join("run/addresses.json")).unwrap();
+        let addresses: serde_json::Value = serde_json::from_slice(&file).unwrap();
+        addresses.get(listener).unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// An access token of this client in its own name.
+    fn token(&self, id: &str, secret: &str) -> String {
+        let url = format!("http://{}/token", self.address("public"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answer = runtime.block_on(async {
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let request = client.post(url).basic_auth(id, Some(secret));
+            let request = request.header("content-type", "application/x-www-form-urlencoded");
+            request.body("grant_type=client_credentials").send().await.unwrap().text().await.unwrap()
+        });
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        answer.get("access_token").unwrap().as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn clients_are_made_shown_and_deleted() {
+    let server = Server::start("");
+    let create =
+        ["client", "create", "--id", "app", "--name", "An app", "--redirect-uri", "https://app.example/cb"];
+    let made = server.json(&create, "");
+    let secret = made["client_secret"].as_str().unwrap();
+    assert!(secret.starts_with("ms_") && made["client"]["client_id"] == "app", "{made}");
+    let taken = server.refused(&create, "");
+    assert!(taken.contains("409") && taken.contains("this id is taken"), "{taken}");
+    let wrong = server.refused(&["client", "create", "--redirect-uri", "http://app.example/cb"], "");
+    assert!(wrong.contains("client.redirect_uris[0]") && wrong.contains("loopback"), "{wrong}");
+
+    let listed = server.shown(&["client", "list"], "");
+    assert!(listed.starts_with("CLIENT_ID  SOURCE") && listed.contains("\napp        operator"), "{listed}");
+    assert_eq!(server.json(&["client", "list"], "")["clients"][0], made["client"]);
+    let shown = server.shown(&["client", "show", "app"], "");
+    assert!(shown.contains("https://app.example/cb") && !shown.contains(secret), "{shown}");
+    let rotated = server.shown(&["client", "rotate-secret", "app"], "");
+    assert!(rotated.contains("client_secret          ms_") && !rotated.contains(secret), "{rotated}");
+    server.shown(&["client", "revoke", "app"], "");
+    server.shown(&["client", "delete", "app"], "");
+    for command in ["show", "delete", "rotate-secret"] {
+        let gone = server.refused(&["client", command, "app"], "");
+        assert!(gone.contains("there is no client of this id"), "{command}: {gone}");
+    }
+}
+
+#[test]
+fn tokens_and_users_are_looked_up_and_ended() {
+    let server = Server::start("admin: {token: {file: FOLDER/admin.token}}\n");
+    let create =
+        ["client", "create", "--id", "job", "--grant-type", "client_credentials", "--scope", "mcp:read"];
+    let made = server.json(&create, "");
+    let token = server.token("job", made["client_secret"].as_str().unwrap());
+    let inspected = server.json(&["token", "inspect"], &token);
+    assert_eq!((&inspected["active"], &inspected["claims"]["sub"]), (&true.into(), &"job".into()));
+    let shown = server.shown(&["token", "inspect"], &format!("{token}\n"));
+    assert!(shown.contains("grant.client_id        job") && !shown.contains(&token), "{shown}");
+    let ended = server.shown(&["token", "revoke"], &token);
+    assert!(ended.contains(inspected["grant"]["grant_id"].as_str().unwrap()), "{ended}");
+    assert_eq!(server.json(&["token", "inspect"], &token)["active"], false);
+    let unknown = server.refused(&["token", "revoke"], &token);
+    assert!(unknown.contains("nothing is known of this token") && !unknown.contains(&token), "{unknown}");
+    let unknown = server.refused(&["token", "revoke", "--grant", "AAAAAAAAAAAAAAAAAAAAAA"], "");
+    assert!(unknown.contains("there is no grant of this id"), "{unknown}");
+
+    assert_eq!(
+        server.json(&["user", "grants", "https://idp.example/x?y#7/8"], "")["grants"],
+        serde_json::json!([])
+    );
+    for command in [["user", "revoke", "alice"], ["user", "reset-throttle", "alice"]] {
+        assert_eq!(server.json(&command, ""), serde_json::json!({}), "{command:?}");
+    }
+    std::fs::write(server.folder.path().join("admin.token"), "another-token-of-some-length").unwrap();
+    let stranger = server.refused(&["user", "grants", "alice"], "");
+    assert!(stranger.contains("refuses our admin.token"), "{stranger}");
+}
+
+#[test]
+fn a_probe_tells_a_ready_server_from_none() {
+    let server = Server::start("admin: {token: {file: FOLDER/admin.token}}\n");
+    assert_eq!(server.shown(&["healthcheck"], ""), "ready\n");
+    assert_eq!(server.json(&["healthcheck"], "")["status"], "ready");
+    let admin = server.address("admin");
+    assert_eq!(run(&["healthcheck", "--address", &admin], "").status.code(), Some(0), "it has no token");
+    drop(server);
+    let nobody = run(&["healthcheck", "--address", &admin], "");
+    assert_eq!(nobody.status.code(), Some(1), "{nobody:?}");
+    assert!(text(&nobody.stderr).contains("wicketgate-auth serve"), "{nobody:?}");
+    assert_eq!(run(&["healthcheck"], "").status.code(), Some(2));
+}
+
+#[test]
+fn every_command_says_what_it_does() {
+    for command in [
+        "key list",
+        "key rotate",
+        "client list",
+        "client show",
+        "client create",
+        "client rotate-secret",
+        "client revoke",
+        "client delete",
+        "user grants",
+        "user revoke",
+        "user reset-throttle",
+        "token inspect",
+        "token revoke",
+        "healthcheck",
+    ] {
+        let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let output = run(&arguments, "");
+        let said = text(&output.stdout);
+        assert!(
+            output.status.success() && said.contains("--json") && said.contains("--config"),
+            "{command}: {said}"
+        );
+        assert!(!said.starts_with("Usage"), "{command}: {said}");
+    }
 }

@@ -17,7 +17,7 @@ fn root() -> &'static Path {
 #[test]
 fn the_configuration_of_the_readme_compiles_and_shows_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["data.key", "alice.password", "rs.secret", "corp.secret", "github.secret"] {
+    for name in ["data.key", "alice.password", "rs.secret", "corp.secret", "github.secret", "admin.token"] {
         std::fs::write(folder.path().join(name), SealingKey::generate_base64().unwrap()).unwrap();
     }
     let block = README.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();

@@ -5,6 +5,10 @@
 mod devices;
 #[path = "store_contract/keys.rs"]
 mod keys;
+#[path = "store_contract/kill_switches.rs"]
+mod kill_switches;
+#[path = "store_contract/lists.rs"]
+mod lists;
 #[path = "store_contract/news.rs"]
 mod news;
 
@@ -22,15 +26,19 @@ use wicketgate_auth::store::embedded::EmbeddedStore;
 use wicketgate_auth::store::grant::{
     Binding, Code, Grant, MOST_USED, Redeemed, Redemption, Rotated, Rotation,
 };
-use wicketgate_auth::store::records::{Consent, ConsentKey, PendingAuthorization, Session};
+use wicketgate_auth::store::records::PendingAuthorization;
 use wicketgate_auth::store::{Store, StoreError};
 
 #[path = "store_contract/managed_clients.rs"]
 mod managed_clients;
+#[path = "store_contract/people.rs"]
+mod people;
 #[path = "redis/mod.rs"]
 mod redis;
 #[path = "store_contract/servers.rs"]
 mod servers;
+#[path = "store_contract/transfer.rs"]
+mod transfer;
 #[path = "store_contract/upstream.rs"]
 mod upstream;
 
@@ -83,8 +91,7 @@ async fn contract(store: &Arc<Store>) {
     managed_clients::contract(store).await;
     upstream::contract(store).await;
     pending_requests(store).await;
-    sessions(store).await;
-    consents(store).await;
+    people::contract(store).await;
     codes(store).await;
     code_races(store).await;
     rotation(store).await;
@@ -94,11 +101,14 @@ async fn contract(store: &Arc<Store>) {
     counters(store).await;
     devices::contract(store).await;
     news::contract(store).await;
+    transfer::contract(store).await;
+    kill_switches::contract(store).await;
+    lists::contract(store).await;
 }
 
 async fn clients(store: &Store) {
     assert!(store.client("c", T0).await.unwrap().is_none());
-    store.put_client(client("c"), at(10)).await.unwrap();
+    store.put_client(client("c"), at(10), T0).await.unwrap();
     assert_eq!(store.client("c", at(9)).await.unwrap().unwrap().redirect_uris, ["https://a.example/cb"]);
     assert!(store.client("c", at(10)).await.unwrap().is_none(), "gone from the moment it ends");
     store.extend_client("c", at(5), at(1)).await.unwrap();
@@ -118,35 +128,6 @@ async fn pending_requests(store: &Store) {
     assert!(store.take_pending(id, at(9)).await.unwrap().is_some());
     assert!(store.take_pending(id, at(9)).await.unwrap().is_none(), "taken once");
     assert!(store.pending(id, at(9)).await.unwrap().is_none());
-}
-
-async fn sessions(store: &Store) {
-    let id = Digest::of("session");
-    let session = Session { subject: "alice".into(), auth_time: T0, seen_at: T0, ends_at: at(100) };
-    store.put_session(id, session.clone(), at(10)).await.unwrap();
-    store.put_session(id, Session { seen_at: at(5), ..session }, at(15)).await.unwrap();
-    assert_eq!(store.session(id, at(14)).await.unwrap().unwrap().seen_at, at(5), "replaced, with its end");
-    assert!(store.session(id, at(15)).await.unwrap().is_none());
-    store.remove_session(id).await.unwrap();
-    store.remove_session(id).await.unwrap();
-    assert!(store.session(id, at(1)).await.unwrap().is_none());
-}
-
-async fn consents(store: &Store) {
-    let key = |subject: &str, client: &str| ConsentKey {
-        subject: subject.into(),
-        client_id: client.into(),
-        redirect_uri: "https://a.example/cb".into(),
-        resources: vec!["https://r.example/".into()],
-    };
-    let consent = Consent { scope: ScopeSet::parse("a").unwrap(), given_at: T0 };
-    store.put_consent(key("ab", "c"), consent, at(10)).await.unwrap();
-    assert_eq!(store.consent(key("ab", "c"), at(9)).await.unwrap().unwrap().scope.to_string(), "a");
-    assert!(store.consent(key("ab", "c"), at(10)).await.unwrap().is_none());
-    assert!(
-        store.consent(key("a", "bc"), at(9)).await.unwrap().is_none(),
-        "parts do not run into each other"
-    );
 }
 
 async fn codes(store: &Store) {
@@ -284,6 +265,12 @@ async fn counters(store: &Store) {
     assert_eq!(store.count("k", at(10), at(0)).await.unwrap(), 1);
     assert_eq!(store.count("k", at(15), at(5)).await.unwrap(), 2);
     assert_eq!(store.count("other", at(10), at(0)).await.unwrap(), 1);
+    store.uncount("k", at(6)).await.unwrap();
+    assert_eq!(store.count("k", at(16), at(7)).await.unwrap(), 2, "one was taken back");
+    for (key, time) in [("other", at(1)), ("other", at(1)), ("none", at(1)), ("k", at(10))] {
+        store.uncount(key, time).await.unwrap();
+    }
+    assert_eq!(store.count("other", at(10), at(1)).await.unwrap(), 1, "never below nothing");
     assert_eq!(store.count("k", at(20), at(10)).await.unwrap(), 1, "the window is that of the first use");
     store.reset_count("k").await.unwrap();
     assert_eq!(store.count("k", at(20), at(11)).await.unwrap(), 1);
@@ -294,12 +281,13 @@ async fn sweeping(store: &Store) {
     while store.sweep(end).await.unwrap() > 0 {}
     assert_eq!(store.signing_keys().await.unwrap().len(), 1, "keys do not expire");
     for (index, until) in [10, 20, 30].into_iter().enumerate() {
-        store.put_client(client(&format!("s{index}")), at(until)).await.unwrap();
+        store.put_client(client(&format!("s{index}")), at(until), T0).await.unwrap();
     }
     store.extend_client("s0", at(40), at(0)).await.unwrap();
     assert_eq!(store.sweep(at(19)).await.unwrap(), 0, "an extended record is swept at its new end");
-    assert_eq!(store.sweep(at(20)).await.unwrap(), 1);
-    assert_eq!(store.sweep(at(40)).await.unwrap(), 2);
+    // Each goes with its place on the list of clients.
+    assert_eq!(store.sweep(at(20)).await.unwrap(), 2);
+    assert_eq!(store.sweep(at(40)).await.unwrap(), 4);
     assert_eq!(store.sweep(end).await.unwrap(), 0);
 }
 
@@ -334,6 +322,7 @@ fn pending() -> PendingAuthorization {
         max_age: None,
         document: None,
         openid: OpenIdRequest::default(),
+        is_assured: false,
         dpop_jkt: None,
     };
     PendingAuthorization {
@@ -342,6 +331,7 @@ fn pending() -> PendingAuthorization {
         created_at: T0,
         signed_in_for_it: false,
         device: None,
+        for_account: false,
     }
 }
 

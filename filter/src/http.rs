@@ -7,7 +7,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use wicketgate_core::exchange::step::{Control, Event, Lease, Owners, ResponseMode, Step, Take};
 use wicketgate_core::exchange::{Exchange, World};
-use wicketgate_core::limits::{lease, store};
+use wicketgate_core::limits::{lease, store, used_proofs};
 use wicketgate_core::reply::Reply;
 use wicketgate_core::server::Limits;
 
@@ -126,6 +126,7 @@ impl Http {
                 Control::Consult(consult) => {
                     Event::Consulted(now().and_then(|now| shared::consult(&consult, now)))
                 }
+                Control::UseProof(proof) => Event::ProofUsed(self.use_proof(&proof)),
                 Control::Route => Event::Routed(head::route()),
                 Control::Lease(lease) => Event::Leased(self.lease(&lease)),
             };
@@ -143,6 +144,14 @@ impl Http {
             self.table_full(Table::Buckets);
         }
         (outcome, at)
+    }
+
+    fn use_proof(&self, proof: &used_proofs::Use) -> Option<used_proofs::Outcome> {
+        let outcome = shared::use_proof(proof, now()?);
+        if outcome == Some(used_proofs::Outcome::Full) {
+            self.table_full(Table::Proofs);
+        }
+        outcome
     }
 
     fn lease(&mut self, wanted: &Lease) -> Option<lease::Outcome> {

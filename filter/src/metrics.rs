@@ -28,6 +28,8 @@ const OTHER: [&str; 7] = [
 pub(crate) enum Table {
     /// Token buckets.
     Buckets,
+    /// Proofs of possession that are used up.
+    Proofs,
     /// Counts of open streams.
     Streams,
     /// Rows of live VMs.
@@ -52,7 +54,7 @@ pub(crate) struct Metrics {
     polls: u32,
     polls_failed: u32,
     host_signatures: u32,
-    full: [u32; 3],
+    full: [u32; 4],
     exchanges: u32,
     streams: u32,
     held: u32,
@@ -109,7 +111,7 @@ impl Metrics {
             polls: counter("wicketgate.revocation_polls_total")?,
             polls_failed: counter("wicketgate.revocation_poll_failures_total")?,
             host_signatures: gauge("wicketgate.host_signature_algorithms")?,
-            full: [full("buckets")?, full("streams")?, full("vms")?],
+            full: [full("buckets")?, full("proofs")?, full("streams")?, full("vms")?],
             exchanges: gauge("wicketgate.exchanges_open")?,
             streams: gauge("wicketgate.streams_open")?,
             held: gauge("wicketgate.held_bytes")?,
@@ -185,9 +187,10 @@ impl Metrics {
 
     /// Something was refused, or a VM goes uncounted, because a table has no room.
     pub(crate) fn table_full(&self, table: Table) {
-        let [buckets, streams, vms] = self.full;
+        let [buckets, proofs, streams, vms] = self.full;
         let id = match table {
             Table::Buckets => buckets,
+            Table::Proofs => proofs,
             Table::Streams => streams,
             Table::Vms => vms,
         };

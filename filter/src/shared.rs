@@ -1,8 +1,8 @@
-//! How do Envoy's workers know the same? Token buckets, owners and counts of streams lie in shared data and change by
-//! compare-and-swap only.
+//! How do Envoy's workers know the same? Token buckets, used proofs, owners and counts of streams lie in shared data and change
+//! by compare-and-swap only.
 //!
-//! Which slot, what bytes and who is evicted is the core's (`limits::store`, `limits::lease`, `bindings::table`); here is
-//! only the loop around the host.
+//! Which slot, what bytes and who is evicted is the core's (`limits::store`, `limits::used_proofs`, `limits::lease`,
+//! `bindings::table`); here is only the loop around the host.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -12,6 +12,7 @@ use wicketgate_core::bindings::owner::{Binding, Kind};
 use wicketgate_core::bindings::table::{self, Finding};
 use wicketgate_core::exchange::step::{Consult, Take};
 use wicketgate_core::limits::store::{self, Outcome};
+use wicketgate_core::limits::used_proofs::{self, Use};
 use wicketgate_core::limits::{lease, roll};
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
@@ -21,6 +22,9 @@ use crate::host::{self, Fault, Level};
 /// Each try loses only to another worker that succeeded, so a handful is rare and this many is a broken host.
 const TRIES: usize = 256;
 
+/// New bytes for those that stand there; `None` to leave them.
+type Next<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
+
 thread_local! {
     static SALT: Cell<Option<Salt>> = const { Cell::new(None) };
 }
@@ -29,18 +33,19 @@ thread_local! {
 /// before traffic.
 pub(crate) fn prepare() -> Result<(), Fault> {
     // Too short to be one: none is drawn yet.
-    create(once(Salt::KEY.to_owned()), &[0])?;
-    create(store::all_keys(), &store::empty_set())?;
-    create(lease::all_keys(), &lease::empty_set())?;
-    create(roll::all_keys(), &roll::free())?;
+    create(&mut once(Salt::KEY.to_owned()), &[0])?;
+    create(&mut store::all_keys(), &store::empty_set())?;
+    create(&mut used_proofs::all_keys(), &used_proofs::empty_set())?;
+    create(&mut lease::all_keys(), &lease::empty_set())?;
+    create(&mut roll::all_keys(), &roll::free())?;
     for kind in [Kind::Session, Kind::Task] {
-        create(table::all_keys(kind), &table::empty_set())?;
+        create(&mut table::all_keys(kind), &table::empty_set())?;
     }
     Ok(())
 }
 
 /// Sets are created in order and never vanish: where the last one is, all are.
-fn create(mut keys: impl DoubleEndedIterator<Item = String>, empty: &[u8]) -> Result<(), Fault> {
+fn create(keys: &mut dyn DoubleEndedIterator<Item = String>, empty: &[u8]) -> Result<(), Fault> {
     let Some(last) = keys.next_back() else { return Ok(()) };
     if host::shared(&last)?.is_some() {
         return Ok(());
@@ -110,6 +115,15 @@ fn take_one(bucket: &Take, now: Timestamp) -> Result<Outcome, Fault> {
     })
 }
 
+/// Uses up a proof of possession; `None` when the host fails.
+pub(crate) fn use_proof(proof: &Use, now: Timestamp) -> Option<used_proofs::Outcome> {
+    let noted = change(&used_proofs::set_key(proof, salt().ok()?), |set| {
+        let noted = used_proofs::note(set, proof, now);
+        (noted.bytes, noted.outcome)
+    });
+    noted.ok()
+}
+
 /// Whose it is; `None` when the host fails.
 pub(crate) fn consult(consult: &Consult, now: Timestamp) -> Option<Finding> {
     let Consult { binding, question } = consult;
@@ -131,13 +145,23 @@ pub(crate) fn forget(binding: &Binding) {
 
 /// Reads a set, lets `next` make new bytes of it, and writes them if nobody was faster; else again.
 pub(crate) fn change<T>(key: &str, next: impl Fn(Option<&[u8]>) -> (Option<Vec<u8>>, T)) -> Result<T, Fault> {
+    let mut outcome = None;
+    swap(key, &mut |set| {
+        let (bytes, told) = next(set);
+        outcome = Some(told);
+        bytes
+    })?;
+    outcome.ok_or(Fault(u32::MAX))
+}
+
+/// The loop, once in the module for all that is changed.
+fn swap(key: &str, next: &mut Next<'_>) -> Result<(), Fault> {
     for _ in 0..TRIES {
         // A set that is not there was never prepared: without its number nothing can be swapped safely.
         let Some((bytes, cas)) = host::shared(key)? else { return Err(Fault(u32::MAX)) };
-        let (new, outcome) = next(Some(&bytes));
-        let Some(new) = new else { return Ok(outcome) };
+        let Some(new) = next(Some(&bytes)) else { return Ok(()) };
         if host::set_shared(key, &new, cas)? {
-            return Ok(outcome);
+            return Ok(());
         }
     }
     Err(Fault(u32::MAX))

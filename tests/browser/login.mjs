@@ -2,7 +2,8 @@
 //
 // Runs an authorization code flow with PKCE in headless Chromium: the client's redirect listener is on a loopback port,
 // the browser fills in the login form, presses approve (or deny) and comes back with code, state and iss. Every page is
-// photographed, wide and narrow, and must be free of console errors, failed requests and CSP violations. A real browser
+// photographed, wide and narrow, and must be free of console errors, failed requests, CSP violations and what axe-core finds
+// against WCAG 2.1 AA; with --account, the user's account as well, where access is ended and the user signs out. A real browser
 // sees what a form-walking program cannot: a form-action that forbids the redirect, a style that the policy blocks, a
 // cookie that does not come back. Output: one JSON object per finished step; README.md has the commands.
 
@@ -11,6 +12,7 @@ import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
 const LIMIT_MS = 30_000;
@@ -29,6 +31,7 @@ const { values: options } = parseArgs({
     decision: { type: 'string', default: 'approve' },
     'wrong-password-first': { type: 'boolean', default: false },
     'no-javascript': { type: 'boolean', default: false },
+    account: { type: 'boolean', default: false },
     screenshots: { type: 'string' },
     chromium: { type: 'string', default: process.env.CHROMIUM ?? '/usr/bin/chromium' },
   },
@@ -123,6 +126,7 @@ async function inspect(page, name, troubles) {
     const labelled = await input.evaluate((element) => element.labels.length > 0 || element.hasAttribute('aria-label'));
     require(labelled, `An input of the ${name} page has no label: ${await input.getAttribute('name')}.`);
   }
+  await requireAccessible(page, name);
   await photograph(page, `${name}-wide`);
   await page.setViewportSize(NARROW);
   await photograph(page, `${name}-narrow`);
@@ -131,6 +135,20 @@ async function inspect(page, name, troubles) {
   await page.setViewportSize(WIDE);
   require(troubles.length === 0, `The ${name} page: ${troubles.join('; ')}`);
   say(name, { title: await page.title() });
+}
+
+/** What axe-core finds in light and dark; it is a script itself, so pages without script are left to the checks above. */
+async function requireAccessible(page, name) {
+  if (options['no-javascript']) return;
+  for (const colorScheme of ['dark', 'light']) {
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(axe.source);
+    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'];
+    const { violations, passes } = await page.evaluate((values) => globalThis.axe.run({ runOnly: { type: 'tag', values } }), tags);
+    const found = violations.map(({ id, help, nodes }) => `${id} (${help}): ${nodes.map(({ html }) => html).join(' ')}`);
+    require(found.length === 0, `The ${name} page, ${colorScheme}: ${found.join('; ')}`);
+    require(passes.length > 0, `axe-core looked at nothing on the ${name} page.`);
+  }
 }
 
 async function photograph(page, name) {
@@ -201,6 +219,29 @@ async function exchange({ metadata, client, verifier, listener }, answer) {
   say('token', { token_type: token.token_type, scope: token.scope, expires_in: token.expires_in });
 }
 
+/** Presses the button of this name and waits for the page that follows. */
+async function press(page, name) {
+  await Promise.all([page.waitForEvent('load'), page.getByRole('button', { name, exact: true }).click()]);
+}
+
+/** The user's account: sees the access that was just given, ends it, and signs out. */
+async function account(page, troubles, issuer) {
+  await page.goto(`${issuer}/account`);
+  await page.locator('section.card').waitFor();
+  for (const summary of await page.locator('summary').all()) await summary.click();
+  await inspect(page, 'account', troubles);
+  await press(page, 'End access');
+  const told = await page.getByRole('status').textContent();
+  require(told === 'That access has ended.' && (await page.locator('section.card').count()) === 0, `The account page said "${told}".`);
+  await inspect(page, 'account-ended', troubles);
+  await page.goto(`${issuer}/logout`);
+  await inspect(page, 'sign-out', troubles);
+  await press(page, 'Sign out');
+  await inspect(page, 'signed-out', troubles);
+  await page.goto(`${issuer}/account`);
+  require((await page.locator('input[name=password]').count()) === 1, 'The account page did not ask to sign in after the user had signed out.');
+}
+
 async function main() {
   require((options.issuer || options['authorize-url']) && options.user && options.password, '--issuer or --authorize-url, --user and --password are needed.');
   if (options.screenshots) mkdirSync(options.screenshots, { recursive: true });
@@ -214,6 +255,7 @@ async function main() {
     const { page, troubles } = await openPage(browser);
     const answer = await flow(page, troubles, task);
     if (task.metadata && options.decision === 'approve') await exchange(task, answer);
+    if (options.account) await account(page, troubles, task.issuer);
   } finally {
     await browser.close();
     task.listener.server.close();

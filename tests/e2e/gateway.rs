@@ -9,12 +9,15 @@
 mod accounting;
 mod answer_sizes;
 mod answers;
+mod api_keys;
 mod audit;
 mod body_sizes;
 mod bound_sessions;
 mod bound_tasks;
 mod bypass;
+mod dpop;
 mod expiry;
+mod ext_authz;
 mod failures;
 mod frames;
 mod hide;

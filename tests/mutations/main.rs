@@ -36,7 +36,7 @@ struct Check {
 /// Where the files of the core are.
 const CORE: &str = "filter/core/src";
 /// The tests of the core, the quickest first.
-const TARGETS: [&str; 11] = [
+const TARGETS: [&str; 12] = [
     "lib",
     "exchange",
     "answers",
@@ -46,6 +46,7 @@ const TARGETS: [&str; 11] = [
     "streams",
     "mcp_corpus",
     "opaque_tokens",
+    "dpop",
     "revocations",
     "invariants",
 ];

@@ -62,12 +62,26 @@ acts! {
     CodeReused = "code_reused", Refused;
     /// Tokens were issued without a code: to a client in its own name, or to a device.
     TokenIssued = "token_issued", Success;
+    /// A client turned a token into one for another resource server.
+    TokenExchanged = "token_exchanged", Success;
+    /// A client was issued a token on an enterprise's word for a user.
+    IdentityAssertionAccepted = "identity_assertion_accepted", Success;
+    /// An identity assertion was refused.
+    IdentityAssertionRefused = "identity_assertion_refused", Refused;
+    /// A used identity assertion was presented again.
+    IdentityAssertionReplayed = "identity_assertion_replayed", Refused;
     /// A refresh token became new tokens.
     TokenRefreshed = "token_refreshed", Success;
     /// A used refresh token was presented again; its grant is revoked.
     RefreshTokenReused = "refresh_token_reused", Refused;
-    /// A grant was revoked, by its client or because its user is gone.
+    /// A grant was revoked, by its client, its user or an operator, or because its user is gone.
     GrantRevoked = "grant_revoked", Success;
+    /// All that a user granted was withdrawn, by themselves or by an operator, who ends their sign-ins, too.
+    UserWithdrawn = "user_withdrawn", Success;
+    /// All that a client was granted was withdrawn by an operator.
+    ClientWithdrawn = "client_withdrawn", Success;
+    /// A user ended a sign-in, or all of theirs.
+    SignedOut = "signed_out", Success;
     /// A client did not prove who it is.
     ClientAuthenticationFailed = "client_authentication_failed", Refused;
     /// A client's signed assertion was presented again.
@@ -80,8 +94,12 @@ acts! {
     ClientRegistered = "client_registered", Success;
     /// A client replaced its registration.
     ClientUpdated = "client_updated", Success;
-    /// A client ended its registration.
+    /// A client ended its registration, or an operator removed it.
     ClientDeleted = "client_deleted", Success;
+    /// An operator made a client.
+    ClientCreated = "client_created", Success;
+    /// An operator gave a client another secret.
+    ClientSecretRotated = "client_secret_rotated", Success;
     /// A registration, or the management of one, was refused.
     ClientRefused = "client_refused", Refused;
     /// Too many registrations, from one address or altogether.
@@ -96,6 +114,16 @@ acts! {
     DeviceDenied = "device_denied", Refused;
     /// Too many codes of devices were tried from one address.
     UserCodeThrottled = "user_code_throttled", Refused;
+    /// An operator made an API key.
+    ApiKeyCreated = "api_key_created", Success;
+    /// An operator gave an API key another secret.
+    ApiKeyRotated = "api_key_rotated", Success;
+    /// An operator ended an API key.
+    ApiKeyRevoked = "api_key_revoked", Success;
+    /// An operator let somebody try to sign in again.
+    ThrottleReset = "throttle_reset", Success;
+    /// Somebody asked the admin listener without its token.
+    AdminRefused = "admin_refused", Refused;
     /// Signing keys were made or began to sign.
     KeysRotated = "keys_rotated", Success;
     /// Another configuration is in force.

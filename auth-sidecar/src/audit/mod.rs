@@ -139,6 +139,11 @@ impl Act {
 // === impl Event ===
 
 impl<'a> Event<'a> {
+    /// Names the client.
+    pub(crate) fn client(self, id: impl Into<Option<&'a str>>) -> Self {
+        Self { client_id: id.into(), ..self }
+    }
+
     /// Names the user.
     pub(crate) fn subject(self, subject: impl Into<Option<&'a str>>) -> Self {
         Self { subject: subject.into(), ..self }
@@ -149,7 +154,7 @@ impl<'a> Event<'a> {
         Self { grant_id: Some(id), ..self }
     }
 
-    /// Names the provider of identity.
+    /// Names the provider of identity, or the issuer of an assertion.
     pub(crate) fn provider(self, id: &'a str) -> Self {
         Self { provider: Some(id), ..self }
     }

@@ -3,15 +3,15 @@
 use serde::Deserialize;
 
 use super::secret_ref::SecretRef;
-use super::{ConfigError, Resources, Signing, User};
+use super::{Config, ConfigError, Resources, Signing, User};
 use crate::oauth::algorithm::SigningAlgorithm;
 use crate::oauth::client::{AuthMethod, Client, GrantType};
 use crate::oauth::jwk::{Algorithm, KeySet, KeySource};
 use crate::oauth::metadata_document;
 use crate::oauth::openid::{AccessTokenFormat, Preferences};
-use crate::oauth::redirect_uri;
+use crate::oauth::redirect_uri::{self, PrivateUse};
 use crate::oauth::scope::ScopeSet;
-use crate::secret::Digest;
+use crate::secret::{Digest, Opaque};
 
 /// Mirrors the document.
 #[derive(Debug, Deserialize)]
@@ -49,21 +49,52 @@ pub(super) fn compile(
 ) -> Result<Vec<Client>, ConfigError> {
     let mut clients: Vec<Client> = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
-        let client = compile_one(raw, &format!("clients[{index}]"), resources)?;
-        if !client.preferences.id_token.is_none_or(|algorithm| signing.held().contains(&algorithm)) {
-            let place = format!("clients[{index}].id_token_signed_response_alg");
-            return Err(ConfigError::new(place, "no such key is held: name it in `signing` too"));
-        }
+        let path = format!("clients[{index}]");
+        let client = compile_one(raw, &path, resources)?;
+        suits(&client, &path, users, signing)?;
         if clients.iter().any(|other| other.id == client.id) {
-            return Err(ConfigError::new(format!("clients[{index}].id"), "is listed twice"));
-        }
-        // Both would be the `sub` of tokens (RFC 9068 section 5).
-        if client.may(GrantType::ClientCredentials) && users.iter().any(|user| user.name == client.id) {
-            return Err(ConfigError::new(format!("clients[{index}].id"), "is also the name of a user"));
+            return Err(ConfigError::new(format!("{path}.id"), "is listed twice"));
         }
         clients.push(client);
     }
     Ok(clients)
+}
+
+/// Judges a client that an operator makes while the server runs: the fields are those of `clients`, but for the secret, which is
+/// this fresh one where it needs any. It does where nothing says how it authenticates.
+pub(crate) fn admit(
+    asked: serde_json::Value,
+    fresh: &Opaque,
+    config: &Config,
+) -> Result<Client, ConfigError> {
+    const PATH: &str = "client";
+    let mut raw: RawClient = serde_path_to_error::deserialize(asked).map_err(|error| {
+        let place = error.path().to_string();
+        ConfigError::new(format!("{PATH}.{place}"), error.into_inner().to_string())
+    })?;
+    if raw.secret.is_some() {
+        return Err(ConfigError::new(format!("{PATH}.secret"), "is made here and shown once"));
+    }
+    let has_keys = raw.jwks.is_some() || raw.jwks_uri.is_some();
+    let method = raw.auth_method.or((!has_keys).then_some(AuthMethod::ClientSecretBasic));
+    raw.auth_method = method;
+    raw.secret = method.filter(|method| method.is_shared_secret()).map(|_| SecretRef::Made(fresh.clone()));
+    let client = compile_one(raw, PATH, &config.resources)?;
+    suits(&client, PATH, &config.users, &config.signing)?;
+    Ok(client)
+}
+
+/// Whether it gets on with what else is configured.
+fn suits(client: &Client, path: &str, users: &[User], signing: &Signing) -> Result<(), ConfigError> {
+    if !client.preferences.id_token.is_none_or(|algorithm| signing.held().contains(&algorithm)) {
+        let place = format!("{path}.id_token_signed_response_alg");
+        return Err(ConfigError::new(place, "no such key is held: name it in `signing` too"));
+    }
+    // Both would be the `sub` of tokens (RFC 9068 section 5).
+    if client.may(GrantType::ClientCredentials) && users.iter().any(|user| user.name == client.id) {
+        return Err(ConfigError::new(format!("{path}.id"), "is also the name of a user"));
+    }
+    Ok(())
 }
 
 fn compile_one(mut raw: RawClient, path: &str, resources: &Resources) -> Result<Client, ConfigError> {
@@ -76,7 +107,8 @@ fn compile_one(mut raw: RawClient, path: &str, resources: &Resources) -> Result<
     }
     let (auth_method, secret, keys) = authentication(&mut raw, path)?;
     for (index, uri) in raw.redirect_uris.iter().enumerate() {
-        redirect_uri::admit(uri, true).map_err(|why| at(&format!("redirect_uris[{index}]"), why))?;
+        redirect_uri::admit(uri, &PrivateUse::Any)
+            .map_err(|why| at(&format!("redirect_uris[{index}]"), why))?;
     }
     for (index, url) in raw.introspects.iter().enumerate() {
         if resources.exactly(url).is_none() {
@@ -87,9 +119,12 @@ fn compile_one(mut raw: RawClient, path: &str, resources: &Resources) -> Result<
     if !raw.introspects.is_empty() && is_public {
         return Err(at("introspects", "needs a secret or keys: a public client cannot prove who it is"));
     }
-    let own = |grants: &Vec<GrantType>| grants.contains(&GrantType::ClientCredentials);
-    if raw.grant_types.as_ref().is_some_and(own) && (is_public || raw.scopes.is_none()) {
-        return Err(at("grant_types", "client_credentials needs a secret or keys, and `scopes`"));
+    for grant in raw.grant_types.iter().flatten() {
+        let (proves, bounded) = needs(*grant);
+        if proves && is_public || bounded && raw.scopes.is_none() {
+            let scopes = if bounded { ", and `scopes`" } else { "" };
+            return Err(at("grant_types", &format!("{} needs a secret or keys{scopes}", grant.as_str())));
+        }
     }
     let ceiling = match &raw.scopes {
         Some(list) => Some(ScopeSet::from_list(list).map_err(|why| at("scopes", why))?),
@@ -119,6 +154,15 @@ fn compile_one(mut raw: RawClient, path: &str, resources: &Resources) -> Result<
         dynamic: None,
         id: raw.id,
     })
+}
+
+/// Whether who uses this must prove who it is, and whether its scopes must have a ceiling: where nobody else says what it may.
+fn needs(grant: GrantType) -> (bool, bool) {
+    match grant {
+        GrantType::ClientCredentials | GrantType::TokenExchange => (true, true),
+        GrantType::JwtBearer => (true, false),
+        GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode => (false, false),
+    }
 }
 
 /// How it proves who it is, and with what.

@@ -44,7 +44,7 @@ pub(super) struct RawFetch {
 
 impl Default for RawCimd {
     fn default() -> Self {
-        Self { enabled: false, per_address_per_hour: 600 }
+        Self { enabled: false, per_address_per_hour: 3_600 }
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Lifetimes {
     pub unused_client: Duration,
     /// A dynamically registered client after its last use.
     pub used_client: Duration,
+    /// An API key at most, and where nothing shorter is asked for.
+    pub api_key: Duration,
 }
 
 /// Mirrors the document.
@@ -55,6 +57,7 @@ pub(super) struct RawLifetimes {
     consent: Span,
     unused_client: Span,
     used_client: Span,
+    api_key: Span,
 }
 
 // === impl RawLifetimes ===
@@ -75,6 +78,7 @@ impl Default for RawLifetimes {
             consent: Span::days(365),
             unused_client: Span::hours(24),
             used_client: Span::days(90),
+            api_key: Span::days(365),
         }
     }
 }
@@ -111,6 +115,7 @@ impl RawLifetimes {
             consent: within("consent", self.consent, second, Span::days(3650))?,
             unused_client: within("unused_client", self.unused_client, Span::minutes(1), Span::days(365))?,
             used_client: within("used_client", self.used_client, Span::minutes(1), Span::days(3650))?,
+            api_key: within("api_key", self.api_key, Span::minutes(1), Span::days(3650))?,
         })
     }
 }

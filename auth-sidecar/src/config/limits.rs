@@ -7,11 +7,9 @@ use serde::Deserialize;
 use super::ConfigError;
 use super::duration::Span;
 use super::secret_ref::SecretRef;
+use crate::oauth::redirect_uri::PrivateUse;
 use crate::oauth::scope::ScopeSet;
 use crate::secret::Digest;
-
-/// Shorter ones could be guessed.
-const SHORTEST_TOKEN: usize = 20;
 
 /// Who may register clients at run time, and how many.
 #[derive(Clone, Debug)]
@@ -29,8 +27,8 @@ pub struct RegistrationPolicy {
     pub share_identical: bool,
     /// What clients that registered themselves may get in their own name; empty: they may not register for that.
     pub client_credentials_scopes: ScopeSet,
-    /// Whether redirect URIs such as `com.example.app:/callback` may be registered. Outside the MCP specification.
-    pub private_use_schemes: bool,
+    /// Which redirect URIs such as `com.example.app:/callback` may be registered. Outside the MCP specification.
+    pub private_use: PrivateUse,
 }
 
 /// Failed sign-ins before further ones are refused unseen.
@@ -56,7 +54,15 @@ pub(super) struct RawRegistration {
     per_hour: u32,
     share_identical: bool,
     client_credentials_scopes: Vec<String>,
-    private_use_schemes: bool,
+    private_use_schemes: RawPrivateUse,
+}
+
+/// Mirrors the document.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "true, false or a list of schemes")]
+enum RawPrivateUse {
+    Dotted(bool),
+    Listed(Vec<String>),
 }
 
 /// Mirrors the document.
@@ -86,11 +92,11 @@ impl Default for RawRegistration {
         Self {
             open: false,
             initial_access_tokens: Vec::new(),
-            per_address_per_hour: 600,
+            per_address_per_hour: 3_600,
             per_hour: 20_000,
             share_identical: false,
             client_credentials_scopes: Vec::new(),
-            private_use_schemes: false,
+            private_use_schemes: RawPrivateUse::Dotted(false),
         }
     }
 }
@@ -100,11 +106,7 @@ impl RawRegistration {
         let mut initial_access_tokens = Vec::new();
         for (index, reference) in self.initial_access_tokens.iter().enumerate() {
             let path = format!("registration.initial_access_tokens[{index}]");
-            let token = reference.resolve(&path)?;
-            if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(ConfigError::new(path, "must be at least 20 visible ASCII characters"));
-            }
-            initial_access_tokens.push(Digest::of(&token));
+            initial_access_tokens.push(Digest::of(&reference.resolve_token(&path)?));
         }
         Ok(RegistrationPolicy {
             open: self.open,
@@ -114,8 +116,23 @@ impl RawRegistration {
             share_identical: self.share_identical,
             client_credentials_scopes: ScopeSet::from_list(&self.client_credentials_scopes)
                 .map_err(|why| ConfigError::new("registration.client_credentials_scopes", why))?,
-            private_use_schemes: self.private_use_schemes,
+            private_use: self
+                .private_use_schemes
+                .compile()
+                .map_err(|why| ConfigError::new("registration.private_use_schemes", why))?,
         })
+    }
+}
+
+// === impl RawPrivateUse ===
+
+impl RawPrivateUse {
+    fn compile(self) -> Result<PrivateUse, &'static str> {
+        match self {
+            Self::Dotted(false) => Ok(PrivateUse::None),
+            Self::Dotted(true) => Ok(PrivateUse::Dotted),
+            Self::Listed(schemes) => PrivateUse::listed(schemes),
+        }
     }
 }
 

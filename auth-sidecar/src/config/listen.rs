@@ -11,7 +11,7 @@ pub struct Listen {
     pub public: SocketAddr,
     /// The gateway's own calls.
     pub internal: SocketAddr,
-    /// Health.
+    /// Health and administration.
     pub admin: SocketAddr,
     /// Prometheus metrics.
     pub metrics: SocketAddr,

@@ -3,12 +3,14 @@
 //! Each file here holds one concern: the serde mirror of its part of the document (`Raw…`) and the compiled type that
 //! cannot be wrong. Secrets stand in the document by reference only ([`secret_ref`]).
 
+mod admin;
 mod audit;
 mod clients;
 mod duration;
 mod environment;
 mod error;
 mod fetch;
+mod identity_assertions;
 mod identity_providers;
 mod issuer;
 mod lifetimes;
@@ -20,6 +22,7 @@ mod security;
 mod signing;
 mod store;
 mod telemetry;
+mod token_exchange;
 mod users;
 
 use std::ffi::OsString;
@@ -28,10 +31,13 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use self::admin::AdminPolicy;
 pub use self::audit::AuditConfig;
+pub(crate) use self::clients::admit as admit_client;
 use self::environment::Overrides;
 pub use self::error::ConfigError;
 pub use self::fetch::{CimdPolicy, FetchPolicy};
+pub use self::identity_assertions::AssertionIssuer;
 pub use self::identity_providers::{
     Allow, Claim, ClientSecret, Mapping, Rules, UpstreamConfig, UpstreamKind,
 };
@@ -45,6 +51,7 @@ pub use self::security::DpopPolicy;
 pub use self::signing::Signing;
 pub use self::store::{RedisConfig, StoreConfig, Tls, Topology};
 pub use self::telemetry::{Otlp, TelemetryConfig};
+pub use self::token_exchange::Exchange;
 pub use self::users::{User, Verifier};
 use crate::oauth::client::Client;
 use crate::sealing::SealingKey;
@@ -61,6 +68,8 @@ pub struct Config {
     pub issuer: Issuer,
     /// The four listeners.
     pub listen: Listen,
+    /// Who may use the API of the admin listener.
+    pub admin: AdminPolicy,
     /// Where to write the addresses that were really bound.
     pub addresses_file: Option<PathBuf>,
     /// Where records are kept.
@@ -95,8 +104,12 @@ pub struct Config {
     pub users: Vec<User>,
     /// Providers of identity besides ourselves.
     pub identity_providers: Vec<UpstreamConfig>,
+    /// Whose identity assertions count.
+    pub identity_assertions: Vec<AssertionIssuer>,
     /// Clients registered in advance.
     pub clients: Vec<Client>,
+    /// Who may exchange tokens, and for what.
+    pub exchanges: Vec<Exchange>,
 }
 
 /// Mirrors the document.
@@ -105,6 +118,8 @@ pub struct Config {
 struct RawConfig {
     issuer: String,
     listen: listen::RawListen,
+    #[serde(default)]
+    admin: admin::RawAdmin,
     addresses_file: Option<PathBuf>,
     store: store::RawStore,
     resources: Vec<resources::RawResource>,
@@ -136,7 +151,11 @@ struct RawConfig {
     #[serde(default)]
     identity_providers: Vec<identity_providers::RawProvider>,
     #[serde(default)]
+    identity_assertions: Vec<identity_assertions::RawIssuer>,
+    #[serde(default)]
     clients: Vec<clients::RawClient>,
+    #[serde(default)]
+    token_exchange: Vec<token_exchange::RawExchange>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -193,11 +212,24 @@ impl RawConfig {
         let resources = resources::compile(raw.resources)?;
         let signing = raw.signing.compile()?;
         let users = users::compile(raw.users)?;
+        let clients = clients::compile(raw.clients, &resources, &users, &signing)?;
+        let identity_providers = identity_providers::compile(raw.identity_providers, &users)?;
+        let issuer = Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?;
+        let known = identity_assertions::Known {
+            issuer: issuer.as_str(),
+            providers: &identity_providers,
+            clients: &clients,
+            users: &users,
+            resources: &resources,
+        };
+        let identity_assertions = identity_assertions::compile(raw.identity_assertions, &known)?;
+        let listen = raw.listen.compile();
         Ok(Config {
             digest,
             overrides,
-            issuer: Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?,
-            listen: raw.listen.compile(),
+            issuer,
+            admin: raw.admin.compile(listen.admin)?,
+            listen,
             addresses_file: raw.addresses_file,
             store: raw.store.compile()?,
             data_key: SealingKey::from_base64(&raw.data_key.resolve("data_key")?)
@@ -212,9 +244,11 @@ impl RawConfig {
             audit: raw.audit,
             telemetry: raw.telemetry.compile()?,
             lifetimes: raw.lifetimes.compile()?,
-            clients: clients::compile(raw.clients, &resources, &users, &signing)?,
-            identity_providers: identity_providers::compile(raw.identity_providers, &users)?,
+            exchanges: token_exchange::compile(raw.token_exchange, &clients, &resources)?,
+            identity_providers,
+            identity_assertions,
             users,
+            clients,
             signing,
             resources,
         })

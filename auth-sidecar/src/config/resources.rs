@@ -18,6 +18,8 @@ pub struct Resource {
     pub default_scopes: ScopeSet,
     /// What its access tokens are.
     pub access_tokens: AccessTokenFormat,
+    /// Whether it is meant by requests that name none.
+    is_default: bool,
     parsed: Url,
 }
 
@@ -35,6 +37,21 @@ pub(super) struct RawResource {
     default_scopes: Option<Vec<String>>,
     #[serde(default)]
     access_tokens: AccessTokenFormat,
+    #[serde(default)]
+    default: bool,
+}
+
+// === impl Resource ===
+
+impl Resource {
+    /// Where its own metadata lies (RFC 9728 section 3.1): the well-known path stands before its own.
+    #[must_use]
+    pub fn metadata_url(&self) -> String {
+        let path = self.parsed.path().trim_end_matches('/');
+        let query = self.parsed.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let origin = self.parsed.origin().ascii_serialization();
+        format!("{origin}/.well-known/oauth-protected-resource{path}{query}")
+    }
 }
 
 // === impl Resources ===
@@ -54,12 +71,32 @@ impl Resources {
         self.0.iter().find(|resource| resource.url == url)
     }
 
-    /// The only resource there is: what a request without an indicator means.
+    /// The resource that serves requests for this authority and path: the one whose path is this one or stands before it, of
+    /// several the longest. The scheme is the proxy's affair.
     #[must_use]
-    pub fn only(&self) -> Option<&Resource> {
+    pub fn serving(&self, authority: &str, path: &str) -> Option<&Resource> {
+        // Dots and encodings are the proxy's affair, too; what it forwards in another spelling is nobody's.
+        let is_plain = path.starts_with('/') && !path.split('/').any(|segment| matches!(segment, "." | ".."));
+        let serving = |resource: &&Resource| {
+            let asked = Url::parse(&format!("{}://{authority}", resource.parsed.scheme())).ok();
+            let is_host = asked.is_some_and(|asked| {
+                asked.origin() == resource.parsed.origin()
+                    && asked.username().is_empty()
+                    && asked.path() == "/"
+            });
+            let below = path.strip_prefix(resource.parsed.path().trim_end_matches('/'));
+            is_host && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let all = self.0.iter().filter(|_| is_plain && !path.contains(['%', '\\']));
+        all.filter(serving).max_by_key(|resource| resource.parsed.path().len())
+    }
+
+    /// What a request without an indicator means: the default (RFC 8707 section 2), or the only one there is.
+    #[must_use]
+    pub fn implied(&self) -> Option<&Resource> {
         match self.0.as_slice() {
             [one] => Some(one),
-            _ => None,
+            several => several.iter().find(|resource| resource.is_default),
         }
     }
 
@@ -76,6 +113,12 @@ pub(super) fn compile(raw: Vec<RawResource>) -> Result<Resources, ConfigError> {
         let resource = compile_one(raw, &format!("resources[{index}]"))?;
         if resources.iter().any(|other| other.parsed == resource.parsed) {
             return Err(ConfigError::new(format!("resources[{index}].url"), "is listed twice"));
+        }
+        if resource.is_default && resources.iter().any(|other| other.is_default) {
+            return Err(ConfigError::new(
+                format!("resources[{index}].default"),
+                "is true of another one, too",
+            ));
         }
         resources.push(resource);
     }
@@ -102,5 +145,12 @@ fn compile_one(raw: RawResource, path: &str) -> Result<Resource, ConfigError> {
     if !default_scopes.is_subset_of(&scopes) {
         return Err(ConfigError::new(format!("{path}.default_scopes"), "must be among `scopes`"));
     }
-    Ok(Resource { url: raw.url, scopes, default_scopes, access_tokens: raw.access_tokens, parsed })
+    Ok(Resource {
+        url: raw.url,
+        scopes,
+        default_scopes,
+        access_tokens: raw.access_tokens,
+        is_default: raw.default,
+        parsed,
+    })
 }

@@ -6,6 +6,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
 use super::ConfigError;
+use crate::secret::Opaque;
 
 /// `{file: PATH}` or `{env: NAME}`.
 ///
@@ -14,7 +15,12 @@ use super::ConfigError;
 pub(super) enum SecretRef {
     File(PathBuf),
     Env(String),
+    /// One that we have just made; it cannot be written in a document.
+    Made(Opaque),
 }
+
+/// Shorter ones could be guessed.
+const SHORTEST_TOKEN: usize = 20;
 
 struct ReferenceVisitor;
 
@@ -29,10 +35,20 @@ impl SecretRef {
             Self::Env(name) => std::env::var(name).map_err(|_| {
                 ConfigError::new(path, format!("environment variable {name} is not set, or not UTF-8"))
             }),
+            Self::Made(secret) => Ok(secret.expose().to_owned()),
         }
         .map(Zeroizing::new)?;
         let text = Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned());
         if text.is_empty() { Err(ConfigError::new(path, "the secret is empty")) } else { Ok(text) }
+    }
+
+    /// Reads a secret that is presented as a bearer token (RFC 6750 section 2.1).
+    pub(super) fn resolve_token(&self, path: &str) -> Result<Zeroizing<String>, ConfigError> {
+        let token = self.resolve(path)?;
+        if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ConfigError::new(path, "must be at least 20 visible ASCII characters"));
+        }
+        Ok(token)
     }
 }
 

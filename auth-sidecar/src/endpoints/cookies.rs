@@ -18,6 +18,9 @@ pub(super) enum Cookie {
 // === impl Cookie ===
 
 impl Cookie {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Browser, Self::Session, Self::Upstream];
+
     /// `__Host-` makes browsers refuse the cookie from any other host, path or plain http; only https can carry it.
     fn name(self, issuer: &Issuer) -> &'static str {
         match (self, issuer.is_https()) {
@@ -43,8 +46,17 @@ impl Cookie {
     /// The header that sets it; it ends with the browser, the store knows the real end. Lax, so that it is sent when
     /// the client's link brings the user here, and not with posts from elsewhere.
     pub(super) fn set(self, issuer: &Issuer, value: &str) -> Option<HeaderValue> {
+        self.line(issuer, value, "")
+    }
+
+    /// The header that makes browsers forget it.
+    pub(super) fn clear(self, issuer: &Issuer) -> Option<HeaderValue> {
+        self.line(issuer, "", "; Max-Age=0")
+    }
+
+    fn line(self, issuer: &Issuer, value: &str, more: &str) -> Option<HeaderValue> {
         let secure = if issuer.is_https() { "; Secure" } else { "" };
-        let line = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}", self.name(issuer));
+        let line = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{more}", self.name(issuer));
         HeaderValue::from_str(&line).ok()
     }
 }

@@ -3,10 +3,9 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::header;
 use axum::response::Response;
 
-use super::reply;
+use super::{media_type, reply};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 
@@ -18,17 +17,13 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let refuse = |why: &'static str| reply::oauth_error(&ErrorCode::InvalidRequest.because(why));
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        if !media_type::is(request.headers(), "application/x-www-form-urlencoded") {
             return Err(refuse("the content type must be application/x-www-form-urlencoded"));
         }
         // The router's body limit applies here.
         let body = Bytes::from_request(request, state).await.map_err(|error| reply::unreadable(&error))?;
         let params = Params::parse(&body);
-        match params.repeated() {
-            Some(repeated) => Err(reply::oauth_error(&repeated.into())),
-            None => Ok(Self(params)),
-        }
+        params.admit().map_err(|error| reply::oauth_error(&error))?;
+        Ok(Self(params))
     }
 }

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Version};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument as _;
@@ -46,6 +48,7 @@ pub(super) fn wrap(router: Router<Arc<Context>>, context: Arc<Context>, name: &'
     router
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST))
+        .layer(from_fn(require_host))
         .layer(from_fn_with_state(listener, observe))
         .with_state(context)
 }
@@ -70,6 +73,40 @@ pub(super) fn cross_origin(methods: &[Method]) -> CorsLayer {
         .max_age(PREFLIGHT_AGE)
 }
 
+/// What names no host, or two, means different things to a proxy and to us (RFC 9112 section 3.2); hyper lets it pass.
+async fn require_host(request: Request, next: Next) -> Response {
+    if names_one_host(request.version(), request.headers()) {
+        next.run(request).await
+    } else {
+        StatusCode::BAD_REQUEST.into_response()
+    }
+}
+
+fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::HOST).iter();
+    match (values.next(), values.next()) {
+        (None, _) => version < Version::HTTP_11,
+        (Some(host), None) => host.is_empty() || is_host(host),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// A host and perhaps a port; no user name.
+fn is_host(value: &HeaderValue) -> bool {
+    let authority = value.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
+    authority.is_some_and(|authority| !authority.as_str().contains('@'))
+}
+
+/// A browser that was here by https comes back by nothing else (RFC 6797). Http issuers are on loopback.
+fn secure(response: &mut Response, is_https: bool) {
+    let headers = response.headers_mut();
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    if is_https {
+        let a_year = HeaderValue::from_static("max-age=31536000");
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(a_year);
+    }
+}
+
 async fn observe(State(listener): State<Listener>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     // The pattern, not the path: queries hold codes and states, paths are anybody's invention.
@@ -85,8 +122,7 @@ async fn observe(State(listener): State<Listener>, request: Request, next: Next)
         true => origin.during(next.run(request)).instrument(span.clone()).await,
         false => reply::failure(&Failure::Unavailable("the store is away")),
     };
-    let nosniff = HeaderValue::from_static("nosniff");
-    response.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(nosniff);
+    secure(&mut response, context.config.issuer.is_https());
     let status = response.status().as_u16();
     spans::answered(&span, status, request_id.as_deref());
     if status == StatusCode::SERVICE_UNAVAILABLE.as_u16() {

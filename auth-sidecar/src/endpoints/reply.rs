@@ -12,6 +12,8 @@ use crate::oauth::error::{ErrorCode, OAuthError};
 
 /// What requests are counted as of which there are too many, whatever their answer says.
 pub(super) const TOO_MANY: &str = "too_many_requests";
+/// What requests are counted as that show no token where one is due.
+pub(super) const MISSING_TOKEN: &str = "missing_token";
 
 /// What a refused request is counted as; travels with the answer to where answers are counted.
 #[derive(Clone, Copy)]
@@ -26,6 +28,13 @@ pub(super) fn refusing(mut response: Response, error: &'static str) -> Response 
 /// A JSON answer that may hold secrets or change at any time.
 pub(super) fn fresh_json(status: StatusCode, body: &impl Serialize) -> Response {
     let mut response = (status, Json(body)).into_response();
+    forbid_caching(&mut response);
+    response
+}
+
+/// An answer without a body.
+pub(super) fn empty(status: StatusCode) -> Response {
+    let mut response = status.into_response();
     forbid_caching(&mut response);
     response
 }
@@ -68,17 +77,17 @@ pub(super) fn failure(failure: &Failure) -> Response {
         Failure::Refused(error) => oauth_error(error),
         Failure::Unauthenticated => token_missing(),
         Failure::Unavailable(why) => {
-            retry_later(oauth_error(&ErrorCode::TemporarilyUnavailable.because(*why)), "5")
+            retry_later(oauth_error(&ErrorCode::TemporarilyUnavailable.because(*why)))
         }
         Failure::TooMany => {
             let body = json!({"error": "temporarily_unavailable", "error_description": "too many requests"});
             let response = fresh_json(StatusCode::TOO_MANY_REQUESTS, &body);
-            retry_later(refusing(response, TOO_MANY), "60")
+            retry_later(refusing(response, TOO_MANY))
         }
         Failure::Store(error) => {
             tracing::error!(event = "store_failure", %error);
             let error = ErrorCode::TemporarilyUnavailable.because("try again later");
-            retry_later(oauth_error(&error), "5")
+            retry_later(oauth_error(&error))
         }
         other => {
             tracing::error!(event = "internal_failure", error = %other);
@@ -101,7 +110,13 @@ pub(super) fn forbid_caching(response: &mut Response) {
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
 }
 
-fn retry_later(mut response: Response, seconds: &'static str) -> Response {
+/// Says when to try again, where that may help (RFC 9110 section 10.2.3).
+pub(super) fn retry_later(mut response: Response) -> Response {
+    let seconds = match response.status() {
+        StatusCode::TOO_MANY_REQUESTS => "60",
+        StatusCode::SERVICE_UNAVAILABLE => "5",
+        _ => return response,
+    };
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
     response
 }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{id_token, opaque_token};
+use super::{accounts, id_token, opaque_token};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
@@ -26,6 +26,8 @@ pub(crate) struct TokenResponse {
     refresh_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
 }
 
 /// What one access token is for: the whole grant or less.
@@ -43,9 +45,13 @@ pub(crate) struct Beside {
     pub(crate) jkt: Option<String>,
     /// `nonce` of the authorization request.
     pub(crate) nonce: Option<String>,
+    /// `issued_token_type` of a token exchange (RFC 8693 section 2.2.1).
+    pub(crate) issued_token_type: Option<&'static str>,
+    /// It ends then at the latest.
+    pub(crate) ends_by: Option<UnixTime>,
 }
 
-/// Issues an access token for a grant that has just been redeemed or refreshed.
+/// Issues an access token to a client, for a grant that lives.
 pub(crate) async fn issue(
     context: &Context,
     client: &Client,
@@ -55,20 +61,21 @@ pub(crate) async fn issue(
     beside: Beside,
     now: UnixTime,
 ) -> Result<TokenResponse, Failure> {
-    let lifetime = context.config.lifetimes.access_token;
+    let end = now.plus(context.config.lifetimes.access_token);
+    let end = beside.ends_by.map_or(end, |latest| latest.min(end));
     let format = format(context, client, &narrowing.resources);
     let token_type = if beside.jkt.is_some() { "DPoP" } else { "Bearer" };
     let claims = AccessClaims {
         iss: context.config.issuer.as_str().to_owned(),
         sub: account.subject,
         aud: Audience::of(narrowing.resources),
-        exp: now.plus(lifetime),
+        exp: end,
         iat: now,
         jti: random_text::<16>()?,
-        client_id: grant.client_id.clone(),
+        client_id: client.id.clone(),
         scope: narrowing.scope.clone(),
         grant_id: grant.id.clone(),
-        auth_time: (!grant.is_clients_own()).then_some(grant.auth_time),
+        auth_time: accounts::auth_time(grant),
         groups: account.groups,
         roles: account.roles,
         org: account.org,
@@ -85,15 +92,16 @@ pub(crate) async fn issue(
     Ok(TokenResponse {
         access_token,
         token_type,
-        expires_in: lifetime.as_secs(),
+        expires_in: end.since(now).as_secs(),
         scope: narrowing.scope,
         refresh_token: beside.refresh_token,
         id_token,
+        issued_token_type: beside.issued_token_type,
     })
 }
 
 /// What the client gets, else what its resource servers want: one that wants to ask decides for all.
-fn format(context: &Context, client: &Client, resources: &[String]) -> AccessTokenFormat {
+pub(super) fn format(context: &Context, client: &Client, resources: &[String]) -> AccessTokenFormat {
     let mut wanted = resources.iter().filter_map(|url| context.config.resources.exactly(url));
     let opaque = wanted.any(|resource| resource.access_tokens == AccessTokenFormat::Opaque);
     let by_resource = if opaque { AccessTokenFormat::Opaque } else { AccessTokenFormat::Jwt };

@@ -39,7 +39,7 @@ pub(crate) async fn issue(
         document: request.document,
         code: Code { digest: code.digest(), expires_at, used: false },
         refresh: None,
-        binding: Binding { nonce: request.openid.nonce, jkt: request.dpop_jkt },
+        binding: Binding { nonce: request.openid.nonce, jkt: request.dpop_jkt, asserted: None },
         opaque_tokens: Vec::new(),
         created_at: now,
         expires_at,
@@ -68,7 +68,7 @@ pub(crate) async fn redeem(
         None => None,
     };
     let grant = grant
-        .filter(|grant| grant.code.digest.matches(&digest) && grant.client_id == client.id)
+        .filter(|grant| grant.code.digest.matches(&digest) && grant.client_id == client.id && grant.is_live())
         .ok_or_else(refused)?;
     if params.get("redirect_uri").is_some_and(|uri| uri != grant.redirect_uri) {
         return Err(ErrorCode::InvalidGrant.because("redirect_uri is not the one of the request").into());
@@ -86,20 +86,14 @@ pub(crate) async fn redeem(
     let account = accounts::current(context, &grant.subject, now).await?.ok_or_else(refused)?;
 
     let successor = first_refresh_token(client, &grant.id)?;
-    let redemption = redemption(context, client, digest, successor.as_ref(), jkt.as_deref());
-    match context.store.redeem(&grant.id, redemption, now).await? {
-        Redeemed::First => {}
-        Redeemed::Reused => {
-            context.metrics.code_replays.inc();
-            context.audit.write(&Act::CodeReused.about(&grant));
-            return Err(refused().into());
-        }
-        Redeemed::Refused => return Err(refused().into()),
+    if !use_up(context, client, &grant, (digest, successor.as_ref(), jkt.as_deref()), now).await? {
+        return Err(refused().into());
     }
     let beside = Beside {
         refresh_token: successor.map(|token| token.expose().to_owned()),
         jkt,
         nonce: grant.binding.nonce.clone(),
+        ..Beside::default()
     };
     let narrowing = Narrowing { resources, scope };
     let issued = access_token::issue(context, client, &grant, account, narrowing, beside, now).await?;
@@ -112,15 +106,16 @@ pub(super) fn first_refresh_token(client: &Client, grant_id: &str) -> Result<Opt
     client.may(GrantType::RefreshToken).then(|| Opaque::for_grant(Kind::Refresh, grant_id)).transpose()
 }
 
-pub(super) fn redemption(
+/// The one step that changes anything; whether it was the first time. The grant can be found from then on.
+pub(super) async fn use_up(
     context: &Context,
     client: &Client,
-    code: Digest,
-    refresh: Option<&Opaque>,
-    jkt: Option<&str>,
-) -> Redemption {
+    grant: &Grant,
+    (code, refresh, jkt): (Digest, Option<&Opaque>, Option<&str>),
+    now: UnixTime,
+) -> Result<bool, Failure> {
     let lifetimes = &context.config.lifetimes;
-    Redemption {
+    let redemption = Redemption {
         code,
         refresh: refresh.map(Opaque::digest),
         refresh_idle: lifetimes.refresh_idle,
@@ -128,6 +123,24 @@ pub(super) fn redemption(
         // A confidential client proves who it is anyway, and may change its key (RFC 9449 section 5).
         refresh_jkt: jkt.filter(|_| !client.is_confidential()).map(ToOwned::to_owned),
         access_token: lifetimes.access_token,
+    };
+    let longest = if refresh.is_some() { lifetimes.refresh_absolute } else { lifetimes.access_token };
+    let (redeemed, ()) = tokio::join!(
+        context.store.redeem(&grant.id, redemption, now),
+        enlist(context, grant, now.plus(longest), now)
+    );
+    let redeemed = redeemed?;
+    if redeemed == Redeemed::Reused {
+        context.metrics.code_replays.inc();
+        context.audit.write(&Act::CodeReused.about(grant));
+    }
+    Ok(redeemed == Redeemed::First)
+}
+
+/// Puts a grant on the lists by which it is found. A failure is logged and no more: what the client asked for has been done.
+pub(super) async fn enlist(context: &Context, grant: &Grant, until: UnixTime, now: UnixTime) {
+    if let Err(error) = context.store.list_grant(grant, until, now).await {
+        tracing::error!(event = "grant_not_listed", grant_id = grant.id, %error);
     }
 }
 

@@ -2,7 +2,7 @@
 //! scopes that the operator gave it, and no refresh token.
 
 use super::access_token::{self, Beside, Narrowing, TokenResponse};
-use super::clients;
+use super::{authorization_code, clients};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -41,7 +41,11 @@ pub(crate) async fn issue(
         Opaque::handle()?.digest(),
         (now, lifetime),
     );
-    context.store.put_grant(grant.clone()).await?;
+    let (kept, ()) = tokio::join!(
+        context.store.put_grant(grant.clone()),
+        authorization_code::enlist(context, &grant, grant.expires_at, now)
+    );
+    kept?;
     if client.dynamic.is_some() {
         clients::keep_alive(context, &client.id, now).await;
     }

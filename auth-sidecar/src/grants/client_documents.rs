@@ -51,8 +51,7 @@ pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<C
             };
         }
     };
-    let private_use_schemes = context.config.registration.private_use_schemes;
-    match metadata_document::admit(id, &fetched.body, private_use_schemes) {
+    match metadata_document::admit(id, &fetched.body, &context.config.registration.private_use) {
         Ok(client) => {
             context.documents.keep(id, &client, fetched.fresh_for, now);
             tracing::info!(event = "client_document_fetched", client_id = id);
@@ -98,7 +97,7 @@ pub(crate) async fn remember(
 ) -> Result<(), Failure> {
     if context.store.client(id, now).await?.is_none() {
         let client = find(context, id, now).await?;
-        context.store.put_client(client, until).await?;
+        context.store.put_client(client, until, now).await?;
     }
     Ok(())
 }

@@ -27,13 +27,24 @@ pub(crate) async fn exists(context: &Context, id: &str, now: UnixTime) -> Result
     }
 }
 
+/// Whether the client of a grant and the one that got a token of it still are there; most often they are the same.
+pub(crate) async fn both_exist(
+    context: &Context,
+    grants: &str,
+    tokens: &str,
+    now: UnixTime,
+) -> Result<bool, StoreError> {
+    Ok(exists(context, grants, now).await? && (grants == tokens || exists(context, tokens, now).await?))
+}
+
 /// Whether a user has let in the client whose document lies at `id`.
 pub(crate) async fn was_let_in(context: &Context, id: &str, now: UnixTime) -> Result<bool, StoreError> {
     // What cannot be a URL of a client was never let in, and is not looked up.
     Ok(metadata_document::admit_url(id).is_ok() && context.store.client(id, now).await?.is_some())
 }
 
-async fn known(context: &Context, id: &str, now: UnixTime) -> Result<Option<Client>, StoreError> {
+/// The client of this id, as far as it is known without asking anybody.
+pub(crate) async fn known(context: &Context, id: &str, now: UnixTime) -> Result<Option<Client>, StoreError> {
     if id.len() > LONGEST_ID {
         return Ok(None);
     }

@@ -16,8 +16,8 @@ use crate::oauth::openid::OpenIdRequest;
 use crate::oauth::params::Params;
 use crate::oauth::{resource, user_code};
 use crate::secret::{Digest, Kind, Opaque, grant_id_of, random_bytes, random_text};
-use crate::store::device::{DeviceAuthorization, Polled};
-use crate::store::grant::{Binding, Code, Grant, Redeemed};
+use crate::store::device::{Approver, DeviceAuthorization, Polled};
+use crate::store::grant::{Binding, Code, Grant};
 use crate::store::records::Session;
 
 /// Seconds between two questions of a device, to begin with.
@@ -60,6 +60,7 @@ pub(crate) async fn offer(
         interval: INTERVAL,
         asked_at: None,
         approved: None,
+        approver: None,
     };
     for _ in 0..MOST_TRIES {
         let code = user_code::of(random_bytes::<16>()?);
@@ -102,6 +103,7 @@ pub(crate) async fn request_of(
         prompt: Prompt { none: false, login: false, consent: true },
         max_age: None,
         openid: OpenIdRequest::default(),
+        is_assured: false,
         dpop_jkt: None,
     };
     Ok(Some((device, request)))
@@ -123,20 +125,46 @@ pub(crate) async fn decide(
     decision: Decision<'_>,
     now: UnixTime,
 ) -> Result<bool, Failure> {
-    let (approved, session) = match decision {
-        Decision::Approved(session) => (true, Some(session)),
-        Decision::Denied(session) => (false, session),
+    let (approver, subject) = match decision {
+        Decision::Approved(Session { subject, auth_time, .. }) => {
+            (Some(Approver { subject: subject.clone(), auth_time: *auth_time }), Some(subject))
+        }
+        Decision::Denied(session) => (None, session.map(|session| &session.subject)),
     };
-    let Some(device) = context.store.decide_device(id, approved, now).await? else { return Ok(false) };
-    let subject = session.map(|session| session.subject.as_str());
-    let act = if approved { Act::DeviceApproved } else { Act::DeviceDenied };
+    let Some(device) = context.store.decide_device(id, approver, now).await? else { return Ok(false) };
+    let act = if device.approved == Some(true) { Act::DeviceApproved } else { Act::DeviceDenied };
+    let subject = subject.map(String::as_str);
     context.audit.write(&act.by_client(&device.client_id).subject(subject).grant(&device.id));
-    if let Decision::Approved(session) = decision {
-        let client_id = device.client_id.clone();
-        context.store.put_grant(grant(device, session, now)).await?;
-        clients::keep_alive(context, &client_id, now).await;
+    if let Some(grant) = grant(&device, now) {
+        if let Err(error) = context.store.put_new_grant(grant, now).await {
+            // The device's next question makes up for it.
+            tracing::error!(event = "device_grant_not_kept", %error);
+        }
+        clients::keep_alive(context, &device.client_id, now).await;
     }
     Ok(true)
+}
+
+/// The grant of a device whose code this is, if its user has allowed it.
+async fn granted(
+    context: &Context,
+    client: &Client,
+    (id, code): (&str, Digest),
+    now: UnixTime,
+) -> Result<Grant, Failure> {
+    let is_its = |grant: &Grant| grant.code.digest.matches(&code) && grant.client_id == client.id;
+    if let Some(grant) = context.store.grant(id, now).await?.filter(is_its) {
+        return Ok(grant);
+    }
+    let polled = context.store.poll_device(id, code, &client.id, now).await?;
+    if polled == Polled::Approved
+        && let Some(grant) = context.store.device(id, now).await?.and_then(|device| grant(&device, now))
+    {
+        // It lives at least as long as its device can ask, so that it was never there before.
+        context.store.put_new_grant(grant, now).await?;
+        return context.store.grant(id, now).await?.filter(is_its).ok_or_else(|| refused().into());
+    }
+    Err(not_yet(polled).into())
 }
 
 /// The device asks for its tokens (section 3.4).
@@ -150,27 +178,20 @@ pub(crate) async fn redeem(
     let presented = params.require("device_code")?;
     let digest = Digest::of(presented);
     let id = grant_id_of(Kind::Device, presented).ok_or_else(refused)?;
-    let grant = context.store.grant(id, now).await?;
-    let grant = grant.filter(|grant| grant.code.digest.matches(&digest) && grant.client_id == client.id);
-    let Some(grant) = grant else {
-        return Err(not_yet(context.store.poll_device(id, digest, &client.id, now).await?).into());
-    };
+    let grant = granted(context, client, (id, digest), now).await?;
+    if !grant.is_live() {
+        return Err(refused().into());
+    }
     let resources = resource::narrowed(params, &grant.resources, &context.config.resources)?;
     let scope = grant.scope.and(&resource::available_scopes(&resources, &context.config.resources));
     let account = accounts::current(context, &grant.subject, now).await?.ok_or_else(refused)?;
     let successor = authorization_code::first_refresh_token(client, &grant.id)?;
-    let redemption =
-        authorization_code::redemption(context, client, digest, successor.as_ref(), jkt.as_deref());
-    match context.store.redeem(&grant.id, redemption, now).await? {
-        Redeemed::First => {}
-        Redeemed::Reused => {
-            context.metrics.code_replays.inc();
-            context.audit.write(&Act::CodeReused.about(&grant).because("device code"));
-            return Err(refused().into());
-        }
-        Redeemed::Refused => return Err(refused().into()),
+    let presented = (digest, successor.as_ref(), jkt.as_deref());
+    if !authorization_code::use_up(context, client, &grant, presented, now).await? {
+        return Err(refused().into());
     }
-    let beside = Beside { refresh_token: successor.map(|token| token.expose().to_owned()), jkt, nonce: None };
+    let refresh_token = successor.map(|token| token.expose().to_owned());
+    let beside = Beside { refresh_token, jkt, ..Beside::default() };
     let narrowing = Narrowing { resources, scope };
     let issued = access_token::issue(context, client, &grant, account, narrowing, beside, now).await?;
     context.audit.write(&Act::TokenIssued.about(&grant).because("device code"));
@@ -182,14 +203,16 @@ fn kept(context: &Context, user_code: &str) -> Digest {
     context.config.data_key.digest(&format!("user code {user_code}"))
 }
 
-fn grant(device: DeviceAuthorization, session: &Session, now: UnixTime) -> Grant {
-    Grant {
-        id: device.id,
-        client_id: device.client_id,
-        subject: session.subject.clone(),
-        auth_time: session.auth_time,
-        scope: device.scope,
-        resources: device.resources,
+/// What the device gets whose user has allowed it.
+fn grant(device: &DeviceAuthorization, now: UnixTime) -> Option<Grant> {
+    let approver = device.approver.clone()?;
+    Some(Grant {
+        id: device.id.clone(),
+        client_id: device.client_id.clone(),
+        subject: approver.subject,
+        auth_time: approver.auth_time,
+        scope: device.scope.clone(),
+        resources: device.resources.clone(),
         redirect_uri: String::new(),
         challenge: device.device_code,
         document: None,
@@ -200,13 +223,15 @@ fn grant(device: DeviceAuthorization, session: &Session, now: UnixTime) -> Grant
         created_at: now,
         expires_at: device.expires_at,
         revoked_at: None,
-    }
+    })
 }
 
 /// Section 3.5.
 fn not_yet(polled: Polled) -> OAuthError {
     match polled {
-        Polled::Pending => ErrorCode::AuthorizationPending.because("the user has not decided yet"),
+        Polled::Pending | Polled::Approved => {
+            ErrorCode::AuthorizationPending.because("the user has not decided yet")
+        }
         Polled::SlowDown => ErrorCode::SlowDown.because("wait five seconds longer between two requests"),
         Polled::Denied => ErrorCode::AccessDenied.because("the user did not consent"),
         Polled::Expired => ErrorCode::ExpiredToken.because("the device code has expired"),

@@ -9,6 +9,7 @@ use crate::oauth::authorization_request::AuthorizationRequest;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::secret::{Digest, Opaque};
 use crate::store::StoreError;
+use crate::store::grant::Grant;
 use crate::store::records::{Consent, ConsentKey, PendingAuthorization, Session};
 
 /// A session's `seen_at` is written at most this often: not every request needs a commit.
@@ -54,7 +55,9 @@ pub(crate) async fn next_step(
         });
     }
     let consent = context.store.consent(consent_key(request, &session), now).await?;
-    let agreed = consent.is_some_and(|consent| request.scope.is_subset_of(&consent.scope));
+    // Whoever else this may be is not let in by what the user agreed to before.
+    let agreed =
+        request.is_assured && consent.is_some_and(|consent| request.scope.is_subset_of(&consent.scope));
     Ok(match (agreed && !request.prompt.consent, request.prompt.none) {
         (true, _) => Step::Grant(session),
         (false, true) => Step::Refuse(ErrorCode::ConsentRequired.because("the user has not consented")),
@@ -88,7 +91,7 @@ pub(crate) async fn start_session(
     let lifetimes = &context.config.lifetimes;
     let handle = Opaque::handle()?;
     let ends_at = now.plus(lifetimes.session_absolute);
-    let session = Session { subject, auth_time, seen_at: now, ends_at };
+    let session = Session { subject, auth_time, started_at: now, seen_at: now, ends_at };
     context
         .store
         .put_session(handle.digest(), session.clone(), now.plus(lifetimes.session_idle).min(ends_at))
@@ -118,13 +121,23 @@ fn is_recent_enough(request: &AuthorizationRequest, session: &Session, now: Unix
     !request.prompt.login && request.max_age.is_none_or(|most| most > 0 && age <= most)
 }
 
+/// What the consent to a grant is remembered under.
+pub(crate) fn consent_of(grant: &Grant) -> ConsentKey {
+    let Grant { subject, client_id, redirect_uri, resources, .. } = grant;
+    key_of((subject, client_id, redirect_uri), resources)
+}
+
 fn consent_key(request: &AuthorizationRequest, session: &Session) -> ConsentKey {
-    let mut resources = request.resources.clone();
+    key_of((&session.subject, &request.client_id, &request.redirect_uri), &request.resources)
+}
+
+fn key_of((subject, client_id, redirect_uri): (&str, &str, &str), resources: &[String]) -> ConsentKey {
+    let mut resources = resources.to_vec();
     resources.sort_unstable();
     ConsentKey {
-        subject: session.subject.clone(),
-        client_id: request.client_id.clone(),
-        redirect_uri: request.redirect_uri.clone(),
+        subject: subject.to_owned(),
+        client_id: client_id.to_owned(),
+        redirect_uri: redirect_uri.to_owned(),
         resources,
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{clients, opaque_token};
+use super::{api_key, clients, opaque_token};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -83,12 +83,22 @@ pub(crate) async fn for_resource(
     resource: &str,
     now: UnixTime,
 ) -> Result<Introspection, StoreError> {
+    live_for_resource(context, token, resource, now).await.map(access_token)
+}
+
+/// The same, for whoever needs the claims.
+pub(crate) async fn live_for_resource(
+    context: &Context,
+    token: &str,
+    resource: &str,
+    now: UnixTime,
+) -> Result<Option<AccessClaims>, StoreError> {
     let claims = live_claims(context, token, now).await?;
-    Ok(access_token(claims.filter(|claims| claims.aud.contains(resource))))
+    Ok(claims.filter(|claims| claims.aud.contains(resource)))
 }
 
 /// The claims of an access token that we issued, that has not expired, and whose grant and client live.
-pub(super) async fn live_claims(
+pub(crate) async fn live_claims(
     context: &Context,
     token: &str,
     now: UnixTime,
@@ -96,13 +106,18 @@ pub(super) async fn live_claims(
     if token.starts_with(Kind::Access.prefix()) {
         return opaque_token::claims(context, token, now).await;
     }
+    if token.starts_with(Kind::ApiKey.prefix()) {
+        return api_key::claims(context, token, now).await;
+    }
+    context.keys.look_for_signer(token, &context.store, now).await?;
     let Some(claims) = context.keys.verify(token, context.config.issuer.as_str(), now) else {
         return Ok(None);
     };
-    let grant = context.store.grant(&claims.grant_id, now);
-    let (grant, has_client) = tokio::try_join!(grant, clients::exists(context, &claims.client_id, now))?;
-    let live = grant.is_some_and(|grant| grant.is_live());
-    Ok((live && has_client).then_some(claims))
+    let Some(grant) = context.store.grant(&claims.grant_id, now).await?.filter(Grant::is_live) else {
+        return Ok(None);
+    };
+    let have_clients = clients::both_exist(context, &grant.client_id, &claims.client_id, now).await?;
+    Ok(have_clients.then_some(claims))
 }
 
 fn access_token(claims: Option<AccessClaims>) -> Introspection {

@@ -4,7 +4,6 @@ use super::{accounts, clients};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
-use crate::idp::Account;
 use crate::oauth::claims::{AccessClaims, Audience, Confirmation};
 use crate::secret::{Digest, Kind, Opaque, grant_id_of};
 use crate::store::StoreError;
@@ -24,6 +23,7 @@ pub(crate) async fn issue(context: &Context, claims: AccessClaims, now: UnixTime
             Audience::Many(many) => many,
         },
         jkt: claims.cnf.map(|confirmation| confirmation.jkt),
+        client_id: Some(claims.client_id),
     };
     context.store.add_opaque_token(&claims.grant_id, kept, now).await?;
     Ok(token.expose().to_owned())
@@ -42,14 +42,11 @@ pub(crate) async fn claims(
     let digest = Digest::of(presented);
     let token = grant.opaque_tokens.iter().find(|token| token.digest.matches(&digest));
     let Some(token) = token.filter(|token| now < token.expires_at) else { return Ok(None) };
-    if !clients::exists(context, &grant.client_id, now).await? {
+    let client_id = token.client_id.as_ref().unwrap_or(&grant.client_id);
+    if !clients::both_exist(context, &grant.client_id, client_id, now).await? {
         return Ok(None);
     }
-    let account = match grant.is_clients_own() {
-        true => Some(Account::of_client(&grant.client_id)),
-        false => accounts::current(context, &grant.subject, now).await?,
-    };
-    let Some(account) = account else { return Ok(None) };
+    let Some(account) = accounts::of_grant(context, &grant, now).await? else { return Ok(None) };
     Ok(Some(AccessClaims {
         iss: context.config.issuer.as_str().to_owned(),
         sub: account.subject,
@@ -57,10 +54,10 @@ pub(crate) async fn claims(
         exp: token.expires_at,
         iat: token.issued_at,
         jti: token.id.clone(),
-        client_id: grant.client_id.clone(),
+        client_id: client_id.clone(),
         scope: token.scope.clone(),
         grant_id: grant.id.clone(),
-        auth_time: (!grant.is_clients_own()).then_some(grant.auth_time),
+        auth_time: accounts::auth_time(&grant),
         groups: account.groups,
         roles: account.roles,
         org: account.org,

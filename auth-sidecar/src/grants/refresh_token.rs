@@ -30,7 +30,7 @@ pub(crate) async fn refresh(
         None => None,
     };
     let grant = grant
-        .filter(|grant| grant.client_id == client.id && grant.knows_refresh(&digest))
+        .filter(|grant| grant.client_id == client.id && grant.knows_refresh(&digest) && grant.is_live())
         .ok_or_else(refused)?;
     if !client.still_accepts(&grant.redirect_uri) {
         return Err(ErrorCode::InvalidGrant.because("the metadata of the client has changed since").into());
@@ -53,7 +53,7 @@ pub(crate) async fn refresh(
     let bind_to = jkt.clone().filter(|_| !client.is_confidential());
     let successor = rotate(context, &grant, presented, bind_to, now).await?;
     clients::keep_alive(context, &client.id, now).await;
-    let beside = Beside { refresh_token: Some(successor), jkt, nonce: None };
+    let beside = Beside { refresh_token: Some(successor), jkt, ..Beside::default() };
     let issued = access_token::issue(context, client, &grant, account, narrowing?, beside, now).await?;
     context.audit.write(&Act::TokenRefreshed.about(&grant));
     Ok(issued)

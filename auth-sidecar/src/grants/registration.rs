@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use super::clients;
 use crate::app::Context;
@@ -12,6 +13,7 @@ use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::client::{AuthMethod, Client, DynamicRegistration};
 use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::jwk::KeySource;
 use crate::oauth::registration::{self, Registration, Rules};
 use crate::secret::{Digest, Kind, Opaque, random_text};
 
@@ -54,9 +56,9 @@ pub(crate) enum Admitted {
 }
 
 /// The rules of metadata that clients register themselves.
-pub(crate) fn rules(context: &Context) -> Rules {
+pub(crate) fn rules(context: &Context) -> Rules<'_> {
     Rules {
-        private_use_schemes: context.config.registration.private_use_schemes,
+        private_use: &context.config.registration.private_use,
         client_credentials: !context.config.registration.client_credentials_scopes.is_empty(),
         default_method: AuthMethod::ClientSecretBasic,
     }
@@ -67,6 +69,13 @@ pub(crate) fn rules(context: &Context) -> Rules {
 pub(crate) fn judge(context: &Context, asked: Map<String, Value>) -> Result<Registration, OAuthError> {
     const FIELD: &str = "id_token_signed_response_alg";
     let mut registration = registration::admit(asked, rules(context))?;
+    if let Some(KeySource::Uri(uri)) = &registration.keys
+        && !Url::parse(uri).is_ok_and(|url| context.fetcher.may_name(&url))
+    {
+        return Err(
+            ErrorCode::InvalidClientMetadata.because("jwks_uri must name a host of the public internet")
+        );
+    }
     let signing = &context.config.signing;
     let algorithm = registration.preferences.id_token.unwrap_or(signing.id_token);
     if !signing.held().contains(&algorithm) {
@@ -119,7 +128,7 @@ async fn issue(
     let client = client(id, registration, secret.as_ref().map(Opaque::digest), dynamic);
     let response = response(context, &client, token.as_ref(), secret.as_ref());
     let (id, method) = (client.id.clone(), client.auth_method.as_str());
-    context.store.put_client(client, now.plus(context.config.lifetimes.unused_client)).await?;
+    context.store.put_client(client, now.plus(context.config.lifetimes.unused_client), now).await?;
     context.metrics.clients_registered.inc();
     context.audit.write(&Act::ClientRegistered.by_client(&id).because(method));
     Ok(response)

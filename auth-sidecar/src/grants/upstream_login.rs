@@ -19,7 +19,7 @@ use crate::idp::upstream::{Attempt, Identity, UpstreamError, UpstreamProvider};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
 use crate::secret::{Digest, Opaque};
-use crate::store::records::{PendingAuthorization, Session, UpstreamSignIn};
+use crate::store::records::{Asker, PendingAuthorization, Session, UpstreamSignIn};
 
 /// For all that a provider is asked about one sign-in.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -123,9 +123,9 @@ pub(crate) async fn arrive(context: &Context, back: &Return<'_>, now: UnixTime) 
                 context.store.remove_session(Digest::of(earlier)).await?;
             }
             let (handle, session) = interaction::start_session(context, subject, auth_time, now).await?;
-            let act = Act::SignedIn.by_client(&pending.request.client_id).subject(session.subject.as_str());
+            let act = Act::SignedIn.event().client(pending.client_id()).subject(session.subject.as_str());
             context.audit.write(&act.provider(back.provider));
-            if pending.device.is_none() {
+            if matches!(pending.asker(), Asker::Client) {
                 interaction::remember_consent(context, &pending.request, &session, now).await?;
             }
             Ok(Arrival::SignedIn { pending, handle, session })
@@ -184,9 +184,7 @@ async fn identify(
     attempt: &Attempt<'_>,
     now: UnixTime,
 ) -> Result<Identity, Refusal> {
-    if params.repeated().is_some() {
-        return Err(Refusal::Answer("a parameter is repeated"));
-    }
+    params.admit().map_err(|_| Refusal::Answer("a parameter is repeated, or no text"))?;
     if !provider.may_have_answered(params.get("iss"), now).await? {
         return Err(Refusal::Answer("iss is missing or another one"));
     }

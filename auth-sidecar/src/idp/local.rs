@@ -16,7 +16,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// The users of the configuration.
 pub struct LocalUsers {
     users: HashMap<String, LocalUser>,
-    /// What an unknown name is verified against, so that it takes as long as a known one.
+    /// What an unknown name is verified against, so that it takes as long as a known one; it opens nothing. A hash of the
+    /// configuration where there is one: those may cost more than ours.
     dummy: String,
     /// One hash takes 19 MiB and a core: as many at once as there are cores, the rest waits.
     hashing: Semaphore,
@@ -51,7 +52,14 @@ impl LocalUsers {
             known.insert(user.name.clone(), LocalUser { account, phc });
         }
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        let dummy = password::hash("no one has this password: the name is unknown")?;
+        let costs_as_much = users.iter().find_map(|user| match &user.verifier {
+            Verifier::Hash(phc) => Some(phc.clone()),
+            Verifier::Clear(_) => None,
+        });
+        let dummy = match costs_as_much {
+            Some(phc) => phc,
+            None => password::hash("no one has this password: the name is unknown")?,
+        };
         Ok(Self { users: known, dummy, hashing: Semaphore::new(cores) })
     }
 }
@@ -97,5 +105,16 @@ mod tests {
         assert_eq!(users.sign_in("mallory", "wonderland").await, Ok(None));
         let dummy = "no one has this password: the name is unknown";
         assert_eq!(users.sign_in("mallory", dummy).await, Ok(None), "the dummy hash opens nothing");
+
+        let hashed = |name: &str, password| User {
+            name: name.into(),
+            verifier: Verifier::Hash(password::hash(password).unwrap()),
+            groups: vec![],
+            roles: vec![],
+            org: None,
+        };
+        let users = LocalUsers::new(&[hashed("bob", "builder"), hashed("carol", "singer")]).unwrap();
+        assert!(users.sign_in("carol", "singer").await.unwrap().is_some());
+        assert_eq!(users.sign_in("mallory", "builder").await, Ok(None), "nor does somebody else's");
     }
 }

@@ -1,11 +1,15 @@
 //! Who is this person? Local users with passwords, and providers of identity elsewhere.
 
 pub(crate) mod account_rules;
+pub(crate) mod assertion_issuers;
 mod github;
 mod id_token;
+pub(crate) mod identity_assertion;
+mod jwt;
 pub mod local;
 mod oidc;
 pub mod password;
+mod published;
 mod strict_json;
 pub mod throttle;
 pub(crate) mod upstream;

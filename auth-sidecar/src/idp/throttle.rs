@@ -28,8 +28,8 @@ pub async fn admit(
     // The narrowest first: what it refuses must not use up the owner's own attempts from elsewhere.
     for (key, limit) in [
         (both(name, address), limits.per_account_and_address),
-        (format!("login address {address}"), limits.per_address),
-        (format!("login account {name}"), limits.per_account),
+        (of_address(address), limits.per_address),
+        (of_account(name), limits.per_account),
     ] {
         if store.count(&key, until, now).await? > limit {
             return Ok(Err(TooMany));
@@ -38,12 +38,36 @@ pub async fn admit(
     Ok(Ok(()))
 }
 
-/// Forgets the failures of this account from this address.
+/// Forgets the failures of this account from this address. Of what else was counted, this attempt alone is taken back:
+/// else whoever has an account could go on trying others.
 ///
 /// # Errors
 /// The store's.
-pub async fn succeeded(store: &Store, name: &str, address: IpAddr) -> Result<(), StoreError> {
-    store.reset_count(&both(name, address)).await
+pub async fn succeeded(store: &Store, name: &str, address: IpAddr, now: UnixTime) -> Result<(), StoreError> {
+    store.reset_count(&both(name, address)).await?;
+    store.uncount(&of_address(address), now).await?;
+    store.uncount(&of_account(name), now).await
+}
+
+/// Forgets all failures of this account, and those from this address where one is named.
+///
+/// # Errors
+/// The store's.
+pub async fn forgive(store: &Store, name: &str, address: Option<IpAddr>) -> Result<(), StoreError> {
+    store.reset_count(&of_account(name)).await?;
+    if let Some(address) = address {
+        store.reset_count(&both(name, address)).await?;
+        store.reset_count(&of_address(address)).await?;
+    }
+    Ok(())
+}
+
+fn of_account(name: &str) -> String {
+    format!("login account {name}")
+}
+
+fn of_address(address: IpAddr) -> String {
+    format!("login address {address}")
 }
 
 fn both(name: &str, address: IpAddr) -> String {

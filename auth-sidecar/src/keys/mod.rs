@@ -146,6 +146,29 @@ impl Keys {
         schedule.longest_token = schedule.longest_token.max(lifetime);
     }
 
+    /// Looks for the key that a token says to be signed with where it is none of those held: another replica may have made it a
+    /// moment ago. One look at a time, whoever shows us invented names.
+    ///
+    /// # Errors
+    /// The store's: nothing can be said about the token then.
+    pub async fn look_for_signer(&self, token: &str, store: &Store, now: UnixTime) -> Result<(), StoreError> {
+        let is_known = || self.held().signer_of(token).is_some();
+        if !names_a_key(token) || is_known() {
+            return Ok(());
+        }
+        let _looking = self.looking.lock().await;
+        if is_known() {
+            return Ok(());
+        }
+        let stored = store.signing_keys().await?;
+        if !stored.is_empty()
+            && let Err(error) = self.take_over(stored, now)
+        {
+            tracing::error!(event = "keys_not_refreshed", %error);
+        }
+        Ok(())
+    }
+
     /// Makes successors, which sign once they have been published long enough, or `at_once`.
     ///
     /// # Errors
@@ -355,6 +378,14 @@ fn options(typ: &str, issuer: &str, now: UnixTime) -> VerificationOptions {
         artificial_time: Some(Duration::from_secs(now.0)),
         ..VerificationOptions::default()
     }
+}
+
+/// Whether a token can be ours: its key is named by a thumbprint.
+fn names_a_key(token: &str) -> bool {
+    const THUMBPRINT: usize = 43;
+    token.len() <= LONGEST_TOKEN
+        && Token::decode_metadata(token)
+            .is_ok_and(|metadata| metadata.key_id().is_some_and(|kid| kid.len() == THUMBPRINT))
 }
 
 fn purpose(kid: &str) -> String {

@@ -39,6 +39,9 @@ pub struct AuthorizationRequest {
     /// What OpenID Connect adds.
     #[serde(default)]
     pub openid: OpenIdRequest,
+    /// Whether it is this client that asks, and no other: see [`Client::is_assured`].
+    #[serde(default)]
+    pub is_assured: bool,
     /// Thumbprint of the key that the code is bound to (RFC 9449 section 10).
     #[serde(default)]
     pub dpop_jkt: Option<String>,
@@ -101,9 +104,7 @@ pub fn validate(
     resources: &Resources,
     issuer: &str,
 ) -> Result<AuthorizationRequest, OAuthError> {
-    if let Some(repeated) = params.repeated() {
-        return Err(repeated.into());
-    }
+    params.admit()?;
     if params.get("request").is_some() {
         return Err(ErrorCode::RequestNotSupported.because("request objects are not supported"));
     }
@@ -135,6 +136,7 @@ pub fn validate(
         document: client.document,
         max_age: max_age(params)?.or(client.preferences.max_age),
         openid: openid::read(params)?,
+        is_assured: client.is_assured(&reply_to.redirect_uri),
         dpop_jkt: dpop_jkt(params)?,
     })
 }

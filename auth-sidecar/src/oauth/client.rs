@@ -37,6 +37,12 @@ pub enum GrantType {
     /// A device code (RFC 8628).
     #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
     DeviceCode,
+    /// An access token for another audience (RFC 8693); given by the operator only.
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
+    TokenExchange,
+    /// An identity assertion of somebody whom the operator trusts (RFC 7523 section 2.1, ID-JAG); given by the operator only.
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
+    JwtBearer,
 }
 
 /// A client.
@@ -117,9 +123,15 @@ impl AuthMethod {
 // === impl GrantType ===
 
 impl GrantType {
-    /// The grants we support, for the metadata document.
-    pub const ALL: [Self; 4] =
-        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::DeviceCode];
+    /// The grants we support, where they are configured.
+    pub const ALL: [Self; 6] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+        Self::DeviceCode,
+        Self::TokenExchange,
+        Self::JwtBearer,
+    ];
 
     /// The registered name.
     #[must_use]
@@ -129,13 +141,9 @@ impl GrantType {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
+            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
         }
-    }
-
-    /// The grant of this name, if we support it.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|grant| grant.as_str() == name)
     }
 }
 
@@ -166,6 +174,15 @@ impl Client {
     pub fn is_managed_with(&self, presented: &Digest) -> bool {
         let token = self.dynamic.as_ref().and_then(|dynamic| dynamic.registration_token);
         token.is_some_and(|token| token.matches(presented))
+    }
+
+    /// Whether an answer that goes there helps nobody but this client (RFC 8252 section 8.6): the URI is https, or the client
+    /// authenticates, or one installation alone knows its id, having registered it. Else any program of the user's machine
+    /// may have asked under an id that is published.
+    #[must_use]
+    pub fn is_assured(&self, redirect_uri: &str) -> bool {
+        let is_its_own = self.dynamic.as_ref().is_some_and(|dynamic| dynamic.registration_token.is_some());
+        redirect_uri::is_claimed(redirect_uri) || self.is_confidential() || is_its_own
     }
 
     /// Whether it can prove who it is.

@@ -8,6 +8,9 @@ use super::jwk::Algorithm;
 use super::{dpop, openid};
 use crate::config::Config;
 
+/// draft-ietf-oauth-identity-assertion-authz-grant section 7.2.
+const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
+
 /// The document of RFC 8414 section 2.
 #[must_use]
 pub fn authorization_server(config: &Config) -> Value {
@@ -30,6 +33,15 @@ pub fn openid_configuration(config: &Config) -> Value {
     document.insert("request_parameter_supported".into(), json!(false));
     document.insert("request_uri_parameter_supported".into(), json!(false));
     Value::Object(document)
+}
+
+/// What is told and taken at the token endpoint: of the grants for which somebody must be trusted those for which somebody is.
+pub fn grant_types(config: &Config) -> impl Iterator<Item = GrantType> {
+    GrantType::ALL.into_iter().filter(|grant| match grant {
+        GrantType::TokenExchange => !config.exchanges.is_empty(),
+        GrantType::JwtBearer => !config.identity_assertions.is_empty(),
+        _ => true,
+    })
 }
 
 /// The paths below which the two documents stand (mcp.md 3.12): inserted before the issuer's path, and for OpenID also
@@ -73,7 +85,7 @@ fn shared(config: &Config) -> Map<String, Value> {
         "scopes_supported": config.resources.all_scopes().or(&openid::scopes()).iter().collect::<Vec<_>>(),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
+        "grant_types_supported": grant_types(config).map(GrantType::as_str).collect::<Vec<_>>(),
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint_auth_methods_supported": methods,
@@ -88,6 +100,9 @@ fn shared(config: &Config) -> Map<String, Value> {
         Value::Object(document) => document,
         _ => Map::new(),
     };
+    if !config.identity_assertions.is_empty() {
+        document.insert("authorization_grant_profiles_supported".into(), json!([ID_JAG_PROFILE]));
+    }
     if config.cimd.enabled {
         document.insert("client_id_metadata_document_supported".into(), json!(true));
     }

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::client::{AuthMethod, Client};
 use super::error::{ErrorCode, OAuthError};
+use super::redirect_uri::PrivateUse;
 use super::registration::{self, Registration, Rules};
 use crate::secret::Digest;
 
@@ -48,7 +49,7 @@ pub fn admit_url(id: &str) -> Result<Url, &'static str> {
 ///
 /// # Errors
 /// `invalid_client_metadata` or `invalid_redirect_uri`, naming the field.
-pub fn admit(id: &str, body: &[u8], private_use_schemes: bool) -> Result<Client, OAuthError> {
+pub fn admit(id: &str, body: &[u8], private_use: &PrivateUse) -> Result<Client, OAuthError> {
     let refuse = |why: &'static str| ErrorCode::InvalidClientMetadata.because(why);
     let document = registration::object(body)?;
     if document.get("client_id").is_none_or(|named| named != id) {
@@ -57,7 +58,7 @@ pub fn admit(id: &str, body: &[u8], private_use_schemes: bool) -> Result<Client,
     if ["client_secret", "client_secret_expires_at"].iter().any(|field| document.contains_key(*field)) {
         return Err(refuse("a public document holds no client_secret"));
     }
-    let rules = Rules { private_use_schemes, client_credentials: false, default_method: AuthMethod::None };
+    let rules = Rules { private_use, client_credentials: false, default_method: AuthMethod::None };
     let registration = registration::admit(document, rules)?;
     if registration.auth_method.is_shared_secret() {
         return Err(refuse("token_endpoint_auth_method must be none or private_key_jwt"));
@@ -112,7 +113,7 @@ mod tests {
             "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
         });
         change(&mut document);
-        admit(ID, document.to_string().as_bytes(), false).map_err(|error| error.code)
+        admit(ID, document.to_string().as_bytes(), &PrivateUse::None).map_err(|error| error.code)
     }
 
     #[test]
@@ -181,7 +182,7 @@ mod tests {
             let refused = read(|document| document[field] = value.clone());
             assert_eq!(refused.unwrap_err(), code, "{field} {value}");
         }
-        assert!(admit(ID, b"[]", false).is_err() && admit(ID, b"<html>", false).is_err());
+        assert!([b"[]".as_slice(), b"<html>"].iter().all(|body| admit(ID, body, &PrivateUse::None).is_err()));
     }
 
     #[test]

@@ -20,4 +20,5 @@ pub mod registration;
 pub mod registration_preferences;
 pub mod resource;
 pub mod scope;
+pub mod token_exchange;
 pub mod user_code;

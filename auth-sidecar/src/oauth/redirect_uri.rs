@@ -6,6 +6,38 @@ use url::Url;
 const LONGEST: usize = 2048;
 const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
+/// Schemes that are something else already, some of them executed by browsers.
+const NOT_PRIVATE: [&str; 14] = [
+    "about",
+    "blob",
+    "chrome",
+    "content",
+    "data",
+    "file",
+    "filesystem",
+    "ftp",
+    "http",
+    "https",
+    "intent",
+    "javascript",
+    "vbscript",
+    "view-source",
+];
+
+/// To which private-use schemes answers may go (RFC 8252 section 7.1). Whatever program claims the scheme gets them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PrivateUse {
+    /// To none.
+    #[default]
+    None,
+    /// To those that hold a dot: they are made of a name that somebody owns.
+    Dotted,
+    /// To these.
+    Listed(Vec<String>),
+    /// To all: where the operator wrote the URI.
+    Any,
+}
+
 /// The parts of a loopback redirect that must not vary, and the port that may.
 #[derive(PartialEq, Eq)]
 struct Loopback<'a> {
@@ -13,12 +45,44 @@ struct Loopback<'a> {
     rest: &'a str,
 }
 
+// === impl PrivateUse ===
+
+impl PrivateUse {
+    /// These schemes, in lower case.
+    ///
+    /// # Errors
+    /// When one is no scheme (RFC 3986 section 3.1) or not a private one.
+    pub fn listed(schemes: Vec<String>) -> Result<Self, &'static str> {
+        let is_scheme = |text: &String| {
+            let rest =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
+            text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(rest)
+        };
+        if !schemes.iter().all(is_scheme) {
+            return Err("a scheme is lower-case letters, digits and `+-.`, without colon");
+        }
+        match schemes.iter().any(|scheme| NOT_PRIVATE.contains(&scheme.as_str())) {
+            true => Err("this scheme is not a private one"),
+            false => Ok(Self::Listed(schemes)),
+        }
+    }
+
+    fn admits(&self, scheme: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Dotted => scheme.contains('.'),
+            Self::Any => !NOT_PRIVATE.contains(&scheme),
+            Self::Listed(schemes) => schemes.iter().any(|one| one == scheme),
+        }
+    }
+}
+
 /// Whether a redirect URI may be registered: https, or http on a loopback host, or (where the operator allows it)
-/// a private-use scheme that holds a dot (RFC 8252 section 7.1).
+/// a private-use scheme.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn admit(uri: &str, private_use_schemes: bool) -> Result<(), &'static str> {
+pub fn admit(uri: &str, private_use: &PrivateUse) -> Result<(), &'static str> {
     if uri.is_empty() || uri.len() > LONGEST {
         return Err("a redirect URI is 1 to 2048 characters long");
     }
@@ -38,7 +102,7 @@ pub fn admit(uri: &str, private_use_schemes: bool) -> Result<(), &'static str> {
         "http" if loopback(uri).is_some() => Ok(()),
         "http" => Err("an http redirect URI must name a loopback host (127.0.0.1, [::1], localhost)"),
         "https" => Err("an https redirect URI must name a host"),
-        scheme if private_use_schemes && scheme.contains('.') => Ok(()),
+        scheme if private_use.admits(scheme) => Ok(()),
         _ => Err("the scheme of a redirect URI must be https, or http on a loopback host"),
     }
 }
@@ -50,7 +114,7 @@ pub fn matches(registered: &str, presented: &str) -> bool {
         return true;
     }
     match (loopback(registered), loopback(presented)) {
-        (Some(ours), Some(theirs)) => ours == theirs && admit(presented, false).is_ok(),
+        (Some(ours), Some(theirs)) => ours == theirs && admit(presented, &PrivateUse::None).is_ok(),
         _ => false,
     }
 }
@@ -60,10 +124,11 @@ pub fn matches(registered: &str, presented: &str) -> bool {
 pub fn destination(uri: &str) -> String {
     Url::parse(uri).map_or_else(
         |_| String::new(),
-        |url| match (url.host_str(), url.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (Some(host), None) => host.to_owned(),
-            (None, _) => format!("{}:", url.scheme()),
+        |url| match (url.scheme(), url.host_str(), url.port()) {
+            ("https" | "http", Some(host), Some(port)) => format!("{host}:{port}"),
+            ("https" | "http", Some(host), None) => host.to_owned(),
+            // What looks like a host there is none: whoever holds the scheme gets the answer.
+            (scheme, _, _) => format!("{scheme}:"),
         },
     )
 }
@@ -72,6 +137,13 @@ pub fn destination(uri: &str) -> String {
 #[must_use]
 pub fn is_loopback(uri: &str) -> bool {
     loopback(uri).is_some()
+}
+
+/// Whether the answer goes to a host that somebody holds a certificate for, and not to whatever listens on the user's
+/// machine (RFC 8252 section 8.6).
+#[must_use]
+pub fn is_claimed(uri: &str) -> bool {
+    uri.starts_with("https://")
 }
 
 /// Adds parameters to a redirect URI, keeping its own query (RFC 6749 section 3.1.2) and every other byte of it.
@@ -122,7 +194,7 @@ mod tests {
             "http://[::1]:3000/cb",
             "http://localhost:3000",
         ] {
-            assert_eq!(admit(good, false), Ok(()), "{good}");
+            assert_eq!(admit(good, &PrivateUse::None), Ok(()), "{good}");
         }
         for bad in [
             "",
@@ -144,10 +216,23 @@ mod tests {
             "data:text/html,x",
             "com.example.app:/cb",
         ] {
-            assert!(admit(bad, false).is_err(), "{bad}");
+            assert!(admit(bad, &PrivateUse::None).is_err(), "{bad}");
         }
-        assert_eq!(admit("com.example.app:/cb", true), Ok(()));
-        assert!(admit("javascript:alert(1)", true).is_err());
+        let listed = PrivateUse::listed(vec!["cursor".into()]).unwrap();
+        for (uri, dotted, named) in [
+            ("com.example.app:/cb", true, false),
+            ("cursor://editor/callback", false, true),
+            ("CURSOR://editor/callback", false, true),
+            ("javascript:alert(1)", false, false),
+            ("http://app.example/cb", false, false),
+        ] {
+            assert_eq!(admit(uri, &PrivateUse::Dotted).is_ok(), dotted, "{uri}");
+            assert_eq!(admit(uri, &listed).is_ok(), named, "{uri}");
+        }
+        assert!(admit("cursor:x", &PrivateUse::Any).is_ok() && admit("data:x", &PrivateUse::Any).is_err());
+        for bad in ["", "Cursor", "cursor:", "javascript", "http", "1x", "a b"] {
+            assert!(PrivateUse::listed(vec!["cursor".into(), bad.into()]).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -183,5 +268,6 @@ mod tests {
         assert_eq!(destination("https://app.example/cb?x"), "app.example");
         assert_eq!(destination("http://127.0.0.1:3000/cb"), "127.0.0.1:3000");
         assert_eq!(destination("com.example.app:/cb"), "com.example.app:");
+        assert_eq!(destination("com.evil.app://bank.example/cb"), "com.evil.app:", "no host at all");
     }
 }

@@ -5,14 +5,14 @@ use super::error::{ErrorCode, OAuthError};
 use super::openid;
 use super::params::Params;
 use super::scope::ScopeSet;
-use crate::config::Resources;
+use crate::config::{Resource, Resources};
 
 const MOST_RESOURCES: usize = 8;
 
-/// The resources that an authorization request names, as configured; the only one there is when it names none.
+/// The resources that an authorization request names, as configured; the implied one when it names none.
 ///
 /// # Errors
-/// `invalid_target` for an unknown one, for too many, and for none where there is a choice.
+/// `invalid_target` for an unknown one, for too many, and for none where none is implied.
 pub fn requested(params: &Params, resources: &Resources) -> Result<Vec<String>, OAuthError> {
     let mut urls = Vec::new();
     for indicator in params.all("resource") {
@@ -24,9 +24,9 @@ pub fn requested(params: &Params, resources: &Resources) -> Result<Vec<String>, 
     if urls.len() > MOST_RESOURCES {
         return Err(ErrorCode::InvalidTarget.because("too many resources are named"));
     }
-    match (urls.is_empty(), resources.only()) {
+    match (urls.is_empty(), resources.implied()) {
         (false, _) => Ok(urls),
-        (true, Some(only)) => Ok(vec![only.url.clone()]),
+        (true, Some(implied)) => Ok(vec![implied.url.clone()]),
         (true, None) => {
             Err(ErrorCode::InvalidTarget.because("resource is missing and there is more than one"))
         }
@@ -99,6 +99,41 @@ pub fn requested_scope(
     let scope = openid::without_stray(asked.and(&available));
     if scope.is_empty() && !asked.is_empty() {
         return Err(ErrorCode::InvalidScope.because("none of the scopes exists for this resource and client"));
+    }
+    Ok(scope)
+}
+
+/// What a client may have there without a user at hand: nobody signs in, so there is nobody to tell about (`openid`).
+#[must_use]
+pub fn without_user(client: &Client, target: &Resource) -> ScopeSet {
+    let scopes = target.scopes.without(&openid::scopes());
+    client.scope_ceiling.as_ref().map_or(scopes.clone(), |ceiling| scopes.and(ceiling))
+}
+
+/// The scopes of an identity assertion (what the resource server gives by default, where it names none) that the resource
+/// server has and the client may have; of these what the request names, if it names any.
+///
+/// # Errors
+/// `invalid_grant` when the assertion is good for nothing there, `invalid_scope` when the request is malformed or names
+/// nothing of it.
+pub fn asserted_scope(
+    params: &Params,
+    asserted: Option<&ScopeSet>,
+    client: &Client,
+    target: &Resource,
+) -> Result<ScopeSet, OAuthError> {
+    let held = asserted.unwrap_or(&target.default_scopes);
+    let granted = held.and(&without_user(client, target));
+    if granted.is_empty() && !(held.is_empty() && target.scopes.is_empty()) {
+        return Err(
+            ErrorCode::InvalidGrant.because("no scope of the assertion exists for its resource and client")
+        );
+    }
+    let Some(text) = params.get("scope") else { return Ok(granted) };
+    let asked = ScopeSet::parse(text).map_err(|why| ErrorCode::InvalidScope.because(why))?;
+    let scope = asked.and(&granted);
+    if scope.is_empty() && !asked.is_empty() {
+        return Err(ErrorCode::InvalidScope.because("none of the scopes is in the assertion"));
     }
     Ok(scope)
 }

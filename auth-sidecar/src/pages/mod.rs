@@ -6,6 +6,10 @@ use axum::response::{Html, IntoResponse, Response};
 
 use crate::app::Context;
 
+mod account;
+
+pub(crate) use self::account::{AccountPage, GrantCard, SignInPage, SignOutPage};
+
 /// The style sheet of all pages.
 pub(crate) const STYLE: &str = include_str!("style.css");
 
@@ -17,8 +21,8 @@ pub(crate) struct LoginPage<'a> {
     pub(crate) base: &'a str,
     /// The handle of the waiting request.
     pub(crate) handle: &'a str,
-    /// What the client calls itself.
-    pub(crate) client_name: &'a str,
+    /// What the client calls itself; without one the user goes to their account.
+    pub(crate) client_name: Option<&'a str>,
     /// Who is expected (`login_hint`).
     pub(crate) name: &'a str,
     /// What went wrong the last time.
@@ -31,7 +35,7 @@ pub(crate) struct LoginPage<'a> {
 
 /// On whose behalf a client asks.
 #[derive(Clone, Copy)]
-pub(crate) enum Asker<'a> {
+pub(crate) enum OnBehalfOf<'a> {
     /// Of this user, who is signed in.
     User(&'a str),
     /// Of whoever will be signed in by this provider.
@@ -68,7 +72,7 @@ pub(crate) struct ConsentPage<'a> {
     /// Whether that is a program on the user's own machine.
     pub(crate) is_loopback: bool,
     /// For whom.
-    pub(crate) asker: Asker<'a>,
+    pub(crate) asker: OnBehalfOf<'a>,
     /// What is asked for.
     pub(crate) scopes: &'a [&'a str],
     /// For which resource servers.
@@ -123,6 +127,21 @@ pub(crate) fn approval(
     let targets = form_targets(redirect_uri);
     let named = targets.split(' ').any(|target| target == onward);
     render(status, page, if named { targets } else { format!("{targets} {onward}") })
+}
+
+/// The page before a sign-in at the provider that is at `issuer`, when no client asks.
+pub(crate) fn sign_in(page: &SignInPage<'_>, issuer: &str) -> Response {
+    render(StatusCode::OK, page, form_targets(issuer))
+}
+
+/// The account page.
+pub(crate) fn account(page: &AccountPage<'_>) -> Response {
+    render(StatusCode::OK, page, "'self'".into())
+}
+
+/// The page that asks whether the user wants to sign out.
+pub(crate) fn sign_out(page: &SignOutPage<'_>) -> Response {
+    render(StatusCode::OK, page, "'self'".into())
 }
 
 /// The page on which a user types a device's code.
@@ -182,7 +201,7 @@ mod tests {
         let page = LoginPage {
             base: "",
             handle: "h",
-            client_name: "<script>x</script>\"'",
+            client_name: Some("<script>x</script>\"'"),
             name: "",
             message: None,
             local: true,

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use super::feed::{News, Place, Revocation};
+use super::transfer::Page;
 use crate::clock::UnixTime;
 
 /// The end of what has none.
@@ -56,6 +57,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Adds one to a counter and returns the sum; the counter starts anew when `until` of its first use has passed.
     async fn count(&self, key: &str, until: UnixTime, now: UnixTime) -> Result<u32, StoreError>;
 
+    /// Takes one from a counter whose window has not passed; never below none.
+    async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError>;
+
     /// Adds a name to a list, or moves its end. Lists are for finding things; they may lag behind and never decide.
     async fn list_add(
         &self,
@@ -79,6 +83,11 @@ pub trait Backend: Send + Sync + 'static {
     async fn announce(&self, revocation: Revocation) -> Result<(), StoreError>;
     /// What was revoked after a place of the log, or all that may still matter where that is none of this store.
     async fn news(&self, after: Option<Place>, now: UnixTime) -> Result<News, StoreError>;
+
+    /// Sets a counter.
+    async fn set_count(&self, key: &str, sum: u32, until: UnixTime) -> Result<(), StoreError>;
+    /// Some of all that is kept and has not expired, from a place that an earlier page names.
+    async fn dump(&self, place: Option<&str>, now: UnixTime) -> Result<Page, StoreError>;
 
     /// Removes what has expired, a bounded number of records at a time; returns how many.
     async fn sweep(&self, now: UnixTime) -> Result<usize, StoreError>;

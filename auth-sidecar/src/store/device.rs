@@ -33,6 +33,18 @@ pub struct DeviceAuthorization {
     pub asked_at: Option<UnixTime>,
     /// What the user decided: set once.
     pub approved: Option<bool>,
+    /// Who allowed it: enough to make the grant, should that have been cut off.
+    #[serde(default)]
+    pub approver: Option<Approver>,
+}
+
+/// The user who allowed a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approver {
+    /// The user.
+    pub subject: String,
+    /// When the user signed in.
+    pub auth_time: UnixTime,
 }
 
 /// The answer to a device that asks.
@@ -42,6 +54,8 @@ pub enum Polled {
     Pending,
     /// It asked too early, and must wait longer from now on.
     SlowDown,
+    /// The user said yes, and the grant is not there yet.
+    Approved,
     /// The user said no.
     Denied,
     /// The user did not decide in time.
@@ -61,8 +75,8 @@ impl DeviceAuthorization {
         match self.approved {
             Some(false) => return Polled::Denied,
             _ if now >= self.expires_at => return Polled::Expired,
-            // Approved, and its grant is being written at this moment: the next question finds it.
-            Some(true) | None => {}
+            Some(true) => return Polled::Approved,
+            None => {}
         }
         let asked_at = self.asked_at.replace(now);
         if asked_at.is_some_and(|asked_at| now.since(asked_at).as_secs() < self.interval) {
@@ -72,12 +86,14 @@ impl DeviceAuthorization {
         Polled::Pending
     }
 
-    /// The user decides; `false` when it is too late, or was decided before. The record is to be stored when `true`.
-    pub fn decide(&mut self, approved: bool, now: UnixTime) -> bool {
+    /// The user decides: nobody approves, or this one. `false` when it is too late, or was decided before. The record is to be
+    /// stored when `true`.
+    pub fn decide(&mut self, approver: Option<Approver>, now: UnixTime) -> bool {
         if self.approved.is_some() || now >= self.expires_at {
             return false;
         }
-        self.approved = Some(approved);
+        self.approved = Some(approver.is_some());
+        self.approver = approver;
         true
     }
 }

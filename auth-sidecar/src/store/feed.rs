@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::api_key::ApiKey;
 use super::grant::Grant;
 use crate::clock::UnixTime;
 
@@ -16,7 +17,7 @@ const LONGEST: Duration = Duration::from_secs(60 * 60 + 60);
 pub struct Revocation {
     /// What kind of thing it names.
     pub kind: Kind,
-    /// The id of the grant or the client.
+    /// The id of the grant or the client, or the subject.
     pub name: String,
     /// Tokens issued before this do not count; of a grant none does.
     pub before: Option<UnixTime>,
@@ -32,6 +33,8 @@ pub enum Kind {
     Grant,
     /// A client: `client_id` of tokens.
     Client,
+    /// A user: `sub` of tokens.
+    Subject,
 }
 
 /// Up to where somebody has read the log.
@@ -64,12 +67,17 @@ impl Revocation {
         Self { kind: Kind::Grant, name: grant.id.clone(), before: None, until }
     }
 
-    /// That of a client which is gone, with all its tokens of until now. Times are whole seconds, so those issued within this
-    /// one go, too.
+    /// That of an API key: what it stands for names it as its grant.
     #[must_use]
-    pub fn of_client(id: &str, now: UnixTime) -> Self {
-        let before = Some(now.plus(Duration::from_secs(1)));
-        Self { kind: Kind::Client, name: id.to_owned(), before, until: now.plus(LONGEST) }
+    pub fn of_api_key(api_key: &ApiKey, now: UnixTime) -> Self {
+        let until = api_key.expires_at.min(now.plus(LONGEST));
+        Self { kind: Kind::Grant, name: api_key.id.clone(), before: None, until }
+    }
+
+    /// That of all tokens of a client or a user of until now.
+    #[must_use]
+    pub fn of_all(kind: Kind, name: &str, now: UnixTime) -> Self {
+        Self { kind, name: name.to_owned(), before: Some(end_of(now)), until: now.plus(LONGEST) }
     }
 }
 
@@ -82,6 +90,13 @@ impl Kind {
         match self {
             Self::Grant => "grant",
             Self::Client => "client",
+            Self::Subject => "subject",
         }
     }
+}
+
+/// What was issued before this was issued until `now`. Times are whole seconds, so what was issued within this one counts, too.
+#[must_use]
+pub fn end_of(now: UnixTime) -> UnixTime {
+    now.plus(Duration::from_secs(1))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::records::UpstreamAccount;
 use crate::clock::UnixTime;
 use crate::oauth::scope::ScopeSet;
 use crate::secret::Digest;
@@ -67,6 +68,9 @@ pub struct Binding {
     pub nonce: Option<String>,
     /// Thumbprint of the key that must be proved when the code is redeemed (RFC 9449 section 10).
     pub jkt: Option<String>,
+    /// What an issuer asserted of the user for this grant alone; nothing that is known from elsewhere counts for it.
+    #[serde(default)]
+    pub asserted: Option<UpstreamAccount>,
 }
 
 /// An opaque access token.
@@ -86,6 +90,9 @@ pub struct OpaqueToken {
     pub resources: Vec<String>,
     /// Thumbprint of the key that it is bound to.
     pub jkt: Option<String>,
+    /// Who got it, where that need not be the client of the grant.
+    #[serde(default)]
+    pub client_id: Option<String>,
 }
 
 /// The authorization code of a grant.
@@ -219,6 +226,14 @@ impl Grant {
     #[must_use]
     pub fn is_clients_own(&self) -> bool {
         self.redirect_uri.is_empty() && self.subject == self.client_id
+    }
+
+    /// When a token of it was last issued, as far as it knows: an access token that came with its code, or with a refresh, or an opaque
+    /// one.
+    #[must_use]
+    pub fn used_at(&self) -> UnixTime {
+        let refreshed = self.refresh.as_ref().map_or(self.created_at, |refresh| refresh.issued_at);
+        self.opaque_tokens.last().map_or(refreshed, |token| token.issued_at.max(refreshed))
     }
 
     /// Whether tokens of it are good.

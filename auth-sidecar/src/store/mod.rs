@@ -6,6 +6,7 @@
 //! holds a credential in clear: codes, refresh tokens, session handles and client secrets are digests, signing keys and
 //! refresh successors are sealed.
 
+pub mod api_key;
 pub mod backend;
 pub mod device;
 pub mod embedded;
@@ -15,17 +16,22 @@ pub mod observed;
 mod operations;
 pub mod records;
 pub mod redis;
+pub mod transfer;
+
+pub use self::operations::{Holder, Part};
 
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
 
 use crate::clock::{Clock, UnixTime};
 use crate::config::StoreConfig;
 
 use self::backend::{Backend, Row};
 use self::observed::{Observed, Observer};
+use self::transfer::SCHEMA;
 
 /// So often a change is tried anew when others change the same record at the same time. Every time one of them has succeeded.
 const MOST_TRIES: usize = 200;
@@ -42,6 +48,12 @@ pub enum StoreError {
     /// A record cannot be read.
     #[error("a stored record cannot be read: {0}")]
     Corrupt(String),
+    /// It is of another version of this program.
+    #[error(
+        "the store has schema {0} and this program has {SCHEMA}: `wicketgate-auth store migrate` brings an older one forward, a newer \
+         one needs a newer program"
+    )]
+    Schema(u32),
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,
@@ -53,6 +65,8 @@ pub enum StoreError {
 /// whether or not it has been swept.
 pub struct Store {
     backend: Box<dyn Backend>,
+    /// Whether it is of our version.
+    schema: OnceCell<()>,
 }
 
 /// What becomes of a record that was looked at, and the answer to who asked.
@@ -82,7 +96,7 @@ impl<A> Change<A> {
 impl Store {
     /// The store in this place.
     pub fn new(backend: impl Backend) -> Self {
-        Self { backend: Box::new(backend) }
+        Self { backend: Box::new(backend), schema: OnceCell::new() }
     }
 
     /// The store that the configuration names. A file is opened; nobody is asked whether Redis is there.

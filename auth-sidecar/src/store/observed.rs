@@ -9,6 +9,7 @@ use tracing::Instrument as _;
 use super::StoreError;
 use super::backend::{Backend, Row};
 use super::feed::{News, Place, Revocation};
+use super::transfer::Page;
 use crate::clock::UnixTime;
 use crate::telemetry::spans;
 
@@ -84,6 +85,10 @@ impl Backend for Observed {
         self.watch("count", self.backend.count(key, until, now)).await
     }
 
+    async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError> {
+        self.watch("uncount", self.backend.uncount(key, now)).await
+    }
+
     async fn list_add(
         &self,
         list: &str,
@@ -114,6 +119,14 @@ impl Backend for Observed {
 
     async fn news(&self, after: Option<Place>, now: UnixTime) -> Result<News, StoreError> {
         self.watch("news", self.backend.news(after, now)).await
+    }
+
+    async fn set_count(&self, key: &str, sum: u32, until: UnixTime) -> Result<(), StoreError> {
+        self.watch("set_count", self.backend.set_count(key, sum, until)).await
+    }
+
+    async fn dump(&self, place: Option<&str>, now: UnixTime) -> Result<Page, StoreError> {
+        self.watch("dump", self.backend.dump(place, now)).await
     }
 
     async fn sweep(&self, now: UnixTime) -> Result<usize, StoreError> {

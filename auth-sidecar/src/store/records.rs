@@ -22,6 +22,20 @@ pub struct PendingAuthorization {
     /// The device that asks, where it is no client's link.
     #[serde(default)]
     pub device: Option<DeviceRequest>,
+    /// Whether the user wants to see their own account; no client takes part then.
+    #[serde(default)]
+    pub for_account: bool,
+}
+
+/// Who gets the answer when the user has signed in.
+#[derive(Clone, Copy, Debug)]
+pub enum Asker<'a> {
+    /// The client whose link brought the user here.
+    Client,
+    /// A device, which asks for itself.
+    Device(&'a DeviceRequest),
+    /// Nobody but the user.
+    Account,
 }
 
 /// A device authorization that waits for the user.
@@ -51,10 +65,10 @@ pub struct UpstreamSignIn {
     pub cookie: Digest,
 }
 
-/// What a provider said of somebody when they last signed in.
+/// What a provider said of somebody: when they last signed in, or for one grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpstreamAccount {
-    /// The id of the provider.
+    /// The id of the provider, or the issuer of an assertion.
     pub provider: String,
     /// The subject, as in tokens.
     pub subject: String,
@@ -75,12 +89,25 @@ pub struct UpstreamAccount {
 pub struct Session {
     /// The user.
     pub subject: String,
-    /// When the user showed who they are.
+    /// When the user showed who they are, here or at a provider of identity.
     pub auth_time: UnixTime,
+    /// When it began, which may be later.
+    #[serde(default)]
+    pub started_at: UnixTime,
     /// Last request seen, to a few minutes.
     pub seen_at: UnixTime,
     /// When it ends at the latest.
     pub ends_at: UnixTime,
+}
+
+/// What was withdrawn all at once from a user or a client. Of moments that were never set, nothing was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Withdrawn {
+    /// Grants, and consents to them, that were given before this do not count.
+    pub grants_before: UnixTime,
+    /// Sign-ins that began before this do not count.
+    pub sessions_before: UnixTime,
 }
 
 /// What a remembered consent is for: no other client, destination or resource can use it.
@@ -135,6 +162,29 @@ pub enum KeyState {
     Retired,
 }
 
+// === impl PendingAuthorization ===
+
+impl PendingAuthorization {
+    /// Who waits for the answer.
+    #[must_use]
+    pub fn asker(&self) -> Asker<'_> {
+        match &self.device {
+            Some(device) => Asker::Device(device),
+            None if self.for_account => Asker::Account,
+            None => Asker::Client,
+        }
+    }
+
+    /// The client that this is about, if it is about one.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        match self.asker() {
+            Asker::Account => None,
+            Asker::Client | Asker::Device(_) => Some(&self.request.client_id),
+        }
+    }
+}
+
 // === impl StoredKey ===
 
 impl StoredKey {
@@ -142,6 +192,19 @@ impl StoredKey {
     pub fn enter(&mut self, state: KeyState, now: UnixTime) {
         self.state = state;
         self.since = now;
+    }
+}
+
+// === impl Withdrawn ===
+
+impl Withdrawn {
+    /// Both: what either withdrew.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            grants_before: self.grants_before.max(other.grants_before),
+            sessions_before: self.sessions_before.max(other.sessions_before),
+        }
     }
 }
 

@@ -51,6 +51,19 @@ async fn confidential_clients_authenticate_as_registered() {
 }
 
 #[tokio::test]
+async fn a_request_that_names_no_resource_means_the_default() {
+    let default = |yaml: String| yaml.replace("scopes: [other:use]", "scopes: [other:use], default: true");
+    let world = World::start_with(default).await;
+    let client = Client::public(&world).await;
+    let page = Browser::default().approve(&world, &client.link(&[("resource", ""), ("scope", "")])).await;
+    let (_, body) = client.redeem(&world, &page.param("code").unwrap(), &[]).await;
+    assert_eq!(body["scope"], "other:use");
+    assert_eq!(Tokens::of(body).decoded().1["aud"], OTHER_RESOURCE);
+    let (_, body) = client.redeem(&world, &client.code(&world).await, &[]).await;
+    assert_eq!(Tokens::of(body).decoded().1["aud"], RESOURCE, "a request that names one means that");
+}
+
+#[tokio::test]
 async fn tokens_are_narrowed_by_scope_and_resource() {
     let world = World::start().await;
     let client = Client::public(&world).await;

@@ -21,15 +21,40 @@ async fn oversized_headers_and_bodies_are_refused() {
 #[tokio::test]
 async fn ambiguous_framing_is_refused() {
     let world = World::start().await;
-    let address = world.public.strip_prefix("http://").unwrap();
     let head = "POST /token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n";
     for framing in ["content-length: 5\r\ncontent-length: 6\r\n\r\nhello", "content-length: x\r\n\r\nhello"] {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(format!("{head}{framing}").as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        let answer = raw(&world, &format!("{head}{framing}")).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{framing:?}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let world = World::start().await;
+    for (version, hosts, status) in [
+        ("1.1", "", 400),
+        ("1.1", "host: a\r\nhost: a\r\n", 400),
+        ("1.0", "host: a\r\nhost: b\r\n", 400),
+        ("1.1", "host: a b\r\n", 400),
+        ("1.1", "host: user@a\r\n", 400),
+        ("1.1", "host: a:80\r\n", 200),
+        ("1.1", "host: [::1]:80\r\n", 200),
+        ("1.1", "host:\r\n", 200),
+        ("1.0", "", 200),
+    ] {
+        let request = format!("GET /jwks HTTP/{version}\r\n{hosts}connection: close\r\n\r\n");
+        let answer = raw(&world, &request).await;
+        assert!(answer.starts_with(&format!("HTTP/{version} {status} ")), "{hosts:?}: {answer}");
+    }
+}
+
+/// Sends these bytes; everything that comes back.
+async fn raw(world: &World, request: &str) -> String {
+    let mut stream = TcpStream::connect(world.public.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 #[tokio::test]

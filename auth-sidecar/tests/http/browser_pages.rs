@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::world::browser::Browser;
+use crate::world::browser::{Browser, Page};
 use crate::world::client::Client;
 use crate::world::{PASSWORD, RESOURCE, World, encode, form_headers};
 
@@ -118,6 +118,8 @@ async fn a_sign_in_gets_a_new_session_and_https_gets_host_cookies() {
     let client = Client::public(&world).await;
     let mut browser = Browser::default();
     browser.cookies.insert("__Host-wicketgate_session".into(), "planted".into());
+    let jwks = world.get("/jwks").await;
+    assert_eq!(jwks.headers()["strict-transport-security"], "max-age=31536000");
     browser.answer(&world, &client.link(&[]), "deny").await;
     assert_ne!(browser.cookies["__Host-wicketgate_session"], "planted");
     assert!(browser.cookies.contains_key("__Host-wicketgate_browser"));
@@ -154,6 +156,23 @@ async fn a_waiting_request_expires() {
 }
 
 #[tokio::test]
+async fn sign_ins_that_succeed_use_nothing_up() {
+    let limits = "login: {per_account_and_address: 2, per_account: 2, per_address: 3}\n";
+    let world = World::start_with(|yaml| yaml + limits).await;
+    let client = Client::public(&world).await;
+    let form = |page: &Page, password: &str| page.form().with("username", "alice").with("password", password);
+    for _ in 0..5 {
+        assert!(Browser::default().approve(&world, &client.link(&[])).await.param("code").is_some());
+    }
+    let mut browser = Browser::default();
+    let login = browser.get(&world, &client.link(&[("prompt", "consent")])).await;
+    for (password, status) in [("x", 403), (PASSWORD, 200), ("x", 403), ("x", 429)] {
+        let page = browser.submit(&world, &form(&login, password)).await;
+        assert_eq!(page.status, status, "an owner's success does not take back what others tried");
+    }
+}
+
+#[tokio::test]
 async fn wrong_passwords_are_one_answer_and_limited() {
     let world = World::start_with(|yaml| yaml + "login: {per_account_and_address: 3}\n").await;
     let client = Client::public(&world).await;
@@ -166,7 +185,9 @@ async fn wrong_passwords_are_one_answer_and_limited() {
     for wanted in [403, 403, 429] {
         assert_eq!(browser.submit(&world, &attempt("alice", "x")).await.status, wanted);
     }
-    assert_eq!(browser.submit(&world, &attempt("alice", PASSWORD)).await.status, 429, "the right one too");
+    let right = browser.submit(&world, &attempt("alice", PASSWORD)).await;
+    assert_eq!(right.status, 429, "the right one too");
+    assert_eq!(right.headers["retry-after"], "60");
     assert_eq!(browser.submit(&world, &attempt("bob", "x")).await.status, 403, "others are not affected");
     world.advance(Duration::from_secs(15 * 60));
     let mut browser = Browser::default();

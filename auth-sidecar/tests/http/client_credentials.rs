@@ -2,19 +2,15 @@
 
 use serde_json::json;
 
-use crate::world::client::{Client, Tokens, basic};
+use crate::world::client::{Client, Tokens};
 use crate::world::dpop::Key;
-use crate::world::{CONFIGURED_SECRET, ISSUER, OTHER_RESOURCE, RESOURCE, World, encode, form_headers, read};
+use crate::world::{ISSUER, OTHER_RESOURCE, RESOURCE, World, encode, form_headers, read};
 
 /// A client that may, beside the usual one that may not.
 async fn world() -> (World, Client) {
     let machine = "  - id: machine\n    secret: {file: FOLDER/rs.secret}\n    grant_types: [client_credentials]\n    scopes: [mcp:read]\n";
     let world = World::start_with(|yaml| format!("{yaml}{machine}")).await;
-    (world, named("machine"))
-}
-
-fn named(id: &str) -> Client {
-    Client { id: id.into(), secret: Some(CONFIGURED_SECRET.into()), method: "client_secret_basic".into() }
+    (world, Client::configured("machine"))
 }
 
 async fn ask(world: &World, client: &Client, form: &[(&str, &str)]) -> (u16, serde_json::Value) {
@@ -50,11 +46,11 @@ async fn it_can_be_introspected_and_revoked() {
     let token = body["access_token"].as_str().unwrap();
     let introspect =
         async |client: &Client| client.post(&world, "/introspect", &[("token", token)], &[]).await.1;
-    for client in [&machine, &named("resource-server")] {
+    for client in [&machine, &Client::configured("resource-server")] {
         assert_eq!(introspect(client).await["active"], true);
     }
     assert_eq!(machine.post(&world, "/revoke", &[("token", token)], &[]).await.0, 200);
-    for client in [&machine, &named("resource-server")] {
+    for client in [&machine, &Client::configured("resource-server")] {
         assert_eq!(introspect(client).await, json!({"active": false}));
     }
 }
@@ -86,20 +82,26 @@ async fn it_can_be_registered_where_the_operator_says_for_what() {
 async fn refusals() {
     let (world, machine) = world().await;
     for (client, form, status, error) in [
-        (&named("resource-server"), vec![("resource", RESOURCE)], 400, "unauthorized_client"),
+        (&Client::configured("resource-server"), vec![("resource", RESOURCE)], 400, "unauthorized_client"),
         (&machine, vec![], 400, "invalid_target"),
         (&machine, vec![("resource", "https://elsewhere.example/")], 400, "invalid_target"),
         (&machine, vec![("resource", RESOURCE), ("scope", "mcp:write")], 400, "invalid_scope"),
         (&machine, vec![("resource", OTHER_RESOURCE), ("scope", "other:use")], 400, "invalid_scope"),
         (&machine, vec![("resource", RESOURCE), ("scope", "a\"b")], 400, "invalid_scope"),
-        (&Client { secret: Some("wrong".into()), ..named("machine") }, vec![], 401, "invalid_client"),
+        (
+            &Client { secret: Some("wrong".into()), ..Client::configured("machine") },
+            vec![],
+            401,
+            "invalid_client",
+        ),
     ] {
         let (got, body) = ask(&world, client, &form).await;
         assert_eq!((got, &body["error"]), (status, &json!(error)), "{form:?} {body}");
     }
-    for (client, error) in
-        [(Client::public(&world).await, "unauthorized_client"), (named("nobody"), "invalid_client")]
-    {
+    for (client, error) in [
+        (Client::public(&world).await, "unauthorized_client"),
+        (Client::configured("nobody"), "invalid_client"),
+    ] {
         assert_eq!(ask(&world, &client, &[("resource", RESOURCE)]).await.1["error"], error);
     }
     let anonymous = encode(&[("grant_type", "client_credentials"), ("client_id", "machine")]);
@@ -117,14 +119,13 @@ async fn it_can_be_opaque_and_bound_to_a_key() {
         .await;
     let key = Key::new("ES256");
     let form = [("grant_type", "client_credentials"), ("resource", RESOURCE)];
-    let request = world.http.post(world.url("/token")).headers(form_headers()).body(encode(&form));
-    let request = request.header("authorization", basic(&machine.id, CONFIGURED_SECRET));
-    let (status, body) =
-        read(request.header("dpop", key.proof("/token", 1_800_000_000)).send().await.unwrap()).await;
+    let proof = key.proof("/token", 1_800_000_000);
+    let (status, body) = machine.post_proving(&world, "/token", (&form, &[]), Some(&proof)).await;
     assert_eq!((status, &body["token_type"]), (200, &json!("DPoP")), "{body}");
     let token = body["access_token"].as_str().unwrap();
     assert!(token.starts_with("ma_"), "{token}");
-    let (_, answer) = named("resource-server").post(&world, "/introspect", &[("token", token)], &[]).await;
+    let (_, answer) =
+        Client::configured("resource-server").post(&world, "/introspect", &[("token", token)], &[]).await;
     assert_eq!((&answer["active"], &answer["sub"]), (&json!(true), &json!("machine")), "{answer}");
     assert_eq!(answer["cnf"]["jkt"], key.thumbprint());
     assert!(answer.get("auth_time").is_none(), "nobody signed in");

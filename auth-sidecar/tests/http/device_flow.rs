@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::world::browser::{Browser, Page};
+use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens};
+use crate::world::device::{GRANT, offer, page_of, poll};
 use crate::world::{ISSUER, PASSWORD, RESOURCE, World, encode, form_headers};
-
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 pub(crate) async fn device_client(world: &World) -> Client {
     let grants = json!({
@@ -18,30 +17,19 @@ pub(crate) async fn device_client(world: &World) -> Client {
     Client::register(world, grants).await
 }
 
-pub(crate) async fn offer(world: &World, client: &Client, changes: &[(&str, &str)]) -> (u16, Value) {
-    let form = [("scope", "openid mcp:read"), ("resource", RESOURCE)];
-    client.post(world, "/device_authorization", &form, changes).await
-}
-
-pub(crate) async fn poll(world: &World, client: &Client, offered: &Value) -> (u16, Value) {
-    let form = [("grant_type", GRANT), ("device_code", offered["device_code"].as_str().unwrap())];
-    client.post(world, "/token", &form, &[]).await
-}
-
 pub(crate) async fn error_of(world: &World, client: &Client, offered: &Value) -> String {
     let (status, body) = poll(world, client, offered).await;
     assert_eq!(status, 400, "{body}");
     body["error"].as_str().unwrap().to_owned()
 }
 
-/// Types the code: the page that comes then.
-pub(crate) async fn page_of(world: &World, browser: &mut Browser, code: &str) -> Page {
-    let form = browser.get(world, "/device").await.form().with("user_code", code);
-    browser.submit(world, &form).await
-}
-
 /// Types the code, signs in as alice where that is asked for, and decides.
-async fn decide(world: &World, browser: &mut Browser, code: &str, decision: &str) -> (u16, String) {
+pub(crate) async fn decide(
+    world: &World,
+    browser: &mut Browser,
+    code: &str,
+    decision: &str,
+) -> (u16, String) {
     let mut page = page_of(world, browser, code).await;
     if page.has_field("password") {
         page = browser.submit(world, &page.form().with("username", "alice").with("password", PASSWORD)).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::world::browser::Browser;
 use crate::world::client::{Client, REDIRECT, Tokens, VERIFIER, challenge};
 use crate::world::dpop::{Key, b64};
-use crate::world::{CONFIGURED_SECRET, ISSUER, RESOURCE, World, encode, form_headers, read};
+use crate::world::{ISSUER, RESOURCE, World, encode, form_headers, read};
 
 const T0: u64 = 1_800_000_000;
 
@@ -43,7 +43,7 @@ fn refreshing<'a>(client: &'a Client, token: &'a str) -> Vec<(&'a str, &'a str)>
 }
 
 /// Bound tokens of a public client.
-async fn bound(world: &World, client: &Client, key: &Key, scope: &str) -> Tokens {
+pub(crate) async fn bound(world: &World, client: &Client, key: &Key, scope: &str) -> Tokens {
     let page = Browser::default().approve(world, &client.link(&[("scope", scope)])).await;
     let code = page.param("code").unwrap();
     let (status, body, _) =
@@ -62,11 +62,7 @@ async fn a_proof_binds_the_tokens_to_its_key() {
         assert_eq!(tokens.body["token_type"], "DPoP");
         let cnf = json!({"jkt": key.thumbprint()});
         assert_eq!(tokens.decoded().1["cnf"], cnf, "{alg}");
-        let asker = Client {
-            id: "resource-server".into(),
-            secret: Some(CONFIGURED_SECRET.into()),
-            method: "client_secret_basic".into(),
-        };
+        let asker = Client::configured("resource-server");
         let (_, answer) = asker.post(&world, "/introspect", &[("token", &tokens.access)], &[]).await;
         assert_eq!((&answer["token_type"], &answer["cnf"]), (&json!("DPoP"), &cnf));
         let question = json!({"token": tokens.access, "resource": RESOURCE});

@@ -8,16 +8,12 @@ use serde_json::{Value, json};
 
 use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens};
-use crate::world::{CONFIGURED_SECRET, ISSUER, OTHER_RESOURCE, RESOURCE, World};
+use crate::world::{ISSUER, OTHER_RESOURCE, RESOURCE, World};
 
 const DEAD: fn() -> (u16, Value) = || (200, json!({"active": false}));
 
 fn resource_server() -> Client {
-    Client {
-        id: "resource-server".into(),
-        secret: Some(CONFIGURED_SECRET.into()),
-        method: "client_secret_basic".into(),
-    }
+    Client::configured("resource-server")
 }
 
 async fn introspect(world: &World, caller: &Client, token: &str) -> (u16, Value) {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens, VERIFIER};
+use crate::world::enterprise::Enterprise;
 use crate::world::signer::{ASSERTION, Signer};
 use crate::world::upstream::{ACCESS_TOKEN, Upstream, leave};
 use crate::world::{CONFIGURED_SECRET, PASSWORD, RESOURCE, World, read};
@@ -84,6 +85,7 @@ async fn events_are_there_and_credentials_are_not() {
     assert_eq!(told.send().await.unwrap().status(), 403);
 
     let mut elsewhere = signed_in_elsewhere().await;
+    elsewhere.append(&mut vouched_for().await);
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let ours: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -102,6 +104,10 @@ async fn events_are_there_and_credentials_are_not() {
         "signing_key",
         "device_approved",
         "token_issued",
+        "identity_assertion_accepted",
+        "identity_assertion_replayed",
+        "identity_assertion_refused",
+        "token_exchanged",
     ] {
         assert!(ours.iter().any(|line| line["event"] == event), "{event}");
     }
@@ -128,6 +134,20 @@ async fn events_are_there_and_credentials_are_not() {
         let random_part = secret.rsplit('.').next().unwrap();
         assert!(!text.contains(random_part), "the random part of {secret}");
     }
+}
+
+/// An assertion that is accepted, replayed and lied about, and its token exchanged; the secrets of all that.
+async fn vouched_for() -> Vec<String> {
+    let scene = Enterprise::with("allow: {everyone: true}", crate::token_exchange::beside).await;
+    let assertion = scene.assertion(|_| {});
+    let (_, body) = scene.present(&assertion, &[]).await;
+    scene.present(&assertion, &[]).await;
+    let lie = scene.assertion(|claims| claims.set("tenant", json!("a-lie-of-the-enterprise")));
+    scene.present(&lie, &[]).await;
+    let token = body["access_token"].as_str().unwrap();
+    let (_, exchanged) = crate::token_exchange::exchange(&scene.world, token).await;
+    let exchanged = exchanged["access_token"].as_str().unwrap();
+    [&assertion, &lie, token, exchanged, "a-lie-of-the-enterprise"].map(ToOwned::to_owned).into()
 }
 
 /// A sign-in at a provider, one that it refuses, and one about which it lies; the secrets of all three.

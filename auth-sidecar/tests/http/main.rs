@@ -8,6 +8,9 @@
     reason = "what these tests stand on fails by panicking, like the tests themselves"
 )]
 
+mod account;
+mod admin;
+mod api_keys;
 mod at_rest;
 mod audit;
 mod authorization_code_flow;
@@ -15,11 +18,15 @@ mod bounds;
 mod browser_pages;
 mod client_configuration;
 mod client_credentials;
+mod described;
 mod device_flow;
 mod dpop;
+mod enterprise_authorization;
+mod enterprise_lies;
 mod github_login;
 mod introspection;
 mod keys;
+mod logout;
 mod logs;
 mod metadata_documents;
 mod metadata_golden;
@@ -40,6 +47,8 @@ mod reloading;
 mod revocation_feed;
 mod signed_in_elsewhere;
 mod status;
+mod token_exchange;
 mod upstream_safety;
 mod userinfo;
+mod verify;
 mod world;

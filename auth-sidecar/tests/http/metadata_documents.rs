@@ -66,6 +66,22 @@ async fn the_consent_page_names_who_vouches() {
     assert!(page.body.contains("127.0.0.1:7777"), "and where the answer goes");
 }
 
+/// RFC 8252 section 8.6: the id is published, so any program of the machine could ask under it.
+#[tokio::test]
+async fn a_consent_that_leads_to_the_machine_is_not_remembered() {
+    let (_publisher, world, client) = published().await;
+    let mut browser = Browser::default();
+    assert!(browser.approve(&world, &client.link(&[])).await.param("code").is_some());
+    assert!(browser.get(&world, &client.link(&[])).await.has_field("decision"), "asked again");
+    let silent = browser.get(&world, &client.link(&[("prompt", "none")])).await;
+    assert_eq!(silent.param("error").as_deref(), Some("consent_required"));
+
+    let elsewhere = ("redirect_uri", "https://editor.example/cb");
+    browser.approve(&world, &client.link(&[elsewhere])).await;
+    let silent = browser.get(&world, &client.link(&[elsewhere, ("prompt", "none")])).await;
+    assert!(silent.param("code").is_some(), "its host vouches for it: {silent:?}");
+}
+
 #[tokio::test]
 async fn only_redirects_of_the_document_are_used() {
     let (_publisher, world, client) = published().await;

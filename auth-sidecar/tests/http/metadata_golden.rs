@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::world::enterprise::{self, Enterprise};
 use crate::world::{ISSUER, World};
 
 fn document(issuer: &str) -> Value {
@@ -54,6 +55,22 @@ fn openid(issuer: &str) -> Value {
 
 async fn read(world: &World, path: &str) -> (u16, Value) {
     crate::world::read(world.get(path).await).await
+}
+
+/// Grants for which somebody must be trusted are told of where somebody is.
+#[tokio::test]
+async fn documents_where_somebody_is_trusted() {
+    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+    let scene = Enterprise::with("allow: {everyone: true}", crate::token_exchange::beside).await;
+    let world = World::start_with(crate::token_exchange::configured).await;
+    let mut wanted = document(ISSUER);
+    wanted["grant_types_supported"].as_array_mut().unwrap().push(json!(exchange));
+    assert_eq!(read(&world, "/.well-known/oauth-authorization-server").await, (200, wanted.clone()));
+    wanted["grant_types_supported"].as_array_mut().unwrap().push(json!(enterprise::GRANT));
+    let profiles = json!(["urn:ietf:params:oauth:grant-profile:id-jag"]);
+    wanted["authorization_grant_profiles_supported"] = profiles;
+    let world = scene.world;
+    assert_eq!(read(&world, "/.well-known/oauth-authorization-server").await, (200, wanted));
 }
 
 #[tokio::test]
@@ -159,6 +176,7 @@ async fn public_documents_may_be_cached_for_a_short_time() {
         assert_eq!(world.get(path).await.headers()["cache-control"], "public, max-age=300", "{path}");
     }
     let jwks: Value = world.get("/jwks").await.json().await.unwrap();
+    assert_eq!(read(&world, "/.well-known/jwks.json").await, (200, jwks.clone()));
     let key = jwks["keys"][0].as_object().unwrap();
     assert!(!key.contains_key("d"), "public members only");
 }

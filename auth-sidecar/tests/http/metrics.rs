@@ -77,6 +77,9 @@ async fn refusals_and_sign_ins_are_counted_by_what_they_are() {
     browser.get(&world, &client.link(&[("client_id", "nobody")])).await;
     client.refresh(&world, "mr_x", &[]).await;
     world.get("/userinfo").await;
+    let asks = world.http.get(format!("{}/verify/forward", world.internal));
+    let asks = asks.header("x-forwarded-host", "127.0.0.1:8080").header("x-forwarded-uri", "/mcp");
+    assert_eq!(asks.send().await.unwrap().status(), 401);
     let body = json!({"redirect_uris": ["javascript:alert(1)"]});
     world.http.post(world.url("/register")).json(&body).send().await.unwrap();
     let feed = async |query: &str| {
@@ -105,6 +108,7 @@ async fn refusals_and_sign_ins_are_counted_by_what_they_are() {
         "refusals_total{route=\"/authorize\",error=\"invalid_request\"} 1",
         "refusals_total{route=\"/token\",error=\"invalid_grant\"} 1",
         "refusals_total{route=\"/userinfo\",error=\"missing_token\"} 1",
+        "refusals_total{route=\"/verify/forward\",error=\"missing_token\"} 1",
         "refusals_total{route=\"/register\",error=\"invalid_redirect_uri\"} 1",
         "feed_polls_total{outcome=\"everything\"} 1",
         "feed_polls_total{outcome=\"news\"} 1",

@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 
 use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens};
-use crate::world::{RESOURCE, World};
+use crate::world::{RESOURCE, World, join_all};
 
-const INVALID_GRANT: (u16, &str) = (400, "invalid_grant");
+pub(crate) const INVALID_GRANT: (u16, &str) = (400, "invalid_grant");
 
-fn outcome((status, body): &(u16, Value)) -> (u16, &str) {
+pub(crate) fn outcome((status, body): &(u16, Value)) -> (u16, &str) {
     (*status, body["error"].as_str().unwrap_or_default())
 }
 
-async fn is_alive(world: &World, access: &str) -> bool {
+pub(crate) async fn is_alive(world: &World, access: &str) -> bool {
     let question = json!({"token": access, "resource": RESOURCE});
     let url = format!("{}/v1/validate", world.internal);
     let answer: Value = world.http.post(url).json(&question).send().await.unwrap().json().await.unwrap();
@@ -207,26 +207,4 @@ async fn a_consent_form_counts_once() {
     assert!(browser.submit(&world, &form).await.param("code").is_some());
     let again = browser.submit(&world, &form).await;
     assert!(again.left_for.is_none() && again.status == 400, "{again:?}");
-}
-
-/// Runs all of them at once.
-async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut futures: Vec<_> = futures.map(Box::pin).collect();
-    let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        for (future, output) in futures.iter_mut().zip(&mut outputs) {
-            if output.is_none()
-                && let std::task::Poll::Ready(ready) = future.as_mut().poll(context)
-            {
-                *output = Some(ready);
-            }
-        }
-        if outputs.iter().all(Option::is_some) {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    outputs.into_iter().flatten().collect()
 }

@@ -6,14 +6,10 @@ use serde_json::{Value, json};
 
 use crate::openid_connect::tokens_for;
 use crate::world::client::{Client, Tokens, at_hash, decode};
-use crate::world::{CONFIGURED_SECRET, ISSUER, OTHER_RESOURCE, RESOURCE, World, read};
+use crate::world::{ISSUER, OTHER_RESOURCE, RESOURCE, World, read};
 
 fn resource_server() -> Client {
-    Client {
-        id: "resource-server".into(),
-        secret: Some(CONFIGURED_SECRET.into()),
-        method: "client_secret_basic".into(),
-    }
+    Client::configured("resource-server")
 }
 
 /// A world whose first resource server wants to be asked.

@@ -8,8 +8,8 @@ use jwt_simple::prelude::{
 };
 use serde_json::{Value, json};
 
-use crate::world::browser::{Browser, Page};
-use crate::world::client::{Client, REDIRECT, Tokens, at_hash, decode};
+use crate::world::browser::Browser;
+use crate::world::client::{Client, REDIRECT, Tokens, at_hash, decode, redeemed};
 use crate::world::{ISSUER, World, form_headers};
 
 const T0: u64 = 1_800_000_000;
@@ -18,14 +18,6 @@ const T0: u64 = 1_800_000_000;
 pub(crate) async fn tokens_for(world: &World, client: &Client, changes: &[(&str, &str)]) -> Tokens {
     let page = Browser::default().approve(world, &client.link(changes)).await;
     redeemed(world, client, &page).await
-}
-
-/// The tokens for the code that a browser comes back with.
-pub(crate) async fn redeemed(world: &World, client: &Client, page: &Page) -> Tokens {
-    let code = page.param("code").unwrap_or_else(|| panic!("no code: {page:?}"));
-    let (status, body) = client.redeem(world, &code, &[]).await;
-    assert_eq!(status, 200, "{body}");
-    Tokens::of(body)
 }
 
 /// Header and claims of the ID token, verified with the published key.

@@ -44,6 +44,17 @@ async fn refusals_that_the_client_is_told() {
 }
 
 #[tokio::test]
+async fn what_is_no_text_is_refused() {
+    let world = World::start().await;
+    let client = Client::public(&world).await;
+    let page = Browser::default().get(&world, &format!("{}&nonce=%FF", client.link(&[]))).await;
+    assert_eq!(page.param("error").as_deref(), Some("invalid_request"));
+    let request = world.http.post(world.url("/token")).headers(form_headers());
+    let (status, answer) = read(request.body("grant_type=%FF").send().await.unwrap()).await;
+    assert_eq!((status, &answer["error"]), (400, &json!("invalid_request")));
+}
+
+#[tokio::test]
 async fn refusals_that_stay_on_our_own_page() {
     let world = World::start().await;
     let client = Client::public(&world).await;
@@ -146,6 +157,15 @@ async fn only_forms_are_read() {
                 "{path} {content_type:?}"
             );
         }
+    }
+    let (form, registration) =
+        ("application/x-www-form-urlencoded", r#"{"redirect_uris": ["https://a.example/"]}"#);
+    for (path, first, body) in [("/token", form, body), ("/register", "application/json", registration)] {
+        let twice = world.http.post(world.url(path)).header("content-type", first);
+        let (status, answer) =
+            read(twice.header("content-type", "text/plain").body(body).send().await.unwrap()).await;
+        let refused = ["invalid_request", "invalid_client_metadata"].map(|error| json!(error));
+        assert!(status == 400 && refused.contains(&answer["error"]), "{path}: {answer}");
     }
     let with_charset = "application/x-www-form-urlencoded; charset=UTF-8";
     let request = world.http.post(world.url("/token")).header("content-type", with_charset).body(body);

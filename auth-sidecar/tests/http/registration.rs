@@ -56,6 +56,12 @@ async fn refusals_are_json_with_the_codes_of_the_rfc() {
         (json!({}), "invalid_redirect_uri"),
         (json!({"redirect_uris": ["http://evil.example/cb"]}), "invalid_redirect_uri"),
         (json!({"redirect_uris": [REDIRECT], "client_name": 7}), "invalid_client_metadata"),
+        (
+            json!({"redirect_uris": [REDIRECT], "jwks_uri": "https://127.0.0.1/jwks"}),
+            "invalid_client_metadata",
+        ),
+        (json!({"redirect_uris": [REDIRECT], "jwks_uri": "https://[::1]/jwks"}), "invalid_client_metadata"),
+        (json!({"redirect_uris": [REDIRECT], "jwks_uri": "https://0x7f.1/jwks"}), "invalid_client_metadata"),
         (json!("text"), "invalid_client_metadata"),
     ] {
         let (status, answer) = register(&world, &body).await;

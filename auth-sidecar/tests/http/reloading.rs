@@ -6,8 +6,9 @@ use tokio::net::TcpStream;
 
 use crate::world::browser::Browser;
 use crate::world::client::Client;
+use crate::world::enterprise::{self, Enterprise};
 use crate::world::upstream::Upstream;
-use crate::world::{CONFIGURED_SECRET, OTHER_RESOURCE, RESOURCE, World};
+use crate::world::{ADMIN_TOKEN, CONFIGURED_SECRET, OTHER_RESOURCE, RESOURCE, World};
 
 #[tokio::test]
 async fn what_may_change_changes_at_once() {
@@ -52,6 +53,20 @@ async fn what_may_change_changes_at_once() {
     world.reload(without_alice).await.unwrap();
     let refresh = refreshed["refresh_token"].as_str().unwrap();
     assert_eq!(client.refresh(&world, refresh, &[]).await.0, 400, "users");
+}
+
+#[tokio::test]
+async fn whose_word_counts_changes_and_who_may_administer() {
+    let (upstream, mut world) = (Upstream::start().await, World::start().await);
+    let trust = enterprise::trusted(&upstream, "allow: {everyone: true}");
+    let token = "admin: {token: {file: FOLDER/admin.token}}\n";
+    world.reload(|yaml| enterprise::configured(yaml) + &trust + token).await.unwrap();
+    let scene = Enterprise { upstream, world, agent: Client::configured("agent") };
+    let (status, body) = scene.presented(|_| {}).await;
+    assert_eq!(status, 200, "{body}");
+    let keys = scene.world.http.get(format!("{}/v1/keys", scene.world.admin));
+    assert_eq!(keys.try_clone().unwrap().send().await.unwrap().status(), 401);
+    assert_eq!(keys.bearer_auth(ADMIN_TOKEN).send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::world::client::{Client, decode};
 use crate::world::{ISSUER, World};
 
-async fn feed(world: &World, query: &str) -> (Value, Value) {
+pub(crate) async fn feed(world: &World, query: &str) -> (Value, Value) {
     let answer = world.http.get(format!("{}/v1/feed{query}", world.internal)).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 200, "{query}");
     assert_eq!(answer.headers()["content-type"], "application/jwt");
@@ -16,7 +16,7 @@ async fn feed(world: &World, query: &str) -> (Value, Value) {
     decode(&answer.text().await.unwrap())
 }
 
-fn id(kind: &str, name: &str) -> String {
+pub(crate) fn id(kind: &str, name: &str) -> String {
     URL_SAFE_NO_PAD.encode(&Sha256::digest(format!("{kind}\0{name}"))[..16])
 }
 

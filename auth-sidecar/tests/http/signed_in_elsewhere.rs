@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::device_flow::{device_client, error_of, offer, page_of, poll};
+use crate::device_flow::{device_client, error_of};
 use crate::opaque_tokens::validate;
-use crate::openid_connect::redeemed;
 use crate::world::browser::Browser;
-use crate::world::client::decode;
+use crate::world::client::{decode, redeemed};
+use crate::world::device::{offer, page_of, poll};
 use crate::world::upstream::{Upstream, approval, leave, leave_from};
 use crate::world::{RESOURCE, World, read};
 

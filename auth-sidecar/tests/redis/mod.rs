@@ -31,7 +31,7 @@ struct Process {
 /// Servers that work as one, and how a configuration names them.
 pub(crate) struct Redis {
     pub(crate) servers: Vec<Server>,
-    sentinels: Vec<Server>,
+    pub(crate) sentinels: Vec<Server>,
     /// The `store` of a configuration, in YAML flow style, but for the URL.
     topology: String,
 }
@@ -106,6 +106,25 @@ impl Server {
         assert!(self.process.signal(signal));
     }
 
+    fn is_in_cluster_of(&self, nodes: usize, replicas: usize) -> bool {
+        let mut connection = self.connection();
+        let mut ask =
+            |command: &str, what: &str| redis::cmd(command).arg(what).query::<String>(&mut connection);
+        let (info, nodes_known) = (ask("CLUSTER", "INFO").unwrap(), ask("CLUSTER", "NODES").unwrap());
+        let replication = ask("INFO", "replication").unwrap();
+        let follows = replication.contains("master_link_status:up")
+            || replication.contains(&format!("connected_slaves:{replicas}"));
+        info.contains("cluster_state:ok") && nodes_known.matches("connected").count() == nodes && follows
+    }
+
+    /// Whether the cluster goes on without the server at this port, as this one sees it.
+    pub(crate) fn goes_on_without(&self, port: u16) -> bool {
+        let mut connection = self.connection();
+        let mut ask = |what: &str| redis::cmd("CLUSTER").arg(what).query::<String>(&mut connection).unwrap();
+        let is_gone = |node: &str| node.contains(&format!(":{port}@")) && node.contains("fail");
+        ask("NODES").lines().any(is_gone) && ask("INFO").contains("cluster_state:ok")
+    }
+
     fn wait(&self) {
         until("a server answers", || {
             let answer =
@@ -153,18 +172,22 @@ impl Redis {
             "single" => Self::single(),
             "sentinel" => Self::sentinel(),
             "cluster" => Self::cluster(),
+            "cluster with replicas" => Self::cluster_of(6, 1),
             other => Err(format!("no topology is called {other}")),
         }
     }
 
     /// One server.
     pub(crate) fn single() -> Result<Self, String> {
+        Self::single_with(&[])
+    }
+
+    /// One server with further options.
+    pub(crate) fn single_with(more: &[&str]) -> Result<Self, String> {
         let program = program()?;
-        let server = Server::start(
-            &program,
-            free_port(),
-            &["--appendonly".into(), "yes".into(), "--appendfsync".into(), "always".into()],
-        );
+        let options = ["--appendonly", "yes", "--appendfsync", "always"];
+        let options: Vec<_> = options.iter().chain(more).map(|&option| option.to_owned()).collect();
+        let server = Server::start(&program, free_port(), &options);
         Ok(Self { servers: vec![server], sentinels: vec![], topology: "topology: single".into() })
     }
 
@@ -194,7 +217,7 @@ impl Redis {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sentinel.conf");
         let lines = format!(
-            "sentinel monitor {MASTER} 127.0.0.1 {master} 2\nsentinel down-after-milliseconds {MASTER} 600\n\
+            "sentinel monitor {MASTER} 127.0.0.1 {master} 2\nsentinel down-after-milliseconds {MASTER} 1500\n\
              sentinel failover-timeout {MASTER} 3000\n"
         );
         std::fs::write(&file, lines).unwrap();
@@ -208,27 +231,44 @@ impl Redis {
 
     /// Three masters that share the keys among them.
     pub(crate) fn cluster() -> Result<Self, String> {
+        Self::cluster_of(3, 0)
+    }
+
+    /// So many servers that share the keys, each master with so many replicas.
+    pub(crate) fn cluster_of(nodes: usize, replicas: usize) -> Result<Self, String> {
         let program = program()?;
         let node = |_| {
-            let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port"];
+            let options = [
+                "--appendonly",
+                "yes",
+                "--cluster-enabled",
+                "yes",
+                "--cluster-node-timeout",
+                "2000",
+                "--cluster-port",
+            ];
             let bus = free_port().to_string();
             let arguments: Vec<_> = options.into_iter().chain([bus.as_str()]).map(str::to_owned).collect();
             Server::start(&program, free_port(), &arguments)
         };
-        let servers: Vec<_> = (0..3).map(node).collect();
+        let servers: Vec<_> = (0..nodes).map(node).collect();
         let mut create = Command::new(program.with_file_name("redis-cli"));
         create
             .args(["--cluster", "create"])
-            .args(servers.iter().map(|one| format!("127.0.0.1:{}", one.port)));
-        let ran = create.arg("--cluster-yes").stdin(Stdio::null()).output().unwrap();
+            .args(servers.iter().map(|one| format!("127.0.0.1:{}", one.port)))
+            .args(["--cluster-replicas", &replicas.to_string(), "--cluster-yes"]);
+        let ran = create.stdin(Stdio::null()).output().unwrap();
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
-        until("the cluster is whole", || {
-            servers.iter().all(|one| {
-                let info = redis::cmd("CLUSTER").arg("INFO").query::<String>(&mut one.connection()).unwrap();
-                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
-            })
-        });
+        until("the cluster is whole", || servers.iter().all(|one| one.is_in_cluster_of(nodes, replicas)));
         Ok(Self { servers, sentinels: vec![], topology: "topology: cluster".into() })
+    }
+
+    /// Where the sentinels say that the master is.
+    pub(crate) fn master_port(&self) -> Option<u16> {
+        let mut connection = self.sentinels.first()?.connection();
+        let asked = redis::cmd("SENTINEL").arg("get-master-addr-by-name").arg(MASTER).query(&mut connection);
+        let (_, port): (String, u16) = asked.ok()?;
+        Some(port)
     }
 
     /// The `store` of a configuration, with the URL in this file.
@@ -240,7 +280,7 @@ impl Redis {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 

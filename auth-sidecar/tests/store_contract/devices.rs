@@ -6,7 +6,7 @@ use std::time::Duration;
 use wicketgate_auth::oauth::scope::ScopeSet;
 use wicketgate_auth::secret::Digest;
 use wicketgate_auth::store::Store;
-use wicketgate_auth::store::device::{DeviceAuthorization, Polled};
+use wicketgate_auth::store::device::{Approver, DeviceAuthorization, Polled};
 use wicketgate_auth::store::grant::{MOST_OPAQUE, OpaqueToken};
 use wicketgate_auth::store::records::PushedRequest;
 
@@ -51,6 +51,7 @@ fn device(id: &str) -> DeviceAuthorization {
         interval: 5,
         asked_at: None,
         approved: None,
+        approver: None,
     }
 }
 
@@ -83,11 +84,12 @@ async fn deciding(store: &Arc<Store>) {
     assert_eq!(found.id, "d");
     assert!(store.device_of_user_code(Digest::of("guess"), at(1)).await.unwrap().is_none());
     assert!(store.device_of_user_code(device("d").user_code, at(600)).await.unwrap().is_none(), "expired");
-    assert!(store.decide_device("none", true, at(1)).await.unwrap().is_none());
+    let alice = Some(Approver { subject: "alice".into(), auth_time: T0 });
+    assert!(store.decide_device("none", alice.clone(), at(1)).await.unwrap().is_none());
     let tasks: Vec<_> = (0..20)
         .map(|index| {
-            let store = Arc::clone(store);
-            tokio::spawn(async move { store.decide_device("d", index % 2 == 0, at(1)).await.unwrap() })
+            let (store, approver) = (Arc::clone(store), alice.clone().filter(|_| index % 2 == 0));
+            tokio::spawn(async move { store.decide_device("d", approver, at(1)).await.unwrap() })
         })
         .collect();
     let mut decided = Vec::new();
@@ -97,10 +99,10 @@ async fn deciding(store: &Arc<Store>) {
     assert_eq!(decided.len(), 1, "one decision counts");
     let gone = store.device_of_user_code(device("d").user_code, at(2)).await.unwrap();
     assert!(gone.is_none(), "its user code works once");
-    let wanted = if decided[0].approved == Some(true) { Polled::Pending } else { Polled::Denied };
+    let wanted = if decided[0].approved == Some(true) { Polled::Approved } else { Polled::Denied };
     assert_eq!(store.poll_device("d", device("d").device_code, "c", at(2)).await.unwrap(), wanted);
     store.put_device(device("late"), T0).await.unwrap();
-    assert!(store.decide_device("late", true, at(600)).await.unwrap().is_none(), "too late");
+    assert!(store.decide_device("late", alice, at(600)).await.unwrap().is_none(), "too late");
 }
 
 fn token(name: &str, ends: u64) -> OpaqueToken {
@@ -112,6 +114,7 @@ fn token(name: &str, ends: u64) -> OpaqueToken {
         scope: ScopeSet::default(),
         resources: vec![],
         jkt: None,
+        client_id: None,
     }
 }
 

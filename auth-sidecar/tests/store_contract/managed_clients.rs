@@ -17,7 +17,7 @@ pub(super) async fn contract(store: &Store) {
     };
     let (old, new) = (Digest::of("old"), Digest::of("new"));
     assert!(!store.replace_client(managed("new"), old, T0).await.unwrap(), "nothing is there");
-    store.put_client(managed("old"), at(10)).await.unwrap();
+    store.put_client(managed("old"), at(10), T0).await.unwrap();
     assert!(!store.replace_client(managed("new"), new, T0).await.unwrap());
     assert!(store.replace_client(managed("new"), old, T0).await.unwrap());
     assert!(!store.replace_client(managed("new"), old, T0).await.unwrap(), "of two callers one succeeds");
@@ -27,6 +27,6 @@ pub(super) async fn contract(store: &Store) {
     assert!(!store.remove_client("managed", old, T0).await.unwrap());
     assert!(store.remove_client("managed", new, T0).await.unwrap());
     assert!(store.client("managed", T0).await.unwrap().is_none());
-    store.put_client(client("unmanaged"), at(10)).await.unwrap();
+    store.put_client(client("unmanaged"), at(10), T0).await.unwrap();
     assert!(!store.remove_client("unmanaged", new, T0).await.unwrap(), "it has no token");
 }

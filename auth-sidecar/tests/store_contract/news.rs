@@ -58,7 +58,7 @@ async fn clients_that_are_gone(store: &Store, here: &Place) {
         metadata: serde_json::Map::new(),
         registration_token: Some(token),
     };
-    store.put_client(Client { dynamic: Some(dynamic), ..client("leaves") }, at(10)).await.unwrap();
+    store.put_client(Client { dynamic: Some(dynamic), ..client("leaves") }, at(10), T0).await.unwrap();
     assert!(store.remove_client("leaves", token, at(4)).await.unwrap());
     let news = store.news(Some(here.clone()), at(4)).await.unwrap();
     let [gone] = news.revocations.as_slice() else { unreachable!("{news:?}") };

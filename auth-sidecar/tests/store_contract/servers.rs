@@ -6,7 +6,7 @@ use wicketgate_auth::clock::{Clock, ManualClock};
 use wicketgate_auth::config::Config;
 use wicketgate_auth::store::Store;
 
-use super::{T0, contract};
+use super::{T0, contract, transfer};
 use crate::redis::Redis;
 
 /// The store of this configuration, at the time of the contract.
@@ -26,7 +26,11 @@ fn open(redis: &Redis, more: &str) -> Store {
 
 async fn fulfils(redis: Result<Redis, String>, more: &str) {
     match redis {
-        Ok(redis) => contract(&Arc::new(open(&redis, more))).await,
+        Ok(redis) => {
+            let store = Arc::new(open(&redis, more));
+            contract(&store).await;
+            transfer::moves(&store, &open(&redis, &format!("{more}, prefix: \'other:\'"))).await;
+        }
         Err(why) => eprintln!("left out: {why}"),
     }
 }

@@ -47,6 +47,7 @@ fn alice() -> Principal {
         organization: None,
         grant: None,
         issued: None,
+        key: None,
         expires: Timestamp::from_secs(1),
     }))
 }

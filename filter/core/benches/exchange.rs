@@ -120,6 +120,7 @@ impl Gate {
             let event = match step.control {
                 Control::Take(takes) => Event::Taken(takes.iter().map(|t| self.take(t)).last(), takes.len()),
                 Control::Lease(_) => Event::Leased(Some(lease::Outcome::Admitted)),
+                Control::UseProof(_) => Event::ProofUsed(None),
                 Control::Consult(_) => Event::Consulted(None),
                 Control::Route => Event::Routed(None),
                 other => return other,

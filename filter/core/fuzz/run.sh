@@ -10,7 +10,7 @@ root="$(cd ../../.. && pwd)"
 seconds="${1:-10}"
 shift || true
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(strict jsonrpc sse list config token headers exchange)
+[ "${#targets[@]}" -gt 0 ] || targets=(strict jsonrpc sse list config token proof headers exchange)
 
 if ! command -v "${CXX:-c++}" >/dev/null; then
   echo "fuzz: a C++ compiler is missing (libFuzzer is C++): install g++ or clang, or set CXX." >&2

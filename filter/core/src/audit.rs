@@ -65,6 +65,8 @@ pub struct Who<'a> {
     pub organization: Option<&'a str>,
     /// The grant, so that it can be revoked.
     pub grant: Option<&'a str>,
+    /// Whether the token was bound to a key, and shown with a proof of holding it.
+    pub bound: bool,
 }
 
 /// The operation as the record names it.
@@ -126,6 +128,7 @@ impl<'a> From<&'a Principal> for Who<'a> {
             client: identity.and_then(|i| i.client.as_deref()),
             organization: identity.and_then(|i| i.organization.as_deref()),
             grant: identity.and_then(|i| i.grant.as_deref()),
+            bound: identity.is_some_and(|i| i.key.is_some()),
         }
     }
 }

@@ -9,6 +9,9 @@ pub enum Denial {
     MissingCredential,
     /// A credential that does not hold: 401 `invalid_token`. The reason goes to the audit only.
     InvalidCredential(&'static str),
+    /// A proof of possession that is missing or does not hold: 401 `invalid_dpop_proof` (RFC 9449 section 7.1). The reason
+    /// goes to the audit only.
+    InvalidProof(&'static str),
     /// 403 `insufficient_scope`; all scopes that the operation needs (RFC 6750 section 3.1).
     InsufficientScope(Vec<String>),
     /// The `Origin` of a browser is not allowed: 403.
@@ -72,6 +75,7 @@ impl Denial {
         match self {
             Self::MissingCredential => "missing_credential",
             Self::InvalidCredential(_) => "invalid_credential",
+            Self::InvalidProof(_) => "invalid_proof",
             Self::InsufficientScope(_) => "insufficient_scope",
             Self::OriginRefused => "origin_refused",
             Self::UnknownServer => "unknown_server",
@@ -96,9 +100,10 @@ impl Denial {
     }
 
     /// Every slug that [`Denial::reason`] can give, for metrics defined at configure and for the README's table.
-    pub const REASONS: [&'static str; 22] = [
+    pub const REASONS: [&'static str; 23] = [
         "missing_credential",
         "invalid_credential",
+        "invalid_proof",
         "insufficient_scope",
         "origin_refused",
         "unknown_server",
@@ -126,6 +131,7 @@ impl Denial {
         match self {
             Self::RateLimited(_, limit) => Some(limit),
             Self::InvalidCredential(what)
+            | Self::InvalidProof(what)
             | Self::ParseError(what)
             | Self::InvalidRequest(what)
             | Self::InvalidParams(what)

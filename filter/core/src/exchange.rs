@@ -5,6 +5,7 @@
 //!                greet         is the token remembered? Else the flood guard: one token of the source's bucket
 //!                authenticate  verified token -> Principal                  (may wait for keys, or for the issuer)
 //!                              one token of the principal's bucket, before anything is judged
+//!                              a token that is bound to a key -> the proof of this request, used once
 //! request body   read          strict JSON -> one message; header and body agree
 //!                decide        rules -> Permit or Denial                     (needs principal and message)
 //!                admit         whose session? how many streams? one token of each bucket    (exchange/admission.rs)
@@ -24,18 +25,17 @@ mod handing;
 mod record;
 mod response;
 pub mod step;
+mod waiting;
 
 use std::time::Duration;
 
 use crate::denial::Denial;
 use crate::guard::Guard;
-use crate::head::{Headers, RequestHead, ResponseHead, passing};
-use crate::identity::credential::{self, Credential};
-use crate::identity::jwt::Fault;
+use crate::head::{RequestHead, ResponseHead, passing};
+use crate::identity::credential;
 use crate::identity::memory::Memory;
 use crate::identity::origin;
-use crate::identity::principal::Principal;
-use crate::limits::held::{Held, Share};
+use crate::limits::held::Held;
 use crate::limits::size;
 use crate::mcp::jsonrpc;
 use crate::mcp::operation::Operation;
@@ -51,7 +51,8 @@ use admission::{Admission, bucket_admits};
 use handing::Handing;
 use record::Facts;
 use response::Answering;
-use step::{Control, Effect, Event, Owners, ResponseMode, Step, Take};
+use step::{Control, Effect, Event, Owners, ResponseMode, Step};
+use waiting::{Asked, Waiting};
 
 /// One HTTP request and its response, from the first header to the end.
 #[derive(Debug)]
@@ -91,6 +92,8 @@ enum Phase {
     Guarding(Box<Waiting>),
     /// The same for who it is that asks.
     Pacing(Box<Waiting>),
+    /// The proof of possession is being used up.
+    Proving(Box<Waiting>),
     /// Whether this address may have one more token looked at that is not remembered.
     Asking(Box<Waiting>),
     /// The rules allow it; what else must hold is being asked.
@@ -103,35 +106,6 @@ enum Phase {
     Replied,
     /// It was ended in the middle of an answer. Nothing more passes, should the host not have heeded that.
     Cut,
-}
-
-/// What is known between the head and the verdict.
-#[derive(Debug)]
-struct Waiting {
-    /// What the body must agree with.
-    mirrors: Headers,
-    credential: Option<Credential>,
-    /// That it was refused a moment ago.
-    refused: Option<Fault>,
-    /// What is given back if the credential proves good.
-    took: Option<Take>,
-    /// What all this takes of the VM's memory until the body has come.
-    #[expect(dead_code, reason = "given back when it is dropped")]
-    share: Share,
-    principal: Option<Principal>,
-    keys_asked: bool,
-    issuer_asked: bool,
-    body_began: bool,
-    asked: Asked,
-}
-
-/// The operation, as far as it is known.
-#[derive(Debug)]
-enum Asked {
-    /// It stands in a body that has not come yet.
-    Unread,
-    /// It is known, from the body or from the verb alone.
-    Known(Operation),
 }
 
 // === impl Exchange ===
@@ -164,9 +138,10 @@ impl Exchange {
             (Phase::Guarding(waiting), Event::Taken(outcome, _)) => {
                 bucket_admits(outcome, "flood of a source").and_then(|()| self.authenticate(waiting, world))
             }
-            (Phase::Pacing(waiting), Event::Taken(outcome, _)) => {
-                bucket_admits(outcome, "flood of a principal").and_then(|()| self.proceed(waiting, world))
+            (Phase::Pacing(waiting), Event::Taken(outcome, at)) => {
+                bucket_admits(outcome, waiting.paced_by(at)).and_then(|()| self.paced(waiting, world))
             }
+            (Phase::Proving(waiting), Event::ProofUsed(outcome)) => self.proof_used(waiting, outcome, world),
             (
                 Phase::Admitting(admission),
                 event @ (Event::Taken(..) | Event::Consulted(_) | Event::Leased(_) | Event::Routed(_)),
@@ -235,23 +210,9 @@ impl Exchange {
         origin::admit(&head, &server.origins)?;
         self.strip(&head);
         let asked = self.asked_by_head(&head, end, server)?;
-        let credential = credential::present(&head)?;
-        let mirrors = head.headers.beginning("mcp-");
-        let mut share = world.held.waiting();
-        let size = mirrors.size() + credential.as_ref().map_or(0, |c| c.token().len());
-        share.set(size).map_err(|_| Denial::Unavailable("room for waiting requests"))?;
-        let waiting = Waiting {
-            mirrors,
-            credential,
-            refused: None,
-            took: None,
-            share,
-            principal: None,
-            keys_asked: false,
-            issuer_asked: false,
-            body_began: false,
-            asked,
-        };
+        let presented = credential::present(&head)?;
+        self.facts.with_proof = presented.as_ref().is_some_and(|presented| presented.proof.is_some());
+        let waiting = Waiting::new(&head, presented, asked, world.held)?;
         self.greet(Box::new(waiting), world)
     }
 

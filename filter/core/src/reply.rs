@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use crate::denial::{Absent, Denial};
+use crate::identity::dpop::{self, BoundTokens};
 use crate::mcp::versions::{Era, Revision};
 
 /// A whole HTTP answer of our own.
@@ -36,6 +37,10 @@ pub struct Asked<'a> {
     pub metadata_url: Option<&'a str>,
     /// Scopes to ask for at first, for the 401 challenge.
     pub scopes: &'a [String],
+    /// Which tokens the server takes.
+    pub bound_tokens: BoundTokens,
+    /// Whether the token was one to be shown with a proof: then the scheme `DPoP` says what is wrong.
+    pub with_proof: bool,
 }
 
 /// A JSON-RPC error object: code, message, data.
@@ -74,9 +79,7 @@ impl Reply {
     /// The answer to a refused request.
     pub fn refuse(denial: &Denial, asked: &Asked<'_>) -> Self {
         let mut headers = vec![("cache-control", "no-store".to_owned())];
-        if let Some(challenge) = challenge(denial, asked) {
-            headers.push(("www-authenticate", challenge));
-        }
+        headers.extend(challenges(denial, asked).into_iter().map(|c| ("www-authenticate", c)));
         match denial {
             Denial::RateLimited(after, _) => {
                 let secs = after.as_secs() + u64::from(after.subsec_nanos() > 0);
@@ -96,7 +99,7 @@ impl Reply {
 /// (basic/transports/streamable-http.mdx of 2026-07-28, "Sending Messages").
 fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
     match denial {
-        Denial::MissingCredential | Denial::InvalidCredential(_) => 401,
+        Denial::MissingCredential | Denial::InvalidCredential(_) | Denial::InvalidProof(_) => 401,
         Denial::InsufficientScope(_) | Denial::OriginRefused => 403,
         Denial::UnknownServer | Denial::UnknownSession(_) => 404,
         Denial::MethodNotAllowed => 405,
@@ -118,15 +121,42 @@ fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
     }
 }
 
-/// The `WWW-Authenticate` value; clients read it by regular expression, so Bearer stands first and alone
-/// and every value is a plain quoted string.
-fn challenge(denial: &Denial, asked: &Asked<'_>) -> Option<String> {
+/// The `WWW-Authenticate` values. Clients read them by regular expression, so Bearer stands first and alone, and every value is
+/// a plain quoted string. The scheme by which the client came says what is wrong (RFC 9449 section 7.1).
+fn challenges(denial: &Denial, asked: &Asked<'_>) -> Vec<String> {
+    let Some(mut parts) = challenge(denial, asked) else { return Vec::new() };
+    let algorithms = format!("algs=\"{}\"", dpop::ALGORITHMS);
+    match asked.bound_tokens {
+        BoundTokens::Refused => vec![by("Bearer", &parts)],
+        BoundTokens::Accepted if !asked.with_proof && !matches!(denial, Denial::InvalidProof(_)) => {
+            vec![by("Bearer", &parts), by("DPoP", &[algorithms])]
+        }
+        BoundTokens::Accepted | BoundTokens::Required => {
+            parts.push(algorithms);
+            vec![by("DPoP", &parts)]
+        }
+    }
+}
+
+fn by(scheme: &str, parts: &[String]) -> String {
+    let space = if parts.is_empty() { "" } else { " " };
+    [scheme, space, &parts.join(", ")].concat()
+}
+
+/// The parameters of the challenge, whatever its scheme.
+fn challenge(denial: &Denial, asked: &Asked<'_>) -> Option<Vec<String>> {
     let mut parts: Vec<String> = Vec::new();
     let scopes = match denial {
         Denial::MissingCredential => asked.scopes,
         Denial::InvalidCredential(_) => {
             parts.push("error=\"invalid_token\"".into());
             parts.push("error_description=\"The access token is missing a valid claim, expired or not for this resource\"".into());
+            asked.scopes
+        }
+        Denial::InvalidProof(_) => {
+            parts.push("error=\"invalid_dpop_proof\"".into());
+            parts
+                .push("error_description=\"The DPoP proof is missing, used or not for this request\"".into());
             asked.scopes
         }
         Denial::InsufficientScope(scopes) => {
@@ -142,7 +172,7 @@ fn challenge(denial: &Denial, asked: &Asked<'_>) -> Option<String> {
     if !scopes.is_empty() {
         parts.push(format!("scope=\"{}\"", scopes.join(" ")));
     }
-    Some(if parts.is_empty() { "Bearer".into() } else { format!("Bearer {}", parts.join(", ")) })
+    Some(parts)
 }
 
 fn body(denial: &Denial, asked: &Asked<'_>) -> Vec<u8> {
@@ -151,6 +181,7 @@ fn body(denial: &Denial, asked: &Asked<'_>) -> Vec<u8> {
             return br#"{"error":"unauthorized","error_description":"A bearer token is needed"}"#.to_vec();
         }
         Denial::InvalidCredential(_) => return br#"{"error":"invalid_token"}"#.to_vec(),
+        Denial::InvalidProof(_) => return br#"{"error":"invalid_dpop_proof"}"#.to_vec(),
         other => rpc_error(other, asked),
     };
     let mut object = Map::new();
@@ -219,9 +250,10 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
         }
         Denial::UnsafeResponse(_) => plain(-32603, "The server's answer was withheld"),
         Denial::Unavailable(_) => plain(-32603, "Temporarily unavailable"),
-        Denial::Internal(_) | Denial::MissingCredential | Denial::InvalidCredential(_) => {
-            plain(-32603, "Internal error")
-        }
+        Denial::Internal(_)
+        | Denial::MissingCredential
+        | Denial::InvalidCredential(_)
+        | Denial::InvalidProof(_) => plain(-32603, "Internal error"),
     }
 }
 

@@ -1,5 +1,9 @@
 //! What does one protected MCP server look like to the gateway? Compiled: it cannot be wrong any more.
 
+mod dpop;
+
+pub use dpop::Dpop;
+
 use crate::identity::origin::Origin;
 use crate::limits::rate::Rate;
 use crate::limits::tag::Per;
@@ -29,6 +33,8 @@ pub struct Server {
     pub origins: Vec<Origin>,
     /// Indexes into [`crate::guard::Guard::issuers`]; empty only where anonymous rules alone exist.
     pub issuers: Vec<usize>,
+    /// What becomes of tokens that are bound to a key.
+    pub dpop: Dpop,
     /// Protocol revisions that it accepts, oldest first; never empty.
     pub versions: Vec<Revision>,
     /// What becomes of newer ones than the gateway knows.

@@ -258,6 +258,12 @@ fn a_principal_floods_from_no_number_of_addresses() {
             driven.feed(&mut gate, Event::RequestBody(call(tool).to_string().as_bytes()));
         }
         let record = driven.decisions[0].clone();
+        let known = record["detail"] != "flood of a source";
+        assert_eq!(
+            record["principal"]["subject"] == *subject,
+            known,
+            "the record names who is known: {record}"
+        );
         (driven.upstream.is_some(), record["detail"].as_str().unwrap_or_default().to_owned())
     };
     for n in 1..=3 {

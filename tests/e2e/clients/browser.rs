@@ -1,4 +1,4 @@
-//! Does the login work for a person with a real browser? The sidecar's pages through Envoy, in Debian's Chromium. The
+//! Do the login and the account page work for a person with a real browser? The sidecar's pages through Envoy, in Debian's Chromium. The
 //! photographs of every page stay in the world's state directory (`shots`), which is kept.
 
 use std::path::PathBuf;
@@ -20,9 +20,9 @@ async fn a_person_logs_in_allows_and_denies_in_a_real_browser() {
     let world = World::start(Plan::fresh("browser").unwrap(), |_| {}).await.unwrap();
 
     let mut command = login(&world, &chromium);
-    command.arg("--screenshots").arg(world.state.join("shots")).arg("--wrong-password-first");
+    command.arg("--screenshots").arg(world.state.join("shots")).args(["--wrong-password-first", "--account"]);
     let allowed = run(&world, "browser-allow", command, LIMIT).await;
-    for page in ["login", "login-refused", "consent"] {
+    for page in ["login", "login-refused", "consent", "account", "account-ended", "sign-out", "signed-out"] {
         allowed.one(page);
         for size in ["wide", "narrow", "wide-dark", "narrow-dark"] {
             let shot = world.state.join(format!("shots/{page}-{size}.png"));
@@ -31,6 +31,11 @@ async fn a_person_logs_in_allows_and_denies_in_a_real_browser() {
     }
     assert_eq!(allowed.one("redirect")["parameters"], json!(["code", "iss", "state"]), "{allowed:?}");
     assert_eq!(allowed.one("token")["scope"], "mcp:read", "{allowed:?}");
+
+    let mut command = login(&world, &chromium);
+    command.args(["--account", "--no-javascript"]);
+    let without_script = run(&world, "browser-no-script", command, LIMIT).await;
+    without_script.one("account-ended");
 
     let mut command = login(&world, &chromium);
     command.args(["--decision", "deny", "--no-javascript"]);

@@ -58,7 +58,10 @@ fn check_discovery_and_login(world: &World, steps: &Steps) {
     let discovered = steps.one("discover");
     assert_eq!(
         discovered["challenge"],
-        format!("Bearer resource_metadata=\"{metadata}\", scope=\"mcp:read\""),
+        // Two fields on the wire; clients read them joined.
+        format!(
+            "Bearer resource_metadata=\"{metadata}\", scope=\"mcp:read\", DPoP algs=\"ES256 EdDSA PS256 RS256\""
+        ),
         "{discovered}"
     );
     assert_eq!(discovered["issuer"], world.origin, "{discovered}");

@@ -1,6 +1,6 @@
 //! Tokens that only their issuer can read: is it asked, believed and obeyed, and not more often than it must be?
 //!
-//! The issuer is a stand-in that answers by the internal API's `validate` contract: the sidecar issues JWTs alone.
+//! The issuer is a stand-in that answers by the internal API's `validate` contract, and is asked as often as it can count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -43,10 +43,17 @@ async fn stream(world: &World, token: &str) -> TcpStream {
     stream
 }
 
+/// Reads until the other side ends it.
+async fn ends(mut open: TcpStream) {
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(stage::DEADLINE, open.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "its stream is still open");
+}
+
 /// By the real authorization server: a client that logs its user out takes the access token along, although that is good for
-/// ten minutes more.
+/// ten minutes more; and an operator who withdraws all of a user takes what is left.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_grant_that_its_client_revokes_ends_at_the_gateway() {
+async fn what_a_client_or_an_operator_revokes_ends_at_the_gateway() {
     let recorder = Recorder::start(script).await;
     let upstream = recorder.upstream.clone();
     let world = stage::world("revoked-grant", |plan| {
@@ -61,7 +68,7 @@ async fn a_grant_that_its_client_revokes_ends_at_the_gateway() {
         (stage::log_in(&world, Some("mcp:read")).await, stage::log_in(&world, Some("mcp:read")).await);
     let (first, second) = (&leaves.tokens.access_token, &stays.tokens.access_token);
     becomes(&world, first, 200, &[503]).await;
-    let mut open = stream(&world, first).await;
+    let (open, other) = (stream(&world, first).await, stream(&world, second).await);
     let refresh = leaves.tokens.refresh_token.clone().unwrap();
     let form =
         [("token".to_owned(), refresh), ("client_id".to_owned(), leaves.registration.client_id.clone())];
@@ -69,9 +76,13 @@ async fn a_grant_that_its_client_revokes_ends_at_the_gateway() {
     assert_eq!(revoked.status, 200, "{}", revoked.text());
     becomes(&world, first, 401, &[200]).await;
     becomes(&world, second, 200, &[]).await;
-    let mut rest = Vec::new();
-    let ended = tokio::time::timeout(stage::DEADLINE, open.read_to_end(&mut rest)).await;
-    assert!(ended.is_ok(), "its stream is still open");
+    ends(open).await;
+    let user = &world.login.as_ref().unwrap().user;
+    let switch = format!("http://{}/v1/users/{user}/revoke", world.sidecar.listeners.admin);
+    let withdrawn = world.http.post_json(&switch, &[], &json!({})).await.unwrap();
+    assert_eq!(withdrawn.status, 204, "{}", withdrawn.text());
+    becomes(&world, second, 401, &[200]).await;
+    ends(other).await;
     world.discard().await;
 }
 

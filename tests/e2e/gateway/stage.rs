@@ -139,7 +139,12 @@ pub(super) async fn exchange(world: &World, bytes: &[u8]) -> Raw {
 
 /// [`exchange`]; `None` when the peer hangs up without a word, or says nothing.
 pub(super) async fn answer(world: &World, bytes: &[u8]) -> Option<Raw> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port(world))).await.unwrap();
+    answer_of(port(world), bytes).await
+}
+
+/// The same of whoever listens on this port.
+pub(super) async fn answer_of(port: u16, bytes: &[u8]) -> Option<Raw> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     // The peer may refuse half-way and close: what it said counts, not that it stopped listening.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();

@@ -103,11 +103,39 @@ pub async fn authorize(
     login: &Login,
     scope: Option<&str>,
 ) -> Result<Tokens> {
+    let (authorization, code) = consent(http, discovery, registration, login, scope).await?;
+    redeem(http, discovery, registration, &authorization, &code).await
+}
+
+/// The same for tokens that are bound to the key of a DPoP proof (RFC 9449 section 5), made for the token endpoint.
+///
+/// # Errors
+/// Any step of it fails, or the tokens are not bound.
+pub async fn authorize_bound(
+    http: &Http,
+    discovery: &Discovery,
+    registration: &Registration,
+    login: &Login,
+    proof: &str,
+) -> Result<Tokens> {
+    let (authorization, code) = consent(http, discovery, registration, login, None).await?;
+    let form = code_form(discovery, registration, &authorization, &code);
+    token_request(http, discovery, &form, Some(proof)).await
+}
+
+/// Logs in and consents; the code, and the request that it answers.
+async fn consent(
+    http: &Http,
+    discovery: &Discovery,
+    registration: &Registration,
+    login: &Login,
+    scope: Option<&str>,
+) -> Result<(Authorization, String)> {
     let authorization = Authorization::new(discovery, registration, scope)?;
     let mut browser = Browser::new(http.clone());
     let redirect = browser.decide(&authorization.url, login, REDIRECT_URI, true).await?;
     let code = authorization.code(discovery, &redirect)?;
-    redeem(http, discovery, registration, &authorization, &code).await
+    Ok((authorization, code))
 }
 
 /// Asks without a token and follows the challenge to both metadata documents.
@@ -169,15 +197,24 @@ pub async fn redeem(
     authorization: &Authorization,
     code: &str,
 ) -> Result<Tokens> {
-    let form = [
+    let form = code_form(discovery, registration, authorization, code);
+    token_request(http, discovery, &form, None).await
+}
+
+fn code_form<'a>(
+    discovery: &'a Discovery,
+    registration: &'a Registration,
+    authorization: &'a Authorization,
+    code: &'a str,
+) -> [(&'a str, &'a str); 6] {
+    [
         ("grant_type", "authorization_code"),
         ("code", code),
         ("redirect_uri", REDIRECT_URI),
         ("client_id", &registration.client_id),
         ("code_verifier", &authorization.verifier),
         ("resource", &discovery.mcp),
-    ];
-    token_request(http, discovery, &form).await
+    ]
 }
 
 /// Exchanges a refresh token.
@@ -192,7 +229,7 @@ pub async fn refresh(http: &Http, session: &Session) -> Result<Tokens> {
         ("client_id", &session.registration.client_id),
         ("resource", &session.discovery.mcp),
     ];
-    token_request(http, &session.discovery, &form).await
+    token_request(http, &session.discovery, &form, None).await
 }
 
 /// One parameter of a `Bearer` challenge.
@@ -315,15 +352,23 @@ impl<T> Missing<T> for Option<T> {
     }
 }
 
-async fn token_request(http: &Http, discovery: &Discovery, form: &[(&str, &str)]) -> Result<Tokens> {
+/// With a `proof` the tokens must be bound, else not.
+async fn token_request(
+    http: &Http,
+    discovery: &Discovery,
+    form: &[(&str, &str)],
+    proof: Option<&str>,
+) -> Result<Tokens> {
     let form: Vec<_> = form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let answer = http.post_form(discovery.endpoint("token_endpoint")?, &[], &form).await?;
+    let fields: Vec<_> = proof.map(|proof| ("dpop", proof)).into_iter().collect();
+    let answer = http.post_form(discovery.endpoint("token_endpoint")?, &fields, &form).await?;
     if answer.status != 200 {
         return Err(refusal("token request", &answer));
     }
     let body = answer.json()?;
-    if !body["token_type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")) {
-        return Err(Failure::new(format!("the token is not a bearer token but {}", body["token_type"])));
+    let wanted = if proof.is_some() { "dpop" } else { "bearer" };
+    if !body["token_type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case(wanted)) {
+        return Err(Failure::new(format!("the token is not a {wanted} token but {}", body["token_type"])));
     }
     Tokens::read(&body)
 }

@@ -11,7 +11,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 pub use self::rules::{Allow, Claim, Mapping, Rules};
-use self::rules::{RawAllow, RawClaims};
+pub(super) use self::rules::{RawAllow, RawClaims};
 use super::duration::Span;
 use super::issuer::is_loopback;
 use super::secret_ref::SecretRef;
@@ -139,14 +139,21 @@ pub(super) fn compile(raw: Vec<RawProvider>, users: &[User]) -> Result<Vec<Upstr
         }
         compiled.push(one);
     }
-    // Such a name could be the subject of somebody at a provider.
+    match compiled.is_empty() {
+        true => Ok(compiled),
+        false => nobody_is_two(users, "identity_providers").map(|()| compiled),
+    }
+}
+
+/// A URL as a name could be the subject of somebody at a provider.
+pub(super) fn nobody_is_two(users: &[User], beside: &str) -> Result<(), ConfigError> {
     let is_taken = |user: &User| user.name.starts_with("https:") || user.name.starts_with("http:");
-    match users.iter().position(is_taken).filter(|_| !compiled.is_empty()) {
-        Some(index) => Err(ConfigError::new(
-            format!("users[{index}].name"),
-            "must not be a URL beside identity_providers",
-        )),
-        None => Ok(compiled),
+    match users.iter().position(is_taken) {
+        Some(index) => {
+            let why = format!("must not be a URL beside {beside}");
+            Err(ConfigError::new(format!("users[{index}].name"), why))
+        }
+        None => Ok(()),
     }
 }
 
@@ -244,7 +251,7 @@ fn usual_scopes(is_github: bool, rules: &Rules) -> Vec<String> {
 }
 
 /// An identifier and base URL of a provider. Kept to the letter: it is compared byte for byte.
-fn admit(text: &str) -> Result<Url, &'static str> {
+pub(super) fn admit(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "must be an absolute URL")?;
     if !(url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url)) {
         return Err("must be https, or http on a loopback host (127.0.0.1, [::1], localhost)");

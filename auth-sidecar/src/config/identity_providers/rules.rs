@@ -49,7 +49,7 @@ pub struct Allow {
 /// Mirrors the document.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct RawClaims {
+pub(in crate::config) struct RawClaims {
     groups: Option<RawMapping>,
     roles: Option<RawMapping>,
     org: Option<RawMapping>,
@@ -68,7 +68,7 @@ struct RawMapping {
 /// Mirrors the document.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawAllow {
+pub(in crate::config) struct RawAllow {
     #[serde(default)]
     everyone: bool,
     subjects: Option<Vec<String>>,
@@ -82,7 +82,7 @@ pub(super) struct RawAllow {
 // === impl Rules ===
 
 impl Rules {
-    pub(super) fn compile(
+    pub(in crate::config) fn compile(
         claims: RawClaims,
         allow: RawAllow,
         is_github: bool,

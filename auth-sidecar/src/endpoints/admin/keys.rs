@@ -2,26 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::media_type;
 use super::super::reply;
+use super::request::Json;
 use crate::app::Context;
 use crate::audit::Act;
 use crate::error::Failure;
 use crate::keys::KeyError;
-use crate::oauth::error::ErrorCode;
 
 /// What is asked for.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Rotation {
+pub(super) struct Rotation {
     /// Sign with the new keys from now on, although nobody has seen them yet.
     now: bool,
 }
@@ -30,22 +27,7 @@ pub(super) async fn list(State(context): State<Arc<Context>>) -> Response {
     reply::fresh_json(StatusCode::OK, &json!({"keys": context.keys.list()}))
 }
 
-pub(super) async fn rotate(
-    State(context): State<Arc<Context>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => return reply::unreadable(&error),
-    };
-    // Also keeps the forms of other pages in an operator's browser away: only what asks first may send JSON.
-    let rotation = media_type::is(&headers, "application/json")
-        .then(|| serde_json::from_slice::<Rotation>(&body).ok())
-        .flatten();
-    let Some(rotation) = rotation else {
-        return reply::oauth_error(&ErrorCode::InvalidRequest.because("the body must be JSON: {now: BOOL}"));
-    };
+pub(super) async fn rotate(State(context): State<Arc<Context>>, Json(rotation): Json<Rotation>) -> Response {
     let now = context.clock.now();
     match context.keys.rotate(context.store.as_ref(), now, rotation.now).await {
         Ok(()) => {

@@ -32,7 +32,7 @@ pub(super) async fn get(State(context): State<Arc<Context>>, RawQuery(query): Ra
 fn place(params: &Params) -> Result<Option<Place>, OAuthError> {
     let refuse =
         || ErrorCode::InvalidRequest.because("since is a number, and comes with the epoch that it counts in");
-    params.repeated().map_or(Ok(()), |repeated| Err(OAuthError::from(repeated)))?;
+    params.admit()?;
     let since = params.get("since").map(|since| since.parse::<u64>().map_err(|_| refuse())).transpose()?;
     match (since, params.get("epoch")) {
         (Some(seq), Some(epoch)) => Ok(Some(Place { epoch: epoch.to_owned(), seq })),

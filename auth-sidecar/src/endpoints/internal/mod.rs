@@ -3,11 +3,12 @@
 mod feed;
 mod jwks;
 mod validate;
+mod verify;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 
 use super::layers;
 use crate::app::Context;
@@ -17,6 +18,9 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
     let routes = Router::new()
         .route("/v1/feed", get(feed::get))
         .route("/v1/jwks", get(jwks::get))
-        .route("/v1/validate", post(validate::post));
+        .route("/v1/validate", post(validate::post))
+        .route("/verify/envoy/", any(verify::envoy))
+        .route("/verify/envoy/{*path}", any(verify::envoy))
+        .route("/verify/forward", any(verify::forward));
     layers::wrap(routes, context, "internal")
 }

@@ -118,6 +118,7 @@ async fn proceed(
         created_at: now,
         signed_in_for_it: false,
         device: None,
+        for_account: false,
     };
     let session = interaction::session(context, browser.session.as_deref(), now).await?;
     let page = match interaction::next_step(context, &pending, session, now).await? {

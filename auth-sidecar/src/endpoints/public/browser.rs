@@ -63,6 +63,18 @@ impl Browser {
         let pending = context.store.pending(Digest::of(handle), now).await?;
         Ok(pending.filter(|pending| pending.browser.matches(&browser)))
     }
+
+    /// What a form about `subject` must send back: it belongs to the sign-in that saw it.
+    pub(super) fn form_binding(&self, subject: &str) -> String {
+        let session = self.session.as_deref().unwrap_or_default();
+        Digest::of(&format!("form about {subject} {session}")).encoded()
+    }
+
+    /// Whether a form about `subject` was shown to this very sign-in, and not to one that another tab has made since.
+    pub(super) fn has_seen_form(&self, params: &Params, subject: &str) -> bool {
+        let binding = self.form_binding(subject);
+        params.get("binding").is_some_and(|sent| Digest::of(sent).matches(&Digest::of(&binding)))
+    }
 }
 
 /// Older browsers send neither header; the hidden handle and the cookie then decide alone.
@@ -73,9 +85,14 @@ fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
     allowed("origin", &[origin]) && allowed("sec-fetch-site", &["same-origin", "none"])
 }
 
-/// Sends the browser to a page of ours; by path alone, since the origin is the one it already uses.
+/// Sends the browser to a page of ours about a waiting request; by path alone, since the origin is the one it already uses.
 pub(super) fn to_page(context: &Context, page: &str, handle: &str) -> Response {
     see_other(&format!("{}{page}?request={handle}", context.config.issuer.path()))
+}
+
+/// Sends the browser to its user's account.
+pub(super) fn to_account(context: &Context) -> Response {
+    see_other(&format!("{}/account", context.config.issuer.path()))
 }
 
 /// Keeps a request until its user has answered, and sends the browser, under its cookie from now on, to the page that asks.
@@ -150,7 +167,7 @@ pub(super) fn failure_page(context: &Context, failure: &Failure) -> Response {
         Failure::TooMany => ("Too many attempts. Try again later.".into(), reply::TOO_MANY),
         _ => ("This service cannot answer at the moment. Try again later.".into(), unavailable),
     };
-    reply::refusing(pages::error(context, status, &text), counted)
+    reply::retry_later(reply::refusing(pages::error(context, status, &text), counted))
 }
 
 /// The handle is unknown, has expired, was used, or belongs to another browser.
@@ -175,6 +192,16 @@ pub(super) fn with_cookie(
 ) -> Response {
     if let Some(line) = cookie.set(&context.config.issuer, value) {
         response.headers_mut().append(header::SET_COOKIE, line);
+    }
+    response
+}
+
+/// Takes all cookies of ours from a browser.
+pub(super) fn without_cookies(mut response: Response, context: &Context) -> Response {
+    for cookie in Cookie::ALL {
+        if let Some(line) = cookie.clear(&context.config.issuer) {
+            response.headers_mut().append(header::SET_COOKIE, line);
+        }
     }
     response
 }

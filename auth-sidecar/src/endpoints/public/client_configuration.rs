@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::super::bearer::bearer;
 use super::super::reply;
@@ -56,11 +56,7 @@ pub(super) async fn delete(
     let now = context.clock.now();
     let remove = async { client_configuration::remove(&context, &named(id), bearer(&headers)?, now).await };
     match remove.await {
-        Ok(()) => {
-            let mut response = StatusCode::NO_CONTENT.into_response();
-            reply::forbid_caching(&mut response);
-            response
-        }
+        Ok(()) => reply::empty(StatusCode::NO_CONTENT),
         Err(failure) => refused(&context, &failure),
     }
 }

@@ -21,9 +21,9 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::metadata_document;
 use crate::oauth::params::Params;
 use crate::oauth::redirect_uri;
-use crate::pages::{self, Asker, ConsentPage};
+use crate::pages::{self, ConsentPage, OnBehalfOf};
 use crate::secret::Digest;
-use crate::store::records::{PendingAuthorization, Session};
+use crate::store::records::{Asker, PendingAuthorization, Session};
 
 pub(super) async fn get(
     State(context): State<Arc<Context>>,
@@ -53,6 +53,9 @@ async fn show(context: &Context, browser: &Browser, handle: &str) -> Result<Resp
     let Some(pending) = browser.pending(context, handle, now).await? else {
         return Ok(browser::unknown_request(context));
     };
+    if matches!(pending.asker(), Asker::Account) {
+        return Ok(browser::to_account(context));
+    }
     let session = interaction::session(context, browser.session.as_deref(), now).await?;
     match interaction::next_step(context, &pending, session, now).await? {
         Step::Login => Ok(browser::to_page(context, "/login", handle)),
@@ -72,7 +75,7 @@ async fn decide(context: &Context, browser: &Browser, params: &Params) -> Result
     let Some(pending) = browser.pending(context, handle, now).await? else {
         return Ok(browser::unknown_request(context));
     };
-    if !is_bound(params, browser, handle) {
+    if !browser.has_seen_form(params, handle) || matches!(pending.asker(), Asker::Account) {
         return Ok(browser::to_page(context, "/consent", handle));
     }
     let session = interaction::session(context, browser.session.as_deref(), now).await?;
@@ -117,7 +120,7 @@ async fn page(
         return Ok(browser::unknown_request(context));
     };
     let shown =
-        asked(context, (&client, pending), (browser, handle), Asker::User(&session.subject), |page| {
+        asked(context, (&client, pending), (browser, handle), OnBehalfOf::User(&session.subject), |page| {
             pages::consent(StatusCode::OK, page, &request.redirect_uri)
         });
     Ok(shown)
@@ -128,7 +131,7 @@ pub(super) fn asked(
     context: &Context,
     (client, pending): (&Client, &PendingAuthorization),
     (browser, handle): (&Browser, &str),
-    asker: Asker<'_>,
+    asker: OnBehalfOf<'_>,
     render: impl FnOnce(&ConsentPage<'_>) -> Response,
 ) -> Response {
     let request = &pending.request;
@@ -136,7 +139,7 @@ pub(super) fn asked(
     render(&ConsentPage {
         base: context.config.issuer.path(),
         handle,
-        binding: &form_binding(browser, handle),
+        binding: &browser.form_binding(handle),
         client_name: client.name.as_deref().unwrap_or(&client.id),
         self_registered: client.dynamic.is_some(),
         publisher: publisher.as_deref(),
@@ -147,17 +150,6 @@ pub(super) fn asked(
         scopes: &request.scope.iter().collect::<Vec<_>>(),
         resources: &request.resources,
     })
-}
-
-/// The form belongs to the sign-in that saw it: not to one that another tab has made since.
-pub(super) fn is_bound(params: &Params, browser: &Browser, handle: &str) -> bool {
-    let binding = form_binding(browser, handle);
-    params.get("binding").is_some_and(|sent| Digest::of(sent).matches(&Digest::of(&binding)))
-}
-
-fn form_binding(browser: &Browser, handle: &str) -> String {
-    let session = browser.session.as_deref().unwrap_or_default();
-    Digest::of(&format!("consent form {handle} {session}")).encoded()
 }
 
 /// Where the answer to a request goes.

@@ -60,6 +60,7 @@ async fn proceed(
     let Some((device, request)) = device_code::request_of(context, typed, now).await? else {
         return Ok(page(context, StatusCode::BAD_REQUEST, "", Some(WRONG)));
     };
+    context.store.uncount(&counter, now).await?;
     let browser_id = Opaque::of_cookie(browser.id.as_deref())?;
     let pending = PendingAuthorization {
         request,
@@ -67,6 +68,7 @@ async fn proceed(
         created_at: now,
         signed_in_for_it: false,
         device: Some(DeviceRequest { id: device.id }),
+        for_account: false,
     };
     let session = interaction::session(context, browser.session.as_deref(), now).await?;
     let next = match interaction::next_step(context, &pending, session, now).await? {

@@ -19,7 +19,7 @@ use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 
 /// Anybody can begin one, and each is kept for minutes.
-const MOST_PER_ADDRESS: u32 = 600;
+const MOST_PER_ADDRESS: u32 = 3_600;
 const WINDOW: Duration = Duration::from_secs(60 * 60);
 
 pub(super) async fn post(

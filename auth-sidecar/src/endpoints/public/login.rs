@@ -9,6 +9,7 @@ use axum::response::Response;
 use super::super::caller::Caller;
 use super::super::cookies::Cookie;
 use super::super::form::Form;
+use super::super::reply;
 use super::browser::{self, Browser};
 use crate::app::Context;
 use crate::audit::Act;
@@ -19,7 +20,7 @@ use crate::idp::{Account, Busy, throttle};
 use crate::oauth::params::Params;
 use crate::pages::{self, LoginPage};
 use crate::secret::Digest;
-use crate::store::records::PendingAuthorization;
+use crate::store::records::{Asker, PendingAuthorization};
 
 /// What sign-ins with a password count as.
 const LOCAL: &str = "local";
@@ -105,7 +106,7 @@ async fn attempt(
     }
     Ok(match context.accounts.sign_in(name, password).await {
         Ok(Some(account)) => {
-            throttle::succeeded(store, name, caller.0).await?;
+            throttle::succeeded(store, name, caller.0, now).await?;
             Attempt::SignedIn(account)
         }
         Ok(None) => {
@@ -129,13 +130,19 @@ async fn signed_in(
         context.store.remove_session(Digest::of(earlier)).await?;
     }
     let (session, started) = interaction::start_session(context, account.subject, now, now).await?;
-    context
-        .audit
-        .write(&Act::SignedIn.by_client(&pending.request.client_id).subject(started.subject.as_str()));
-    let until = pending.created_at.plus(context.config.lifetimes.pending_authorization);
-    pending.signed_in_for_it = true;
-    context.store.put_pending(Digest::of(handle), pending, until).await?;
-    let response = browser::to_page(context, "/consent", handle);
+    context.audit.write(&Act::SignedIn.event().client(pending.client_id()).subject(started.subject.as_str()));
+    let response = match pending.asker() {
+        Asker::Account => {
+            drop(context.store.take_pending(Digest::of(handle), now).await?);
+            browser::to_account(context)
+        }
+        Asker::Client | Asker::Device(_) => {
+            let until = pending.created_at.plus(context.config.lifetimes.pending_authorization);
+            pending.signed_in_for_it = true;
+            context.store.put_pending(Digest::of(handle), pending, until).await?;
+            browser::to_page(context, "/consent", handle)
+        }
+    };
     Ok(browser::with_cookie(response, context, Cookie::Session, session.expose()))
 }
 
@@ -154,22 +161,27 @@ async fn page(
     status: StatusCode,
     message: Option<&str>,
 ) -> Result<Response, Failure> {
-    let client = clients::find(context, &pending.request.client_id, context.clock.now()).await?;
-    let client_name = client.and_then(|client| client.name);
-    let client_name = client_name.as_deref().unwrap_or(&pending.request.client_id);
+    let client_id = &pending.request.client_id;
+    let client_name = match pending.asker() {
+        Asker::Account => None,
+        Asker::Client | Asker::Device(_) => {
+            let client = clients::find(context, client_id, context.clock.now()).await?;
+            Some(client.and_then(|client| client.name).unwrap_or_else(|| client_id.clone()))
+        }
+    };
     let hint = pending.request.openid.login_hint.as_deref().unwrap_or_default();
     let providers: Vec<(&str, &str)> =
         context.config.identity_providers.iter().map(|one| (one.id.as_str(), one.label.as_str())).collect();
     let page = LoginPage {
         base: context.config.issuer.path(),
         handle,
-        client_name,
+        client_name: client_name.as_deref(),
         name: hint,
         message,
         local: !context.config.users.is_empty() || providers.is_empty(),
         providers: &providers,
     };
-    Ok(pages::login(status, &page, &pending.request.redirect_uri))
+    Ok(reply::retry_later(pages::login(status, &page, &pending.request.redirect_uri)))
 }
 
 // === impl Attempt ===

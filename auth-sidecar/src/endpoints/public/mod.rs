@@ -1,5 +1,7 @@
 //! What do clients and browsers ask? OAuth.
 
+mod account;
+mod aliases;
 mod assets;
 mod authorize;
 mod browser;
@@ -9,6 +11,7 @@ mod device;
 mod device_authorization;
 mod introspect;
 mod login;
+mod logout;
 mod metadata;
 mod par;
 mod register;
@@ -46,12 +49,18 @@ fn endpoints(context: &Context) -> Vec<(&'static str, MethodRouter<Arc<Context>>
     let userinfo = userinfo.layer(layers::cross_origin(&[Method::GET, Method::POST]));
     let mut endpoints = vec![
         ("/jwks", readable(get(metadata::jwks))),
+        // Where verifiers look that read no metadata.
+        ("/.well-known/jwks.json", readable(get(metadata::jwks))),
         ("/authorize", get(authorize::get).post(authorize::post)),
         (par::PATH, postable(post(par::post))),
         ("/login", get(login::get).post(login::post)),
         ("/consent", get(consent::get).post(consent::post)),
+        ("/account", get(account::get).post(account::post)),
+        ("/logout", get(logout::get).post(logout::post)),
         ("/token", postable(post(token::post))),
         ("/revoke", postable(post(revoke::post))),
+        ("/auth/refresh", postable(post(aliases::refresh))),
+        ("/auth/logout", postable(post(aliases::logout))),
         ("/introspect", post(introspect::post)),
         ("/userinfo", userinfo),
         ("/device_authorization", postable(post(device_authorization::post))),

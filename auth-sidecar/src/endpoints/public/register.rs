@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value};
 
 use super::super::bearer::bearer;
 use super::super::caller::Caller;
-use super::super::reply;
+use super::super::{media_type, reply};
 use crate::app::Context;
 use crate::error::Failure;
 use crate::grants::registration;
@@ -39,10 +39,7 @@ pub(super) async fn post(
 
 /// Client metadata comes as JSON (RFC 7591 section 3.1).
 pub(super) fn admit_json(headers: &HeaderMap) -> Result<(), OAuthError> {
-    let content_type =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    if media_type::is(headers, "application/json") {
         Ok(())
     } else {
         Err(ErrorCode::InvalidClientMetadata.because("the content type must be application/json"))

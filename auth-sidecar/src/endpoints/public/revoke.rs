@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::super::form::Form;
 use super::super::reply;
@@ -19,19 +19,21 @@ pub(super) async fn post(
     headers: HeaderMap,
     Form(params): Form,
 ) -> Response {
-    match revoke(&context, &headers, &params).await {
-        Ok(()) => {
-            let mut response = StatusCode::OK.into_response();
-            reply::forbid_caching(&mut response);
-            response
-        }
+    // `token_type_hint` is a hint: the form of the token says what it is.
+    match revoke(&context, &headers, &params, "token").await {
+        Ok(()) => reply::empty(StatusCode::OK),
         Err(failure) => reply::failure(&failure),
     }
 }
 
-async fn revoke(context: &Context, headers: &HeaderMap, params: &Params) -> Result<(), Failure> {
+/// Revokes the token that stands in this parameter.
+pub(super) async fn revoke(
+    context: &Context,
+    headers: &HeaderMap,
+    params: &Params,
+    name: &'static str,
+) -> Result<(), Failure> {
     let now = context.clock.now();
     let client = authenticated(context, headers, params, now).await?;
-    // `token_type_hint` is a hint: the form of the token says what it is.
-    revocation::revoke(context, &client, params.require("token")?, now).await
+    revocation::revoke(context, &client, params.require(name)?, now).await
 }

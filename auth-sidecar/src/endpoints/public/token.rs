@@ -14,12 +14,14 @@ use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::access_token::TokenResponse;
 use crate::grants::{
-    authorization_code, client_authentication, client_credentials, device_code, dpop, refresh_token,
+    authorization_code, client_authentication, client_credentials, device_code, dpop, identity_assertion,
+    refresh_token, token_exchange,
 };
 use crate::metrics::GrantLabel;
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::client_credentials as credentials;
 use crate::oauth::error::ErrorCode;
+use crate::oauth::metadata;
 use crate::oauth::params::Params;
 
 pub(super) async fn post(
@@ -27,11 +29,16 @@ pub(super) async fn post(
     headers: HeaderMap,
     Form(params): Form,
 ) -> Response {
-    let response = match issue(&context, &headers, &params).await {
+    answer(&context, &headers, &params).await
+}
+
+/// What the endpoint answers to a request with these headers and parameters.
+pub(super) async fn answer(context: &Context, headers: &HeaderMap, params: &Params) -> Response {
+    let response = match issue(context, headers, params).await {
         Ok(response) => reply::fresh_json(StatusCode::OK, &response),
         Err(failure) => reply::failure(&failure),
     };
-    headers_of::with_nonce(response, &context)
+    headers_of::with_nonce(response, context)
 }
 
 /// The client that a request at one of our back-channel endpoints proves to be.
@@ -64,7 +71,8 @@ async fn issue(context: &Context, headers: &HeaderMap, params: &Params) -> Resul
     let grant_type = params.require("grant_type")?;
     let client = authenticated(context, headers, params, now).await?;
     let unsupported = || ErrorCode::UnsupportedGrantType.because("this grant_type is not supported");
-    let grant_type = GrantType::named(grant_type).ok_or_else(unsupported)?;
+    let mut offered = metadata::grant_types(&context.config);
+    let grant_type = offered.find(|grant| grant.as_str() == grant_type).ok_or_else(unsupported)?;
     if !client.may(grant_type) {
         return Err(ErrorCode::UnauthorizedClient
             .because("this client is not registered for this grant")
@@ -78,6 +86,8 @@ async fn issue(context: &Context, headers: &HeaderMap, params: &Params) -> Resul
         GrantType::RefreshToken => refresh_token::refresh(context, &client, params, jkt, now).await?,
         GrantType::ClientCredentials => client_credentials::issue(context, &client, params, jkt, now).await?,
         GrantType::DeviceCode => device_code::redeem(context, &client, params, jkt, now).await?,
+        GrantType::JwtBearer => identity_assertion::issue(context, &client, params, jkt, now).await?,
+        GrantType::TokenExchange => token_exchange::exchange(context, &client, params, jkt, now).await?,
     };
     context.metrics.tokens_issued.get_or_create(&GrantLabel { grant_type: grant_type.as_str() }).inc();
     Ok(response)

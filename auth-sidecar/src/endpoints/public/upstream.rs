@@ -22,9 +22,9 @@ use crate::grants::upstream_login::{self, Arrival, Departure, Return};
 use crate::idp::upstream::UpstreamProvider;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
-use crate::pages::{self, Asker};
+use crate::pages::{self, OnBehalfOf, SignInPage};
 use crate::secret::Digest;
-use crate::store::records::PendingAuthorization;
+use crate::store::records::{Asker, PendingAuthorization};
 
 /// The id in the path; one that cannot be read is no provider's.
 type ProviderId = Result<Path<String>, PathRejection>;
@@ -94,7 +94,7 @@ async fn decide(
     let (Some(provider), Some(pending)) = (context.providers.named(id), pending) else {
         return Ok(browser::unknown_request(context));
     };
-    if !consent::is_bound(params, browser, handle) {
+    if !browser.has_seen_form(params, handle) {
         return page(context, provider, browser, handle, &pending, now).await;
     }
     match params.get("decision") {
@@ -109,15 +109,24 @@ async fn decide(
             let Some(pending) = context.store.take_pending(Digest::of(handle), now).await? else {
                 return Ok(browser::unknown_request(context));
             };
-            if let Some(device) = &pending.device {
-                let in_time = device_code::decide(context, &device.id, Decision::Denied(None), now).await?;
-                return Ok(browser::device_decided(context, in_time.then_some(false)));
-            }
+            deny(context, &pending, now).await
+        }
+        _ => Err(ErrorCode::InvalidRequest.because("The form was sent without a decision.").into()),
+    }
+}
+
+async fn deny(context: &Context, pending: &PendingAuthorization, now: UnixTime) -> Result<Response, Failure> {
+    match pending.asker() {
+        Asker::Device(device) => {
+            let in_time = device_code::decide(context, &device.id, Decision::Denied(None), now).await?;
+            Ok(browser::device_decided(context, in_time.then_some(false)))
+        }
+        Asker::Account => Ok(browser::to_account(context)),
+        Asker::Client => {
             context.audit.write(&Act::ConsentDenied.by_client(&pending.request.client_id));
             let error = ErrorCode::AccessDenied.because("the user did not consent");
             Ok(browser::refuse(context, &consent::reply_to(&pending.request), &error))
         }
-        _ => Err(ErrorCode::InvalidRequest.because("The form was sent without a decision.").into()),
     }
 }
 
@@ -125,21 +134,20 @@ async fn receive(context: &Context, back: &Return<'_>) -> Result<Response, Failu
     let now = context.clock.now();
     match upstream_login::arrive(context, back, now).await? {
         Arrival::Unknown => Ok(browser::unknown_request(context)),
-        // The device goes on asking: its user may type the code again, and sign in as somebody who is let in.
-        Arrival::Refused(pending, error) if pending.device.is_some() => {
-            Ok(browser::failure_page(context, &Failure::Refused(error)))
-        }
-        Arrival::Refused(pending, error) => {
-            Ok(browser::refuse(context, &consent::reply_to(&pending.request), &error))
-        }
+        Arrival::Refused(pending, error) => Ok(match pending.asker() {
+            Asker::Client => browser::refuse(context, &consent::reply_to(&pending.request), &error),
+            // A device goes on asking: its user may type the code again, and sign in as somebody who is let in.
+            Asker::Device(_) | Asker::Account => browser::failure_page(context, &Failure::Refused(error)),
+        }),
         Arrival::SignedIn { pending, handle, session } => {
-            let response = match pending.device {
-                Some(device) => {
+            let response = match pending.asker() {
+                Asker::Device(device) => {
                     let decision = Decision::Approved(&session);
                     let in_time = device_code::decide(context, &device.id, decision, now).await?;
                     browser::device_decided(context, in_time.then_some(true))
                 }
-                None => browser::grant(context, pending.request, &session, now).await?,
+                Asker::Account => browser::to_account(context),
+                Asker::Client => browser::grant(context, pending.request, &session, now).await?,
             };
             Ok(browser::with_cookie(response, context, Cookie::Session, handle.expose()))
         }
@@ -154,11 +162,16 @@ async fn page(
     pending: &PendingAuthorization,
     now: UnixTime,
 ) -> Result<Response, Failure> {
+    let config = provider.config();
+    if matches!(pending.asker(), Asker::Account) {
+        let (base, binding) = (context.config.issuer.path(), &browser.form_binding(handle));
+        let page = SignInPage { base, id: &config.id, label: &config.label, handle, binding };
+        return Ok(pages::sign_in(&page, &config.issuer));
+    }
     let Some(client) = clients::find(context, &pending.request.client_id, now).await? else {
         return Ok(browser::unknown_request(context));
     };
-    let config = provider.config();
-    let asker = Asker::SignsInAt {
+    let asker = OnBehalfOf::SignsInAt {
         id: &config.id,
         label: &config.label,
         other_ways: login::only_way(context).is_none(),

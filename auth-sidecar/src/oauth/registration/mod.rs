@@ -8,12 +8,12 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use self::unique::Unique;
+pub use self::unique::Unique;
 use super::client::{AuthMethod, GrantType};
 use super::error::{ErrorCode, OAuthError};
 use super::jwk::{Algorithm, KeySource};
 use super::openid::Preferences;
-use super::redirect_uri;
+use super::redirect_uri::{self, PrivateUse};
 use super::registration_preferences;
 use super::scope::ScopeSet;
 
@@ -22,9 +22,9 @@ const LONGEST_SCOPE: usize = 2048;
 
 /// What differs between the ways in which metadata comes.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    /// Whether redirect URIs such as `com.example.app:/callback` are admitted.
-    pub private_use_schemes: bool,
+pub struct Rules<'a> {
+    /// Which redirect URIs such as `com.example.app:/callback` are admitted.
+    pub private_use: &'a PrivateUse,
     /// Whether a client may be registered for tokens in its own name.
     pub client_credentials: bool,
     /// `token_endpoint_auth_method` where it is left out.
@@ -70,12 +70,12 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
 ///
 /// # Errors
 /// `invalid_client_metadata` or `invalid_redirect_uri` (RFC 7591 section 3.2.2), naming the field.
-pub fn admit(mut asked: Map<String, Value>, rules: Rules) -> Result<Registration, OAuthError> {
+pub fn admit(mut asked: Map<String, Value>, rules: Rules<'_>) -> Result<Registration, OAuthError> {
     asked.retain(|_, value| !value.is_null() && value != "");
     let auth_method = auth_method(&asked, rules.default_method)?;
     let grant_types = grant_types(&asked, rules.client_credentials)?;
     let has_code = grant_types.contains(&GrantType::AuthorizationCode);
-    let redirect_uris = redirect_uris(&asked, has_code, rules.private_use_schemes)?;
+    let redirect_uris = redirect_uris(&asked, has_code, rules.private_use)?;
     let response_types = response_types(&asked, has_code)?;
     if auth_method == AuthMethod::None && grant_types.contains(&GrantType::ClientCredentials) {
         return Err(refuse("client_credentials is for clients that can prove who they are"));
@@ -152,7 +152,7 @@ fn keys_suit(
 fn redirect_uris(
     asked: &Map<String, Value>,
     has_code: bool,
-    private_use_schemes: bool,
+    private_use: &PrivateUse,
 ) -> Result<Vec<String>, OAuthError> {
     let invalid = |why: &'static str| ErrorCode::InvalidRedirectUri.because(why);
     let list = match asked.get("redirect_uris") {
@@ -166,7 +166,7 @@ fn redirect_uris(
     let mut uris = Vec::new();
     for entry in list {
         let uri = entry.as_str().ok_or_else(|| invalid("a redirect URI must be a string"))?;
-        redirect_uri::admit(uri, private_use_schemes).map_err(invalid)?;
+        redirect_uri::admit(uri, private_use).map_err(invalid)?;
         uris.push(uri.to_owned());
     }
     Ok(uris)
@@ -174,7 +174,8 @@ fn redirect_uris(
 
 /// Clients list every grant that they know (`urn:ietf:params:oauth:grant-type:jwt-bearer` and the like); what we do
 /// not support is left out, as long as there is one left that gets a token. `client_credentials` is the operator's to
-/// give: whoever may register could else do without any user.
+/// give: whoever may register could else do without any user. What needs
+/// no user at hand and gives a user's rights (token exchange, identity assertions) is never registered.
 fn grant_types(asked: &Map<String, Value>, client_credentials: bool) -> Result<Vec<GrantType>, OAuthError> {
     let Some(names) = fields::strings(asked, "grant_types")? else {
         return Ok(vec![GrantType::AuthorizationCode]);
@@ -188,6 +189,7 @@ fn grant_types(asked: &Map<String, Value>, client_credentials: bool) -> Result<V
         GrantType::RefreshToken => (has_code || has_device) && named(GrantType::RefreshToken),
         GrantType::ClientCredentials => own,
         GrantType::DeviceCode => has_device,
+        GrantType::TokenExchange | GrantType::JwtBearer => false,
     });
     match (has_code || has_device || own, client_credentials) {
         (true, _) => Ok(granted.collect()),

@@ -2,8 +2,8 @@ use serde_json::json;
 
 use super::*;
 
-const RULES: Rules = Rules {
-    private_use_schemes: false,
+const RULES: Rules<'static> = Rules {
+    private_use: &PrivateUse::None,
     client_credentials: false,
     default_method: AuthMethod::ClientSecretBasic,
 };

@@ -4,7 +4,10 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// An object whose own fields stand once each.
-pub(super) struct Unique(pub(super) Map<String, Value>);
+pub struct Unique(
+    /// The fields.
+    pub Map<String, Value>,
+);
 
 struct UniqueVisitor;
 

@@ -9,7 +9,10 @@ use super::tables::{Records, Tx};
 use crate::clock::UnixTime;
 use crate::secret::random_text;
 
-const HEAD: &str = "revocations";
+/// The name of the record that says where the log stands.
+pub(super) const HEAD: &str = "revocations";
+/// What the names of entries begin with.
+pub(super) const ENTRIES: &str = "rv:";
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -57,5 +60,5 @@ fn begin(tx: &mut Tx<'_>) -> Result<Head, StoreError> {
 
 /// Numbers of one width lie in their order.
 fn entry_key(seq: u64) -> String {
-    format!("rv:{seq:020}")
+    format!("{ENTRIES}{seq:020}")
 }

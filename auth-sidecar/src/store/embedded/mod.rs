@@ -3,6 +3,7 @@
 //! All writes go through one thread that commits many of them at once (`writer`); each caller is answered after its
 //! commit is on disk. Reads see the last commit. How a record lies there is said in `tables`.
 
+mod dump;
 mod file;
 mod log;
 mod tables;
@@ -19,6 +20,7 @@ use self::writer::Writer;
 use super::StoreError;
 use super::backend::{Backend, Row};
 use super::feed::{News, Place, Revocation};
+use super::transfer::Page;
 use crate::clock::UnixTime;
 
 /// A page cache that suits a small side process.
@@ -134,15 +136,12 @@ impl Backend for EmbeddedStore {
 
     async fn count(&self, key: &str, until: UnixTime, now: UnixTime) -> Result<u32, StoreError> {
         let key = key.to_owned();
-        self.write(move |tx| {
-            let (sum, until) = match tx.read::<u32>(&key, now)? {
-                Some((sum, end)) => (sum.saturating_add(1), end),
-                None => (1, until),
-            };
-            tx.write(&key, &sum, until)?;
-            Ok(sum)
-        })
-        .await
+        self.write(move |tx| tx.count(&key, until, now)).await
+    }
+
+    async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError> {
+        let key = key.to_owned();
+        self.write(move |tx| tx.uncount(&key, now)).await
     }
 
     async fn list_add(&self, list: &str, name: &str, until: UnixTime, _: UnixTime) -> Result<(), StoreError> {
@@ -169,6 +168,16 @@ impl Backend for EmbeddedStore {
         .await
     }
 
+    async fn set_count(&self, key: &str, sum: u32, until: UnixTime) -> Result<(), StoreError> {
+        let key = key.to_owned();
+        self.write(move |tx| tx.write(&key, &sum, until)).await
+    }
+
+    async fn dump(&self, place: Option<&str>, now: UnixTime) -> Result<Page, StoreError> {
+        let after = place.unwrap_or_default().to_owned();
+        self.read(move |records| dump::page(records, &after, now)).await
+    }
+
     async fn announce(&self, revocation: Revocation) -> Result<(), StoreError> {
         self.write(move |tx| log::announce(tx, &revocation)).await
     }
@@ -188,7 +197,10 @@ impl Backend for EmbeddedStore {
     }
 }
 
+/// What the names of lists' entries begin with.
+const LISTS: &str = "ix:";
+
 /// No name of a list holds a line break.
 fn on_list(list: &str, name: &str) -> String {
-    format!("ix:{list}\n{name}")
+    format!("{LISTS}{list}\n{name}")
 }

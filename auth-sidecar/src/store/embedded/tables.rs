@@ -88,6 +88,24 @@ impl<'txn> Tx<'txn> {
         Ok(found)
     }
 
+    /// Adds one to a number; it starts anew when `until` of its first use has passed.
+    pub(super) fn count(&mut self, key: &str, until: UnixTime, now: UnixTime) -> Result<u32, StoreError> {
+        let (sum, until) = match self.read::<u32>(key, now)? {
+            Some((sum, end)) => (sum.saturating_add(1), end),
+            None => (1, until),
+        };
+        self.write(key, &sum, until)?;
+        Ok(sum)
+    }
+
+    /// Takes one from a number that is there.
+    pub(super) fn uncount(&mut self, key: &str, now: UnixTime) -> Result<(), StoreError> {
+        match self.read::<u32>(key, now)? {
+            Some((sum, end)) => self.write(key, &sum.saturating_sub(1), end),
+            None => Ok(()),
+        }
+    }
+
     /// Removes at most `most` values that have expired.
     pub(super) fn sweep(&mut self, now: UnixTime, most: usize) -> Result<usize, StoreError> {
         let mut names = Vec::new();

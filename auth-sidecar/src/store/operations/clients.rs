@@ -1,8 +1,8 @@
-//! Clients that registered themselves: changed and removed only by who has their registration access token, in the same
-//! step that looks at it.
+//! Clients that registered themselves, changed and removed by who has their registration access token, in the same step that looks
+//! at it; and those that an operator keeps here.
 
-use super::super::feed::Revocation;
-use super::super::{Change, Store, StoreError};
+use super::super::feed::{Kind, Revocation};
+use super::super::{Change, Store, StoreError, written};
 use crate::clock::UnixTime;
 use crate::oauth::client::Client;
 use crate::secret::Digest;
@@ -10,15 +10,35 @@ use crate::secret::Digest;
 // === impl Store ===
 
 impl Store {
-    /// Keeps a client that registered itself.
+    /// Keeps a client.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put_client(&self, client: Client, until: UnixTime) -> Result<(), StoreError> {
-        self.put(&key(&client.id), &client, until).await
+    pub async fn put_client(&self, client: Client, until: UnixTime, now: UnixTime) -> Result<(), StoreError> {
+        let name = key(&client.id);
+        let (kept, listed) =
+            tokio::join!(self.put(&name, &client, until), self.list_client(&client.id, until, now));
+        kept.and(listed)
     }
 
-    /// A client that registered itself.
+    /// Keeps a client whose id is free; whether it was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_new_client(
+        &self,
+        client: &Client,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        let is_free = self.backend.put_new(&key(&client.id), written(client)?, until, now).await?;
+        if is_free {
+            self.list_client(&client.id, until, now).await?;
+        }
+        Ok(is_free)
+    }
+
+    /// A client in the store.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -64,14 +84,51 @@ impl Store {
         else {
             return Ok(false);
         };
-        self.backend.announce(Revocation::of_client(&client.id, now)).await?;
+        self.backend.announce(Revocation::of_all(Kind::Client, &client.id, now)).await?;
         let removed = self
             .change(&key(id), now, |kept: &mut Client, _| match kept.is_managed_with(&presented) {
                 true => Change::Remove(true),
                 false => Change::Leave(false),
             })
             .await?;
+        self.unlist_client(id).await?;
         Ok(removed.unwrap_or(false))
+    }
+
+    /// Removes a client, and withdraws all that it was granted; whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it may be half done, and can be done again.
+    pub async fn dismiss_client(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
+        if self.client(id, now).await?.is_none() {
+            return Ok(false);
+        }
+        self.withdraw_client(id, now).await?;
+        self.backend.remove(&key(id)).await?;
+        self.unlist_client(id).await?;
+        Ok(true)
+    }
+
+    /// Gives a client that has a secret another one; whether there is such a client. The old one is worth nothing at once.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn replace_client_secret(
+        &self,
+        id: &str,
+        secret: Digest,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        let replaced = self
+            .change(&key(id), now, |kept: &mut Client, until| match kept.secret {
+                Some(_) => {
+                    kept.secret = Some(secret);
+                    Change::Keep(true, until)
+                }
+                None => Change::Leave(false),
+            })
+            .await?;
+        Ok(replaced.unwrap_or(false))
     }
 
     /// Extends the life of a client that is still there; never shortens it.
@@ -80,8 +137,11 @@ impl Store {
     /// [`StoreError`].
     pub async fn extend_client(&self, id: &str, until: UnixTime, now: UnixTime) -> Result<(), StoreError> {
         let extend =
-            |_: &mut Client, end| if end < until { Change::Keep((), until) } else { Change::Leave(()) };
-        self.change(&key(id), now, extend).await.map(drop)
+            |_: &mut Client, end| if end < until { Change::Keep(true, until) } else { Change::Leave(false) };
+        match self.change(&key(id), now, extend).await? {
+            Some(true) => self.list_client(id, until, now).await,
+            _ => Ok(()),
+        }
     }
 }
 

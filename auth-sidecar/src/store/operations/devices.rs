@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::device::{DeviceAuthorization, Polled};
+use super::super::device::{Approver, DeviceAuthorization, Polled};
 use super::super::{Change, Store, StoreError, written};
 use crate::clock::UnixTime;
 use crate::secret::Digest;
@@ -37,7 +37,7 @@ impl Store {
         now: UnixTime,
     ) -> Result<Option<DeviceAuthorization>, StoreError> {
         let Some(id) = self.get::<String>(&user_code_key(user_code), now).await? else { return Ok(None) };
-        let device = self.get::<DeviceAuthorization>(&key(&id), now).await?;
+        let device = self.device(&id, now).await?;
         Ok(device.filter(|device| device.approved.is_none()))
     }
 
@@ -48,16 +48,27 @@ impl Store {
     pub async fn decide_device(
         &self,
         id: &str,
-        approved: bool,
+        approver: Option<Approver>,
         now: UnixTime,
     ) -> Result<Option<DeviceAuthorization>, StoreError> {
-        let decide = |device: &mut DeviceAuthorization, end| match device.decide(approved, now) {
+        let decide = |device: &mut DeviceAuthorization, end| match device.decide(approver.clone(), now) {
             true => Change::Keep(Some(device.clone()), end),
             false => Change::Leave(None),
         };
         let Some(decided) = self.change(&key(id), now, decide).await?.flatten() else { return Ok(None) };
-        self.backend.remove(&user_code_key(decided.user_code)).await?;
+        if let Err(error) = self.backend.remove(&user_code_key(decided.user_code)).await {
+            // It leads to what is decided, and so to nothing.
+            tracing::warn!(event = "user_code_left", %error);
+        }
         Ok(Some(decided))
+    }
+
+    /// A device authorization.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn device(&self, id: &str, now: UnixTime) -> Result<Option<DeviceAuthorization>, StoreError> {
+        self.get(&key(id), now).await
     }
 
     /// A device asks: see [`DeviceAuthorization::poll`].

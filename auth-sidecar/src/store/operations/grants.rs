@@ -3,7 +3,7 @@
 
 use super::super::feed::Revocation;
 use super::super::grant::{Grant, OpaqueToken, Redeemed, Redemption, Rotated, Rotation};
-use super::super::{Change, Store, StoreError};
+use super::super::{Change, Store, StoreError, written};
 use crate::clock::UnixTime;
 
 // === impl Store ===
@@ -17,15 +17,28 @@ impl Store {
         self.put(&key(&grant.id), &grant, grant.expires_at).await
     }
 
-    /// Reads a grant.
+    /// Keeps a new grant where there is none of its id; whether it did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_new_grant(&self, grant: Grant, now: UnixTime) -> Result<bool, StoreError> {
+        self.backend.put_new(&key(&grant.id), written(&grant)?, grant.expires_at, now).await
+    }
+
+    /// Reads a grant. One that was withdrawn with all of its user's or its client's reads as revoked.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn grant(&self, id: &str, now: UnixTime) -> Result<Option<Grant>, StoreError> {
-        self.get(&key(id), now).await
+        let Some(mut grant) = self.get::<Grant>(&key(id), now).await? else { return Ok(None) };
+        let withdrawn = self.withdrawn(&grant.subject, &grant.client_id, now).await?;
+        if grant.created_at < withdrawn.grants_before {
+            grant.revoke(now);
+        }
+        Ok(Some(grant))
     }
 
-    /// Redeems a code, once: see [`Grant::redeem`].
+    /// Redeems a code, once: see [`Grant::redeem`]. Who calls this has read the grant and found it live.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -42,14 +55,15 @@ impl Store {
         Ok(self.change_grant(id, now, redeem).await?.unwrap_or(Redeemed::Refused))
     }
 
-    /// Rotates a refresh token: see [`Grant::rotate`].
+    /// Rotates a refresh token: see [`Grant::rotate`]. Who calls this has read the grant and found it live.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn rotate(&self, id: &str, rotation: Rotation, now: UnixTime) -> Result<Rotated, StoreError> {
         let rotate = |grant: &mut Grant| match grant.rotate(&rotation, now) {
-            answer @ (Rotated::Fresh | Rotated::Reused) => Change::Keep(answer, grant.expires_at),
-            answer => Change::Leave(answer),
+            Rotated::Refused => Change::Leave(Rotated::Refused),
+            // Also what was rotated before: that write was perhaps answered by nobody, and is not yet where it must be.
+            answer => Change::Keep(answer, grant.expires_at),
         };
         Ok(self.change_grant(id, now, rotate).await?.unwrap_or(Rotated::Refused))
     }

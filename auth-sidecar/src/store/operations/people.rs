@@ -16,12 +16,14 @@ impl Store {
         self.put(&session_key(id), &session, until).await
     }
 
-    /// Reads a browser's sign-in.
+    /// Reads a browser's sign-in. One that was ended with all of its user's is none.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn session(&self, id: Digest, now: UnixTime) -> Result<Option<Session>, StoreError> {
-        self.get(&session_key(id), now).await
+        let Some(session) = self.get::<Session>(&session_key(id), now).await? else { return Ok(None) };
+        let count_from = self.sessions_count_from(&session.subject, now).await?;
+        Ok((session.started_at >= count_from).then_some(session))
     }
 
     /// Ends a browser's sign-in.
@@ -45,12 +47,22 @@ impl Store {
         self.put(&consent_key(&key), &consent, until).await
     }
 
-    /// A remembered consent.
+    /// A remembered consent. One that was withdrawn with all of its user's or its client's is none.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn consent(&self, key: ConsentKey, now: UnixTime) -> Result<Option<Consent>, StoreError> {
-        self.get(&consent_key(&key), now).await
+        let Some(consent) = self.get::<Consent>(&consent_key(&key), now).await? else { return Ok(None) };
+        let withdrawn = self.withdrawn(&key.subject, &key.client_id, now).await?;
+        Ok((consent.given_at >= withdrawn.grants_before).then_some(consent))
+    }
+
+    /// Forgets a consent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_consent(&self, key: &ConsentKey) -> Result<(), StoreError> {
+        self.backend.remove(&consent_key(key)).await
     }
 
     /// Keeps or replaces what a provider said of somebody, under its subject.

@@ -15,6 +15,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        // Nothing is answered before there are keys, so nothing of another version is ever read.
+        self.schema.get_or_try_init(|| self.admit_schema()).await?;
         Ok(self.get(KEYS, UnixTime::default()).await?.unwrap_or_default())
     }
 

@@ -15,6 +15,14 @@ impl Store {
         self.backend.count(&key(name), until, now).await
     }
 
+    /// Takes one from a counter whose window has not passed; never below none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn uncount(&self, name: &str, now: UnixTime) -> Result<(), StoreError> {
+        self.backend.uncount(&key(name), now).await
+    }
+
     /// Sets a counter back.
     ///
     /// # Errors

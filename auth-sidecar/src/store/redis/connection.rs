@@ -1,6 +1,7 @@
 //! How do we reach Redis? One multiplexed connection to the server, to the master that the sentinels name, or to a cluster; made
 //! anew when it fails, after a pause that grows.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,11 +10,13 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ErrorKind, Pipeline, RedisError,
-    RedisFuture, RedisResult, TlsCertificates, TlsMode, Value,
+    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline,
+    RedisError, RedisFuture, RedisResult, TlsCertificates, TlsMode, Value,
 };
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 
+use super::server_time::ServerTime;
 use crate::config::{RedisConfig, Tls, Topology};
 
 /// Pauses between two tries to connect: the first, and the longest.
@@ -29,23 +32,26 @@ pub(super) enum Connection {
 /// What gives connections.
 enum Source {
     Server(Box<Client>),
-    Sentinels(Box<Mutex<SentinelClient>>),
+    /// Each by itself: one that is away must not keep us from hearing the others.
+    Sentinels(Vec<Arc<Mutex<SentinelClient>>>),
     Cluster(Box<ClusterClient>),
 }
 
-/// The connection, or the pause until the next try.
+/// The connection, or the pause until the next try and why there is one.
 #[derive(Default)]
 struct Slot {
     connection: Option<Connection>,
     /// Which one it is: who saw an older one fail says nothing about this one.
     number: u64,
-    rest_until: Option<Instant>,
+    rest: Option<(Instant, RedisError)>,
 }
 
 /// One connection that is made anew when it fails.
 pub(super) struct Line {
     source: Source,
     timeout: Duration,
+    /// How long the longest command may wait at the server.
+    longest: Duration,
     slot: Mutex<Slot>,
     failures: AtomicU32,
 }
@@ -58,35 +64,46 @@ impl Line {
         Ok(Self {
             source: Source::of(config)?,
             timeout: config.timeout,
+            longest: longest(config),
             slot: Mutex::default(),
             failures: AtomicU32::new(0),
         })
     }
 
-    /// The connection and its number; whether it is a new one, too.
-    pub(super) async fn connection(&self) -> RedisResult<(Connection, u64, bool)> {
+    /// The connection and its number. A new one tells the time before anybody gets it: deadlines depend on it.
+    pub(super) async fn connection(&self, time: &ServerTime) -> RedisResult<(Connection, u64)> {
         let mut slot = self.slot.lock().await;
         if let Some(connection) = &slot.connection {
-            return Ok((connection.clone(), slot.number, false));
+            return Ok((connection.clone(), slot.number));
         }
-        if slot.rest_until.is_some_and(|until| Instant::now() < until) {
-            return Err(unreachable("it failed a moment ago"));
+        if let Some((until, error)) = &slot.rest
+            && Instant::now() < *until
+        {
+            return Err(error.clone());
         }
         // Twice the time of a command: a connection takes several.
-        let made = tokio::time::timeout(self.timeout * 2, self.source.connect(self.timeout)).await;
+        let made = tokio::time::timeout(self.timeout * 2, self.connect(time)).await;
         match made.unwrap_or_else(|_| Err(unreachable("it did not answer in time"))) {
             Ok(connection) => {
-                *slot =
-                    Slot { connection: Some(connection.clone()), number: slot.number + 1, rest_until: None };
+                *slot = Slot { connection: Some(connection.clone()), number: slot.number + 1, rest: None };
                 self.failures.store(0, Ordering::Relaxed);
-                Ok((connection, slot.number, true))
+                Ok((connection, slot.number))
             }
             Err(error) => {
                 let failures = self.failures.fetch_add(1, Ordering::Relaxed).min(10);
-                slot.rest_until = Some(Instant::now() + pause(failures));
+                slot.rest = Some((Instant::now() + pause(failures), error.clone()));
                 Err(error)
             }
         }
+    }
+
+    async fn connect(&self, time: &ServerTime) -> RedisResult<Connection> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(Some(self.longest));
+        let mut connection = self.source.connect(&config).await?;
+        time.learn(&mut connection).await?;
+        Ok(connection)
     }
 
     /// The connection of this number has failed.
@@ -115,31 +132,49 @@ impl Source {
                 let builder = ClusterClient::builder(config.nodes.clone())
                     .retries(2)
                     .connection_timeout(config.timeout)
-                    .response_timeout(config.timeout);
+                    .response_timeout(longest(config));
                 let builder = if is_tls { builder.certs(certificates) } else { builder };
                 Self::Cluster(Box::new(builder.build()?))
             }
             Topology::Sentinel(master) => {
-                Self::Sentinels(Box::new(Mutex::new(sentinels(config, master, certificates)?)))
+                let one = |node: &ConnectionInfo| {
+                    sentinel(config, node, master, certificates.clone()).map(Mutex::new).map(Arc::new)
+                };
+                Self::Sentinels(config.nodes.iter().map(one).collect::<RedisResult<_>>()?)
             }
         })
     }
 
-    async fn connect(&self, timeout: Duration) -> RedisResult<Connection> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout));
+    async fn connect(&self, config: &AsyncConnectionConfig) -> RedisResult<Connection> {
         match self {
             Self::Server(client) => {
-                client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::Server)
+                client.get_multiplexed_async_connection_with_config(config).await.map(Connection::Server)
             }
-            Self::Sentinels(client) => {
-                let mut client = client.lock().await;
-                client.get_async_connection_with_config(&config).await.map(Connection::Server)
-            }
+            Self::Sentinels(clients) => master(clients, config).await,
             Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
         }
     }
+}
+
+/// The first master that a sentinel names and that says so itself.
+async fn master(
+    sentinels: &[Arc<Mutex<SentinelClient>>],
+    config: &AsyncConnectionConfig,
+) -> RedisResult<Connection> {
+    let mut asked = JoinSet::new();
+    for sentinel in sentinels {
+        let (sentinel, config) = (Arc::clone(sentinel), config.clone());
+        asked.spawn(async move { sentinel.lock().await.get_async_connection_with_config(&config).await });
+    }
+    let mut failure = unreachable("no sentinel answered");
+    while let Some(answer) = asked.join_next().await {
+        match answer {
+            Ok(Ok(connection)) => return Ok(Connection::Server(connection)),
+            Ok(Err(error)) => failure = error,
+            Err(_) => {}
+        }
+    }
+    Err(failure)
 }
 
 // === impl Connection ===
@@ -204,32 +239,36 @@ fn certificates(tls: &Tls) -> TlsCertificates {
 }
 
 /// Both kinds of server are spoken to as the URLs say; sentinels often have a password of their own, or none.
-fn sentinels(
+fn sentinel(
     config: &RedisConfig,
+    node: &ConnectionInfo,
     master: &str,
     certificates: TlsCertificates,
 ) -> RedisResult<SentinelClient> {
-    let addresses = config.nodes.iter().map(|node| node.addr().clone());
-    let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?;
-    if let Some(node) = config.nodes.first() {
-        let settings = node.redis_settings();
-        builder = builder.set_client_to_redis_db(settings.db());
-        if let Some(username) = settings.username() {
-            builder = builder.set_client_to_redis_username(username);
-        }
-        if let Some(password) = settings.password() {
-            builder = builder.set_client_to_redis_password(password);
-        }
-        if matches!(node.addr(), ConnectionAddr::TcpTls { .. }) {
-            builder = builder
-                .set_client_to_redis_tls_mode(TlsMode::Secure)
-                .set_client_to_sentinel_tls_mode(TlsMode::Secure)
-                .set_client_to_redis_certificates(certificates.clone())
-                .set_client_to_sentinel_certificates(certificates);
-        }
+    let address = [node.addr().clone()];
+    let mut builder = SentinelClientBuilder::new(address, master, SentinelServerType::Master)?;
+    let settings = node.redis_settings();
+    builder = builder.set_client_to_redis_db(settings.db());
+    if let Some(username) = settings.username() {
+        builder = builder.set_client_to_redis_username(username);
+    }
+    if let Some(password) = settings.password() {
+        builder = builder.set_client_to_redis_password(password);
+    }
+    if matches!(node.addr(), ConnectionAddr::TcpTls { .. }) {
+        builder = builder
+            .set_client_to_redis_tls_mode(TlsMode::Secure)
+            .set_client_to_sentinel_tls_mode(TlsMode::Secure)
+            .set_client_to_redis_certificates(certificates.clone())
+            .set_client_to_sentinel_certificates(certificates);
     }
     if let Some(password) = &config.sentinel_password {
         builder = builder.set_client_to_sentinel_password(password.as_str());
     }
     builder.build()
+}
+
+/// A command that waits for replicas is answered later than all others.
+fn longest(config: &RedisConfig) -> Duration {
+    config.timeout + if config.replicas == 0 { Duration::ZERO } else { config.replicas_within }
 }

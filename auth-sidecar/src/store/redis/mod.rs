@@ -1,11 +1,13 @@
 //! How do several processes keep the same records? In Redis 7 or Valkey: one server, Sentinel, or a cluster.
 //!
 //! Every operation is one command or one script on the key of one record (a list and the log are two keys in one slot). A change
-//! that happens once carries the moment at which its caller gives up: what arrives later is not done, so that after an
-//! error nothing happens any more. When the answer to a change is lost, the record itself tells whether it was made.
+//! carries the moment at which its caller gives up: what arrives later is not done, so that after an error nothing
+//! happens any more. When the answer to what happens once is lost, the record itself tells whether it was done; a client
+//! library that asks again for itself does no harm.
 
 mod calls;
 mod connection;
+mod dump;
 mod scripts;
 mod server_time;
 mod wire;
@@ -14,12 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Cmd, Script};
 
-use self::calls::{Ask, Calls};
-use self::scripts::Scripts;
+use self::calls::Calls;
+use self::scripts::{Script, Scripts};
 use super::backend::{Backend, NEVER, Row};
 use super::feed::{News, Place, Revocation};
+use super::transfer::Page;
 use super::{StoreError, parse, written};
 use crate::clock::{Clock, UnixTime};
 use crate::config::RedisConfig;
@@ -27,6 +29,8 @@ use crate::secret::random_text;
 
 /// Redis forgets a record so long after its end: clocks of replicas may differ.
 const SLACK: Duration = Duration::from_secs(60);
+/// How long the trace of what was taken or removed stays (ms): longer than anybody waits for the answer.
+const TRACE: u64 = 20_000;
 /// How often the server's clock is looked at.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(5);
 /// The log of revocations: where it stands, and its entries.
@@ -82,66 +86,70 @@ impl RedisStore {
         (until != NEVER).then(|| u64::try_from(span.as_millis()).unwrap_or(u64::MAX).min(MOST_LIFE))
     }
 
-    /// Runs a script that does nothing when it comes too late.
+    /// Runs a script that does nothing when it comes too late: its first arguments are until when that is, what to write, and
+    /// how long that lives (ms).
     async fn once<T: redis::FromRedisValue>(
         &self,
         script: &Script,
         key: &str,
-        arguments: &[&[u8]],
+        (record, life): (Vec<u8>, Option<u64>),
+        more: Option<Vec<u8>>,
     ) -> Result<T, StoreError> {
+        let life = life.map(|life| life.to_string()).unwrap_or_default();
         let not_after = self.calls.not_after().await?.to_string();
-        let mut call = script.key(key);
-        call.arg(not_after);
-        for argument in arguments {
-            call.arg(*argument);
-        }
-        self.calls.ask_confirmed(key, &Ask::Script(call)).await
+        let mut arguments = vec![not_after.into_bytes(), record, life.into_bytes()];
+        arguments.extend(more);
+        self.calls.run_confirmed(key, &script.on(&[key.to_owned()], arguments)).await
     }
 
-    /// Runs a script on what lies in two keys.
-    async fn on_pair<T: redis::FromRedisValue>(
+    /// Runs a script on what lies in one or two keys.
+    async fn run<T: redis::FromRedisValue>(
         &self,
         script: &Script,
-        keys: &[String; 2],
+        keys: &[String],
         arguments: &[&str],
     ) -> Result<T, StoreError> {
-        let mut call = script.prepare_invoke();
-        for key in keys {
-            call.key(key);
-        }
-        for argument in arguments {
-            call.arg(*argument);
-        }
-        self.calls.ask(&Ask::Script(call)).await
+        let arguments = arguments.iter().map(|argument| argument.as_bytes().to_vec()).collect();
+        self.calls.run(&script.on(keys, arguments)).await
     }
 
-    async fn read(&self, key: &str, now: UnixTime) -> Result<Option<Row>, StoreError> {
-        let bytes = self.calls.ask::<Option<Vec<u8>>>(&command("GET", key)).await?;
-        bytes.map_or(Ok(None), |bytes| wire::row(&bytes, now))
+    async fn bytes(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.calls.ask(redis::cmd("GET").arg(key)).await
+    }
+
+    /// What lies there after a write whose answer is lost, if it is that write. Where replicas must confirm it, nobody knows whether
+    /// they did, and it does not count.
+    async fn found_out(&self, key: &str, id: &str) -> Option<Vec<u8>> {
+        let bytes = if self.calls.confirms() { None } else { self.bytes(key).await.ok().flatten() };
+        bytes.filter(|bytes| wire::is_of(bytes, id))
+    }
+
+    /// The answer of a script that writes once.
+    async fn done(&self, answer: Result<i64, StoreError>, key: &str, id: &str) -> Result<bool, StoreError> {
+        match answer {
+            Ok(TOO_LATE) => Err(too_late()),
+            Ok(answer) => Ok(answer == 1),
+            Err(error) => self.found_out(key, id).await.map(|_| true).ok_or(error),
+        }
     }
 }
 
 #[async_trait]
 impl Backend for RedisStore {
     async fn ping(&self) -> Result<(), StoreError> {
-        // A write: a server that only reads is of no use.
-        let key = self.key("ping");
-        let mut set = redis::cmd("SET");
-        set.arg(&key).arg(1).arg("PX").arg(1_000);
-        self.calls.ask(&Ask::Command(set)).await
+        // A write, as every other: a server that only reads is of no use.
+        self.put("ping", b"1".to_vec(), self.clock.now()).await
     }
 
     async fn get(&self, key: &str, now: UnixTime) -> Result<Option<Row>, StoreError> {
-        self.read(&self.key(key), now).await
+        self.bytes(&self.key(key)).await?.map_or(Ok(None), |bytes| wire::row(&bytes, now))
     }
 
     async fn put(&self, key: &str, json: Vec<u8>, until: UnixTime) -> Result<(), StoreError> {
-        let mut set = redis::cmd("SET");
-        set.arg(self.key(key)).arg(wire::record(&wire::write_id()?, &json, until));
-        if let Some(life) = self.life(until) {
-            set.arg("PX").arg(life);
-        }
-        self.calls.ask(&Ask::Command(set)).await
+        let (key, id) = (self.key(key), wire::write_id()?);
+        let record = wire::record(&id, &json, until);
+        let answer = self.once(&self.scripts.put, &key, (record, self.life(until)), None).await;
+        self.done(answer, &key, &id).await.map(drop)
     }
 
     async fn put_new(
@@ -151,10 +159,10 @@ impl Backend for RedisStore {
         until: UnixTime,
         now: UnixTime,
     ) -> Result<bool, StoreError> {
-        let record = wire::record(&wire::write_id()?, &json, until);
-        let (now, life) = (now.0.to_string(), as_text(self.life(until)));
-        let arguments = [now.as_bytes(), &record, life.as_bytes()];
-        done(self.once(&self.scripts.put_new, &self.key(key), &arguments).await?)
+        let (key, id) = (self.key(key), wire::write_id()?);
+        let record = (wire::record(&id, &json, until), self.life(until));
+        let answer = self.once(&self.scripts.put_new, &key, record, Some(now.0.to_string().into())).await;
+        self.done(answer, &key, &id).await
     }
 
     async fn swap(
@@ -164,38 +172,54 @@ impl Backend for RedisStore {
         instead: Option<(Vec<u8>, UnixTime)>,
     ) -> Result<bool, StoreError> {
         let (key, id) = (self.key(key), wire::write_id()?);
-        let life = as_text(instead.as_ref().and_then(|(_, until)| self.life(*until)));
-        let record = instead.map(|(json, until)| wire::record(&id, &json, until));
-        let seen = format!("{} ", seen.written);
-        let arguments = [seen.as_bytes(), record.as_deref().unwrap_or_default(), life.as_bytes()];
-        match self.once(&self.scripts.swap, &key, &arguments).await {
-            Ok(answer) => done(answer),
-            // The answer is lost; or too few replicas have it, and then it does not count.
-            Err(error @ StoreError::Backend(_)) => match self.read(&key, UnixTime::default()).await {
-                Ok(Some(row)) if row.written == id && !self.calls.confirms() => Ok(true),
-                _ => Err(error),
-            },
-            Err(error) => Err(error),
-        }
+        let record = match instead {
+            Some((json, until)) => (wire::record(&id, &json, until), self.life(until)),
+            None => (wire::trace(&id), Some(TRACE)),
+        };
+        let seen = format!("{} ", seen.written).into_bytes();
+        let answer = self.once(&self.scripts.swap, &key, record, Some(seen)).await;
+        self.done(answer, &key, &id).await
     }
 
     async fn remove(&self, key: &str) -> Result<(), StoreError> {
-        self.calls.ask(&command("DEL", &self.key(key))).await
+        let (key, id) = (self.key(key), wire::write_id()?);
+        let answer = self.once(&self.scripts.put, &key, (wire::trace(&id), Some(TRACE)), None).await;
+        self.done(answer, &key, &id).await.map(drop)
     }
 
     async fn take(&self, key: &str, now: UnixTime) -> Result<Option<Row>, StoreError> {
-        match self.once::<redis::Value>(&self.scripts.take, &self.key(key), &[]).await? {
-            redis::Value::Nil => Ok(None),
-            redis::Value::BulkString(bytes) => wire::row(&bytes, now),
-            _ => Err(too_late()),
+        let (key, id) = (self.key(key), wire::write_id()?);
+        let (trace, now_text) = ((wire::trace(&id), Some(TRACE)), now.0.to_string().into_bytes());
+        match self.once::<redis::Value>(&self.scripts.take, &key, trace, Some(now_text)).await {
+            Ok(redis::Value::Nil) => Ok(None),
+            Ok(redis::Value::BulkString(bytes)) => wire::row(&bytes, now),
+            Ok(_) => Err(too_late()),
+            Err(error) => match self.found_out(&key, &id).await {
+                Some(bytes) => wire::row(wire::taken(&bytes, &id).unwrap_or_default(), now),
+                None => Err(error),
+            },
         }
     }
 
     async fn count(&self, key: &str, until: UnixTime, now: UnixTime) -> Result<u32, StoreError> {
-        let key = self.key(key);
-        let mut call = self.scripts.count.key(&key);
-        call.arg(now.0).arg(until.0).arg(self.life(until).unwrap_or(MOST_LIFE));
-        self.calls.ask(&Ask::Script(call)).await
+        let life = self.life(until).unwrap_or(MOST_LIFE);
+        let [now, until, life] = [now.0, until.0, life].map(|number| number.to_string());
+        self.run(&self.scripts.count, &[self.key(key)], &[&now, &until, &life]).await
+    }
+
+    async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError> {
+        self.run(&self.scripts.uncount, &[self.key(key)], &[&now.0.to_string()]).await
+    }
+
+    async fn set_count(&self, key: &str, sum: u32, until: UnixTime) -> Result<(), StoreError> {
+        let mut set = redis::cmd("SET");
+        set.arg(self.key(key)).arg(format!("{sum} {}", until.0));
+        set.arg("PX").arg(self.life(until).unwrap_or(MOST_LIFE));
+        self.calls.ask(&set).await
+    }
+
+    async fn dump(&self, place: Option<&str>, now: UnixTime) -> Result<Page, StoreError> {
+        dump::page(self, place, now).await
     }
 
     async fn list_add(
@@ -207,11 +231,11 @@ impl Backend for RedisStore {
     ) -> Result<(), StoreError> {
         let life = self.life(until).unwrap_or(MOST_LIFE).to_string();
         let arguments = [name, &until.0.to_string(), &now.0.to_string(), &life];
-        self.on_pair(&self.scripts.list_add, &self.pair(list, LIST), &arguments).await
+        self.run(&self.scripts.list_add, &self.pair(list, LIST), &arguments).await
     }
 
     async fn list_remove(&self, list: &str, name: &str) -> Result<(), StoreError> {
-        self.on_pair(&self.scripts.list_remove, &self.pair(list, LIST), &[name]).await
+        self.run(&self.scripts.list_remove, &self.pair(list, LIST), &[name]).await
     }
 
     async fn list(
@@ -222,15 +246,17 @@ impl Backend for RedisStore {
         now: UnixTime,
     ) -> Result<Vec<String>, StoreError> {
         let arguments = [after, &most.to_string(), &now.0.to_string()];
-        self.on_pair(&self.scripts.list, &self.pair(list, LIST), &arguments).await
+        self.run(&self.scripts.list, &self.pair(list, LIST), &arguments).await
     }
 
     async fn announce(&self, revocation: Revocation) -> Result<(), StoreError> {
         let entry = String::from_utf8_lossy(&written(&revocation)?).into_owned();
         let (until, now) = (revocation.until.0.to_string(), self.clock.now().0.to_string());
         let epoch = epoch()?;
-        let arguments = [&epoch, &until, &entry, &now].map(String::as_str);
-        self.on_pair(&self.scripts.announce, &self.pair("rv", LOG), &arguments).await
+        let keys = self.pair("rv", LOG);
+        let [head, _] = &keys;
+        let arguments = [epoch, until, entry, now].map(String::into_bytes).into();
+        self.calls.run_confirmed(head, &self.scripts.announce.on(&keys, arguments)).await
     }
 
     async fn news(&self, after: Option<Place>, now: UnixTime) -> Result<News, StoreError> {
@@ -238,7 +264,7 @@ impl Backend for RedisStore {
         let (fresh, seq) = (epoch()?, seq.to_string());
         let arguments = [&fresh, &known, &seq].map(String::as_str);
         let (epoch, seq, since, entries): (String, u64, u64, Vec<String>) =
-            self.on_pair(&self.scripts.news, &self.pair("rv", LOG), &arguments).await?;
+            self.run(&self.scripts.news, &self.pair("rv", LOG), &arguments).await?;
         let revocations = entries.iter().map(|entry| revocation(entry)).collect::<Result<Vec<_>, _>>()?;
         let revocations = revocations.into_iter().filter(|one| now < one.until).collect();
         Ok(News { place: Place { epoch, seq }, since, revocations })
@@ -253,22 +279,8 @@ impl Backend for RedisStore {
 /// A hundred years (ms): Redis refuses what overflows its clock.
 const MOST_LIFE: u64 = 100 * 365 * 24 * 60 * 60 * 1_000;
 
-fn command(name: &str, key: &str) -> Ask<'static> {
-    let mut command = Cmd::new();
-    command.arg(name).arg(key);
-    Ask::Command(command)
-}
-
-fn done(answer: i64) -> Result<bool, StoreError> {
-    if answer == TOO_LATE { Err(too_late()) } else { Ok(answer == 1) }
-}
-
 fn too_late() -> StoreError {
-    StoreError::Backend("Redis did it not: it was too late".into())
-}
-
-fn as_text(life: Option<u64>) -> String {
-    life.map(|life| life.to_string()).unwrap_or_default()
+    StoreError::Backend("Redis: it was too late, and not done".into())
 }
 
 /// The epoch of a log that is about to begin.

@@ -20,7 +20,7 @@ pub(crate) struct Page {
     pub(crate) left_for: Option<String>,
 }
 
-/// The one form of a page.
+/// A form of a page.
 #[derive(Clone, Debug)]
 pub(crate) struct Form {
     pub(crate) action: String,
@@ -55,7 +55,7 @@ impl Browser {
         page
     }
 
-    async fn follow(&mut self, world: &World, mut request: reqwest::RequestBuilder) -> Page {
+    pub(crate) async fn follow(&mut self, world: &World, mut request: reqwest::RequestBuilder) -> Page {
         loop {
             let response = request.header("cookie", self.cookie_line()).send().await.unwrap();
             self.keep_cookies(&response);
@@ -72,15 +72,18 @@ impl Browser {
         }
     }
 
-    fn cookie_line(&self) -> String {
+    pub(crate) fn cookie_line(&self) -> String {
         self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 
     fn keep_cookies(&mut self, response: &reqwest::Response) {
         for line in response.headers().get_all("set-cookie") {
-            let pair = line.to_str().unwrap().split(';').next().unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            self.cookies.insert(name.to_owned(), value.to_owned());
+            let line = line.to_str().unwrap();
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+            match line.contains("Max-Age=0") {
+                true => drop(self.cookies.remove(name)),
+                false => drop(self.cookies.insert(name.to_owned(), value.to_owned())),
+            }
         }
     }
 }
@@ -96,18 +99,32 @@ impl Page {
         self.body.contains(&format!("name=\"{name}\""))
     }
 
+    /// The first form that is posted.
     pub(crate) fn form(&self) -> Form {
-        let (_, rest) = self.body.split_once("<form method=\"post\"").expect("a form");
-        let (inside, _) = rest.split_once("</form>").unwrap();
-        let action = attribute(inside, "action").unwrap();
-        let hidden = inside.split("<input").skip(1).filter(|tag| tag.contains("type=\"hidden\""));
-        let fields =
-            hidden.map(|tag| (attribute(tag, "name").unwrap(), attribute(tag, "value").unwrap())).collect();
-        Form { action, fields }
+        self.forms().into_iter().next().expect("a form").1
+    }
+
+    /// The forms that are posted, each with its text.
+    pub(crate) fn forms(&self) -> Vec<(&str, Form)> {
+        let parts = self.body.split("<form method=\"post\"").skip(1);
+        let forms = parts.map(|part| {
+            let (inside, _) = part.split_once("</form>").unwrap();
+            let action = attribute(inside, "action").unwrap();
+            let hidden = inside.split("<input").skip(1).filter(|tag| tag.contains("type=\"hidden\""));
+            let fields = hidden
+                .map(|tag| (attribute(tag, "name").unwrap(), attribute(tag, "value").unwrap()))
+                .collect();
+            (inside, Form { action, fields })
+        });
+        forms.collect()
     }
 }
 
 impl Form {
+    pub(crate) fn field(&self, name: &str) -> String {
+        self.fields.iter().find(|(key, _)| key == name).unwrap().1.clone()
+    }
+
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.fields.retain(|(key, _)| key != name);
         self.fields.push((name.to_owned(), value.to_owned()));

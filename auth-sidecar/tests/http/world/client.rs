@@ -5,11 +5,14 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::browser::Browser;
-use super::{RESOURCE, World, encode, form_headers, read};
+use super::browser::{Browser, Page};
+use super::{CONFIGURED_SECRET, RESOURCE, World, encode, form_headers, read};
 
 pub(crate) const REDIRECT: &str = "http://127.0.0.1:7777/cb";
 pub(crate) const VERIFIER: &str = "verifier-verifier-verifier-verifier-verifier";
+
+/// Fields of a form.
+type Fields<'a> = [(&'a str, &'a str)];
 
 /// A registered client.
 pub(crate) struct Client {
@@ -30,6 +33,12 @@ impl Client {
     /// A public client with code and refresh grants.
     pub(crate) async fn public(world: &World) -> Self {
         Self::register(world, json!({"token_endpoint_auth_method": "none"})).await
+    }
+
+    /// One that stands in the configuration, with the secret of all of them.
+    pub(crate) fn configured(id: &str) -> Self {
+        let secret = Some(CONFIGURED_SECRET.into());
+        Self { id: id.into(), secret, method: "client_secret_basic".into() }
     }
 
     pub(crate) async fn confidential(world: &World, method: &str) -> Self {
@@ -109,8 +118,43 @@ impl Client {
         form: &[(&str, &str)],
         changes: &[(&str, &str)],
     ) -> (u16, Value) {
+        self.post_proving(world, path, (form, changes), None).await
+    }
+
+    /// The same with a DPoP proof.
+    pub(crate) async fn post_proving(
+        &self,
+        world: &World,
+        path: &str,
+        (form, changes): (&Fields<'_>, &Fields<'_>),
+        proof: Option<&str>,
+    ) -> (u16, Value) {
+        read(self.request(world, path, (form, changes), proof).send().await.unwrap()).await
+    }
+
+    /// The same in this browser; the answer's status.
+    pub(crate) async fn post_from(
+        &self,
+        world: &World,
+        browser: &mut Browser,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> u16 {
+        browser.follow(world, self.request(world, path, (form, &[]), None)).await.status
+    }
+
+    fn request(
+        &self,
+        world: &World,
+        path: &str,
+        (form, changes): (&Fields<'_>, &Fields<'_>),
+        proof: Option<&str>,
+    ) -> reqwest::RequestBuilder {
         let mut form: Vec<(&str, &str)> = form.to_vec();
         let mut request = world.http.post(world.url(path)).headers(form_headers());
+        if let Some(proof) = proof {
+            request = request.header("dpop", proof);
+        }
         match (self.method.as_str(), &self.secret) {
             ("client_secret_basic", Some(secret)) => {
                 request = request.header("authorization", basic(&self.id, secret));
@@ -122,7 +166,7 @@ impl Client {
         }
         form.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
         form.extend(changes.iter().filter(|(_, value)| !value.is_empty()));
-        read(request.body(encode(&form)).send().await.unwrap()).await
+        request.body(encode(&form))
     }
 }
 
@@ -136,6 +180,14 @@ impl Tokens {
     pub(crate) fn decoded(&self) -> (Value, Value) {
         decode(&self.access)
     }
+}
+
+/// The tokens for the code that a browser comes back with.
+pub(crate) async fn redeemed(world: &World, client: &Client, page: &Page) -> Tokens {
+    let code = page.param("code").unwrap_or_else(|| panic!("no code: {page:?}"));
+    let (status, body) = client.redeem(world, &code, &[]).await;
+    assert_eq!(status, 200, "{body}");
+    Tokens::of(body)
 }
 
 /// Header and claims of a JWT, unverified.

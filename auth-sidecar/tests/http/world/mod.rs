@@ -2,7 +2,10 @@
 
 pub(crate) mod browser;
 pub(crate) mod client;
+pub(crate) mod device;
 pub(crate) mod dpop;
+pub(crate) mod enterprise;
+pub(crate) mod forgery;
 pub(crate) mod publisher;
 pub(crate) mod signer;
 pub(crate) mod store;
@@ -15,16 +18,19 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 use wicketgate_auth::app::{self, Running};
-use wicketgate_auth::clock::{ManualClock, UnixTime};
+use wicketgate_auth::clock::{Clock, ManualClock, UnixTime};
 use wicketgate_auth::config::Config;
 use wicketgate_auth::error::ServeError;
 use wicketgate_auth::sealing::SealingKey;
+use wicketgate_auth::store::Store;
 
 pub(crate) const ISSUER: &str = "http://127.0.0.1:8080";
 pub(crate) const RESOURCE: &str = "http://127.0.0.1:8080/mcp";
 pub(crate) const OTHER_RESOURCE: &str = "http://127.0.0.1:8080/other";
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const CONFIGURED_SECRET: &str = "the-secret-of-the-resource-server";
+
+pub(crate) const ADMIN_TOKEN: &str = "an-admin-token-of-some-length";
 
 /// One server and its store.
 pub(crate) struct World {
@@ -34,11 +40,11 @@ pub(crate) struct World {
     pub(crate) internal: String,
     pub(crate) admin: String,
     pub(crate) metrics: String,
-    yaml: String,
+    pub(crate) yaml: String,
     /// How many audit records were looked at.
-    seen: AtomicUsize,
-    running: Option<Running>,
-    folder: TempDir,
+    pub(crate) seen: AtomicUsize,
+    pub(crate) running: Option<Running>,
+    pub(crate) folder: Arc<TempDir>,
 }
 
 impl World {
@@ -48,12 +54,20 @@ impl World {
 
     /// A world whose configuration `change` has edited.
     pub(crate) async fn start_with(change: impl FnOnce(String) -> String) -> Self {
+        let mut world = Self::prepared(change);
+        world.run().await;
+        world
+    }
+
+    /// A world in which no server runs yet.
+    pub(crate) fn prepared(change: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
         file("data.key", &SealingKey::generate_base64().unwrap());
         file("other.key", &SealingKey::generate_base64().unwrap());
         file("alice.password", PASSWORD);
         file("rs.secret", CONFIGURED_SECRET);
+        file("admin.token", ADMIN_TOKEN);
         let yaml = change(CONFIG.to_owned()).replace("FOLDER", folder.path().to_str().unwrap());
         let yaml = yaml.replace("STORE", &store::of_world(folder.path()));
         let http = reqwest::Client::builder()
@@ -61,7 +75,7 @@ impl World {
             .no_proxy()
             .build()
             .unwrap();
-        let mut world = Self {
+        Self {
             clock: Arc::new(ManualClock::at(UnixTime(1_800_000_000))),
             http,
             public: String::new(),
@@ -71,10 +85,8 @@ impl World {
             yaml,
             seen: AtomicUsize::new(0),
             running: None,
-            folder,
-        };
-        world.run().await;
-        world
+            folder: Arc::new(folder),
+        }
     }
 
     /// Stops the server and starts another one on the same store.
@@ -149,14 +161,49 @@ impl World {
     }
 
     async fn run(&mut self) {
+        self.run_on(|config, clock| Store::open(&config.store, clock).unwrap()).await;
+    }
+
+    /// Starts the server on this store.
+    pub(crate) async fn run_on(&mut self, store: impl FnOnce(&Config, &Arc<dyn Clock>) -> Store) {
         let config = Config::parse(&self.yaml).unwrap();
-        let running = app::start(config, self.clock.clone()).await.unwrap();
-        self.public = format!("http://{}", running.addresses.public);
-        self.internal = format!("http://{}", running.addresses.internal);
-        self.admin = format!("http://{}", running.addresses.admin);
-        self.metrics = format!("http://{}", running.addresses.metrics);
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let store = store(&config, &clock);
+        let running = app::start_with_store(config, clock, store).await.unwrap();
+        self.is_at(&serde_json::to_value(running.addresses).unwrap());
         self.running = Some(running);
     }
+
+    /// The server answers at these addresses.
+    pub(crate) fn is_at(&mut self, addresses: &Value) {
+        let at = |listener: &str| format!("http://{}", addresses[listener].as_str().unwrap());
+        self.public = at("public");
+        self.internal = at("internal");
+        self.admin = at("admin");
+        self.metrics = at("metrics");
+    }
+}
+
+/// Runs all of them at once.
+pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in futures.iter_mut().zip(&mut outputs) {
+            if output.is_none()
+                && let std::task::Poll::Ready(ready) = future.as_mut().poll(context)
+            {
+                *output = Some(ready);
+            }
+        }
+        if outputs.iter().all(Option::is_some) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
 }
 
 pub(crate) fn encode(form: &[(&str, &str)]) -> String {

@@ -182,7 +182,7 @@ pub(crate) async fn arrive(upstream: &Upstream, world: &World, client: &Client) 
 
 /// The tokens of a whole sign-in.
 pub(crate) async fn tokens(upstream: &Upstream, world: &World, client: &Client) -> Tokens {
-    crate::openid_connect::redeemed(world, client, &arrive(upstream, world, client).await).await
+    super::client::redeemed(world, client, &arrive(upstream, world, client).await).await
 }
 
 impl Mock {

@@ -173,7 +173,7 @@ fn decoded(text: &str) -> Vec<u8> {
 fn stripped(head: &RequestHead, removed: &[String]) {
     for (name, _) in head.headers.iter() {
         let lower = name.to_ascii_lowercase();
-        let ours = ["authorization", "proxy-authorization", "cookie", "accept-encoding"]
+        let ours = ["authorization", "proxy-authorization", "dpop", "cookie", "accept-encoding"]
             .contains(&lower.as_str())
             || lower.starts_with("x-wicketgate-")
             || lower.starts_with("x-envoy-retry");

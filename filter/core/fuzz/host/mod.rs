@@ -17,6 +17,7 @@ use wicketgate_core::limits::held::Held;
 use wicketgate_core::limits::lease::{self, Holder};
 use wicketgate_core::limits::store::{self, Outcome};
 use wicketgate_core::limits::tag::Tag;
+use wicketgate_core::limits::used_proofs;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 
@@ -183,6 +184,14 @@ impl Driven {
                 Control::Take(takes) => {
                     let (outcome, at) = vm.take(&takes);
                     next = Some(Event::Taken(outcome, at));
+                }
+                Control::UseProof(proof) => {
+                    let now = vm.now;
+                    let outcome = vm.change(&used_proofs::set_key(&proof, SALT), |set| {
+                        let noted = used_proofs::note(set, &proof, now);
+                        (noted.bytes, noted.outcome)
+                    });
+                    next = Some(Event::ProofUsed(outcome));
                 }
                 Control::Consult(consult) => next = Some(Event::Consulted(vm.consult(&consult))),
                 Control::Route => next = Some(Event::Routed(None)),

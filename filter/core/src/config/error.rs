@@ -90,8 +90,12 @@ impl Findings {
 
 /// The candidate nearest to `word`, if it is near enough to be a slip: at most two edits, and fewer than half its letters.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let near =
-        candidates.into_iter().map(|c| (distance(&word.to_ascii_lowercase(), &c.to_ascii_lowercase()), c));
+    nearest_of(word, &mut candidates.into_iter())
+}
+
+/// Once in the module for lists of every length.
+fn nearest_of(word: &str, candidates: &mut dyn Iterator<Item = &str>) -> Option<String> {
+    let near = candidates.map(|c| (distance(&word.to_ascii_lowercase(), &c.to_ascii_lowercase()), c));
     let (edits, best) = near.min()?;
     (edits <= 2 && edits * 2 < best.chars().count().max(2)).then(|| best.to_owned())
 }

@@ -207,7 +207,7 @@ fn claims(raw: Option<&RawClaims>, place: &Place, found: &mut Findings) -> Claim
     }
 }
 
-fn duration(
+pub(super) fn duration(
     given: Option<&str>,
     default: &str,
     within: RangeInclusive<Duration>,

@@ -5,6 +5,7 @@
 
 mod compile;
 mod digest;
+mod dpop;
 pub mod error;
 mod issuers;
 mod limits;

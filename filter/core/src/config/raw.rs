@@ -193,6 +193,8 @@ pub struct RawServer {
     pub newer_versions: Option<String>,
     /// What becomes of sessions and tasks that this gateway does not know.
     pub sessions: Option<RawSessions>,
+    /// What becomes of tokens that are bound to a key (DPoP, RFC 9449).
+    pub dpop: Option<RawDpop>,
     /// Sizes, rates and numbers.
     pub limits: Option<RawLimits>,
     /// Who may do what; deny wins, order does not matter for the verdict.
@@ -204,7 +206,7 @@ mapping!(
     RawServer,
     "a mapping",
     [name, url],
-    [r#match, issuers, origins, scopes, versions, newer_versions, sessions, limits, rules]
+    [r#match, issuers, origins, scopes, versions, newer_versions, sessions, dpop, limits, rules]
 );
 
 /// Which requests are for a server.
@@ -237,6 +239,19 @@ pub struct RawSessions {
 }
 
 mapping!(RawSessions, "a mapping such as {unknown: refuse}", [], [unknown]);
+
+/// Tokens of a server that are bound to a key of the client, which proves with each request that it holds the key.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields, rename = "Dpop"))]
+pub struct RawDpop {
+    /// Which tokens count: `accepted` takes bound ones with their proof beside bearer tokens, `required` bound ones only,
+    /// `refused` bearer tokens only. A bound token without a proof is refused whatever stands here. Default `accepted`.
+    pub tokens: Option<String>,
+    /// How old a proof may be, 5s to 5m. So long it is remembered, so that it is used once. Default 60s.
+    pub proof_age: Option<String>,
+}
+
+mapping!(RawDpop, "a mapping such as {tokens: required}", [], [tokens, proof_age]);
 
 /// Sizes, rates and numbers of a server.
 #[derive(Clone, Debug, Default)]

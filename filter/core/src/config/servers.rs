@@ -4,8 +4,9 @@ use super::error::{Findings, Place, nearest};
 use super::raw::{RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::is_scope;
-use super::{limits, rules};
+use super::{dpop, limits, rules};
 use crate::guard::{METADATA_ROOT, normal_path};
+use crate::identity::dpop::{ALGORITHMS, BoundTokens};
 use crate::identity::origin::Origin;
 use crate::mcp::versions::{Newer, Revision};
 use crate::server::{self, Authority, Host, Server, Unknown};
@@ -59,10 +60,12 @@ fn compile_one(
         );
     }
     judge_questions(&indexes, issuers, &place.key("issuers"), found);
+    let asks = raw.rules.is_empty() || rules.expects_credential();
+    let dpop = url.as_ref().and_then(|_| dpop::compile(raw, asks, place, found));
     judge_scopes(&raw.scopes, &place.key("scopes"), found);
     let versions = versions(raw.versions.as_deref(), &place.key("versions"), found);
     let limits = limits::compile(raw.limits.as_ref(), &place.key("limits"), found);
-    let url = url?;
+    let (url, dpop) = (url?, dpop?);
     let home = home(raw.r#match.as_ref(), &url, &place.key("match"), found);
     let metadata_path = format!("{METADATA_ROOT}{}", url.path);
     Some(Server {
@@ -70,7 +73,8 @@ fn compile_one(
         place: home,
         metadata_url: format!("{}{metadata_path}", url.origin()),
         metadata_path,
-        metadata: metadata(raw, &accepted),
+        metadata: metadata(raw, &accepted, dpop.tokens),
+        dpop,
         resource: raw.url.clone(),
         scopes: raw.scopes.clone(),
         origins: origins(&raw.origins, &place.key("origins"), found),
@@ -286,7 +290,7 @@ fn newer(raw: Option<&str>, versions: &[Revision], place: &Place, found: &mut Fi
 }
 
 /// RFC 9728 section 2. Scopes and issuers are left out where there are none.
-fn metadata(raw: &RawServer, issuers: &[&str]) -> String {
+fn metadata(raw: &RawServer, issuers: &[&str], bound_tokens: BoundTokens) -> String {
     let mut document = json!({
         "resource": raw.url,
         "bearer_methods_supported": ["header"],
@@ -295,6 +299,13 @@ fn metadata(raw: &RawServer, issuers: &[&str]) -> String {
     if let Some(members) = document.as_object_mut() {
         if !issuers.is_empty() {
             members.insert("authorization_servers".to_owned(), json!(issuers));
+            if bound_tokens != BoundTokens::Refused {
+                let algorithms: Vec<&str> = ALGORITHMS.split(' ').collect();
+                members.insert("dpop_signing_alg_values_supported".to_owned(), json!(&algorithms[..]));
+            }
+            if bound_tokens == BoundTokens::Required {
+                members.insert("dpop_bound_access_tokens_required".to_owned(), json!(true));
+            }
         }
         if !raw.scopes.is_empty() {
             members.insert("scopes_supported".to_owned(), json!(raw.scopes));

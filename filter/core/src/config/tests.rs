@@ -1,6 +1,7 @@
 //! Cases are data: a document that is sound, one change to it, and everything that must be said about the result.
 
 use super::*;
+use crate::identity::dpop::BoundTokens;
 use crate::json;
 use crate::mcp::operation::{Operation, Target};
 use crate::server::Unknown;
@@ -29,7 +30,7 @@ fn sound() -> Value {
             "origins": ["https://app.example.com"],
             "scopes": ["mcp:read"],
             "versions": ["2026-07-28", "2025-11-25"],
-            "newer_versions": "inspect", "sessions": {"unknown": "adopt"},
+            "newer_versions": "inspect", "sessions": {"unknown": "adopt"}, "dpop": {"tokens": "required", "proof_age": "30s"},
             "limits": {"streams": 8, "request_bytes": "1MiB", "response_bytes": 4096, "flood": {"rate": "50/s", "burst": 60},
                        "principal": {"rate": "600/m"}, "client": {"rate": "1000/h"},
                        "organization": {"rate": "90/s"}, "server": {"rate": "10/d"},
@@ -75,8 +76,12 @@ fn the_sound_document_becomes_what_it_says() {
     assert_eq!(
         metadata,
         json!({"resource": "http://127.0.0.1:8080/mcp", "authorization_servers": ["http://127.0.0.1:8080"],
-               "scopes_supported": ["mcp:read"], "bearer_methods_supported": ["header"], "resource_name": "sample"})
+               "scopes_supported": ["mcp:read"], "bearer_methods_supported": ["header"], "resource_name": "sample",
+               "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "PS256", "RS256"],
+               "dpop_bound_access_tokens_required": true})
     );
+    assert_eq!((server.dpop.tokens, server.dpop.max_age.as_secs()), (BoundTokens::Required, 30));
+    assert!(server.dpop.is_target("http://127.0.0.1:8080/mcp"));
     assert_eq!(server.limits.response_bytes, 4096);
     let names: Vec<_> = server.limits.rates.iter().map(|l| (l.name.as_str(), l.rate.burst)).collect();
     assert_eq!(
@@ -100,6 +105,23 @@ fn the_sound_document_becomes_what_it_says() {
     assert_eq!(server.rules.rules()[0].targets.tasks.len(), 1, "naming tools admits to their tasks");
     assert_eq!(server.rules.rules()[1].targets.tasks.len(), 0);
     assert_eq!(guard.issuers[1].jwks.authority, "tenant.example");
+}
+
+#[test]
+fn metadata_says_what_becomes_of_bound_tokens() {
+    for (tokens, required, algorithms) in
+        [("accepted", false, 4), ("required", true, 4), ("refused", false, 0)]
+    {
+        let guard = compiled(&changed("/servers/0/dpop", json!({"tokens": tokens}))).unwrap().guard;
+        let metadata: Value = serde_json::from_str(&guard.servers[0].metadata).unwrap();
+        let named = metadata["dpop_signing_alg_values_supported"].as_array().map_or(0, Vec::len);
+        assert_eq!(
+            (metadata["dpop_bound_access_tokens_required"] == true, named),
+            (required, algorithms),
+            "{tokens}"
+        );
+        assert_eq!(guard.servers[0].dpop.max_age.as_secs(), 60, "unless it is given");
+    }
 }
 
 #[test]

@@ -1,14 +1,19 @@
-//! Who is asking? Known at once, or after a question to the issuer: for its keys, or about a token that only it can read.
+//! Who is asking? Known at once, or after a question to the issuer: for its keys, or about a token that only it can read. Of a
+//! token that is bound to a key, whether its holder shows it.
+
+use std::sync::Arc;
 
 use super::step::{Control, Effect, Take};
 use super::{Exchange, Phase, Waiting, World};
 use crate::denial::Denial;
 use crate::guard::Guard;
+use crate::identity::dpop::{self, BoundTokens};
 use crate::identity::footing::Footing;
 use crate::identity::jwt::{Expected, Fault, Verified};
 use crate::identity::principal::Principal;
 use crate::identity::validation::Question;
 use crate::limits::tag::Tag;
+use crate::limits::used_proofs::{Outcome, Use};
 use crate::policy::rule::Rule;
 use crate::server::Server;
 
@@ -29,7 +34,7 @@ impl Exchange {
                 .map(Option::<&Verified>::cloned)
             {
                 Ok(Some(verified)) => {
-                    self.effects.push(Effect::CountToken { remembered: true });
+                    waiting.remembered = true;
                     return self.identified(waiting, verified, world);
                 }
                 Ok(None) => {}
@@ -63,8 +68,7 @@ impl Exchange {
             return Err(fault.into());
         }
         // Good tokens give theirs back; a flood of made-up ones must not become work here, nor a flood at the issuer.
-        let rate = world.guard.unknown_tokens;
-        let take = Take { tag: Tag::validation(self.facts.source.as_deref(), rate), rate };
+        let take = self.unknown_token(world.guard);
         waiting.took = Some(take.clone());
         self.phase = Phase::Asking(waiting);
         Ok(Control::Take(vec![take]))
@@ -121,12 +125,15 @@ impl Exchange {
         verified: Verified,
         world: &mut World<'_>,
     ) -> Result<Control, Denial> {
-        self.effects.extend(waiting.took.take().map(Effect::GiveBack));
-        self.effects.push(Effect::CountToken { remembered: false });
+        if is_plain(&waiting, &verified) {
+            self.effects.extend(waiting.took.take().map(Effect::GiveBack));
+        }
         self.identified(waiting, verified, world)
     }
 
-    /// Somebody known pays for each request, allowed or not; who is not has paid by his address.
+    /// Somebody known pays for each request, allowed or not; who is not has paid by his address. Where a key must be shown
+    /// the address pays, too, until it was: whoever has stolen a token must neither make us check signatures without end nor
+    /// empty its owner's bucket.
     fn identified(
         &mut self,
         mut waiting: Box<Waiting>,
@@ -135,18 +142,101 @@ impl Exchange {
     ) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
         let rate = server.limits.flood;
+        let mut takes = Vec::new();
+        let principal = Principal::Authenticated(Arc::clone(&verified.identity));
+        if is_plain(&waiting, &verified) {
+            self.facts.principal = Some(principal.clone());
+        } else if waiting.took.is_none() {
+            let take = self.unknown_token(world.guard);
+            waiting.paced.push("unknown tokens of a source");
+            waiting.took = Some(take.clone());
+            takes.push(take);
+        }
+        waiting.paced.push("flood of a principal");
+        takes.push(Take { tag: Tag::caller(&server.name, &principal, None, rate), rate });
+        waiting.verified = Some(verified);
+        self.phase = Phase::Pacing(waiting);
+        Ok(Control::Take(takes))
+    }
+
+    /// The buckets have admitted it: does who shows the token hold its key (RFC 9449 section 7)?
+    pub(super) fn paced(
+        &mut self,
+        mut waiting: Box<Waiting>,
+        world: &mut World<'_>,
+    ) -> Result<Control, Denial> {
+        let server = self.server(world.guard)?;
+        let bound_tokens = server.dpop.tokens;
+        let verified = waiting.verified.as_ref().ok_or(Denial::Internal("a pace without a token"))?;
+        match (verified.identity.key, waiting.proof.take()) {
+            (None, None) if bound_tokens == BoundTokens::Required => {
+                Err(Denial::InvalidCredential("a token that is bound to no key"))
+            }
+            (None, None) => self.accepted(waiting, world),
+            (_, Some(_)) if bound_tokens == BoundTokens::Refused => {
+                Err(Denial::InvalidCredential("bound tokens are not accepted here"))
+            }
+            (None, Some(_)) => Err(Denial::InvalidCredential("a bearer token presented with a proof")),
+            (Some(_), None) => {
+                self.facts.with_proof = true;
+                Err(Denial::InvalidCredential("a bound token presented as bearer"))
+            }
+            (Some(key), Some(proof)) => {
+                let credential = waiting.credential.as_ref().ok_or(Denial::MissingCredential)?;
+                let expected = dpop::Expected {
+                    method: self.facts.verb(),
+                    is_target: &|uri| server.dpop.is_target(uri),
+                    token: credential.token(),
+                    key,
+                    max_age: server.dpop.max_age,
+                };
+                let shown = proof.verify(&expected, &world.memory.host, world.now);
+                let used = Use::from(&shown.map_err(Denial::InvalidProof)?);
+                self.phase = Phase::Proving(waiting);
+                Ok(Control::UseProof(used))
+            }
+        }
+    }
+
+    /// What the memory of used proofs says; `None` where it cannot be asked.
+    pub(super) fn proof_used(
+        &mut self,
+        mut waiting: Box<Waiting>,
+        outcome: Option<Outcome>,
+        world: &mut World<'_>,
+    ) -> Result<Control, Denial> {
+        outcome.ok_or(Denial::Unavailable("proof store"))?.admitted()?;
+        if let Some(took) = waiting.took.take() {
+            self.effects.push(Effect::GiveBack(took));
+        }
+        self.accepted(waiting, world)
+    }
+
+    fn accepted(&mut self, mut waiting: Box<Waiting>, world: &mut World<'_>) -> Result<Control, Denial> {
+        let server = self.server(world.guard)?;
+        let verified = waiting.verified.take().ok_or(Denial::Internal("nobody to accept"))?;
+        self.effects.push(Effect::CountToken { remembered: waiting.remembered });
         self.facts.footing = Footing::of(&verified, waiting.credential.take(), &server.resource);
         let principal = Principal::Authenticated(verified.identity);
-        let tag = Tag::caller(&server.name, &principal, None, rate);
         self.facts.principal = Some(principal.clone());
         waiting.principal = Some(principal);
-        self.phase = Phase::Pacing(waiting);
-        Ok(Control::Take(vec![Take { tag, rate }]))
+        self.proceed(waiting, world)
+    }
+
+    /// One token of the bucket of an address for what is not known to be good.
+    fn unknown_token(&self, guard: &Guard) -> Take {
+        let rate = guard.unknown_tokens;
+        Take { tag: Tag::validation(self.facts.source.as_deref(), rate), rate }
     }
 
     fn server_index(&self) -> usize {
         self.facts.server.unwrap_or(usize::MAX)
     }
+}
+
+/// Whether it is a bearer token and shown as one: then nothing more is to be checked.
+fn is_plain(waiting: &Waiting, verified: &Verified) -> bool {
+    waiting.proof.is_none() && verified.identity.key.is_none()
 }
 
 fn expected<'a>(guard: &'a Guard, server: &'a Server) -> Expected<'a> {

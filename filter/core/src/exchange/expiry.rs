@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::step::{Control, ResponseMode};
-use super::{Asked, Exchange, Phase, Waiting, World};
+use super::{Exchange, Phase, Waiting, World};
 use crate::guard::Guard;
 use crate::identity::footing::Footing;
 use crate::mcp::operation::Operation;
@@ -67,13 +67,5 @@ impl Exchange {
             self.decided("deny", "body_never_came", None, world);
         }
         Control::Reset
-    }
-}
-
-// === impl Waiting ===
-
-impl Waiting {
-    fn expects_body(&self) -> bool {
-        !self.body_began && matches!(self.asked, Asked::Unread)
     }
 }

@@ -8,6 +8,7 @@ use crate::audit::{self, Completion, Decision, What, Who};
 use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::head::RequestHead;
+use crate::identity::dpop::BoundTokens;
 use crate::identity::footing::Footing;
 use crate::identity::principal::Principal;
 use crate::mcp::jsonrpc::{Message, MessageKind, RequestId};
@@ -28,6 +29,8 @@ pub(super) struct Facts {
     /// Index of the server in the configuration.
     pub(super) server: Option<usize>,
     pub(super) principal: Option<Principal>,
+    /// Whether the token came with a proof of possession.
+    pub(super) with_proof: bool,
     /// What the principal rests on while a stream lasts.
     pub(super) footing: Option<Footing>,
     pub(super) operation: Option<Operation>,
@@ -62,6 +65,7 @@ impl Facts {
             request_id: None,
             server: None,
             principal: None,
+            with_proof: false,
             footing: None,
             operation: None,
             id: None,
@@ -83,6 +87,11 @@ impl Facts {
     /// When its first header came.
     pub(super) const fn began(&self) -> Timestamp {
         self.began
+    }
+
+    /// The HTTP verb.
+    pub(super) fn verb(&self) -> &str {
+        &self.verb
     }
 
     /// Whether the decision record is written.
@@ -114,6 +123,8 @@ impl Facts {
             supported: server.map_or(&[], |s| s.versions.as_slice()),
             metadata_url: server.map(|s| s.metadata_url.as_str()),
             scopes: server.map_or(&[], |s| s.scopes.as_slice()),
+            bound_tokens: server.map_or(BoundTokens::Refused, |s| s.dpop.tokens),
+            with_proof: self.with_proof,
         }
     }
 

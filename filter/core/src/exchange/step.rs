@@ -8,6 +8,7 @@ use crate::limits::lease;
 use crate::limits::rate::Rate;
 use crate::limits::store::Outcome;
 use crate::limits::tag::Tag;
+use crate::limits::used_proofs;
 use crate::policy::permit::Permit;
 use crate::reply::Reply;
 
@@ -36,6 +37,8 @@ pub enum Event<'a> {
     Taken(Option<Outcome>, usize),
     /// Whose it is that [`Control::Consult`] asked for; `None` when the store could not be read or written.
     Consulted(Option<Finding>),
+    /// What became of [`Control::UseProof`]; `None` when the store could not be read or written.
+    ProofUsed(Option<used_proofs::Outcome>),
     /// What became of [`Control::Lease`]; `None` when the store could not be read or written.
     Leased(Option<lease::Outcome>),
     /// The host's route (`xds.route_name`) that [`Control::Route`] asked for; `None` when the host gives none.
@@ -85,6 +88,8 @@ pub enum Control {
     Pass,
     /// Take one token from each bucket or from none, and feed [`Event::Taken`] at once.
     Take(Vec<Take>),
+    /// Use up a proof of possession, and feed [`Event::ProofUsed`] at once.
+    UseProof(used_proofs::Use),
     /// Ask whose something is, and feed [`Event::Consulted`] at once.
     Consult(Consult),
     /// Say which route the host would take now, after all changes to the headers, and feed [`Event::Routed`] at once.

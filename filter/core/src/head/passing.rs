@@ -3,7 +3,7 @@
 /// The client's credential is for us alone (MCP authorization: "MUST NOT pass the client's token upstream"). `cookie` goes
 /// too: MCP has no use for cookies, and where the authorization server shares our origin a browser would send its session
 /// cookie along, which an upstream must not see.
-const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+const CREDENTIALS: [&str; 4] = ["authorization", "proxy-authorization", "dpop", "cookie"];
 
 /// Headers that only we may set, whatever follows.
 const OURS: &str = "x-wicketgate-";
@@ -109,6 +109,7 @@ mod tests {
             "authorization",
             "Authorization",
             "proxy-authorization",
+            "DPoP",
             "cookie",
             "x-wicketgate-principal",
             "X-Wicketgate-",

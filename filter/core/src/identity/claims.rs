@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::dpop::Thumbprint;
 use super::issuer::{ClaimNames, Issuer};
 use super::principal::Identity;
 use crate::time::Timestamp;
@@ -21,7 +22,7 @@ pub const MAX_NAME_BYTES: usize = 1024;
 const MAX_SECONDS: u64 = u32::MAX as u64;
 
 /// A number of seconds in a claim, and which way to round it so that rounding never lengthens a token's life.
-enum Round {
+pub(super) enum Round {
     Down,
     Up,
 }
@@ -40,13 +41,9 @@ pub(super) fn validate(
     if !names_audience(members, audience)? {
         return Err("aud is not this resource");
     }
-    if members.contains_key("cnf") {
-        // RFC 7800: bound to a key that a bearer does not prove to have (DPoP, mTLS).
-        return Err("sender-constrained token presented as bearer");
-    }
     // Rounded down: whoever was withdrawn within this second was so after it was issued.
     let issued = seconds(members, "iat", &Round::Down)?;
-    Ok(Identity { issued, ..identity(members, issuer, expires)? })
+    Ok(Identity { issued, key: key(members)?, ..identity(members, issuer, expires)? })
 }
 
 /// `exp`, `nbf` and `iat` (RFC 7519 sections 4.1.4 to 4.1.6); gives `exp`.
@@ -65,8 +62,18 @@ fn hold_in_time(members: &Members, issuer: &Issuer, now: Timestamp) -> Result<Ti
     Ok(expires)
 }
 
+/// A member that is a text.
+#[inline(never)]
+pub(super) fn text<'a>(members: &'a Members, name: &str) -> Option<&'a str> {
+    members.get(name)?.as_str()
+}
+
 /// A NumericDate: a non-negative JSON number, fractions allowed (RFC 7519 section 2). A string is not one.
-fn seconds(members: &Members, name: &'static str, round: &Round) -> Result<Option<Timestamp>, &'static str> {
+pub(super) fn seconds(
+    members: &Members,
+    name: &'static str,
+    round: &Round,
+) -> Result<Option<Timestamp>, &'static str> {
     let Some(value) = members.get(name) else { return Ok(None) };
     let whole = value.as_u64().or_else(|| {
         let number = value.as_f64().filter(|n| *n >= 0.0 && *n <= MAX_SECONDS as f64)?;
@@ -101,6 +108,15 @@ fn names_audience(members: &Members, audience: &str) -> Result<bool, &'static st
     }
 }
 
+/// The key that the token is bound to (RFC 7800 section 3.1, RFC 9449 section 6.1). What is bound in another way, or in two,
+/// is refused: nobody here could see that it is shown by its holder.
+fn key(members: &Members) -> Result<Option<Thumbprint>, &'static str> {
+    let Some(confirmation) = members.get("cnf") else { return Ok(None) };
+    let only = confirmation.as_object().filter(|members| members.len() == 1);
+    let key = only.and_then(|members| Thumbprint::parse(text(members, "jkt")?));
+    key.map(Some).ok_or("bound in a way that is not known here")
+}
+
 fn identity(members: &Members, issuer: &Issuer, expires: Timestamp) -> Result<Identity, &'static str> {
     let ClaimNames { client, scopes, groups, roles, organization } = &issuer.claims;
     Ok(Identity {
@@ -113,6 +129,7 @@ fn identity(members: &Members, issuer: &Issuer, expires: Timestamp) -> Result<Id
         organization: name(at(members, organization), "organization claim is not a name")?,
         grant: name(members.get("grant_id"), "grant_id is not a name")?,
         issued: None,
+        key: None,
         expires,
     })
 }

@@ -1,24 +1,36 @@
-//! What was presented? The bearer token of a request, still unverified, or a clear refusal to guess.
+//! What was presented? The access token of a request, still unverified, with its proof where it is to be shown with one, or a
+//! clear refusal to guess.
 
 use std::fmt;
 
+use super::dpop::{MAX_PROOF_BYTES, Proof};
 use crate::denial::Denial;
 use crate::head::{HeaderFault, RequestHead};
 
-/// A bearer token as presented, unverified. Its `Debug` shows the length only.
+/// An access token as presented, unverified. Its `Debug` shows the length only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential(String);
+
+/// What a request brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presented {
+    /// The token.
+    pub credential: Credential,
+    /// The proof that goes with it: there with the scheme `DPoP`, and only with that.
+    pub proof: Option<Proof>,
+}
 
 /// The longest token that is looked at. Longer ones cost memory and hashing before anyone is known.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// The credential of a request; `None` when it brings none (RFC 6750 section 2.1: `Authorization: Bearer b64token`).
+/// The credential of a request; `None` when it brings none (RFC 6750 section 2.1: `Authorization: Bearer b64token`; RFC 9449
+/// section 7.1: `Authorization: DPoP b64token` and one `DPoP` header).
 ///
 /// # Errors
 /// [`Denial::InvalidCredential`] for a repeated or unreadable header, another scheme, a token that is not a
 /// `b64token` or is longer than [`MAX_TOKEN_BYTES`], and for a token in the query (RFC 6750 section 2.3, forbidden
-/// by MCP): it may already stand in logs.
-pub fn present(head: &RequestHead) -> Result<Option<Credential>, Denial> {
+/// by MCP): it may already stand in logs. [`Denial::InvalidProof`] for anything but one proof with the scheme `DPoP`.
+pub fn present(head: &RequestHead) -> Result<Option<Presented>, Denial> {
     if query_has_token(&head.path) {
         return Err(Denial::InvalidCredential("token in the query string"));
     }
@@ -32,8 +44,9 @@ pub fn present(head: &RequestHead) -> Result<Option<Credential>, Denial> {
     let Some((scheme, rest)) = value.split_once(' ') else {
         return Err(Denial::InvalidCredential("authorization header without a bearer token"));
     };
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Denial::InvalidCredential("authorization scheme is not Bearer"));
+    let with_proof = scheme.eq_ignore_ascii_case("dpop");
+    if !with_proof && !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Denial::InvalidCredential("authorization scheme is neither Bearer nor DPoP"));
     }
     let token = rest.trim_start_matches(' ');
     if token.len() > MAX_TOKEN_BYTES {
@@ -42,7 +55,23 @@ pub fn present(head: &RequestHead) -> Result<Option<Credential>, Denial> {
     if !is_b64token(token) {
         return Err(Denial::InvalidCredential("token syntax"));
     }
-    Ok(Some(Credential(token.to_owned())))
+    let proof = if with_proof { Some(proof(head)?) } else { None };
+    Ok(Some(Presented { credential: Credential(token.to_owned()), proof }))
+}
+
+/// The only proof (RFC 9449 section 4.3, check 1).
+fn proof(head: &RequestHead) -> Result<Proof, Denial> {
+    let value = head.headers.one("dpop").map_err(|fault| {
+        Denial::InvalidProof(match fault {
+            HeaderFault::Repeated => "DPoP header repeated",
+            HeaderFault::NotText => "DPoP header not readable",
+        })
+    })?;
+    match value {
+        Some(proof) if proof.len() <= MAX_PROOF_BYTES => Ok(Proof::new(proof)),
+        Some(_) => Err(Denial::InvalidProof("proof too long")),
+        None => Err(Denial::InvalidProof("no DPoP header")),
+    }
 }
 
 // === impl Credential ===

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use super::claims;
 use super::issuer::Algorithm;
 use super::key::{KeyMark, PublicKey};
 
@@ -106,6 +107,12 @@ fn import(jwk: &Map<String, Value>) -> Vec<Entry> {
     keys.map(|key| Entry { kid: kid.map(str::to_owned), key }).collect()
 }
 
+/// The key that a proof brings along, if it is a public one for this algorithm (RFC 9449 section 4.2).
+pub(super) fn embedded(jwk: &Map<String, Value>, algorithm: Algorithm) -> Option<PublicKey> {
+    let named = jwk.get("alg").is_none_or(|alg| alg.as_str() == Some(algorithm.as_str()));
+    if named && is_for_verifying(jwk) { key(jwk, None, algorithm) } else { None }
+}
+
 /// Whether `use` and `key_ops` permit verifying (RFC 7517 sections 4.2, 4.3) and nothing secret was published.
 fn is_for_verifying(jwk: &Map<String, Value>) -> bool {
     let for_signatures = jwk.get("use").is_none_or(|u| u.as_str() == Some("sig"));
@@ -118,7 +125,7 @@ fn is_for_verifying(jwk: &Map<String, Value>) -> bool {
 
 /// The JWK as a key of that algorithm, if type, curve and material fit (RFC 7518 section 6, RFC 8037 section 2).
 fn key(jwk: &Map<String, Value>, kid: Option<&str>, algorithm: Algorithm) -> Option<PublicKey> {
-    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+    let text = |name: &str| claims::text(jwk, name);
     match (algorithm, text("kty")?) {
         (Algorithm::Rs256 | Algorithm::Ps256, "RSA") => {
             PublicKey::rsa(algorithm, kid, &bytes(text("n")?)?, &bytes(text("e")?)?)

@@ -69,19 +69,19 @@ pub enum Fault {
 pub(super) const FORGED: Fault = Fault::Invalid("signature");
 
 /// The three parts as they stand, none of them empty.
-struct Parts<'t> {
-    header: &'t str,
+pub(super) struct Parts<'t> {
+    pub(super) header: &'t str,
     payload: &'t str,
     signature: &'t str,
     /// Header and payload with the dot between them.
-    signed: &'t [u8],
+    pub(super) signed: &'t [u8],
 }
 
-/// What we read of the header. `jku`, `x5u`, `x5c` and `x5t` are never read: keys come from the ring alone.
-struct Header {
-    algorithm: Algorithm,
+/// What we read of the header. `jku`, `x5u`, `x5c` and `x5t` are never read: the keys of tokens come from the ring alone.
+pub(super) struct Header {
+    pub(super) algorithm: Algorithm,
     kid: Option<String>,
-    typ: Option<String>,
+    pub(super) typ: Option<String>,
 }
 
 /// The identity that `token` proves, for a server that expects `expected`, at `now`; our own code checks the signature.
@@ -113,10 +113,9 @@ pub fn verify_with(
     }
     let parts = Parts::split(token)?;
     let header = Header::parse(parts.header)?;
-    let payload = decode(parts.payload, "payload is not unpadded base64url")?;
-    let signature = decode(parts.signature, "signature is not unpadded base64url")?;
-    let members = json::object(&payload)
-        .map_err(|()| Fault::Invalid("payload is not a JSON object with unique members"))?;
+    let payload = parts.payload()?;
+    let signature = parts.signature()?;
+    let members = object(&payload)?;
 
     let (index, issuer) = accepted_issuer(&members, expected)?;
     header.fits(issuer)?;
@@ -147,12 +146,11 @@ pub(super) fn statement(
     if !issuer.algorithms.contains(&header.algorithm) || header.typ.as_deref() != Some(typ) {
         return Err(Fault::Invalid("alg or typ is not that of such a statement"));
     }
-    let payload = decode(parts.payload, "payload is not unpadded base64url")?;
-    let signature = decode(parts.signature, "signature is not unpadded base64url")?;
+    let (payload, signature) = (parts.payload()?, parts.signature()?);
     if !find_key(ring, index, &header, now)?.signed(parts.signed, &signature, host) {
         return Err(FORGED);
     }
-    json::object(&payload).map_err(|()| Fault::Invalid("payload is not a JSON object with unique members"))
+    Ok(object(&payload)?)
 }
 
 // === impl Expected ===
@@ -166,6 +164,12 @@ impl Expected<'_> {
 }
 
 // === impl Fault ===
+
+impl From<&'static str> for Fault {
+    fn from(what: &'static str) -> Self {
+        Self::Invalid(what)
+    }
+}
 
 impl From<Fault> for Denial {
     /// For a fault that is final: keys that cannot be had make the exchange unavailable.
@@ -181,45 +185,62 @@ impl From<Fault> for Denial {
 // === impl Parts ===
 
 impl<'t> Parts<'t> {
-    fn split(token: &'t str) -> Result<Self, Fault> {
+    pub(super) fn split(token: &'t str) -> Result<Self, &'static str> {
         let split = || {
             let (signed, signature) = token.rsplit_once('.')?;
             let (header, payload) = signed.split_once('.')?;
             let whole = ![header, payload, signature].contains(&"") && !payload.contains('.');
             whole.then_some(Self { header, payload, signature, signed: signed.as_bytes() })
         };
-        split().ok_or(Fault::Invalid("not a signed JWT of three parts"))
+        split().ok_or("not a signed JWT of three parts")
+    }
+
+    fn payload(&self) -> Result<Vec<u8>, &'static str> {
+        decode(self.payload, "payload is not unpadded base64url")
+    }
+
+    pub(super) fn signature(&self) -> Result<Vec<u8>, &'static str> {
+        decode(self.signature, "signature is not unpadded base64url")
+    }
+
+    /// What the payload says, whoever signed it.
+    pub(super) fn claims(&self) -> Result<Members, &'static str> {
+        object(&self.payload()?)
     }
 }
 
 // === impl Header ===
 
 impl Header {
-    fn parse(encoded: &str) -> Result<Self, Fault> {
+    /// That of a token.
+    fn parse(encoded: &str) -> Result<Self, &'static str> {
+        let (header, members) = Self::read(encoded)?;
+        // A token that brings its own key wants to be believed by it.
+        if members.contains_key("jwk") { Err("jwk in header") } else { Ok(header) }
+    }
+
+    /// That of any JWT, with all its members.
+    pub(super) fn read(encoded: &str) -> Result<(Self, Members), &'static str> {
         if encoded.len() > MAX_HEADER_CHARS {
-            return Err(Fault::Invalid("header too long"));
+            return Err("header too long");
         }
         let bytes = decode(encoded, "header is not unpadded base64url")?;
-        let members = json::object(&bytes)
-            .map_err(|()| Fault::Invalid("header is not a JSON object with unique members"))?;
+        let members = json::object(&bytes).map_err(|()| "header is not a JSON object with unique members")?;
         // Any `crit` is refused: we understand no extension (RFC 7515 section 4.1.11).
         if members.contains_key("crit") {
-            return Err(Fault::Invalid("crit in header"));
-        }
-        // A token that brings its own key wants to be believed by it.
-        if members.contains_key("jwk") {
-            return Err(Fault::Invalid("jwk in header"));
+            return Err("crit in header");
         }
         let text = |name, fault| match members.get(name) {
             None => Ok(None),
-            Some(value) => value.as_str().map(|s| Some(s.to_owned())).ok_or(Fault::Invalid(fault)),
+            Some(value) => value.as_str().map(|s| Some(s.to_owned())).ok_or(fault),
         };
         let algorithm = text("alg", "alg is not a string")?.and_then(|name| Algorithm::parse(&name));
-        Ok(Self {
-            algorithm: algorithm.ok_or(Fault::Invalid("alg is not supported"))?,
+        let header = Self {
+            algorithm: algorithm.ok_or("alg is not supported")?,
             kid: text("kid", "kid is not a string")?,
             typ: text("typ", "typ is not a string")?,
-        })
+        };
+        Ok((header, members))
     }
 
     /// Whether algorithm and type are the issuer's.
@@ -237,8 +258,7 @@ impl Header {
 
 /// The issuer that `iss` names byte for byte, if this server accepts it.
 fn accepted_issuer<'a>(members: &Members, expected: &Expected<'a>) -> Result<(usize, &'a Issuer), Fault> {
-    let iss =
-        members.get("iss").and_then(|v| v.as_str()).ok_or(Fault::Invalid("iss missing or not a string"))?;
+    let iss = claims::text(members, "iss").ok_or(Fault::Invalid("iss missing or not a string"))?;
     let accepted = expected.accepted.iter().filter_map(|index| Some((*index, expected.issuers.get(*index)?)));
     accepted
         .into_iter()
@@ -261,8 +281,12 @@ fn find_key<'r>(
 }
 
 /// Strict base64url: no padding, no whitespace, no stray bits at the end.
-fn decode(text: &str, fault: &'static str) -> Result<Vec<u8>, Fault> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| Fault::Invalid(fault))
+fn decode(text: &str, fault: &'static str) -> Result<Vec<u8>, &'static str> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| fault)
+}
+
+fn object(payload: &[u8]) -> Result<Members, &'static str> {
+    json::object(payload).map_err(|()| "payload is not a JSON object with unique members")
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 pub mod claims;
 pub mod credential;
+mod digest;
+pub mod dpop;
 pub mod footing;
 pub mod host_signature;
 pub mod issuer;

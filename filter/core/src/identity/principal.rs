@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::dpop::Thumbprint;
 use crate::time::Timestamp;
 
 /// Who stands behind a request, after every check has passed.
@@ -34,6 +35,8 @@ pub struct Identity {
     pub grant: Option<String>,
     /// `iat`, where the token says it.
     pub issued: Option<Timestamp>,
+    /// The key that the token is bound to (`cnf.jkt`); `None` for a bearer token.
+    pub key: Option<Thumbprint>,
     /// `exp`: nothing may be done, and no stream stay open, past this.
     pub expires: Timestamp,
 }
@@ -52,6 +55,7 @@ impl Identity {
             organization: None,
             grant: None,
             issued: None,
+            key: None,
             expires: Timestamp::from_secs(1),
         }
     }

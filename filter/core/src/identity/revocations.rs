@@ -19,9 +19,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::claims::Members;
+use super::digest::sha256;
 use super::issuer::Issuer;
 use super::principal::Identity;
 use crate::time::Timestamp;
@@ -209,8 +209,7 @@ impl Slot {
 
 impl Mark {
     fn of(kind: &str, name: &str) -> Self {
-        let digest: [u8; 32] =
-            Sha256::new().chain_update(kind).chain_update([0]).chain_update(name).finalize().into();
+        let digest = sha256(&[kind.as_bytes(), &[0], name.as_bytes()]);
         let mut mark = [0; 16];
         mark.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
         Self(mark)

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
+use super::digest::sha256;
 use super::jwks::KeySet;
 use super::jwt::Verified;
 use super::principal::Identity;
@@ -149,10 +148,7 @@ impl fmt::Debug for TokenCache {
 impl Digested {
     /// The digest of a token presented to the server of that index.
     pub fn of(server: usize, token: &str) -> Self {
-        let mut hash = Sha256::new();
-        hash.update((server as u64).to_be_bytes());
-        hash.update(token.as_bytes());
-        Self(hash.finalize().into())
+        Self(sha256(&[&(server as u64).to_be_bytes(), token.as_bytes()]))
     }
 }
 

@@ -63,10 +63,14 @@ pub(super) fn read(
         Some(false) => return Err(Fault::Invalid("not active")),
         None => return Err(Fault::Unanswered),
     }
-    if members.get("iss").and_then(|iss| iss.as_str()) != Some(issuer.issuer.as_str()) {
+    if claims::text(&members, "iss") != Some(issuer.issuer.as_str()) {
         return Err(Fault::Invalid("iss is not the issuer that was asked"));
     }
     let identity = claims::validate(&members, issuer, audience, now).map_err(Fault::Invalid)?;
+    let kind = claims::text(&members, "token_type").unwrap_or_default();
+    if kind.eq_ignore_ascii_case("DPoP") && identity.key.is_none() {
+        return Err(Fault::Invalid("bound, but not said to which key"));
+    }
     let remember = issuer.validate.as_ref().map(|source| source.remember).unwrap_or_default();
     let until = identity.expires.min(now.plus(remember));
     Ok((identity, until))

@@ -1,4 +1,5 @@
-//! May they now: sizes, token buckets, what is held back, how many streams at once; and what all VMs have under way.
+//! May they now: sizes, token buckets, what is held back, how many streams at once, which proofs are used up; and what all VMs
+//! have under way.
 
 pub mod held;
 pub mod lease;
@@ -8,3 +9,4 @@ pub mod size;
 pub mod store;
 pub mod tag;
 pub mod token_bucket;
+pub mod used_proofs;

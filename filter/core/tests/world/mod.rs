@@ -9,6 +9,7 @@
 )]
 
 mod messages;
+mod shared;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -64,6 +65,8 @@ pub struct Gate {
     pub owners_fail: bool,
     /// The same for the buckets alone.
     pub buckets_fail: bool,
+    /// The same for used proofs alone.
+    pub proofs_fail: bool,
     /// The route that Envoy takes.
     pub route: Option<String>,
 }
@@ -115,6 +118,7 @@ impl Gate {
             store_fails: false,
             owners_fail: false,
             buckets_fail: false,
+            proofs_fail: false,
             route: None,
         };
         let keys = gate.keys();
@@ -133,12 +137,11 @@ impl Gate {
 
     /// The key set as the sidecar would serve it.
     pub fn keys(&self) -> KeySet {
-        let point = self.key.public_key().public_key().to_bytes_uncompressed();
-        let b64 = |bytes: &[u8]| Base64UrlSafeNoPadding::encode_to_string(bytes).unwrap();
-        let document = json!({"keys": [{
-            "kty": "EC", "crv": "P-256", "kid": "k1", "alg": "ES256", "use": "sig",
-            "x": b64(&point[1..33]), "y": b64(&point[33..65]),
-        }]});
+        let mut key = jwk(&self.key);
+        for (name, value) in [("kid", "k1"), ("alg", "ES256"), ("use", "sig")] {
+            key[name] = json!(value);
+        }
+        let document = json!({"keys": [key]});
         KeySet::parse(document.to_string().as_bytes()).expect("a sound key set")
     }
 
@@ -156,11 +159,7 @@ impl Gate {
 
     /// What the issuer signs, of this type.
     pub fn jws(&self, typ: &str, claims: &Value) -> String {
-        let b64 = |text: &str| Base64UrlSafeNoPadding::encode_to_string(text).unwrap();
-        let head = json!({"alg": "ES256", "typ": typ, "kid": "k1"});
-        let signed = format!("{}.{}", b64(&head.to_string()), b64(&claims.to_string()));
-        let signature = sign(&self.key, signed.as_bytes());
-        format!("{signed}.{}", Base64UrlSafeNoPadding::encode_to_string(signature).unwrap())
+        signed(&self.key, &json!({"alg": "ES256", "typ": typ, "kid": "k1"}), claims)
     }
 
     pub fn begin(&self) -> Driven {
@@ -203,64 +202,23 @@ impl Gate {
         }
         driven
     }
+}
 
-    /// What the adapter does for `Control::Take`: from each bucket or from none.
-    fn take(&mut self, takes: &[Take]) -> (Option<Outcome>, usize) {
-        let mut outcome = None;
-        let now = self.now;
-        for (index, take) in takes.iter().enumerate() {
-            outcome = self.change(&store::set_key(take.tag, SALT), |set| {
-                let taken = store::take(set, take.tag, take.rate, 1, now);
-                (taken.bytes, taken.outcome)
-            });
-            if !matches!(outcome, Some(Outcome::Admitted { .. })) {
-                for earlier in &takes[..index] {
-                    self.change(&store::set_key(earlier.tag, SALT), |set| {
-                        (store::give_back(set, earlier.tag, earlier.rate, 1, now), ())
-                    });
-                }
-                return (outcome, index);
-            }
-        }
-        (outcome, takes.len() - 1)
-    }
+/// The public half, with its required members alone.
+pub fn jwk(key: &ES256KeyPair) -> Value {
+    let point = key.public_key().public_key().to_bytes_uncompressed();
+    json!({"kty": "EC", "crv": "P-256", "x": b64(&point[1..33]), "y": b64(&point[33..65])})
+}
 
-    /// What the adapter does for `Control::Lease`.
-    fn lease(&mut self, wanted: &Lease) -> Option<lease::Outcome> {
-        let (held, now) = (self.streams.get(&wanted.tag).copied().unwrap_or_default(), self.now);
-        let outcome = self.change(&lease::set_key(wanted.tag, SALT), |set| {
-            let acquired = lease::acquire(set, wanted.tag, VM, held, wanted.most, now);
-            (acquired.bytes, acquired.outcome)
-        });
-        if outcome == Some(lease::Outcome::Admitted) {
-            self.streams.insert(wanted.tag, held + 1);
-        }
-        outcome
-    }
+/// A JWS of this header and these claims.
+pub fn signed(key: &ES256KeyPair, head: &Value, claims: &Value) -> String {
+    let text = format!("{}.{}", b64(head.to_string()), b64(claims.to_string()));
+    let signature = sign(key, text.as_bytes());
+    format!("{text}.{}", b64(signature))
+}
 
-    /// What the adapter does when an exchange that counts has ended.
-    fn release(&mut self, tag: Tag) {
-        let left = self.streams.get(&tag).copied().unwrap_or_default() - 1;
-        self.streams.insert(tag, left);
-        let now = self.now;
-        self.change(&lease::set_key(tag, SALT), |set| (lease::hold(set, tag, VM, left, now), ()));
-    }
-
-    /// The loop around the host, without anybody else.
-    fn change<T>(
-        &mut self,
-        key: &str,
-        next: impl FnOnce(Option<&[u8]>) -> (Option<Vec<u8>>, T),
-    ) -> Option<T> {
-        if self.store_fails {
-            return None;
-        }
-        let (bytes, outcome) = next(self.shared.get(key).map(Vec::as_slice));
-        if let Some(bytes) = bytes {
-            self.shared.insert(key.to_owned(), bytes);
-        }
-        Some(outcome)
-    }
+pub fn b64(bytes: impl AsRef<[u8]>) -> String {
+    Base64UrlSafeNoPadding::encode_to_string(bytes).unwrap()
 }
 
 // === impl Driven ===
@@ -298,6 +256,10 @@ impl Driven {
                         (found.bytes, found.finding)
                     });
                     step = self.on(gate, Event::Consulted(finding.filter(|_| !gate.owners_fail)));
+                }
+                Control::UseProof(proof) => {
+                    let outcome = gate.use_proof(&proof).filter(|_| !gate.proofs_fail);
+                    step = self.on(gate, Event::ProofUsed(outcome));
                 }
                 Control::Route => step = self.on(gate, Event::Routed(gate.route.clone())),
                 Control::Lease(wanted) => {

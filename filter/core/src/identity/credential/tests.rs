@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Credential, MAX_TOKEN_BYTES, present};
+use super::{Credential, MAX_PROOF_BYTES, MAX_TOKEN_BYTES, Proof, present};
 use crate::denial::Denial;
 use crate::head::{Headers, RequestHead};
 
@@ -10,7 +10,7 @@ fn head(path: &str, authorization: &[&[u8]]) -> RequestHead {
 }
 
 fn token(value: &str) -> Result<Option<String>, Denial> {
-    present(&head("/mcp", &[value.as_bytes()])).map(|c| c.map(|c| c.token().to_owned()))
+    present(&head("/mcp", &[value.as_bytes()])).map(|c| c.map(|c| c.credential.token().to_owned()))
 }
 
 #[test]
@@ -33,7 +33,8 @@ fn whatever_is_not_one_bearer_token_is_refused_rather_than_guessed() {
         "Bearer a=b",
         "Bearer\ta",
         "Basic YTpi",
-        "DPoP abc",
+        "DPoP",
+        "DPoP a b",
         "Bearer a, Bearer b",
         "a.b.c",
         "Bearer \"a\"",
@@ -45,6 +46,31 @@ fn whatever_is_not_one_bearer_token_is_refused_rather_than_guessed() {
     assert!(present(&head("/mcp", &[b"Bearer a\xff"])).is_err());
     assert!(token(&format!("Bearer {}", "a".repeat(MAX_TOKEN_BYTES))).is_ok());
     assert!(token(&format!("Bearer {}", "a".repeat(MAX_TOKEN_BYTES + 1))).is_err());
+}
+
+#[test]
+fn a_proof_comes_once_with_its_scheme_and_is_not_looked_for_without() {
+    let of = |scheme: &str, proofs: &[&[u8]]| {
+        let mut pairs = vec![("authorization".to_owned(), format!("{scheme} a.b.c").into_bytes())];
+        pairs.extend(proofs.iter().map(|proof| ("DPoP".to_owned(), proof.to_vec())));
+        let head =
+            RequestHead { path: "/mcp".into(), headers: Headers::new(pairs), ..RequestHead::default() };
+        present(&head).map(|presented| presented.unwrap().proof)
+    };
+    let long = vec![b'a'; MAX_PROOF_BYTES];
+    for scheme in ["DPoP", "dpop", "DPOP"] {
+        assert_eq!(of(scheme, &[b" x.y.z "]), Ok(Some(Proof::new("x.y.z"))), "{scheme}");
+    }
+    assert!(of("DPoP", &[&long]).is_ok());
+    for (proofs, reason) in [
+        (&[][..], "no DPoP header"),
+        (&[b"x".as_slice(), b"x"], "DPoP header repeated"),
+        (&[b"x\xff"], "DPoP header not readable"),
+        (&[&[&long[..], b"a"].concat()], "proof too long"),
+    ] {
+        assert_eq!(of("DPoP", proofs), Err(Denial::InvalidProof(reason)));
+        assert_eq!(of("Bearer", proofs), Ok(None), "{reason}");
+    }
 }
 
 #[test]

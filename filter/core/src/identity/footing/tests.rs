@@ -26,7 +26,7 @@ fn credential() -> Credential {
         headers: crate::head::Headers::new(vec![("authorization".into(), b"Bearer opaque".to_vec())]),
         ..Default::default()
     };
-    crate::identity::credential::present(&head).unwrap().unwrap()
+    crate::identity::credential::present(&head).unwrap().unwrap().credential
 }
 
 fn vouched(until: Timestamp) -> Footing {

@@ -35,6 +35,7 @@ fn verified(subject: &str, issuer: usize, key: KeyMark, expires: u64) -> Verifie
         organization: None,
         grant: Some("g".into()),
         issued: None,
+        key: None,
         expires: at(expires),
     };
     Verified { until: identity.expires, identity: identity.into(), issuer, key: Some(key) }

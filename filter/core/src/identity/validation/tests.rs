@@ -63,6 +63,7 @@ fn what_is_not_alive_or_not_for_us_is_refused() {
     );
     assert_eq!(read_at(&claims(), 2000), Err(Fault::Invalid("expired")));
     assert!(matches!(changed("cnf", json!({})), Err(Fault::Invalid(_))));
+    assert_eq!(changed("token_type", json!("dpop")), Err(Fault::Invalid("bound, but not said to which key")));
     assert!(matches!(changed("sub", json!(1)), Err(Fault::Invalid(_))));
 }
 
@@ -99,7 +100,7 @@ fn a_token_of_three_parts_is_a_jwt_and_no_other_is() {
 fn the_question_holds_the_token_and_its_debug_does_not() {
     let headers = Headers::new(vec![("authorization".into(), b"Bearer s3cr3t".to_vec())]);
     let credential = present(&RequestHead { headers, ..RequestHead::default() }).unwrap().unwrap();
-    let question = Question::new(0, credential, AUDIENCE.into());
+    let question = Question::new(0, credential.credential, AUDIENCE.into());
     let body: Value = serde_json::from_slice(&question.body()).unwrap();
     assert_eq!(body, json!({"token": "s3cr3t", "resource": AUDIENCE}));
     assert!(!format!("{question:?}").contains("s3cr3t"));

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use super::{AUDIENCE, Fault, ISSUER, NOW, TYPED, World, at_jwt, claims, library_claims, raw, with};
 
+/// Names some key (RFC 7638 section 3.1).
+const JKT: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+
 /// Each is signed by the issuer's own key unless the case says otherwise.
 #[test]
 fn malicious_headers_are_refused() {
@@ -231,7 +234,25 @@ fn malicious_claims_are_refused() {
         ),
         ("client_id a list", "client claim is not a name", with("client_id", json!(["cli"]))),
         ("org a number", "organization claim is not a name", with("org", json!(7))),
-        ("bound to a key", "sender-constrained token presented as bearer", with("cnf", json!({"jkt": "x"}))),
+        ("bound to no key", "bound in a way that is not known here", with("cnf", json!({"jkt": "x"}))),
+        (
+            "bound to half a key",
+            "bound in a way that is not known here",
+            with("cnf", json!({"jkt": JKT[1..]})),
+        ),
+        ("bound to a list", "bound in a way that is not known here", with("cnf", json!({"jkt": [JKT]}))),
+        (
+            "bound to a certificate",
+            "bound in a way that is not known here",
+            with("cnf", json!({"x5t#S256": JKT})),
+        ),
+        (
+            "bound to both",
+            "bound in a way that is not known here",
+            with("cnf", json!({"jkt": JKT, "x5t#S256": JKT})),
+        ),
+        ("bound to nothing", "bound in a way that is not known here", with("cnf", json!({}))),
+        ("bound as a text", "bound in a way that is not known here", with("cnf", json!(JKT))),
         ("not an object", "payload is not a JSON object with unique members", json!([claims()]).to_string()),
         ("not JSON", "payload is not a JSON object with unique members", "{".into()),
     ];

@@ -1,0 +1,28 @@
+//! `check`: would this configuration be served, and where?
+
+use serde_json::json;
+
+use super::output::print;
+use super::{Asked, Outcome, load};
+
+pub(super) fn check(asked: &Asked) -> Outcome {
+    let config = load(&asked.config)?;
+    let listen = &config.listen;
+    let shown = json!({
+        "issuer": config.issuer.as_str(),
+        "listen": {
+            "public": listen.public, "internal": listen.internal, "admin": listen.admin, "metrics": listen.metrics,
+        },
+    });
+    if asked.json {
+        return print(&shown.to_string());
+    }
+    print(&format!(
+        "ok\nissuer    {}\npublic    {}\ninternal  {}\nadmin     {}\nmetrics   {}",
+        config.issuer.as_str(),
+        listen.public,
+        listen.internal,
+        listen.admin,
+        listen.metrics
+    ))
+}

@@ -1,0 +1,113 @@
+//! What was withdrawn all at once? Everything of a user or a client of until a moment: the log of revocations says so to gateways,
+//! and a record with that moment decides here, so that nothing must be found and changed one by one.
+
+use std::time::Duration;
+
+use super::super::feed::{Kind, Revocation, end_of};
+use super::super::records::Withdrawn;
+use super::super::{Change, Store, StoreError, written};
+use crate::clock::UnixTime;
+use crate::secret::Digest;
+
+/// Nothing lives longer: the bound of `lifetimes.consent`, which is the largest of what users let in.
+const LONGEST: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
+
+// === impl Store ===
+
+impl Store {
+    /// Withdraws everything that this user granted until now, and ends their sign-ins.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it may be half done, and can be done again.
+    pub async fn withdraw_user(&self, subject: &str, now: UnixTime) -> Result<(), StoreError> {
+        let before = end_of(now);
+        let all = Withdrawn { grants_before: before, sessions_before: before };
+        self.withdraw(Kind::Subject, subject, all, now).await
+    }
+
+    /// Withdraws everything that this user granted until now; their sign-ins go on.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it may be half done, and can be done again.
+    pub async fn withdraw_grants_of_user(&self, subject: &str, now: UnixTime) -> Result<(), StoreError> {
+        let grants = Withdrawn { grants_before: end_of(now), ..Withdrawn::default() };
+        self.withdraw(Kind::Subject, subject, grants, now).await
+    }
+
+    /// Ends all sign-ins of this user of until now; what they granted goes on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn end_sessions_of_user(&self, subject: &str, now: UnixTime) -> Result<(), StoreError> {
+        let sessions = Withdrawn { sessions_before: end_of(now), ..Withdrawn::default() };
+        self.keep_withdrawn(&key(Kind::Subject, subject), sessions, now).await
+    }
+
+    /// Withdraws everything that this client was granted until now.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it may be half done, and can be done again.
+    pub async fn withdraw_client(&self, id: &str, now: UnixTime) -> Result<(), StoreError> {
+        let grants = Withdrawn { grants_before: end_of(now), ..Withdrawn::default() };
+        self.withdraw(Kind::Client, id, grants, now).await
+    }
+
+    /// What was withdrawn from a user, or from a client, at once.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn withdrawn(
+        &self,
+        subject: &str,
+        client_id: &str,
+        now: UnixTime,
+    ) -> Result<Withdrawn, StoreError> {
+        let (subject, client) = (key(Kind::Subject, subject), key(Kind::Client, client_id));
+        let of_client = self.get::<Withdrawn>(&client, now);
+        let (of_user, of_client) = tokio::try_join!(self.get::<Withdrawn>(&subject, now), of_client)?;
+        Ok(of_user.unwrap_or_default().or(of_client.unwrap_or_default()))
+    }
+
+    /// From when on sign-ins of this user count.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn sessions_count_from(
+        &self,
+        subject: &str,
+        now: UnixTime,
+    ) -> Result<UnixTime, StoreError> {
+        let withdrawn = self.get::<Withdrawn>(&key(Kind::Subject, subject), now).await?;
+        Ok(withdrawn.unwrap_or_default().sessions_before)
+    }
+
+    /// Told to the log first: a crash in between leaves tokens that are refused at the gateway, never some that were withdrawn and
+    /// work.
+    async fn withdraw(
+        &self,
+        kind: Kind,
+        name: &str,
+        withdrawn: Withdrawn,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        self.backend.announce(Revocation::of_all(kind, name, now)).await?;
+        self.keep_withdrawn(&key(kind, name), withdrawn, now).await
+    }
+
+    async fn keep_withdrawn(&self, key: &str, withdrawn: Withdrawn, now: UnixTime) -> Result<(), StoreError> {
+        let until = now.plus(LONGEST);
+        if self.backend.put_new(key, written(&withdrawn)?, until, now).await? {
+            return Ok(());
+        }
+        let keep = |kept: &mut Withdrawn, _| {
+            *kept = kept.or(withdrawn);
+            Change::Keep((), until)
+        };
+        self.change(key, now, keep).await.map(drop)
+    }
+}
+
+/// Names are digested, since their length is then bounded.
+fn key(kind: Kind, name: &str) -> String {
+    format!("kill:{}:{}", kind.as_str(), Digest::of(name).encoded())
+}

@@ -1,0 +1,134 @@
+//! How does all that a store keeps get into another one? Item by item, in a form that is no store's own: a backup, or a move from
+//! a file to Redis and back.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::backend::Row;
+use super::feed::Revocation;
+use super::{Store, StoreError};
+use crate::clock::UnixTime;
+
+/// The version of the records' names and forms. A store of a newer one is refused, one of an older one is migrated.
+pub const SCHEMA: u32 = 1;
+/// The record that says it.
+pub(super) const SCHEMA_KEY: &str = "schema";
+
+/// One thing that a store keeps.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Item {
+    /// A record.
+    Record {
+        /// Its name.
+        key: String,
+        /// What it says.
+        value: Box<RawValue>,
+        /// When it ends.
+        until: UnixTime,
+    },
+    /// A counter.
+    Counter {
+        /// Its name.
+        key: String,
+        /// How far it got.
+        sum: u32,
+        /// When it starts anew.
+        until: UnixTime,
+    },
+    /// A name on a list.
+    Listed {
+        /// The list.
+        list: String,
+        /// The name.
+        name: String,
+        /// When it ends.
+        until: UnixTime,
+    },
+    /// An entry of the log of revocations.
+    Revocation(Revocation),
+}
+
+/// Some of the items, and where the others begin.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The items.
+    pub items: Vec<Item>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<String>,
+}
+
+// === impl Item ===
+
+impl Item {
+    /// A record as it lies in a store.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for what is no JSON.
+    pub fn record(key: &str, row: &Row) -> Result<Self, StoreError> {
+        let value = serde_json::from_slice(&row.json);
+        let value = value.map_err(|_| StoreError::Corrupt("a record is no JSON".into()))?;
+        Ok(Self::Record { key: key.to_owned(), value, until: row.until })
+    }
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Some of what is kept: from the beginning, or where an earlier page ended. Each item is as it is at this moment; what is
+    /// written meanwhile may be in it or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn export(&self, place: Option<&str>, now: UnixTime) -> Result<Page, StoreError> {
+        self.backend.dump(place, now).await
+    }
+
+    /// Takes over an item of another store. What is there already under its name is replaced.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn import(&self, item: Item, now: UnixTime) -> Result<(), StoreError> {
+        match item {
+            Item::Record { key, value, until } => {
+                self.backend.put(&key, value.get().as_bytes().to_vec(), until).await
+            }
+            Item::Counter { key, sum, until } => self.backend.set_count(&key, sum, until).await,
+            Item::Listed { list, name, until } => self.backend.list_add(&list, &name, until, now).await,
+            Item::Revocation(revocation) => self.backend.announce(revocation).await,
+        }
+    }
+
+    /// Whether nothing that matters has been kept yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_empty(&self, now: UnixTime) -> Result<bool, StoreError> {
+        let mut place = None;
+        loop {
+            let page = self.export(place.as_deref(), now).await?;
+            if !page.items.is_empty() {
+                return Ok(false);
+            }
+            match page.next {
+                Some(next) => place = Some(next),
+                None => return Ok(true),
+            }
+        }
+    }
+
+    /// The version of the records' names and forms; where there is none yet, it becomes ours.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`] for a version that this program does not know, or that must be migrated first.
+    pub async fn admit_schema(&self) -> Result<(), StoreError> {
+        let json = SCHEMA.to_string().into_bytes();
+        if self.backend.put_new(SCHEMA_KEY, json, super::backend::NEVER, UnixTime::default()).await? {
+            return Ok(());
+        }
+        match self.get::<u32>(SCHEMA_KEY, UnixTime::default()).await? {
+            Some(SCHEMA) | None => Ok(()),
+            Some(other) => Err(StoreError::Schema(other)),
+        }
+    }
+}

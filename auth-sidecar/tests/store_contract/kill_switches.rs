@@ -1,0 +1,100 @@
+//! What was withdrawn from a user or a client all at once.
+
+use wicketgate_auth::oauth::scope::ScopeSet;
+use wicketgate_auth::secret::Digest;
+use wicketgate_auth::store::Store;
+use wicketgate_auth::store::feed::Kind;
+use wicketgate_auth::store::grant::Grant;
+use wicketgate_auth::store::records::{Consent, ConsentKey, Session};
+
+use super::{at, grant};
+
+/// What is withdrawn at 5 and at 7.
+enum Switch {
+    User,
+    GrantsOfUser,
+    SessionsOfUser,
+    Client,
+}
+
+/// What lives after a switch, of those made at 5 and at 8: grants, consents, sessions.
+const CASES: [(&str, Switch, [bool; 3]); 4] = [
+    ("a", Switch::User, [false, false, false]),
+    ("b", Switch::GrantsOfUser, [false, false, true]),
+    ("c", Switch::SessionsOfUser, [true, true, false]),
+    ("d", Switch::Client, [false, false, true]),
+];
+
+pub(super) async fn contract(store: &Store) {
+    for (name, switch, lives) in CASES {
+        let (user, client) = (format!("user-{name}"), format!("client-{name}"));
+        made(store, &user, &client, 5).await;
+        made(store, &user, "another", 5).await;
+        let place = store.news(None, at(5)).await.unwrap().place;
+        for now in [5, 7] {
+            match switch {
+                Switch::User => store.withdraw_user(&user, at(now)).await.unwrap(),
+                Switch::GrantsOfUser => store.withdraw_grants_of_user(&user, at(now)).await.unwrap(),
+                Switch::SessionsOfUser => store.end_sessions_of_user(&user, at(now)).await.unwrap(),
+                Switch::Client => store.withdraw_client(&client, at(now)).await.unwrap(),
+            }
+        }
+        made(store, &user, &client, 8).await;
+        assert_eq!(living(store, &user, &client, 5).await, lives, "{name}");
+        assert_eq!(living(store, &user, &client, 8).await, [true; 3], "{name}: what came later");
+        let others = living(store, &user, "another", 5).await;
+        let spared = if matches!(switch, Switch::Client) { [true; 3] } else { lives };
+        assert_eq!(others, spared, "{name}: another client's");
+
+        let news = store.news(Some(place), at(8)).await.unwrap().revocations;
+        let told: Vec<_> = news.iter().map(|one| (one.kind, one.name.as_str(), one.before)).collect();
+        let wanted = match switch {
+            Switch::SessionsOfUser => vec![],
+            Switch::Client => {
+                vec![(Kind::Client, &*client, Some(at(6))), (Kind::Client, &client, Some(at(8)))]
+            }
+            _ => vec![(Kind::Subject, &*user, Some(at(6))), (Kind::Subject, &user, Some(at(8)))],
+        };
+        assert_eq!(told, wanted, "{name}");
+    }
+}
+
+fn consent_key(user: &str, client: &str, when: u64) -> ConsentKey {
+    let (subject, client_id) = (user.to_owned(), client.to_owned());
+    ConsentKey { subject, client_id, redirect_uri: format!("https://a.example/{when}"), resources: vec![] }
+}
+
+fn name(user: &str, client: &str, when: u64) -> String {
+    format!("{user} {client} {when}")
+}
+
+/// A grant, a consent and a sign-in of this moment.
+async fn made(store: &Store, user: &str, client: &str, when: u64) {
+    let name = name(user, client, when);
+    let granted = Grant {
+        subject: user.to_owned(),
+        client_id: client.to_owned(),
+        created_at: at(when),
+        ..grant(&name, 60)
+    };
+    store.put_grant(granted).await.unwrap();
+    let consent = Consent { scope: ScopeSet::default(), given_at: at(when) };
+    store.put_consent(consent_key(user, client, when), consent, at(60)).await.unwrap();
+    // Who was signed in at a provider long before begins here all the same.
+    let session = Session {
+        subject: user.to_owned(),
+        auth_time: at(0),
+        started_at: at(when),
+        seen_at: at(when),
+        ends_at: at(60),
+    };
+    store.put_session(Digest::of(&name), session, at(60)).await.unwrap();
+}
+
+async fn living(store: &Store, user: &str, client: &str, when: u64) -> [bool; 3] {
+    let name = name(user, client, when);
+    let grant = store.grant(&name, at(9)).await.unwrap().is_some_and(|grant| grant.is_live());
+    let consent = store.consent(consent_key(user, client, when), at(9)).await.unwrap().is_some();
+    let session = store.session(Digest::of(&name), at(9)).await.unwrap().is_some();
+    [grant, consent, session]
+}

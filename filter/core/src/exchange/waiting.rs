@@ -1,0 +1,96 @@
+//! What is known between the head and the verdict?
+
+use super::step::Take;
+use crate::denial::Denial;
+use crate::head::{Headers, RequestHead};
+use crate::identity::credential::{Credential, Presented};
+use crate::identity::dpop::Proof;
+use crate::identity::jwt::{Fault, Verified};
+use crate::identity::principal::Principal;
+use crate::limits::held::{Held, Share};
+use crate::mcp::operation::Operation;
+
+/// A request of which not all is known.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// What the body must agree with.
+    pub(super) mirrors: Headers,
+    pub(super) credential: Option<Credential>,
+    /// The proof that came with it; of this request alone, so nothing remembers it.
+    pub(super) proof: Option<Proof>,
+    /// That it was refused a moment ago.
+    pub(super) refused: Option<Fault>,
+    /// What is given back if the credential proves good.
+    pub(super) took: Option<Take>,
+    /// What the token proves, whoever shows it.
+    pub(super) verified: Option<Verified>,
+    /// That this was remembered.
+    pub(super) remembered: bool,
+    /// Whose buckets are asked before the request is judged.
+    pub(super) paced: Vec<&'static str>,
+    /// What all this takes of the VM's memory until the body has come.
+    #[expect(dead_code, reason = "given back when it is dropped")]
+    share: Share,
+    pub(super) principal: Option<Principal>,
+    pub(super) keys_asked: bool,
+    pub(super) issuer_asked: bool,
+    pub(super) body_began: bool,
+    pub(super) asked: Asked,
+}
+
+/// The operation, as far as it is known.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// It stands in a body that has not come yet.
+    Unread,
+    /// It is known, from the body or from the verb alone.
+    Known(Operation),
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    /// After the head.
+    ///
+    /// # Errors
+    /// [`Denial::Unavailable`] where too many wait already.
+    pub(super) fn new(
+        head: &RequestHead,
+        presented: Option<Presented>,
+        asked: Asked,
+        held: &Held,
+    ) -> Result<Self, Denial> {
+        let mirrors = head.headers.beginning("mcp-");
+        let (credential, proof) = presented.map(|p| (p.credential, p.proof)).unzip();
+        let proof = proof.flatten();
+        let mut share = held.waiting();
+        let token = credential.as_ref().map_or(0, |c| c.token().len());
+        let size = mirrors.size() + token + proof.as_ref().map_or(0, Proof::size);
+        share.set(size).map_err(|_| Denial::Unavailable("room for waiting requests"))?;
+        Ok(Self {
+            mirrors,
+            credential,
+            proof,
+            refused: None,
+            took: None,
+            verified: None,
+            remembered: false,
+            paced: Vec::new(),
+            share,
+            principal: None,
+            keys_asked: false,
+            issuer_asked: false,
+            body_began: false,
+            asked,
+        })
+    }
+
+    pub(super) fn expects_body(&self) -> bool {
+        !self.body_began && matches!(self.asked, Asked::Unread)
+    }
+
+    /// What a record calls the bucket that was asked at this place.
+    pub(super) fn paced_by(&self, at: usize) -> &'static str {
+        self.paced.get(at).copied().unwrap_or_default()
+    }
+}
