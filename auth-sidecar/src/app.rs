@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
+use crate::audit::{Act, Audit};
 use crate::clock::{Clock, UnixTime};
 use crate::config::{Config, StoreConfig};
 use crate::endpoints;
@@ -28,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::oauth::client::Client;
 use crate::oauth::jwk::KeySet;
 use crate::server;
+use crate::sightings::Sightings;
 use crate::store::Store;
 
 /// How often expired records are removed, by the server's clock. They count as absent from the moment they expire; this only frees
@@ -40,23 +43,39 @@ const LOOK_AT_CLOCK: Duration = Duration::from_secs(1);
 pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) store: Arc<Store>,
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) accounts: Box<dyn IdentityProvider>,
     pub(crate) providers: Providers,
     pub(crate) assertion_issuers: AssertionIssuers,
     pub(crate) external_issuers: ExternalIssuers,
     pub(crate) fetcher: Fetcher,
-    pub(crate) documents: Cache<Client>,
-    pub(crate) client_keys: Cache<KeySet>,
-    pub(crate) kept_alive: KeptAlive,
+    pub(crate) documents: Arc<Cache<Client>>,
+    pub(crate) client_keys: Arc<Cache<KeySet>>,
+    pub(crate) kept_alive: Arc<KeptAlive>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) audit: Arc<Audit>,
+    pub(crate) sightings: Arc<Sightings>,
+    /// When this configuration came into force.
+    pub(crate) loaded_at: UnixTime,
+}
+
+/// What requests go to: one configuration and the routes that follow from it, for all listeners at once.
+pub(crate) struct Served {
+    pub(crate) context: Arc<Context>,
+    public: Router,
+    internal: Router,
+    admin: Router,
+    metrics: Router,
 }
 
 /// A server that is answering.
 pub struct Running {
     /// The addresses that were bound.
     pub addresses: Addresses,
+    pub(crate) current: watch::Sender<Arc<Served>>,
+    /// One configuration at a time takes over.
+    pub(crate) reloading: Mutex<()>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -92,7 +111,12 @@ pub async fn start_with_store(
     clock: Arc<dyn Clock>,
     store: Store,
 ) -> Result<Running, ServeError> {
-    let store = Arc::new(store);
+    let metrics = Arc::new(Metrics::new());
+    let audit = Audit::open(&config.audit, Arc::clone(&clock), Arc::clone(&metrics))?;
+    if !config.overrides.is_empty() {
+        tracing::info!(event = "config_overridden", variables = config.overrides.join(" "));
+    }
+    let store = Arc::new(store.observed_by(Arc::clone(&metrics) as _));
     let signing = &config.signing;
     let schedule = Schedule {
         held: signing.held(),
@@ -102,60 +126,99 @@ pub async fn start_with_store(
     };
     let keys = Keys::new(config.data_key.clone(), schedule, signing.algorithm);
     match keys.keep_current(&store, clock.now()).await {
-        Ok(()) => {}
+        Ok(made) => audit_rotation(&audit, made),
         // A server that is away may come later; until then nothing is answered.
         Err(KeyError::Store(error)) if matches!(config.store, StoreConfig::Redis(_)) => {
             tracing::warn!(event = "store_is_away", %error);
         }
         Err(error) => return Err(error.into()),
     }
-    let accounts = Box::new(LocalUsers::new(&config.users)?);
-    let context = Arc::new(Context {
+    let now = clock.now();
+    metrics.loaded(now);
+    let context = Context {
+        accounts: Box::new(LocalUsers::new(&config.users)?),
         providers: Providers::new(&config),
         assertion_issuers: AssertionIssuers::new(&config),
         external_issuers: ExternalIssuers::new(&config),
         fetcher: Fetcher::new(&config.fetch),
-        documents: Cache::new(),
-        client_keys: Cache::new(),
+        documents: Arc::new(Cache::new()),
+        client_keys: Arc::new(Cache::new()),
         config,
         store,
-        keys,
-        accounts,
-        kept_alive: KeptAlive::default(),
+        keys: Arc::new(keys),
+        kept_alive: Arc::new(KeptAlive::default()),
         clock,
-        metrics: Metrics::new(),
-    });
+        metrics,
+        audit: Arc::new(audit),
+        sightings: Arc::new(Sightings::new(now)),
+        loaded_at: now,
+    };
+    serve(Served::of(context)).await
+}
 
-    let listen = context.config.listen;
+async fn serve(served: Served) -> Result<Running, ServeError> {
+    let listen = served.context.config.listen;
+    let addresses_file = served.context.config.addresses_file.clone();
     let (public, public_at) = bind("public", listen.public).await?;
     let (internal, internal_at) = bind("internal", listen.internal).await?;
     let (admin, admin_at) = bind("admin", listen.admin).await?;
     let (metrics, metrics_at) = bind("metrics", listen.metrics).await?;
     let addresses =
         Addresses { public: public_at, internal: internal_at, admin: admin_at, metrics: metrics_at };
-    if let Some(path) = &context.config.addresses_file {
+    if let Some(path) = &addresses_file {
         write_atomically(path, &addresses)
             .map_err(|source| ServeError::AddressesFile { path: path.clone(), source })?;
     }
 
     let (stop, stopped) = watch::channel(false);
+    let (current, serving) = watch::channel(Arc::new(served));
+    let listen_at = |listener, route: fn(&Served) -> &Router| {
+        let serving = serving.clone();
+        let current = move || route(&serving.borrow()).clone();
+        tokio::spawn(server::serve(listener, current, stopped.clone()))
+    };
     let tasks = vec![
-        tokio::spawn(server::serve(public, endpoints::public::router(Arc::clone(&context)), stopped.clone())),
-        tokio::spawn(server::serve(
-            internal,
-            endpoints::internal::router(Arc::clone(&context)),
-            stopped.clone(),
-        )),
-        tokio::spawn(server::serve(admin, endpoints::admin::router(Arc::clone(&context)), stopped.clone())),
-        tokio::spawn(server::serve(
-            metrics,
-            endpoints::metrics::router(Arc::clone(&context)),
-            stopped.clone(),
-        )),
-        tokio::spawn(sweep(context, stopped)),
+        listen_at(public, |served| &served.public),
+        listen_at(internal, |served| &served.internal),
+        listen_at(admin, |served| &served.admin),
+        listen_at(metrics, |served| &served.metrics),
+        tokio::spawn(sweep(serving.clone(), stopped.clone())),
     ];
     tracing::info!(event = "listening", public = %public_at, internal = %internal_at);
-    Ok(Running { addresses, stop, tasks })
+    Ok(Running { addresses, current, reloading: Mutex::new(()), stop, tasks })
+}
+
+// === impl Served ===
+
+impl Served {
+    pub(crate) fn of(context: Context) -> Self {
+        let context = Arc::new(context);
+        Self {
+            public: endpoints::public::router(Arc::clone(&context)),
+            internal: endpoints::internal::router(Arc::clone(&context)),
+            admin: endpoints::admin::router(Arc::clone(&context)),
+            metrics: endpoints::metrics::router(Arc::clone(&context)),
+            context,
+        }
+    }
+}
+
+// === impl Context ===
+
+impl Context {
+    /// Takes over what is due of the signing keys.
+    pub(crate) async fn keep_keys_current(&self) {
+        match self.keys.keep_current(&self.store, self.clock.now()).await {
+            Ok(moved_on) => audit_rotation(&self.audit, moved_on),
+            Err(error) => tracing::error!(event = "keys_not_refreshed", %error),
+        }
+    }
+}
+
+fn audit_rotation(audit: &Audit, moved_on: bool) {
+    if moved_on {
+        audit.write(&Act::KeysRotated.event().because("schedule"));
+    }
 }
 
 // === impl Running ===
@@ -164,6 +227,8 @@ impl Running {
     /// Stops accepting, lets requests in flight finish for some seconds, and closes the store.
     pub async fn stop(self) {
         self.stop.send_replace(true);
+        // The store closes when nobody has it any more.
+        drop(self.current);
         for task in self.tasks {
             // An error means that the task panicked: there is nothing left to wait for.
             drop(task.await);
@@ -188,7 +253,7 @@ fn write_atomically(path: &Path, addresses: &Addresses) -> std::io::Result<()> {
     std::fs::rename(beside, path)
 }
 
-async fn sweep(context: Arc<Context>, mut stopped: watch::Receiver<bool>) {
+async fn sweep(serving: watch::Receiver<Arc<Served>>, mut stopped: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(LOOK_AT_CLOCK);
     let mut swept_at = None;
     loop {
@@ -196,15 +261,14 @@ async fn sweep(context: Arc<Context>, mut stopped: watch::Receiver<bool>) {
             _ = tick.tick() => {}
             _ = stopped.wait_for(|stop| *stop) => return,
         }
+        let context = Arc::clone(&serving.borrow().context);
         let now = context.clock.now();
         // A clock that was set back is no reason to wait.
         if swept_at.is_some_and(|last| last <= now && now.since(last) < SWEEP_EVERY) {
             continue;
         }
         swept_at = Some(now);
-        if let Err(error) = context.keys.keep_current(&context.store, now).await {
-            tracing::error!(event = "keys_not_refreshed", %error);
-        }
+        context.keep_keys_current().await;
         remove_expired(&context, &stopped, now).await;
     }
 }

@@ -61,6 +61,23 @@ pub enum ServeError {
         /// Why.
         source: std::io::Error,
     },
+    /// The audit file.
+    #[error("audit.file: cannot open {path}: {source}")]
+    AuditFile {
+        /// The configured path.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    /// Tracing.
+    #[error("telemetry: {0}")]
+    Telemetry(String),
+    /// Work was given up half-way.
+    #[error("given up: {0}")]
+    Interrupted(String),
     /// The addresses file.
     #[error("cannot write {path}: {source}")]
     AddressesFile {

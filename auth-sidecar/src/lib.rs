@@ -13,6 +13,7 @@
 
 pub mod admin_client;
 pub mod app;
+pub mod audit;
 pub mod clock;
 pub mod config;
 mod endpoints;
@@ -24,8 +25,10 @@ pub mod keys;
 mod metrics;
 pub mod oauth;
 mod pages;
+pub mod reload;
 pub mod sealing;
 pub mod secret;
 mod server;
+mod sightings;
 pub mod store;
 pub mod telemetry;

@@ -1,9 +1,16 @@
 //! What is counted? Few things, each of which somebody would look at.
 
+use std::time::Duration;
+
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+use crate::clock::UnixTime;
+use crate::store::observed::Observer;
 
 /// Labels of a request: the route's pattern, never the path asked for, so that their number is bounded.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -19,10 +26,36 @@ pub(crate) struct Outcome {
     pub(crate) outcome: &'static str,
 }
 
+/// The labels of a sign-in; the provider is one of the configuration, or `local`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct SignInLabels {
+    pub(crate) provider: String,
+    pub(crate) outcome: &'static str,
+}
+
+/// The labels of a refusal: the route's pattern, and the error as the caller reads it.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct RefusalLabels {
+    pub(crate) route: String,
+    pub(crate) error: &'static str,
+}
+
 /// The label of issued tokens.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct GrantLabel {
     pub(crate) grant_type: &'static str,
+}
+
+/// The label of commands to the store.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct OperationLabel {
+    pub(crate) operation: &'static str,
+}
+
+/// The label of audit records.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct AuditLabel {
+    pub(crate) event: &'static str,
 }
 
 /// All counters.
@@ -30,7 +63,9 @@ pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) requests: Family<RequestLabels, Counter>,
     pub(crate) tokens_issued: Family<GrantLabel, Counter>,
-    pub(crate) logins: Family<Outcome, Counter>,
+    pub(crate) sign_ins: Family<SignInLabels, Counter>,
+    pub(crate) refusals: Family<RefusalLabels, Counter>,
+    pub(crate) feed_polls: Family<Outcome, Counter>,
     pub(crate) external_tokens: Family<Outcome, Counter>,
     pub(crate) clients_registered: Counter,
     pub(crate) grants_revoked: Counter,
@@ -38,6 +73,12 @@ pub(crate) struct Metrics {
     pub(crate) refresh_replays: Counter,
     pub(crate) unavailable: Counter,
     pub(crate) swept: Counter,
+    pub(crate) audit_events: Family<AuditLabel, Counter>,
+    pub(crate) audit_failures: Counter,
+    pub(crate) config_reloads: Family<Outcome, Counter>,
+    pub(crate) config_loaded_at: Gauge,
+    store_seconds: Family<OperationLabel, Histogram, fn() -> Histogram>,
+    store_errors: Family<OperationLabel, Counter>,
 }
 
 // === impl Metrics ===
@@ -48,7 +89,9 @@ impl Metrics {
             registry: Registry::with_prefix("wicketgate_auth"),
             requests: Family::default(),
             tokens_issued: Family::default(),
-            logins: Family::default(),
+            sign_ins: Family::default(),
+            refusals: Family::default(),
+            feed_polls: Family::default(),
             external_tokens: Family::default(),
             clients_registered: Counter::default(),
             grants_revoked: Counter::default(),
@@ -56,11 +99,31 @@ impl Metrics {
             refresh_replays: Counter::default(),
             unavailable: Counter::default(),
             swept: Counter::default(),
+            audit_events: Family::default(),
+            audit_failures: Counter::default(),
+            config_reloads: Family::default(),
+            config_loaded_at: Gauge::default(),
+            store_seconds: Family::new_with_constructor(latencies),
+            store_errors: Family::default(),
         };
         let registry = &mut metrics.registry;
-        registry.register("requests", "Requests answered", metrics.requests.clone());
+        registry.register("requests", "Requests answered, by route and status", metrics.requests.clone());
         registry.register("tokens_issued", "Access tokens issued", metrics.tokens_issued.clone());
-        registry.register("logins", "Sign-ins tried", metrics.logins.clone());
+        registry.register(
+            "sign_ins",
+            "Sign-ins tried: signed_in, wrong, refused, throttled or busy",
+            metrics.sign_ins.clone(),
+        );
+        registry.register(
+            "refusals",
+            "Requests refused, by the error that their answer names",
+            metrics.refusals.clone(),
+        );
+        registry.register(
+            "feed_polls",
+            "Answers to gateways: everything, or the news since they last asked",
+            metrics.feed_polls.clone(),
+        );
         registry.register(
             "external_tokens",
             "Questions about tokens of other issuers",
@@ -84,7 +147,42 @@ impl Metrics {
         );
         registry.register("unavailable", "Requests answered with 503", metrics.unavailable.clone());
         registry.register("swept", "Expired records removed", metrics.swept.clone());
+        registry.register("audit_events", "Audit records, by event", metrics.audit_events.clone());
+        registry.register(
+            "audit_failures",
+            "Audit records that the file did not take",
+            metrics.audit_failures.clone(),
+        );
+        registry.register(
+            "config_reloads",
+            "Configurations read while the server ran: reloaded or refused",
+            metrics.config_reloads.clone(),
+        );
+        registry.register(
+            "config_loaded_at",
+            "When the configuration in force was read, in seconds since 1970",
+            metrics.config_loaded_at.clone(),
+        );
+        registry.register(
+            "store_seconds",
+            "How long commands to the store took",
+            metrics.store_seconds.clone(),
+        );
+        registry.register("store_errors", "Commands that the store did not do", metrics.store_errors.clone());
+        for outcome in ["reloaded", "refused"] {
+            drop(metrics.config_reloads.get_or_create(&Outcome { outcome }));
+        }
         metrics
+    }
+
+    /// Somebody tried to sign in at this provider.
+    pub(crate) fn sign_in_tried(&self, provider: &str, outcome: &'static str) {
+        self.sign_ins.get_or_create(&SignInLabels { provider: provider.to_owned(), outcome }).inc();
+    }
+
+    /// A configuration came into force.
+    pub(crate) fn loaded(&self, now: UnixTime) {
+        self.config_loaded_at.set(i64::try_from(now.0).unwrap_or(i64::MAX));
     }
 
     /// The OpenMetrics text.
@@ -93,4 +191,18 @@ impl Metrics {
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
+}
+
+impl Observer for Metrics {
+    fn answered(&self, operation: &'static str, took: Duration, well: bool) {
+        let label = OperationLabel { operation };
+        self.store_seconds.get_or_create(&label).observe(took.as_secs_f64());
+        // There from the first command on: of a counter that begins at 1 Prometheus sees no increase.
+        self.store_errors.get_or_create(&label).inc_by(u64::from(!well));
+    }
+}
+
+/// From a fifth of a millisecond to 1.6 seconds.
+fn latencies() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_2, 2.0, 14))
 }

@@ -29,8 +29,13 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (no file descriptors left): trying at once would fail at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `router` until `stopped` turns true, then drains.
-pub(crate) async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+/// Serves until `stopped` turns true, then drains. Each request goes to the router that is `current` when it comes and stays
+/// there.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    current: impl Fn() -> Router + Clone + Send + 'static,
+    mut stopped: watch::Receiver<bool>,
+) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
     loop {
@@ -44,7 +49,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stopped: wa
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = connection(stream, peer, router.clone(), graceful.watcher());
+                let connection = connection(stream, peer, current.clone(), graceful.watcher());
                 tokio::spawn(async move {
                     connection.await;
                     drop(place);
@@ -67,10 +72,15 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stopped: wa
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    current: impl Fn() -> Router + Send + 'static,
+    watcher: Watcher,
+) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request.map(Body::new))
+        current().oneshot(request.map(Body::new))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -3,6 +3,8 @@
 
 #[path = "command_line/stores.rs"]
 mod stores;
+#[path = "command_line/traces.rs"]
+mod traces;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -97,6 +99,23 @@ fn check_says_what_would_be_served_and_no_secret() {
 }
 
 #[test]
+fn the_environment_overrides_the_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = configure(folder.path());
+    let check = |value: &str| {
+        let mut command = binary();
+        command.args(["check", "--config", path.to_str().unwrap(), "--json"]);
+        command.env("WICKETGATE_AUTH__LISTEN__PUBLIC", value).output().unwrap()
+    };
+    let shown: serde_json::Value = serde_json::from_slice(&check("127.0.0.1:9").stdout).unwrap();
+    assert_eq!(shown["listen"]["public"], "127.0.0.1:9");
+    let output = check("nowhere");
+    assert_eq!(output.status.code(), Some(1));
+    let message = text(&output.stderr);
+    assert!(message.contains("listen.public: ") && message.contains("set by WICKETGATE_AUTH__"), "{message}");
+}
+
+#[test]
 fn a_refused_configuration_names_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = configure(folder.path());
@@ -157,6 +176,31 @@ fn serve_listens_refuses_a_second_one_and_ends_on_request() {
         assert!(event["event"].is_string(), "{line}");
     }
     assert!(log.contains("\"event\":\"listening\"") && !log.contains("wonderland"), "{log}");
+}
+
+#[test]
+fn a_running_server_reads_its_configuration_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configure(folder.path());
+    let [audit, moved] = ["audit.jsonl", "audit.jsonl.1"].map(|name| folder.path().join(name));
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = format!("{text}audit: {{file: {}}}\n", audit.display());
+    std::fs::write(&config, &text).unwrap();
+    let mut served = serve_until_listening(folder.path(), &config);
+    let reload = |text: &str, wanted: &str| {
+        std::fs::write(&config, text).unwrap();
+        std::fs::rename(&audit, &moved).unwrap();
+        let pid = served.0.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+        let recorded = || std::fs::read_to_string(&audit).ok().filter(|text| text.contains(wanted));
+        poll(wanted, recorded)
+    };
+    let recorded = reload(&text.replace("name: alice", "nam: alice"), "\"event\":\"config_refused\"");
+    assert!(recorded.contains("users[0]"), "{recorded}");
+    let recorded = reload(&text.replace("name: alice", "name: bob"), "\"event\":\"config_reloaded\"");
+    assert_eq!(recorded.lines().count(), 1, "{recorded}");
+    assert!(std::fs::read_to_string(&moved).unwrap().contains("config_refused"));
+    terminate(&mut served);
 }
 
 #[test]

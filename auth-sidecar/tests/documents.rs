@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use wicketgate_auth::audit::Act;
 use wicketgate_auth::config::{CimdPolicy, Config, RegistrationPolicy};
 use wicketgate_auth::sealing::SealingKey;
 
@@ -143,4 +144,22 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
+}
+
+/// The rows of a table of the README: its cells without ticks.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let (_, rest) = README.split_once(&format!("\n{heading}\n")).unwrap();
+    let rows = rest.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let cells =
+        |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
+    rows.take_while(|line| line.starts_with('|')).map(cells).collect()
+}
+
+#[test]
+fn the_readme_lists_every_act() {
+    let listed: Vec<Vec<String>> =
+        table("## Audit").into_iter().map(|row| row.into_iter().take(2).collect::<Vec<_>>()).collect();
+    let acts: Vec<Vec<String>> =
+        Act::ALL.iter().map(|act| vec![act.to_string(), act.outcome().as_str().to_owned()]).collect();
+    assert_eq!(listed, acts);
 }

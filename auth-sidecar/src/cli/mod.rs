@@ -30,7 +30,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or Ctrl-C.
+    /// Serve until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew.
     Serve {
         /// The configuration (YAML).
         #[arg(long, value_name = "FILE")]

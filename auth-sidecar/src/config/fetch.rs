@@ -16,7 +16,7 @@ pub struct CimdPolicy {
 }
 
 /// Where from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FetchPolicy {
     /// Host names and addresses that may be fetched from although they are not public.
     pub private_hosts: Vec<String>,

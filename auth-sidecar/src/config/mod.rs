@@ -4,8 +4,10 @@
 //! cannot be wrong. Secrets stand in the document by reference only ([`secret_ref`]).
 
 mod admin;
+mod audit;
 mod clients;
 mod duration;
+mod environment;
 mod error;
 mod external_issuers;
 mod fetch;
@@ -20,15 +22,20 @@ mod secret_ref;
 mod security;
 mod signing;
 mod store;
+mod telemetry;
 mod token_exchange;
 mod users;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 pub use self::admin::AdminPolicy;
+pub use self::audit::AuditConfig;
 pub(crate) use self::clients::admit as admit_client;
+use self::environment::Overrides;
 pub use self::error::ConfigError;
 pub use self::external_issuers::{Check, ExternalIssuer, Introspection, TokenType};
 pub use self::fetch::{CimdPolicy, FetchPolicy};
@@ -45,14 +52,20 @@ pub use self::resources::{Resource, Resources};
 pub use self::security::DpopPolicy;
 pub use self::signing::Signing;
 pub use self::store::{RedisConfig, StoreConfig, Tls, Topology};
+pub use self::telemetry::{Otlp, TelemetryConfig};
 pub use self::token_exchange::Exchange;
 pub use self::users::{User, Verifier};
 use crate::oauth::client::Client;
 use crate::sealing::SealingKey;
+use crate::secret::Digest;
 
 /// The compiled configuration.
 #[derive(Debug)]
 pub struct Config {
+    /// Of the document and what overrides it: tells whether two servers were told the same.
+    pub digest: String,
+    /// The variables that say otherwise than the document.
+    pub overrides: Vec<String>,
     /// The issuer identifier, one constant everywhere.
     pub issuer: Issuer,
     /// The four listeners.
@@ -83,6 +96,10 @@ pub struct Config {
     pub require_pushed: bool,
     /// Proofs of possession.
     pub dpop: DpopPolicy,
+    /// Records of what happened.
+    pub audit: AuditConfig,
+    /// Traces.
+    pub telemetry: TelemetryConfig,
     /// How long everything lives.
     pub lifetimes: Lifetimes,
     /// Local users.
@@ -128,6 +145,10 @@ struct RawConfig {
     #[serde(default)]
     dpop: DpopPolicy,
     #[serde(default)]
+    audit: AuditConfig,
+    #[serde(default)]
+    telemetry: telemetry::RawTelemetry,
+    #[serde(default)]
     lifetimes: lifetimes::RawLifetimes,
     #[serde(default)]
     users: Vec<users::RawUser>,
@@ -152,14 +173,14 @@ struct RawForwarded {
 // === impl Config ===
 
 impl Config {
-    /// Reads and compiles the document in `path`.
+    /// Reads and compiles the document in `path`, with what the environment of this process says otherwise.
     ///
     /// # Errors
     /// [`ConfigError`] names the place in the document and never a secret.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::new("", format!("cannot read {}: {error}", path.display())))?;
-        Self::parse(&text)
+        Self::parse_under(&text, std::env::vars_os())
     }
 
     /// Compiles a document.
@@ -167,7 +188,33 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the place in the document and never a secret.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let raw = read(text)?;
+        Self::parse_under(text, std::iter::empty())
+    }
+
+    /// Compiles a document with what these variables say otherwise.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the place in the document, and the variable where that is at fault, and never a secret.
+    pub fn parse_under(
+        text: &str,
+        variables: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let mut overrides = Overrides::among(variables)?;
+        let raw = match overrides.is_empty() {
+            true => read(text),
+            false => read_under(text, &mut overrides),
+        };
+        let digest = Digest::of(&format!("{text}{}", overrides.said())).encoded();
+        let compiled = raw.and_then(|raw| raw.compile(digest, overrides.variables()));
+        compiled.map_err(|error| overrides.blame(error))
+    }
+}
+
+// === impl RawConfig ===
+
+impl RawConfig {
+    fn compile(self, digest: String, overrides: Vec<String>) -> Result<Config, ConfigError> {
+        let raw = self;
         let resources = resources::compile(raw.resources)?;
         let signing = raw.signing.compile()?;
         let users = users::compile(raw.users)?;
@@ -185,7 +232,9 @@ impl Config {
         let external_issuers =
             external_issuers::compile(raw.external_issuers, issuer.as_str(), &users, &resources)?;
         let listen = raw.listen.compile();
-        Ok(Self {
+        Ok(Config {
+            digest,
+            overrides,
             issuer,
             admin: raw.admin.compile(listen.admin)?,
             listen,
@@ -200,6 +249,8 @@ impl Config {
             trusted_hops: raw.forwarded.trusted_hops,
             require_pushed: raw.require_pushed_authorization_requests,
             dpop: raw.dpop,
+            audit: raw.audit,
+            telemetry: raw.telemetry.compile()?,
             lifetimes: raw.lifetimes.compile()?,
             exchanges: token_exchange::compile(raw.token_exchange, &clients, &resources)?,
             identity_providers,
@@ -214,16 +265,37 @@ impl Config {
 }
 
 fn read(text: &str) -> Result<RawConfig, ConfigError> {
-    // Without the snippet of the offending line: that line may hold a secret written where a reference belongs.
-    let options = serde_saphyr::options! { with_snippet: false };
     let mut place = String::new();
-    let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
-        serde_path_to_error::deserialize(deserializer).map_err(|error| {
-            place = error.path().to_string();
-            error.into_inner()
-        })
-    });
+    let read =
+        serde_saphyr::with_deserializer_from_str_with_options(text, without_snippets(), |deserializer| {
+            serde_path_to_error::deserialize(deserializer).map_err(|error| {
+                place = error.path().to_string();
+                error.into_inner()
+            })
+        });
     read.map_err(|error| ConfigError::new(place, error.to_string()))
+}
+
+/// The same by way of a value in which others can be put.
+fn read_under(text: &str, overrides: &mut Overrides) -> Result<RawConfig, ConfigError> {
+    let mut document: Value = serde_saphyr::from_str_with_options(text, without_snippets())
+        .map_err(|error| ConfigError::new("", error.to_string()))?;
+    overrides.apply(&mut document)?;
+    loop {
+        let error = match serde_path_to_error::deserialize(document.clone()) {
+            Ok(raw) => return Ok(raw),
+            Err(error) => error,
+        };
+        let place = error.path().to_string();
+        if !overrides.take_as_text(&place, &mut document) {
+            return Err(ConfigError::new(place, error.into_inner().to_string()));
+        }
+    }
+}
+
+/// Errors without the offending line: it may hold a secret written where a reference belongs.
+fn without_snippets() -> serde_saphyr::Options {
+    serde_saphyr::options! { with_snippet: false }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::oauth::algorithm::SigningAlgorithm;
 const ALWAYS: [SigningAlgorithm; 2] = [SigningAlgorithm::Es256, SigningAlgorithm::Rs256];
 
 /// What tokens are signed with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signing {
     /// Access tokens.
     pub algorithm: SigningAlgorithm,

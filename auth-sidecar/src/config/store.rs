@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::ConfigError;
 use super::secret_ref::SecretRef;
+use crate::secret::Digest;
 
 /// Longer would keep browsers and clients waiting for what will not come.
 const LONGEST_TIMEOUT: u64 = 5_000;
@@ -40,6 +41,8 @@ pub struct RedisConfig {
     pub tls: Tls,
     /// What sentinels ask for, where that is not what the servers ask for.
     pub sentinel_password: Option<Zeroizing<String>>,
+    /// Of all that is said here, secrets included: tells whether two configurations say the same.
+    digest: Digest,
 }
 
 /// PEM texts for `rediss://`.
@@ -118,6 +121,20 @@ struct RawTls {
     key: Option<PathBuf>,
 }
 
+// === impl StoreConfig ===
+
+impl StoreConfig {
+    /// Whether the two are one place, reached in the same way.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Embedded(path), Self::Embedded(other)) => path == other,
+            (Self::Redis(config), Self::Redis(other)) => config.digest.matches(&other.digest),
+            _ => false,
+        }
+    }
+}
+
 // === impl RedisConfig ===
 
 impl std::fmt::Debug for RedisConfig {
@@ -147,7 +164,8 @@ impl RawStore {
 impl RawRedis {
     fn compile(self) -> Result<RedisConfig, ConfigError> {
         let password = self.password.map(|from| from.resolve("store.redis.password")).transpose()?;
-        let nodes = nodes(&self.url.resolve("store.redis.url")?, password.as_deref().map(String::as_str))?;
+        let url = self.url.resolve("store.redis.url")?;
+        let nodes = nodes(&url, password.as_deref().map(String::as_str))?;
         let topology = topology(self.topology, self.master)?;
         let refuse = |key: &str, why: &str| Err(ConfigError::new(format!("store.redis.{key}"), why));
         if topology == Topology::Single && nodes.len() > 1 {
@@ -169,6 +187,11 @@ impl RawRedis {
         }
         let sentinel_password =
             self.sentinel_password.map(|from| from.resolve("store.redis.sentinel_password")).transpose()?;
+        let tls = self.tls.compile()?;
+        let said = Zeroizing::new(format!(
+            "{} {password:?} {sentinel_password:?} {topology:?} {:?} {} {:?} {:?} {:?}",
+            *url, self.prefix, self.timeout_ms, self.replicas, tls.ca, tls.client
+        ));
         Ok(RedisConfig {
             nodes,
             topology,
@@ -176,8 +199,9 @@ impl RawRedis {
             timeout: Duration::from_millis(self.timeout_ms),
             replicas: self.replicas.acknowledge,
             replicas_within: Duration::from_millis(self.replicas.within_ms),
-            tls: self.tls.compile()?,
+            tls,
             sentinel_password,
+            digest: Digest::of(&said),
         })
     }
 }

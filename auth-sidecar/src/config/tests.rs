@@ -1,6 +1,8 @@
+use std::ffi::OsString;
+
 use super::{Config, StoreConfig};
 
-const GOOD: &str = r"
+pub(super) const GOOD: &str = r"
 issuer: http://127.0.0.1:8080
 listen: {public: 127.0.0.1:0, internal: 127.0.0.1:0, admin: 127.0.0.1:0, metrics: 127.0.0.1:0}
 store: {embedded: {path: auth.redb}}
@@ -20,9 +22,18 @@ clients:
 
 /// The document with a real key file in place of `DATA_KEY`.
 fn parse(text: &str) -> Result<Config, String> {
+    parse_under(text, std::iter::empty())
+}
+
+/// The same with what these variables say otherwise.
+pub(super) fn parse_under(
+    text: &str,
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Config, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), crate::sealing::SealingKey::generate_base64().unwrap() + "\n").unwrap();
-    Config::parse(&text.replace("DATA_KEY", file.path().to_str().unwrap())).map_err(|error| error.to_string())
+    let text = text.replace("DATA_KEY", file.path().to_str().unwrap());
+    Config::parse_under(&text, variables).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -47,6 +58,32 @@ fn every_mistake_is_refused_with_its_place() {
         ("{path: auth.redb}", "{path: auth.redb}, redis: {url: {file: DATA_KEY}}", "store: has one of"),
         ("embedded: {path: auth.redb}", "redis: {url: redis://x}", "store.redis.url: a secret stands here"),
         ("embedded: {path: auth.redb}", "redis: {url: {file: DATA_KEY}}", "store.redis.url: is `redis://"),
+        ("registration:", "audit: {path: x}\nregistration:", "audit.path"),
+        (
+            "registration:",
+            "telemetry: {otlp: {endpoint: 'x:y'}}\nregistration:",
+            "telemetry.otlp.endpoint: must be",
+        ),
+        (
+            "registration:",
+            "telemetry: {otlp: {endpoint: 'http://u:p@x/'}}\nregistration:",
+            "telemetry.otlp.endpoint: must be",
+        ),
+        (
+            "registration:",
+            "telemetry: {otlp: {endpoint: 'http://x/', sample: 2}}\nregistration:",
+            "telemetry.otlp.sample: is from 0 to 1",
+        ),
+        (
+            "registration:",
+            "telemetry: {otlp: {endpoint: 'http://x/', headers: {authorization: Bearer}}}\nregistration:",
+            "telemetry.otlp.headers.authorization: a secret stands here by reference only",
+        ),
+        (
+            "registration:",
+            "telemetry: {otlp: {endpoint: 'http://x/', headers: {'no header': {file: DATA_KEY}}}}\nregistration:",
+            "telemetry.otlp.headers.no header: is no header",
+        ),
         ("access_token: 10m", "access_token: 10", "lifetimes.access_token"),
         ("access_token: 10m", "access_token: 2h", "lifetimes.access_token: must lie between"),
         ("access_token: 10m", "acces_token: 1m", "lifetimes"),

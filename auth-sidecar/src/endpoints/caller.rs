@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -16,19 +17,22 @@ impl FromRequestParts<Arc<Context>> for Caller {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, context: &Arc<Context>) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-        // No peer cannot happen; all such callers then share one limit.
-        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let hops = context.config.trusted_hops;
-        let forwarded =
-            parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-        Ok(Self(vouched_for(&forwarded.collect::<Vec<_>>().join(","), hops).unwrap_or(peer)))
+        Ok(Self::of(&parts.extensions, &parts.headers, context.config.trusted_hops))
     }
 }
 
 // === impl Caller ===
 
 impl Caller {
+    /// The caller of a request that came through so many proxies that are believed.
+    pub(super) fn of(extensions: &Extensions, headers: &HeaderMap, hops: usize) -> Self {
+        let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        // No peer cannot happen; all such callers then share one limit.
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        Self(vouched_for(&forwarded.collect::<Vec<_>>().join(","), hops).unwrap_or(peer))
+    }
+
     /// The network that limits of registration count for: whoever has one IPv6 address has its /64.
     pub(super) fn network(&self) -> IpAddr {
         match self.0.to_canonical() {

@@ -12,11 +12,16 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
+use tracing::Instrument as _;
 
-use super::reply;
+use super::caller::Caller;
+use super::reply::{self, Refusal};
 use crate::app::Context;
+use crate::audit::Origin;
 use crate::error::Failure;
-use crate::metrics::RequestLabels;
+use crate::metrics::{RefusalLabels, RequestLabels};
+use crate::secret::random_text;
+use crate::telemetry::spans;
 
 /// Registration bodies are the largest that have a reason.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -26,6 +31,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 const KEYED: [&str; 2] = ["public", "internal"];
 /// What gateways poll.
 const POLLED: &str = "/v1/feed";
+/// A UUID has 36 characters.
+const LONGEST_REQUEST_ID: usize = 64;
 /// How long a browser may remember a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 
@@ -106,26 +113,44 @@ async fn observe(State(listener): State<Listener>, request: Request, next: Next)
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
     let started = Instant::now();
     let context = &listener.context;
-    if let Err(error) = context.keys.keep_current(&context.store, context.clock.now()).await {
-        tracing::error!(event = "keys_not_refreshed", %error);
-    }
+    context.keep_keys_current().await;
+    let origin = origin(context, &request);
+    let request_id = origin.request_id.clone();
+    let believed = (context.config.trusted_hops > 0).then_some(request.headers());
+    let span = spans::request(&method, &route, listener.name, believed);
     let mut response = match context.keys.are_there() || !KEYED.contains(&listener.name) {
-        true => next.run(request).await,
+        true => origin.during(next.run(request)).instrument(span.clone()).await,
         false => reply::failure(&Failure::Unavailable("the store is away")),
     };
     secure(&mut response, context.config.issuer.is_https());
     let status = response.status().as_u16();
+    spans::answered(&span, status, request_id.as_deref());
     if status == StatusCode::SERVICE_UNAVAILABLE.as_u16() {
         listener.context.metrics.unavailable.inc();
     }
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     if route == POLLED && status == 200 {
         // Each worker of each gateway asks once a second.
-        tracing::debug!(event = "request", listener = listener.name, %method, route, status, micros);
+        tracing::debug!(event = "request", listener = listener.name, %method, route, status, micros, request_id);
     } else {
-        tracing::info!(event = "request", listener = listener.name, %method, route, status, micros);
+        tracing::info!(event = "request", listener = listener.name, %method, route, status, micros, request_id);
+    }
+    if let Some(Refusal(error)) = response.extensions().get() {
+        context.metrics.refusals.get_or_create(&RefusalLabels { route: route.clone(), error }).inc();
     }
     let labels = RequestLabels { listener: listener.name, route, status };
     listener.context.metrics.requests.get_or_create(&labels).inc();
     response
+}
+
+/// Who asks, and what the request is called: as the proxy in front calls it, where there is one that we believe.
+fn origin(context: &Context, request: &Request) -> Origin {
+    let hops = context.config.trusted_hops;
+    let caller = Caller::of(request.extensions(), request.headers(), hops);
+    let named = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let named = named
+        .filter(|id| hops > 0 && (1..=LONGEST_REQUEST_ID).contains(&id.len()) && id.bytes().all(is_plain));
+    let request_id = named.map(ToOwned::to_owned).or_else(|| random_text::<12>().ok());
+    Origin { address: Some(caller.0.to_canonical()), request_id }
 }

@@ -10,6 +10,21 @@ use serde_json::{Map, Value, json};
 use crate::error::Failure;
 use crate::oauth::error::{ErrorCode, OAuthError};
 
+/// What requests are counted as of which there are too many, whatever their answer says.
+pub(super) const TOO_MANY: &str = "too_many_requests";
+/// What requests are counted as that show no token where one is due.
+pub(super) const MISSING_TOKEN: &str = "missing_token";
+
+/// What a refused request is counted as; travels with the answer to where answers are counted.
+#[derive(Clone, Copy)]
+pub(super) struct Refusal(pub(super) &'static str);
+
+/// Marks an answer as a refusal.
+pub(super) fn refusing(mut response: Response, error: &'static str) -> Response {
+    response.extensions_mut().insert(Refusal(error));
+    response
+}
+
 /// A JSON answer that may hold secrets or change at any time.
 pub(super) fn fresh_json(status: StatusCode, body: &impl Serialize) -> Response {
     let mut response = (status, Json(body)).into_response();
@@ -37,7 +52,7 @@ pub(super) fn oauth_error(error: &OAuthError) -> Response {
         ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     };
-    let mut response = fresh_json(status, &error_members(error));
+    let mut response = refusing(fresh_json(status, &error_members(error)), error.code.as_str());
     let challenge = match error.code {
         ErrorCode::InvalidClient => "Basic realm=\"wicketgate\"",
         ErrorCode::InvalidToken => "Bearer realm=\"wicketgate\", error=\"invalid_token\"",
@@ -71,7 +86,8 @@ pub(super) fn failure(failure: &Failure) -> Response {
         }
         Failure::TooMany => {
             let body = json!({"error": "temporarily_unavailable", "error_description": "too many requests"});
-            retry_later(fresh_json(StatusCode::TOO_MANY_REQUESTS, &body))
+            let response = fresh_json(StatusCode::TOO_MANY_REQUESTS, &body);
+            retry_later(refusing(response, TOO_MANY))
         }
         Failure::Store(error) => {
             tracing::error!(event = "store_failure", %error);
@@ -89,7 +105,7 @@ pub(super) fn failure(failure: &Failure) -> Response {
 pub(super) fn unreadable(error: &BytesRejection) -> Response {
     let body =
         json!({"error": "invalid_request", "error_description": "the body is too large or incomplete"});
-    fresh_json(error.status(), &body)
+    refusing(fresh_json(error.status(), &body), ErrorCode::InvalidRequest.as_str())
 }
 
 /// RFC 6749 section 5.1.

@@ -16,9 +16,11 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client, Response, StatusCode, header, redirect};
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 use url::{Host, Url};
 
 use crate::config::FetchPolicy;
+use crate::telemetry::spans;
 
 /// From the look-up of the name to the last byte.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -52,10 +54,13 @@ pub(crate) struct Fetched {
 /// Why there is no document.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FetchError {
-    /// Its place is one we do not connect to, or cannot now. The two are one answer: which names exist in our network
-    /// is nobody's business.
+    /// Its place cannot be reached now.
     #[error("it cannot be fetched")]
     Unreachable,
+    /// Its place is one we do not connect to. For who asked the two are one answer: which names exist in our network is nobody's
+    /// business. For our own records they are not.
+    #[error("it cannot be fetched")]
+    NotPublic,
     /// What is there cannot be used.
     #[error("{0}")]
     Refused(&'static str),
@@ -115,12 +120,13 @@ impl Fetcher {
     /// The JSON document at `url`, of at most `most` bytes.
     pub(crate) async fn json(&self, url: &Url, most: usize) -> Result<Fetched, FetchError> {
         if !self.may_name(url) {
-            return Err(FetchError::Unreachable);
+            return Err(FetchError::NotPublic);
         }
         let fetched = async {
             let _place = self.places.acquire().await.map_err(|_| FetchError::Unreachable)?;
             self.fetch(url, most).await
         };
+        let fetched = fetched.instrument(spans::fetch("GET", url));
         tokio::time::timeout(self.longest, fetched).await.unwrap_or(Err(FetchError::Unreachable))
     }
 
@@ -136,7 +142,10 @@ impl Fetcher {
         let request = http.get(url.clone()).header(header::ACCEPT, "application/json");
         let response = request.send().await.map_err(|error| {
             tracing::debug!(event = "fetch_failed", error = %cause(&error));
-            FetchError::Unreachable
+            match bottom(&error).is::<NotPublic>() {
+                true => FetchError::NotPublic,
+                false => FetchError::Unreachable,
+            }
         })?;
         receive(response, most).await
     }
@@ -159,12 +168,16 @@ impl Resolve for PublicAddresses {
 }
 
 /// What lies at the bottom of an error; the layers above only say that there is one.
-fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
+fn bottom(error: &reqwest::Error) -> &(dyn std::error::Error + 'static) {
+    let mut cause: &(dyn std::error::Error + 'static) = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    cause
+}
+
+fn cause(error: &reqwest::Error) -> String {
+    bottom(error).to_string()
 }
 
 /// Reads an answer of at most `most` bytes; one that announces more, or goes on for longer, is not read on.

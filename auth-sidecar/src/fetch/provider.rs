@@ -5,10 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use reqwest::{Certificate, Client, RequestBuilder, header, redirect};
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 use url::{Host, Url, form_urlencoded};
 
 use super::{FetchError, Fetched, LONGEST, MOST_AT_ONCE, PublicAddresses, receive};
 use crate::config::{FetchPolicy, is_loopback};
+use crate::telemetry::spans;
 
 /// Speaks to the providers of the configuration.
 pub(crate) struct ProviderHttp {
@@ -49,7 +51,7 @@ impl ProviderHttp {
             Some(token) => request.bearer_auth(token),
             None => request,
         };
-        self.send(request, most).await
+        self.send(request, most).instrument(spans::fetch("GET", url)).await
     }
 
     /// The JSON that answers a form; `basic` are id and secret of the client, where they go into the header.
@@ -72,7 +74,7 @@ impl ProviderHttp {
             Some((id, secret)) => request.basic_auth(encoded(id), Some(encoded(secret))),
             None => request,
         };
-        self.send(request, most).await
+        self.send(request, most).instrument(spans::fetch("POST", url)).await
     }
 
     fn client_for(&self, url: &Url) -> Result<&Client, FetchError> {

@@ -2,6 +2,7 @@
 
 use super::{accounts, clients, interaction};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::authorization_request::{AuthorizationRequest, Prompt};
@@ -78,7 +79,7 @@ pub(crate) async fn revoke(
     context.store.remove_consent(&interaction::consent_of(&grant)).await?;
     context.store.revoke_grant(&grant.id, now).await?;
     context.metrics.grants_revoked.inc();
-    tracing::info!(event = "grant_revoked_by_user", subject, client_id = grant.client_id, grant_id);
+    context.audit.write(&Act::GrantRevoked.about(&grant).because("its user asked"));
     Ok(true)
 }
 
@@ -90,7 +91,7 @@ pub(crate) async fn revoke_all(context: &Context, subject: &str, now: UnixTime) 
         return Err(Failure::TooMany);
     }
     context.store.withdraw_grants_of_user(subject, now).await?;
-    tracing::info!(event = "grants_withdrawn_by_user", subject);
+    context.audit.write(&Act::UserWithdrawn.event().subject(subject).because("the user asked"));
     Ok(())
 }
 
@@ -105,6 +106,7 @@ pub(crate) async fn sign_out(
         context.store.end_sessions_of_user(&session.subject, now).await?;
     }
     context.store.remove_session(Digest::of(cookie)).await?;
-    tracing::info!(event = "logout", subject = session.subject, everywhere);
+    let extent = if everywhere { "everywhere" } else { "in one browser" };
+    context.audit.write(&Act::SignedOut.event().subject(session.subject.as_str()).because(extent));
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::clients;
 use crate::app::Context;
+use crate::audit::{Act, Event};
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::claims::{AccessClaims, Audience};
@@ -64,7 +65,7 @@ pub(crate) async fn create(
         revoked_at: None,
     };
     context.store.put_api_key(&api_key, now).await?;
-    tracing::info!(event = "api_key_created", id = api_key.id, owner = api_key.owner);
+    context.audit.write(&about(Act::ApiKeyCreated, &api_key));
     Ok((api_key, secret))
 }
 
@@ -80,10 +81,16 @@ pub(crate) async fn rotate(
     }
     let secret = Opaque::for_grant(Kind::ApiKey, id)?;
     let rotated = context.store.rotate_api_key(id, secret.digest(), overlap, now).await?;
-    if rotated.is_some() {
-        tracing::info!(event = "api_key_rotated", id);
+    if let Some(api_key) = &rotated {
+        context.audit.write(&about(Act::ApiKeyRotated, api_key));
     }
     Ok(rotated.map(|api_key| (api_key, secret)))
+}
+
+/// An act, concerning a key: its tokens name it as their grant, and its owner as their subject.
+fn about(act: Act, api_key: &ApiKey) -> Event<'_> {
+    let client = api_key.is_clients.then_some(api_key.owner.as_str());
+    act.event().client(client).subject(api_key.owner.as_str()).grant(&api_key.id)
 }
 
 /// The claims that it stands for, while it and its client live.

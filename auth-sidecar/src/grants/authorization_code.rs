@@ -3,6 +3,7 @@
 use super::access_token::{self, Beside, Narrowing, TokenResponse};
 use super::{accounts, clients};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::authorization_request::AuthorizationRequest;
@@ -26,9 +27,8 @@ pub(crate) async fn issue(
     let code = Opaque::for_grant(Kind::Code, &id)?;
     let expires_at = now.plus(lifetimes.code);
     let client_id = request.client_id.clone();
-    tracing::info!(event = "code_issued", client_id, subject = session.subject, grant_id = id);
     let grant = Grant {
-        id,
+        id: id.clone(),
         client_id: request.client_id,
         subject: session.subject.clone(),
         auth_time: session.auth_time,
@@ -46,6 +46,7 @@ pub(crate) async fn issue(
         revoked_at: None,
     };
     context.store.put_grant(grant).await?;
+    context.audit.write(&Act::CodeIssued.by_client(&client_id).subject(session.subject.as_str()).grant(&id));
     clients::keep_alive(context, &client_id, now).await;
     Ok(code)
 }
@@ -94,7 +95,10 @@ pub(crate) async fn redeem(
         nonce: grant.binding.nonce.clone(),
         ..Beside::default()
     };
-    access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
+    let narrowing = Narrowing { resources, scope };
+    let issued = access_token::issue(context, client, &grant, account, narrowing, beside, now).await?;
+    context.audit.write(&Act::CodeRedeemed.about(&grant));
+    Ok(issued)
 }
 
 /// The refresh token that comes with the first access token, for clients that may have one.
@@ -128,8 +132,7 @@ pub(super) async fn use_up(
     let redeemed = redeemed?;
     if redeemed == Redeemed::Reused {
         context.metrics.code_replays.inc();
-        let client_id = &client.id;
-        tracing::warn!(event = "code_reused", client_id, grant_id = grant.id, "grant revoked");
+        context.audit.write(&Act::CodeReused.about(grant));
     }
     Ok(redeemed == Redeemed::First)
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::{client_documents, client_keys, clients};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::client::Client;
@@ -21,7 +22,7 @@ pub(crate) async fn authenticate(
     let id = presented.client_id.as_str();
     if metadata_document::is_url(id) && !clients::was_let_in(context, id, now).await? {
         // Nobody has signed in for it: nothing is fetched for whoever names it here.
-        return Err(refused().into());
+        return Err(fail(context, None, Fault::Unknown).into());
     }
     prove(context, presented, now).await
 }
@@ -39,42 +40,51 @@ pub(crate) async fn authenticate_first(
     }
     match prove(context, presented, now).await {
         // Whether a place does not answer now or is none of the public internet: the request named it.
-        Err(Failure::Unavailable(_)) => Err(refused().into()),
+        Err(Failure::Unavailable(_)) => Err(fail(context, None, Fault::Unknown).into()),
         proven => proven,
     }
 }
 
 async fn prove(context: &Context, presented: Presented, now: UnixTime) -> Result<Client, Failure> {
     let id = presented.client_id.as_str();
-    let client = clients::find(context, id, now).await?.ok_or_else(refused)?;
-    if client.auth_method != presented.method {
-        return Err(refused().into());
-    }
-    let proven = match (&client.secret, &presented.proof) {
-        (None, Proof::Nothing) => !client.is_confidential(),
-        (Some(kept), Proof::Secret(presented)) => kept.matches(presented),
-        (None, Proof::Assertion(assertion)) => is_own_word(context, &client, assertion, now).await?,
-        _ => false,
+    let Some(client) = clients::find(context, id, now).await? else {
+        return Err(fail(context, None, Fault::Unknown).into());
     };
-    if proven { Ok(client) } else { Err(refused().into()) }
+    let fault = match (&client.secret, &presented.proof) {
+        _ if client.auth_method != presented.method => Some(Fault::Method),
+        (None, Proof::Nothing) if !client.is_confidential() => None,
+        (Some(kept), Proof::Secret(presented)) if kept.matches(presented) => None,
+        (None, Proof::Assertion(assertion)) => fault_of(context, &client, assertion, now).await?,
+        _ => Some(Fault::Proof),
+    };
+    match fault {
+        None => Ok(client),
+        Some(fault) => Err(fail(context, Some(&client), fault).into()),
+    }
+}
+
+/// Why this is not the client. It learns nothing of that; whoever runs the server does.
+#[derive(Clone, Copy)]
+enum Fault {
+    Unknown,
+    Method,
+    Proof,
+    Replay,
 }
 
 /// Whether the client signed this, for us, and it is used for the first time.
-async fn is_own_word(
+async fn fault_of(
     context: &Context,
     client: &Client,
     assertion: &Assertion,
     now: UnixTime,
-) -> Result<bool, Failure> {
+) -> Result<Option<Fault>, Failure> {
     let Some(Proven { jti, expires_at }) = verified(context, client, assertion, now).await? else {
-        return Ok(false);
+        return Ok(Some(Fault::Proof));
     };
     let counter = format!("client assertion {} {jti}", client.id);
     let uses = context.store.count(&counter, expires_at, now).await?;
-    if uses > 1 {
-        tracing::warn!(event = "client_assertion_replayed", client_id = client.id);
-    }
-    Ok(uses == 1)
+    Ok((uses > 1).then_some(Fault::Replay))
 }
 
 async fn verified(
@@ -94,7 +104,16 @@ async fn verified(
     Ok(newer.and_then(|keys| assertion.verify(client, &keys, &audiences, now)))
 }
 
-fn refused() -> OAuthError {
+/// Writes it down. What names no client may be anything, a secret in the wrong field among it.
+fn fail(context: &Context, client: Option<&Client>, fault: Fault) -> OAuthError {
+    let (act, why) = match fault {
+        Fault::Unknown => (Act::ClientAuthenticationFailed, "there is no such client"),
+        Fault::Method => (Act::ClientAuthenticationFailed, "not the registered method"),
+        Fault::Proof => (Act::ClientAuthenticationFailed, "wrong secret, signature or claims"),
+        Fault::Replay => (Act::AssertionReplayed, "used before"),
+    };
+    let event = client.map_or_else(|| act.event(), |client| act.by_client(&client.id));
+    context.audit.write(&event.because(why));
     ErrorCode::InvalidClient
         .because("the client is unknown, or its authentication failed or is not the registered one")
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::registration;
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::client::{Client, DynamicRegistration};
@@ -66,7 +67,7 @@ pub(crate) async fn replace(
         // Another request with this token came first.
         return Err(refused().into());
     }
-    tracing::info!(event = "client_updated", client_id = id);
+    context.audit.write(&Act::ClientUpdated.by_client(id));
     Ok(response)
 }
 
@@ -81,7 +82,7 @@ pub(crate) async fn remove(
     if !context.store.remove_client(&client.id, presented.digest(), now).await? {
         return Err(refused().into());
     }
-    tracing::info!(event = "client_removed", client_id = client.id);
+    context.audit.write(&Act::ClientDeleted.by_client(&client.id));
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use super::access_token::{self, Beside, Narrowing, TokenResponse};
 use super::{authorization_code, clients};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::idp::Account;
@@ -48,8 +49,10 @@ pub(crate) async fn issue(
     if client.dynamic.is_some() {
         clients::keep_alive(context, &client.id, now).await;
     }
-    tracing::info!(event = "client_token_issued", client_id = client.id, grant_id = grant.id);
     let account = Account::of_client(&client.id);
     let beside = Beside { jkt, ..Beside::default() };
-    access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
+    let narrowing = Narrowing { resources, scope };
+    let issued = access_token::issue(context, client, &grant, account, narrowing, beside, now).await?;
+    context.audit.write(&Act::TokenIssued.about(&grant).because("client credentials"));
+    Ok(issued)
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::fetch::FetchError;
@@ -16,6 +17,7 @@ use crate::oauth::metadata_document;
 /// Of a document; the draft recommends 5 KiB at least, and real ones have less than one.
 const LARGEST: usize = 16 * 1024;
 const WINDOW: Duration = Duration::from_secs(60 * 60);
+const NOT_PUBLIC: &str = "its place is not public";
 const MISSING: &str = "the metadata document of this client_id cannot be fetched";
 
 /// The client whose document lies at `id`.
@@ -26,7 +28,10 @@ pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<C
     if !context.config.cimd.enabled {
         return Err(refuse("a client_id here is no URL").into());
     }
-    let url = metadata_document::admit_url(id).map_err(refuse)?;
+    let url = metadata_document::admit_url(id).map_err(|why| {
+        context.audit.write(&Act::ClientDocumentRefused.event().because(why));
+        refuse(why)
+    })?;
     match context.documents.get(id, now) {
         Known::Good(client, _) => return Ok(client),
         Known::Bad(why) => return Err(failure(why)),
@@ -35,8 +40,11 @@ pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<C
     let fetched = match context.fetcher.json(&url, LARGEST).await {
         Ok(fetched) => fetched,
         Err(FetchError::Refused(why)) => return Err(refused(context, id, why, now)),
-        Err(FetchError::Unreachable) => {
-            tracing::warn!(event = "client_document_missing", client_id = id);
+        Err(error) => {
+            match error {
+                FetchError::NotPublic => note_refusal(context, id, NOT_PUBLIC),
+                _ => tracing::warn!(event = "client_document_missing", client_id = id),
+            }
             return match context.documents.miss(id, MISSING, now) {
                 Known::Good(client, _) => Ok(client),
                 _ => Err(failure(MISSING)),
@@ -50,7 +58,7 @@ pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<C
             Ok(client)
         }
         Err(error) => {
-            tracing::warn!(event = "client_document_refused", client_id = id, %error);
+            tracing::warn!(event = "client_document_not_admissible", client_id = id, %error);
             Err(refused(context, id, "its metadata is not admissible", now))
         }
     }
@@ -73,7 +81,7 @@ pub(crate) async fn begin(
     let counter = format!("client document {address}");
     if context.store.count(&counter, now.plus(WINDOW), now).await? > context.config.cimd.per_address_per_hour
     {
-        tracing::warn!(event = "client_document_throttled", %address);
+        context.audit.write(&Act::ClientDocumentThrottled.by_client(id));
         return Err(Failure::TooMany);
     }
     context.documents.forget_failure(id);
@@ -94,7 +102,12 @@ pub(crate) async fn remember(
     Ok(())
 }
 
+fn note_refusal(context: &Context, id: &str, why: &'static str) {
+    context.audit.write(&Act::ClientDocumentRefused.by_client(id).because(why));
+}
+
 fn refused(context: &Context, id: &str, why: &'static str, now: UnixTime) -> Failure {
+    note_refusal(context, id, why);
     context.documents.refuse(id, why, now);
     failure(why)
 }

@@ -64,7 +64,7 @@ async fn fetch(context: &Context, client: &Client, uri: &str, now: UnixTime) -> 
     let fetched = match context.fetcher.json(&url, LARGEST).await {
         Ok(fetched) => fetched,
         Err(FetchError::Refused(why)) => return Err(refuse(why)),
-        Err(FetchError::Unreachable) => {
+        Err(FetchError::Unreachable | FetchError::NotPublic) => {
             tracing::warn!(event = "client_keys_missing", client_id = client.id);
             return match context.client_keys.miss(uri, MISSING, now) {
                 Known::Good(set, _) => Ok(set),

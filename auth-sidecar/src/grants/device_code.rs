@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::access_token::{self, Beside, Narrowing, TokenResponse};
 use super::{accounts, authorization_code, clients};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::authorization_request::{AuthorizationRequest, Prompt};
@@ -131,12 +132,9 @@ pub(crate) async fn decide(
         Decision::Denied(session) => (None, session.map(|session| &session.subject)),
     };
     let Some(device) = context.store.decide_device(id, approver, now).await? else { return Ok(false) };
-    tracing::info!(
-        event = "device_decided",
-        client_id = device.client_id,
-        subject,
-        approved = device.approved
-    );
+    let act = if device.approved == Some(true) { Act::DeviceApproved } else { Act::DeviceDenied };
+    let subject = subject.map(String::as_str);
+    context.audit.write(&act.by_client(&device.client_id).subject(subject).grant(&device.id));
     if let Some(grant) = grant(&device, now) {
         if let Err(error) = context.store.put_new_grant(grant, now).await {
             // The device's next question makes up for it.
@@ -194,7 +192,10 @@ pub(crate) async fn redeem(
     }
     let refresh_token = successor.map(|token| token.expose().to_owned());
     let beside = Beside { refresh_token, jkt, ..Beside::default() };
-    access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
+    let narrowing = Narrowing { resources, scope };
+    let issued = access_token::issue(context, client, &grant, account, narrowing, beside, now).await?;
+    context.audit.write(&Act::TokenIssued.about(&grant).because("device code"));
+    Ok(issued)
 }
 
 /// 34 bits are guessed in no time, so a plain digest would give the code away.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::client::Client;
@@ -45,6 +46,7 @@ pub(crate) async fn proof(
     let until = UnixTime(proof.iat.0.saturating_add(dpop::OLDEST).saturating_add(1));
     let name = format!("DPoP {} {} {}", proof.jkt, target.path, proof.jti);
     if context.store.count(&name, until, now).await? > 1 {
+        context.audit.write(&Act::DpopProofReplayed.event());
         return Err(refuse("the DPoP proof was used before").into());
     }
     Ok(Some(proof))

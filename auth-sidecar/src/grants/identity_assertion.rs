@@ -5,6 +5,7 @@
 use super::access_token::{self, Beside, Narrowing, TokenResponse};
 use super::accounts::{self, NOBODY_KNOWS};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::config::{AssertionIssuer, Resource};
 use crate::error::Failure;
@@ -30,33 +31,100 @@ pub(crate) async fn issue(
     now: UnixTime,
 ) -> Result<TokenResponse, Failure> {
     let presented = params.require("assertion")?;
-    let issuer = context.assertion_issuers.of(presented).ok_or_else(refused)?;
-    let audience = context.config.issuer.as_str();
-    let read = issuer.read(presented, &client.id, audience, now).await;
-    let assertion = read.map_err(|error| failure(&issuer.config, &client.id, &error))?;
-    if assertion.jkt.is_some() && assertion.jkt != jkt {
-        return Err(ErrorCode::InvalidGrant.because("the assertion is bound to another DPoP key").into());
+    let Some(issuer) = context.assertion_issuers.of(presented) else {
+        context.audit.write(&Act::IdentityAssertionRefused.by_client(&client.id).because("unknown issuer"));
+        return Err(refused().into());
+    };
+    let note = |act: Act| act.by_client(&client.id).provider(&issuer.config.issuer);
+    let judged = judge(context, client, params, (issuer, presented, jkt.as_deref()), now).await;
+    let Judged { assertion, target, scope, account } = judged.map_err(|unfit| {
+        if let Unfit::Refused(why, _) = &unfit {
+            context.audit.write(&note(Act::IdentityAssertionRefused).because(why.as_str()));
+        }
+        unfit.failure()
+    })?;
+    if !use_up(context, issuer, &assertion, now).await? {
+        context.audit.write(&note(Act::IdentityAssertionReplayed));
+        return Err(refused().into());
     }
-    let target = target(context, params, &issuer.config, &assertion)?;
-    let scope = resource::asserted_scope(params, assertion.scope.as_ref(), client, target)?;
-    let account = account_rules::account(&issuer.config.rules, &issuer.config.issuer, &assertion.identity);
-    let account = account.map_err(|none| nobody(&issuer.config, &none))?;
-    use_up(context, issuer, &assertion, now).await?;
 
     let resources = vec![target.url.clone()];
     let auth_time = assertion.identity.auth_time.map_or(NOBODY_KNOWS, |at| at.min(now));
     let terms = (scope.clone(), resources.clone());
     let grant = grant(context, client, terms, (&issuer.config, account.clone(), auth_time), now)?;
     context.store.put_grant(grant.clone()).await?;
-    tracing::info!(
-        event = "assertion_accepted",
-        client_id = client.id,
-        issuer = issuer.config.issuer,
-        subject = account.subject,
-        grant_id = grant.id
-    );
     let beside = Beside { jkt, ..Beside::default() };
-    access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
+    let narrowing = Narrowing { resources, scope };
+    let issued = access_token::issue(context, client, &grant, account, narrowing, beside, now).await?;
+    let accepted = Act::IdentityAssertionAccepted.about(&grant).provider(&issuer.config.issuer);
+    context.audit.write(&accepted);
+    Ok(issued)
+}
+
+/// What an assertion is good for, as long as it was not used.
+struct Judged<'c> {
+    assertion: Assertion,
+    target: &'c Resource,
+    scope: ScopeSet,
+    account: Account,
+}
+
+/// Why an assertion gets its client nothing.
+enum Unfit {
+    /// For a reason that is written down, and another that the client is told.
+    Refused(String, OAuthError),
+    /// The keys of its issuer cannot be had.
+    Unreadable,
+}
+
+// === impl Unfit ===
+
+impl Unfit {
+    fn failure(self) -> Failure {
+        match self {
+            Self::Refused(_, told) => told.into(),
+            Self::Unreadable => Failure::Unavailable("the keys of the assertion's issuer cannot be fetched"),
+        }
+    }
+}
+
+impl From<OAuthError> for Unfit {
+    fn from(error: OAuthError) -> Self {
+        Self::Refused(error.description.to_string(), error)
+    }
+}
+
+impl From<UpstreamError> for Unfit {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::Unavailable => Self::Unreadable,
+            UpstreamError::Refused { .. } => Self::Refused(error.to_string(), refused()),
+        }
+    }
+}
+
+impl From<NoAccount> for Unfit {
+    fn from(none: NoAccount) -> Self {
+        Self::Refused(none.to_string(), ErrorCode::InvalidGrant.because("this user is not let in here"))
+    }
+}
+
+async fn judge<'c>(
+    context: &'c Context,
+    client: &Client,
+    params: &Params,
+    (issuer, presented, jkt): (&Trusted, &str, Option<&str>),
+    now: UnixTime,
+) -> Result<Judged<'c>, Unfit> {
+    let audience = context.config.issuer.as_str();
+    let assertion = issuer.read(presented, &client.id, audience, now).await?;
+    if assertion.jkt.is_some() && assertion.jkt.as_deref() != jkt {
+        return Err(ErrorCode::InvalidGrant.because("the assertion is bound to another DPoP key").into());
+    }
+    let target = target(context, params, &issuer.config, &assertion)?;
+    let scope = resource::asserted_scope(params, assertion.scope.as_ref(), client, target)?;
+    let account = account_rules::account(&issuer.config.rules, &issuer.config.issuer, &assertion.identity)?;
+    Ok(Judged { assertion, target, scope, account })
 }
 
 /// The resource server that the assertion is for; a request that names another contradicts it (RFC 8707 section 2.2).
@@ -94,34 +162,15 @@ fn grant(
     Ok(Grant { subject, auth_time, binding, ..bare })
 }
 
-/// An assertion works once (section 7.4.2 of the extension).
+/// An assertion works once (section 7.4.2 of the extension); whether this was the first time.
 async fn use_up(
     context: &Context,
     issuer: &Trusted,
     assertion: &Assertion,
     now: UnixTime,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let name = format!("identity assertion {} {}", issuer.config.issuer, assertion.jti);
-    if context.store.count(&name, assertion.remember_until, now).await? > 1 {
-        tracing::warn!(event = "assertion_replayed", issuer = issuer.config.issuer);
-        return Err(refused().into());
-    }
-    Ok(())
-}
-
-fn failure(issuer: &AssertionIssuer, client_id: &str, error: &UpstreamError) -> Failure {
-    tracing::warn!(event = "assertion_refused", issuer = issuer.issuer, client_id, %error);
-    match error {
-        UpstreamError::Unavailable => {
-            Failure::Unavailable("the keys of the assertion's issuer cannot be fetched")
-        }
-        UpstreamError::Refused { .. } => refused().into(),
-    }
-}
-
-fn nobody(issuer: &AssertionIssuer, none: &NoAccount) -> OAuthError {
-    tracing::warn!(event = "assertion_refused", issuer = issuer.issuer, error = %none);
-    ErrorCode::InvalidGrant.because("this user is not let in here")
+    Ok(context.store.count(&name, assertion.remember_until, now).await? == 1)
 }
 
 fn refused() -> OAuthError {

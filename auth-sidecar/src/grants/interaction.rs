@@ -2,6 +2,7 @@
 
 use super::accounts;
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::authorization_request::AuthorizationRequest;
@@ -75,7 +76,9 @@ pub(crate) async fn remember_consent(
     let earlier =
         context.store.consent(key.clone(), now).await?.map(|consent| consent.scope).unwrap_or_default();
     let consent = Consent { scope: request.scope.or(&earlier), given_at: now };
-    context.store.put_consent(key, consent, now.plus(context.config.lifetimes.consent)).await
+    context.store.put_consent(key, consent, now.plus(context.config.lifetimes.consent)).await?;
+    context.audit.write(&Act::ConsentGiven.by_client(&request.client_id).subject(session.subject.as_str()));
+    Ok(())
 }
 
 /// Signs a browser in: always under a new handle, so that one that an attacker planted is worth nothing.

@@ -4,11 +4,13 @@ use serde::Serialize;
 
 use super::{api_key, clients, opaque_token};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::metrics::Outcome;
 use crate::oauth::claims::{AccessClaims, Confirmation};
 use crate::oauth::client::Client;
+use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::secret::{Digest, Kind, grant_id_of};
 use crate::store::StoreError;
 use crate::store::grant::Grant;
@@ -48,6 +50,15 @@ pub(crate) struct True;
 pub(crate) struct False;
 
 const DEAD: Introspection = Introspection::Dead { active: False };
+
+/// Whether a client may ask at all (section 2.1): else anyone could try tokens out here.
+pub(crate) fn admit(context: &Context, client: &Client) -> Result<(), OAuthError> {
+    if client.is_confidential() {
+        return Ok(());
+    }
+    context.audit.write(&Act::IntrospectionRefused.by_client(&client.id));
+    Err(ErrorCode::InvalidClient.because("a client without a secret may not introspect"))
+}
 
 /// What a client may know: tokens issued to it, and access tokens issued for a resource server that it speaks for.
 pub(crate) async fn for_client(

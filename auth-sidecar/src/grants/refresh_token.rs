@@ -3,6 +3,7 @@
 use super::access_token::{self, Beside, Narrowing, TokenResponse};
 use super::{accounts, clients};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::client::Client;
@@ -52,6 +53,7 @@ pub(crate) async fn refresh(
     }
     let Some(account) = accounts::current(context, &grant.subject, now).await? else {
         context.store.revoke_grant(&grant.id, now).await?;
+        context.audit.write(&Act::GrantRevoked.about(&grant).because("its user is gone"));
         return Err(refused().into());
     };
     let narrowing = narrow(context, &grant, params);
@@ -61,29 +63,31 @@ pub(crate) async fn refresh(
     }
     // A confidential client proves who it is anyway, and may change its key (RFC 9449 section 5).
     let bind_to = jkt.clone().filter(|_| !client.is_confidential());
-    let successor = rotate(context, seen, presented, bind_to, now).await?;
+    let successor = rotate(context, (seen, &grant), presented, bind_to, now).await?;
     clients::keep_alive(context, &client.id, now).await;
     let beside = Beside { refresh_token: Some(successor), jkt, ..Beside::default() };
-    access_token::issue(context, client, &grant, account, narrowing?, beside, now).await
+    let issued = access_token::issue(context, client, &grant, account, narrowing?, beside, now).await?;
+    context.audit.write(&Act::TokenRefreshed.about(&grant));
+    Ok(issued)
 }
 
 /// The one step that changes anything. Returns the refresh token to hand out.
 async fn rotate(
     context: &Context,
-    seen: Seen<Grant>,
+    (seen, grant): (Seen<Grant>, &Grant),
     presented: &str,
     refresh_jkt: Option<String>,
     now: UnixTime,
 ) -> Result<String, Failure> {
     let lifetimes = &context.config.lifetimes;
-    let (id, client_id) = (seen.value.id.clone(), seen.value.client_id.clone());
-    let successor = Opaque::for_grant(Kind::Refresh, &id)?;
+    let id = &grant.id;
+    let successor = Opaque::for_grant(Kind::Refresh, id)?;
     // Only who holds the presented token can derive the key: the store cannot give the successor away.
     let key = SealingKey::derived_from(presented);
     let rotation = Rotation {
         presented: Digest::of(presented),
         successor: successor.digest(),
-        sealed_successor: key.seal(&id, successor.expose().as_bytes())?,
+        sealed_successor: key.seal(id, successor.expose().as_bytes())?,
         refresh_idle: lifetimes.refresh_idle,
         grace: lifetimes.reuse_grace,
         refresh_jkt,
@@ -92,12 +96,12 @@ async fn rotate(
     match context.store.rotate_seen(seen, rotation, now).await? {
         Rotated::Fresh => Ok(successor.expose().to_owned()),
         Rotated::Again(sealed) => {
-            let clear = key.open(&id, &sealed)?;
+            let clear = key.open(id, &sealed)?;
             Ok(String::from_utf8_lossy(&clear).into_owned())
         }
         Rotated::Reused => {
             context.metrics.refresh_replays.inc();
-            tracing::warn!(event = "refresh_reused", client_id, grant_id = id, "grant revoked");
+            context.audit.write(&Act::RefreshTokenReused.about(grant));
             Err(refused().into())
         }
         Rotated::Refused => Err(refused().into()),

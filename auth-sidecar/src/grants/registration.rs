@@ -8,6 +8,7 @@ use url::Url;
 
 use super::clients;
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::client::{AuthMethod, Client, DynamicRegistration};
@@ -32,6 +33,17 @@ pub(crate) fn admit(context: &Context, bearer: Option<&str>) -> Result<Admitted,
         _ if policy.open => Ok(Admitted::LikeEverybody),
         _ => Err(Failure::Unauthenticated),
     }
+}
+
+/// Writes down that somebody was not let register, or not let manage a registration.
+pub(crate) fn note_refusal(context: &Context, failure: &Failure) {
+    let why = match failure {
+        Failure::Refused(error) => error.code.as_str(),
+        Failure::Unauthenticated => "no token",
+        // Either written down already, or our own fault.
+        _ => return,
+    };
+    context.audit.write(&Act::ClientRefused.event().because(why));
 }
 
 /// On what ground somebody registers.
@@ -115,13 +127,10 @@ async fn issue(
     };
     let client = client(id, registration, secret.as_ref().map(Opaque::digest), dynamic);
     let response = response(context, &client, token.as_ref(), secret.as_ref());
-    tracing::info!(
-        event = "client_registered",
-        client_id = client.id,
-        auth_method = client.auth_method.as_str()
-    );
+    let (id, method) = (client.id.clone(), client.auth_method.as_str());
     context.store.put_client(client, now.plus(context.config.lifetimes.unused_client), now).await?;
     context.metrics.clients_registered.inc();
+    context.audit.write(&Act::ClientRegistered.by_client(&id).because(method));
     Ok(response)
 }
 
@@ -212,7 +221,7 @@ async fn limit(context: &Context, address: IpAddr, now: UnixTime) -> Result<(), 
         ("registrations".to_owned(), policy.per_hour),
     ] {
         if context.store.count(&counter, now.plus(WINDOW), now).await? > most {
-            tracing::warn!(event = "registration_throttled", %address);
+            context.audit.write(&Act::RegistrationThrottled.event());
             return Err(Failure::TooMany);
         }
     }

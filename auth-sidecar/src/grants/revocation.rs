@@ -3,6 +3,7 @@
 
 use super::introspection;
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::client::Client;
@@ -28,7 +29,7 @@ pub(crate) async fn revoke(
     }
     context.store.revoke_grant(&grant.id, now).await?;
     context.metrics.grants_revoked.inc();
-    tracing::info!(event = "grant_revoked", client_id = client.id, grant_id = grant.id);
+    context.audit.write(&Act::GrantRevoked.about(&grant).because("its client asked"));
     Ok(())
 }
 

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::app::Context;
+use crate::audit::Origin;
 use crate::clock::UnixTime;
 use crate::error::Failure;
+use crate::metrics::Outcome;
 use crate::store::feed::{News, Place, Revocation};
 
 /// The `typ` of the feed: no token of ours passes for one.
@@ -35,8 +37,17 @@ struct Entry {
 /// The signed feed of what came after `after`, or of everything where that is no place of ours.
 pub(crate) async fn since(context: &Context, after: Option<Place>, now: UnixTime) -> Result<String, Failure> {
     let news = context.store.news(after, now).await?;
+    let outcome = if news.since == 0 { "everything" } else { "news" };
+    context.metrics.feed_polls.get_or_create(&Outcome { outcome }).inc();
+    context.sightings.feed_told(Origin::current().address, &news.place, now);
     let claims = FeedClaims::of(news);
     Ok(context.keys.sign_statement(TYPE, context.config.issuer.as_str(), claims, now)?)
+}
+
+/// Up to where the feed goes now; `None` where the store does not say.
+pub(crate) async fn position(context: &Context, now: UnixTime) -> Option<Place> {
+    // From where it was last told, so that little has to be read.
+    context.store.news(context.sightings.feed(), now).await.ok().map(|news| news.place)
 }
 
 // === impl FeedClaims ===

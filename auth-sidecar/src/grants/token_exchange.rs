@@ -4,6 +4,7 @@
 use super::access_token::{self, Beside, Narrowing, TokenResponse};
 use super::{accounts, introspection};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::config::Resource;
 use crate::error::Failure;
@@ -36,20 +37,17 @@ pub(crate) async fn exchange(
     let account = accounts::of_grant(context, &grant, now).await?.ok_or_else(refused)?;
     let resources = vec![target.url.clone()];
     judge_format(context, client, &request, (&grant, &resources), now)?;
-    tracing::info!(
-        event = "token_exchanged",
-        client_id = client.id,
-        from = claims.client_id,
-        to = target.url,
-        grant_id = grant.id
-    );
     let beside = Beside {
         jkt,
         issued_token_type: Some(request.requested.as_str()),
         ends_by: Some(claims.exp),
         ..Beside::default()
     };
-    access_token::issue(context, client, &grant, account, Narrowing { resources, scope }, beside, now).await
+    let narrowing = Narrowing { resources, scope };
+    let issued = access_token::issue(context, client, &grant, account, narrowing, beside, now).await?;
+    let how = format!("one of {} for {}", claims.client_id, target.url);
+    context.audit.write(&Act::TokenExchanged.about(&grant).client(client.id.as_str()).because(how));
+    Ok(issued)
 }
 
 /// Whether this client may exchange anything for this target.

@@ -11,11 +11,11 @@ use url::Url;
 
 use super::{accounts, interaction};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::idp::account_rules;
 use crate::idp::upstream::{Attempt, Identity, UpstreamError, UpstreamProvider};
-use crate::metrics::Outcome;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
 use crate::secret::{Digest, Opaque};
@@ -67,6 +67,8 @@ pub(crate) async fn leave(
     let limits = &context.config.login;
     let counter = format!("upstream address {address}");
     if context.store.count(&counter, now.plus(limits.window), now).await? > limits.per_address {
+        context.audit.write(&Act::SignInThrottled.event().provider(&provider.config().id));
+        context.metrics.sign_in_tried(&provider.config().id, "throttled");
         return Err(Failure::TooMany);
     }
     // One cookie for all sign-ins of a browser, so that tabs do not disturb each other; each has a state of its own.
@@ -76,7 +78,8 @@ pub(crate) async fn leave(
     let attempt = attempt(&redirect_uri, state.expose(), cookie.expose(), pending);
     let url = provider.authorization_url(&attempt, now).await;
     let location = url.map_err(|error| {
-        report(provider, &error);
+        context.sightings.provider_answered(&provider.config().id, false, now);
+        tracing::warn!(event = "upstream_failed", provider = provider.config().id, %error);
         Failure::Unavailable(NO_ANSWER)
     })?;
     let sign_in = UpstreamSignIn {
@@ -104,12 +107,15 @@ pub(crate) async fn arrive(context: &Context, back: &Return<'_>, now: UnixTime) 
     let attempt = attempt(&redirect_uri, state, cookie, &pending);
     let asked = identify(provider, back.params, &attempt, now);
     let asked = tokio::time::timeout(LONGEST, asked).await.unwrap_or(Err(UpstreamError::Unavailable.into()));
+    if let Ok(_) | Err(Refusal::Upstream(_)) = &asked {
+        context.sightings.provider_answered(back.provider, asked.is_ok(), now);
+    }
     let signed_in = match asked {
         Ok(identity) => admit(context, provider, &pending, &identity, now).await?,
         Err(refusal) => Err(refusal),
     };
     let outcome = if signed_in.is_ok() { "signed_in" } else { "refused" };
-    context.metrics.logins.get_or_create(&Outcome { outcome }).inc();
+    context.metrics.sign_in_tried(back.provider, outcome);
     let pending = Box::new(pending);
     match signed_in {
         Ok((subject, auth_time)) => {
@@ -117,13 +123,17 @@ pub(crate) async fn arrive(context: &Context, back: &Return<'_>, now: UnixTime) 
                 context.store.remove_session(Digest::of(earlier)).await?;
             }
             let (handle, session) = interaction::start_session(context, subject, auth_time, now).await?;
+            let act = Act::SignedIn.event().client(pending.client_id()).subject(session.subject.as_str());
+            context.audit.write(&act.provider(back.provider));
             if matches!(pending.asker(), Asker::Client) {
                 interaction::remember_consent(context, &pending.request, &session, now).await?;
             }
             Ok(Arrival::SignedIn { pending, handle, session })
         }
         Err(refusal) => {
-            refusal.report(provider);
+            let id = &pending.request.client_id;
+            let act = Act::UpstreamSignInRefused.by_client(id).provider(back.provider);
+            context.audit.write(&act.because(refusal.reason()));
             Ok(Arrival::Refused(pending, refusal.into_error()))
         }
     }
@@ -213,7 +223,6 @@ async fn admit(
     if !pending.request.openid.means(&subject) {
         return Ok(Err(Refusal::SomebodyElse));
     }
-    tracing::info!(event = "login", subject, provider = config.id);
     accounts::learn(context, config, account, now).await?;
     Ok(Ok((subject, identity.auth_time.map_or(now, |at| at.min(now)))))
 }
@@ -234,23 +243,19 @@ fn callback(context: &Context, provider: &dyn UpstreamProvider) -> String {
     context.config.issuer.endpoint(&format!("/callback/{}", provider.config().id))
 }
 
-fn report(provider: &dyn UpstreamProvider, error: &UpstreamError) {
-    tracing::warn!(event = "upstream_failed", provider = provider.config().id, %error);
-}
-
 // === impl Refusal ===
 
 impl Refusal {
-    fn report(&self, provider: &dyn UpstreamProvider) {
-        let why = match self {
-            Self::Upstream(error) => return report(provider, error),
+    /// For records: nothing of what the provider sent is in it.
+    fn reason(&self) -> String {
+        match self {
+            Self::Upstream(error) => error.to_string(),
             Self::Theirs => "the provider refused".to_owned(),
             Self::Answer(why) => (*why).to_owned(),
             Self::Account(none) => none.to_string(),
             Self::TooOld => "the sign-in is too old, or of unknown age".to_owned(),
             Self::SomebodyElse => "the client means another user".to_owned(),
-        };
-        tracing::warn!(event = "upstream_login_refused", provider = provider.config().id, why);
+        }
     }
 
     fn into_error(self) -> OAuthError {

@@ -37,7 +37,7 @@ const MOST_TRIES: usize = 8;
 
 /// The keys in use.
 pub struct Keys {
-    schedule: Schedule,
+    schedule: RwLock<Schedule>,
     access_tokens: SigningAlgorithm,
     data_key: SealingKey,
     held: RwLock<Arc<Held>>,
@@ -111,7 +111,7 @@ impl Keys {
     pub fn new(data_key: SealingKey, schedule: Schedule, access_tokens: SigningAlgorithm) -> Self {
         let empty = Held { stored: Vec::new(), pairs: Vec::new(), jwks: Value::Null };
         let (held, due) = (RwLock::new(Arc::new(empty)), AtomicU64::new(0));
-        Self { schedule, access_tokens, data_key, held, due, looking: Mutex::new(()) }
+        Self { schedule: RwLock::new(schedule), access_tokens, data_key, held, due, looking: Mutex::new(()) }
     }
 
     /// Whether there are any. Without them no token can be told from another, so nothing may be answered.
@@ -120,23 +120,30 @@ impl Keys {
         !self.held().stored.is_empty()
     }
 
-    /// Takes over what is due at `now`, from the schedule or from another replica. Cheap when nothing is.
+    /// Takes over what is due at `now`, from the schedule or from another replica; whether keys were made or began to sign by our
+    /// own doing. Cheap when nothing is due.
     ///
     /// # Errors
     /// [`KeyError`]; the keys of before stay in use, and the next look is put off.
-    pub async fn keep_current(&self, store: &Store, now: UnixTime) -> Result<(), KeyError> {
+    pub async fn keep_current(&self, store: &Store, now: UnixTime) -> Result<bool, KeyError> {
         let is_due = || now.0 >= self.due.load(Ordering::Acquire);
         if !is_due() {
-            return Ok(());
+            return Ok(false);
         }
         let _looking = self.looking.lock().await;
         // Somebody else may have looked while we waited.
         if !is_due() {
-            return Ok(());
+            return Ok(false);
         }
         let pause = if self.are_there() { LOOK_EVERY } else { LOOK_AGAIN };
         self.due.store(now.plus(pause).0, Ordering::Release);
         self.change(store, now, |stored| self.step(stored, now)).await
+    }
+
+    /// Tokens may live so long from now on. Those that were issued before live as long as they do, so this never gets shorter.
+    pub fn allow_tokens_of(&self, lifetime: std::time::Duration) {
+        let mut schedule = self.schedule.write().unwrap_or_else(PoisonError::into_inner);
+        schedule.longest_token = schedule.longest_token.max(lifetime);
     }
 
     /// Looks for the key that a token says to be signed with where it is none of those held: another replica may have made it a
@@ -169,22 +176,31 @@ impl Keys {
     pub async fn rotate(&self, store: &Store, now: UnixTime, at_once: bool) -> Result<(), KeyError> {
         let make = |algorithm, state| self.make(algorithm, state, now);
         let _looking = self.looking.lock().await;
-        self.change(store, now, |stored| self.schedule.rotate(stored, now, at_once, make)).await
+        self.change(store, now, |stored| self.schedule().rotate(stored, now, at_once, make)).await?;
+        Ok(())
     }
 
     /// All keys, for operators.
     #[must_use]
     pub fn list(&self) -> Vec<KeySummary> {
+        let schedule = self.schedule();
         let summary = |key: &StoredKey| KeySummary {
             kid: key.kid.clone(),
             algorithm: key.algorithm,
             state: key.state,
             created_at: key.created_at,
             since: key.since,
-            activates_at: self.schedule.activates_at(key),
-            forgotten_at: self.schedule.forgotten_at(key),
+            activates_at: schedule.activates_at(key),
+            forgotten_at: schedule.forgotten_at(key),
         };
         self.held().stored.iter().map(summary).collect()
+    }
+
+    /// When one of them next changes its state, if that is foreseen.
+    #[must_use]
+    pub fn next_change(&self) -> Option<UnixTime> {
+        let change = self.schedule().next_change(&self.held().stored);
+        (change < UnixTime(u64::MAX)).then_some(change)
     }
 
     /// The JWK set (RFC 7517 section 5), public keys only.
@@ -244,29 +260,32 @@ impl Keys {
         claims.subject.map(|subject| Hint { subject })
     }
 
-    /// Reads, changes and writes the keys until nobody else has written in between, and takes over what is then there.
+    /// Reads, changes and writes the keys until nobody else has written in between, and takes over what is then there. Whether
+    /// we made a key or one entered another state, other than being forgotten.
     async fn change(
         &self,
         store: &Store,
         now: UnixTime,
         change: impl Fn(Vec<StoredKey>) -> Result<Vec<StoredKey>, KeyError>,
-    ) -> Result<(), KeyError> {
+    ) -> Result<bool, KeyError> {
         for _ in 0..MOST_TRIES {
             let seen = store.signing_keys().await?;
             let wanted = change(seen.clone())?;
+            let moved_on = wanted.iter().any(|key| !seen.contains(key));
             let kept = match wanted == seen {
                 true => seen,
                 false => store.replace_signing_keys(seen, wanted.clone()).await?,
             };
             if kept == wanted {
-                return self.take_over(kept, now);
+                self.take_over(kept, now)?;
+                return Ok(moved_on);
             }
         }
         Err(KeyError::Contended)
     }
 
     fn take_over(&self, stored: Vec<StoredKey>, now: UnixTime) -> Result<(), KeyError> {
-        let due = self.schedule.next_change(&stored).min(now.plus(LOOK_EVERY));
+        let due = self.schedule().next_change(&stored).min(now.plus(LOOK_EVERY));
         let before = self.held();
         if before.stored != stored {
             let held = Held::open(stored, &self.data_key)?;
@@ -285,7 +304,7 @@ impl Keys {
     }
 
     fn step(&self, stored: Vec<StoredKey>, now: UnixTime) -> Result<Vec<StoredKey>, KeyError> {
-        self.schedule.step(stored, now, |algorithm, state| self.make(algorithm, state, now))
+        self.schedule().step(stored, now, |algorithm, state| self.make(algorithm, state, now))
     }
 
     fn make(
@@ -298,6 +317,10 @@ impl Keys {
         let kid = pair.kid().to_owned();
         let sealed = self.data_key.seal(&purpose(&kid), &secret)?;
         Ok(StoredKey { kid, algorithm, state, created_at: now, since: now, sealed })
+    }
+
+    fn schedule(&self) -> Schedule {
+        self.schedule.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn held(&self) -> Arc<Held> {

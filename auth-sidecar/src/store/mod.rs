@@ -12,6 +12,7 @@ pub mod device;
 pub mod embedded;
 pub mod feed;
 pub mod grant;
+pub mod observed;
 mod operations;
 pub mod records;
 pub mod redis;
@@ -29,6 +30,7 @@ use crate::clock::{Clock, UnixTime};
 use crate::config::StoreConfig;
 
 use self::backend::{Backend, Row};
+use self::observed::{Observed, Observer};
 use self::transfer::SCHEMA;
 
 /// So often a change is tried anew when others change the same record at the same time. Every time one of them has succeeded.
@@ -113,6 +115,12 @@ impl Store {
             StoreConfig::Embedded(path) => Self::new(embedded::EmbeddedStore::open(path)?),
             StoreConfig::Redis(config) => Self::new(redis::RedisStore::new(config, Arc::clone(clock))?),
         })
+    }
+
+    /// The same, of whose commands somebody is told.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self::new(Observed { backend: self.backend, observer })
     }
 
     /// Whether reads and writes work.

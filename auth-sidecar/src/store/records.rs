@@ -174,6 +174,15 @@ impl PendingAuthorization {
             None => Asker::Client,
         }
     }
+
+    /// The client that this is about, if it is about one.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        match self.asker() {
+            Asker::Account => None,
+            Asker::Client | Asker::Device(_) => Some(&self.request.client_id),
+        }
+    }
 }
 
 // === impl StoredKey ===

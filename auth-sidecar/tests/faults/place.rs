@@ -82,6 +82,7 @@ impl World {
             admin: String::new(),
             metrics: String::new(),
             yaml: self.yaml.clone(),
+            seen: AtomicUsize::new(0),
             running: None,
             folder: Arc::clone(&self.folder),
         };

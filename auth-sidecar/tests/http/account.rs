@@ -21,7 +21,7 @@ async fn named(world: &World, name: &str) -> Client {
 }
 
 /// The account page, alice having signed in where that was asked for.
-async fn account(world: &World, browser: &mut Browser) -> Page {
+pub(crate) async fn account(world: &World, browser: &mut Browser) -> Page {
     let mut page = browser.get(world, "/account").await;
     if page.has_field("password") {
         page = browser.submit(world, &page.form().with("username", "alice").with("password", PASSWORD)).await;
@@ -31,7 +31,7 @@ async fn account(world: &World, browser: &mut Browser) -> Page {
 }
 
 /// The form of the page whose text contains `about`, with its button pressed.
-fn form(page: &Page, about: &str) -> Form {
+pub(crate) fn form(page: &Page, about: &str) -> Form {
     let mut forms = page.forms();
     forms.retain(|(text, _)| text.contains(about));
     let [(text, form)] = forms.as_slice() else { panic!("{about}: {} forms", forms.len()) };

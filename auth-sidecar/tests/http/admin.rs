@@ -68,6 +68,7 @@ async fn the_description_is_complete_and_served() {
     assert_eq!(served.text().await.unwrap(), include_str!("../../openapi/admin-v1.yaml"));
     let keys = get(&world, "/v1/keys").await.1;
     assert_matches(&document(), schema(&document(), "Keys"), &keys);
+    get(&world, "/status").await;
 }
 
 #[tokio::test]
@@ -81,7 +82,7 @@ async fn who_has_a_token_configured_must_show_it() {
         (Some(format!("Basic {TOKEN}")), 401),
         (Some(bearer(TOKEN)), 200),
     ] {
-        for path in ["/v1/clients", "/v1/keys", "/v1/openapi.yaml"] {
+        for path in ["/v1/clients", "/v1/keys", "/v1/openapi.yaml", "/status"] {
             let mut request = world.http.get(format!("{}{path}", world.admin));
             if let Some(value) = &authorization {
                 request = request.header("authorization", value);

@@ -91,7 +91,7 @@ async fn metrics_count_what_happened() {
         "wicketgate_auth_tokens_issued_total{grant_type=\"authorization_code\"} 1",
         "wicketgate_auth_tokens_issued_total{grant_type=\"refresh_token\"} 1",
         "wicketgate_auth_clients_registered_total 1",
-        "wicketgate_auth_logins_total{outcome=\"signed_in\"} 1",
+        "wicketgate_auth_sign_ins_total{provider=\"local\",outcome=\"signed_in\"} 1",
         "wicketgate_auth_requests_total{listener=\"public\",route=\"/token\",status=\"200\"} 2",
         "wicketgate_auth_requests_total{listener=\"public\",route=\"(none)\",status=\"404\"} 1",
     ] {

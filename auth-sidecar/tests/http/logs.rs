@@ -34,7 +34,7 @@ async fn events_are_there_and_credentials_are_not() {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_env_filter("wicketgate_auth=trace")
+        .with_env_filter("wicketgate_auth=trace,audit=info")
         .with_writer(move || writer.clone())
         .init();
     let world = World::start().await;
@@ -91,26 +91,35 @@ async fn events_are_there_and_credentials_are_not() {
     let ours: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for event in [
         "client_registered",
-        "login_failed",
-        "login",
+        "sign_in_failed",
+        "signed_in",
         "consent_given",
         "code_issued",
         "code_reused",
-        "client_removed",
-        "client_assertion_replayed",
+        "client_deleted",
+        "assertion_replayed",
         "upstream_sign_in_started",
-        "upstream_login_refused",
-        "upstream_failed",
+        "upstream_sign_in_refused",
         "request",
         "signing_key",
-        "device_decided",
-        "assertion_accepted",
-        "assertion_replayed",
-        "assertion_refused",
+        "device_approved",
+        "token_issued",
+        "identity_assertion_accepted",
+        "identity_assertion_replayed",
+        "identity_assertion_refused",
         "token_exchanged",
     ] {
         assert!(ours.iter().any(|line| line["event"] == event), "{event}");
     }
+    // What the file holds is on standard error, too.
+    let recorded = world.recorded();
+    assert!(recorded.len() > 10);
+    for record in &recorded {
+        let same = |line: &&Value| line["target"] == "audit" && line["event_id"] == record["event_id"];
+        let line = ours.iter().find(same).unwrap_or_else(|| panic!("{record}"));
+        record.as_object().unwrap().iter().for_each(|(name, value)| assert_eq!(&line[name], value));
+    }
+    let text = format!("{text}{}", Value::from(recorded));
     let mut secrets = vec![code, first.access, first.refresh, second.access, second.refresh];
     secrets.extend([registration_token, assertion]);
     secrets.append(&mut elsewhere);

@@ -69,7 +69,15 @@ pub(super) fn whole(part: &str) -> String {
 /// The files that the README's configuration refers to.
 pub(super) fn lay_out_secrets(directory: &Path) {
     fs::write(directory.join("redis.url"), "redis://127.0.0.1:6379\n").unwrap();
-    for name in ["data.key", "alice.password", "rs.secret", "corp.secret", "github.secret", "admin.token"] {
+    for name in [
+        "data.key",
+        "alice.password",
+        "rs.secret",
+        "corp.secret",
+        "github.secret",
+        "admin.token",
+        "otlp.header",
+    ] {
         // 32 bytes in base64, which is also a long password.
         fs::write(directory.join(name), "c2l4dGVlbiBwbHVzIHNpeHRlZW4gYnl0ZXMgaXMgMzI=\n").unwrap();
     }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::request::{Id, InList, Json};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::grants::administration::Refusal;
 use crate::grants::api_key::{self, Wanted};
 use crate::secret::Opaque;
@@ -86,7 +87,9 @@ pub(super) async fn rotate(
 
 pub(super) async fn revoke(State(context): State<Arc<Context>>, Id(id): Id) -> Response {
     let revoked = context.store.revoke_api_key(&id, context.clock.now()).await;
-    tracing::warn!(event = "api_key_revoked", id);
+    if matches!(revoked, Ok(true)) {
+        context.audit.write(&Act::ApiKeyRevoked.event().grant(&id));
+    }
     answer::done(there(revoked.map(|is_there| is_there.then_some(()))))
 }
 

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::super::reply;
 use super::request::Json;
 use crate::app::Context;
+use crate::audit::Act;
 use crate::error::Failure;
 use crate::keys::KeyError;
 
@@ -30,7 +31,8 @@ pub(super) async fn rotate(State(context): State<Arc<Context>>, Json(rotation): 
     let now = context.clock.now();
     match context.keys.rotate(context.store.as_ref(), now, rotation.now).await {
         Ok(()) => {
-            tracing::warn!(event = "keys_rotated", at_once = rotation.now);
+            let how = if rotation.now { "by hand, at once" } else { "by hand" };
+            context.audit.write(&Act::KeysRotated.event().because(how));
             list(State(context)).await
         }
         Err(KeyError::Store(error)) => reply::failure(&Failure::Store(error)),

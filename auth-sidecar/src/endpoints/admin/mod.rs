@@ -7,6 +7,7 @@ mod clients;
 mod health;
 mod keys;
 mod request;
+mod status;
 mod store;
 mod tokens;
 mod users;
@@ -28,6 +29,7 @@ const OPENAPI: &str = include_str!("../../../openapi/admin-v1.yaml");
 /// The routes of the admin listener.
 pub(crate) fn router(context: Arc<Context>) -> Router {
     let api = Router::new()
+        .route("/status", get(status::get))
         .route("/v1/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/v1/api-keys/{key_id}", get(api_keys::show).delete(api_keys::revoke))
         .route("/v1/api-keys/{key_id}/rotate", post(api_keys::rotate))

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use super::super::bearer::bearer;
 use super::super::{json, media_type, reply};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::error::Failure;
 use crate::grants::administration::Listing;
 use crate::oauth::error::ErrorCode;
@@ -31,7 +32,8 @@ pub(super) async fn admit(State(context): State<Arc<Context>>, request: Request,
     if context.config.admin.admits(presented) {
         return next.run(request).await;
     }
-    tracing::warn!(event = "admin_refused");
+    let why = if presented.is_some() { "another token" } else { "no token" };
+    context.audit.write(&Act::AdminRefused.event().because(why));
     match presented {
         Some(_) => reply::oauth_error(&ErrorCode::InvalidToken.because("the admin token is another")),
         None => reply::failure(&Failure::Unauthenticated),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::answer;
 use super::request::{Id, InList, Json, Nothing};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::grants::administration;
 use crate::idp::throttle;
 use crate::store::Holder;
@@ -43,6 +44,9 @@ pub(super) async fn forgive(
     Id(name): Id,
     Json(Forgiven { address }): Json<Forgiven>,
 ) -> Response {
-    tracing::warn!(event = "throttle_reset_by_operator", subject = name);
-    answer::done(throttle::forgive(&context.store, &name, address).await)
+    let forgiven = throttle::forgive(&context.store, &name, address).await;
+    if forgiven.is_ok() {
+        context.audit.write(&Act::ThrottleReset.event().subject(name.as_str()));
+    }
+    answer::done(forgiven)
 }

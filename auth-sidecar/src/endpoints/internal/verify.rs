@@ -98,8 +98,8 @@ fn refused(resource: &Resource, refusal: Refusal) -> Response {
     let scope = if scope.is_empty() { scope } else { format!(", scope=\"{scope}\"") };
     let metadata = resource.metadata_url();
     let challenge = format!("Bearer resource_metadata=\"{metadata}\"{scope}{}", error.unwrap_or_default());
-    let mut response = status.into_response();
-    reply::forbid_caching(&mut response);
+    let counted = refusal.error().map_or(reply::MISSING_TOKEN, |(code, _)| code);
+    let mut response = reply::refusing(reply::empty(status), counted);
     if let Ok(challenge) = HeaderValue::try_from(challenge) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }

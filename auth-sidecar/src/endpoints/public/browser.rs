@@ -146,7 +146,8 @@ pub(super) async fn grant(
 
 /// Sends the browser back to the client with a refusal.
 pub(super) fn refuse(context: &Context, reply_to: &ReplyTo, error: &OAuthError) -> Response {
-    answer(context, reply_to, &[("error", error.code.as_str()), ("error_description", &error.description)])
+    let params = [("error", error.code.as_str()), ("error_description", error.description.as_ref())];
+    reply::refusing(answer(context, reply_to, &params), error.code.as_str())
 }
 
 /// A failure before or after the client can be told: our own page.
@@ -160,12 +161,13 @@ pub(super) fn failure_page(context: &Context, failure: &Failure) -> Response {
     if status.is_server_error() {
         tracing::error!(event = "page_failure", error = %failure);
     }
-    let text = match failure {
-        Failure::Refused(error) => error.description.clone().into_owned(),
-        Failure::TooMany => "Too many attempts. Try again later.".into(),
-        _ => "This service cannot answer at the moment. Try again later.".into(),
+    let unavailable = ErrorCode::TemporarilyUnavailable.as_str();
+    let (text, counted) = match failure {
+        Failure::Refused(error) => (error.description.clone(), error.code.as_str()),
+        Failure::TooMany => ("Too many attempts. Try again later.".into(), reply::TOO_MANY),
+        _ => ("This service cannot answer at the moment. Try again later.".into(), unavailable),
     };
-    reply::retry_later(pages::error(context, status, &text))
+    reply::retry_later(reply::refusing(pages::error(context, status, &text), counted))
 }
 
 /// The handle is unknown, has expired, was used, or belongs to another browser.

@@ -12,7 +12,8 @@ use super::super::bearer::bearer;
 use super::super::reply;
 use super::register::admit_json;
 use crate::app::Context;
-use crate::grants::client_configuration;
+use crate::error::Failure;
+use crate::grants::{client_configuration, registration};
 
 /// The id in the path; one that cannot be read is no client's.
 type ClientId = Result<Path<String>, PathRejection>;
@@ -22,7 +23,7 @@ pub(super) async fn get(State(context): State<Arc<Context>>, id: ClientId, heade
     let read = async { client_configuration::read(&context, &named(id), bearer(&headers)?, now).await };
     match read.await {
         Ok(answer) => reply::fresh_json(StatusCode::OK, &answer),
-        Err(failure) => reply::failure(&failure),
+        Err(failure) => refused(&context, &failure),
     }
 }
 
@@ -43,7 +44,7 @@ pub(super) async fn put(
     };
     match replace.await {
         Ok(answer) => reply::fresh_json(StatusCode::OK, &answer),
-        Err(failure) => reply::failure(&failure),
+        Err(failure) => refused(&context, &failure),
     }
 }
 
@@ -56,8 +57,13 @@ pub(super) async fn delete(
     let remove = async { client_configuration::remove(&context, &named(id), bearer(&headers)?, now).await };
     match remove.await {
         Ok(()) => reply::empty(StatusCode::NO_CONTENT),
-        Err(failure) => reply::failure(&failure),
+        Err(failure) => refused(&context, &failure),
     }
+}
+
+fn refused(context: &Context, failure: &Failure) -> Response {
+    registration::note_refusal(context, failure);
+    reply::failure(failure)
 }
 
 fn named(id: ClientId) -> String {

@@ -9,6 +9,7 @@ use axum::response::Response;
 use super::super::form::Form;
 use super::browser::{self, Browser};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::clients;
@@ -96,16 +97,12 @@ async fn decide(context: &Context, browser: &Browser, params: &Params) -> Result
         let in_time = device_code::decide(context, &device.id, decision, now).await?;
         return Ok(browser::device_decided(context, in_time.then_some(approved)));
     }
+    let client_id = &pending.request.client_id;
     if !approved {
-        tracing::info!(
-            event = "consent_denied",
-            client_id = pending.request.client_id,
-            subject = session.subject
-        );
+        context.audit.write(&Act::ConsentDenied.by_client(client_id).subject(session.subject.as_str()));
         let error = ErrorCode::AccessDenied.because("the user did not consent");
         return Ok(browser::refuse(context, &reply_to(&pending.request), &error));
     }
-    tracing::info!(event = "consent_given", client_id = pending.request.client_id, subject = session.subject);
     interaction::remember_consent(context, &pending.request, &session, now).await?;
     browser::grant(context, pending.request, &session, now).await
 }

@@ -11,6 +11,7 @@ use super::super::caller::Caller;
 use super::super::form::Form;
 use super::browser::{self, Browser};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::error::Failure;
 use crate::grants::device_code;
 use crate::grants::interaction::{self, Step};
@@ -52,7 +53,7 @@ async fn proceed(
     let counter = format!("user code {}", caller.network());
     let limits = &context.config.login;
     if context.store.count(&counter, now.plus(limits.window), now).await? > limits.per_address {
-        tracing::warn!(event = "user_codes_throttled", address = %caller.0);
+        context.audit.write(&Act::UserCodeThrottled.event());
         return Err(Failure::TooMany);
     }
     let typed = params.get("user_code").unwrap_or_default();

@@ -12,7 +12,6 @@ use super::token::authenticated;
 use crate::app::Context;
 use crate::error::Failure;
 use crate::grants::introspection::{self, Introspection};
-use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 
 pub(super) async fn post(
@@ -33,9 +32,6 @@ async fn introspect(
 ) -> Result<Introspection, Failure> {
     let now = context.clock.now();
     let client = authenticated(context, headers, params, now).await?;
-    if !client.is_confidential() {
-        // Section 2.1: else anyone could try tokens out here.
-        return Err(ErrorCode::InvalidClient.because("a client without a secret may not introspect").into());
-    }
+    introspection::admit(context, &client)?;
     Ok(introspection::for_client(context, &client, params.require("token")?, now).await?)
 }

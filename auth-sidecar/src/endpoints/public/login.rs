@@ -12,16 +12,18 @@ use super::super::form::Form;
 use super::super::reply;
 use super::browser::{self, Browser};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::{clients, interaction};
 use crate::idp::{Account, Busy, throttle};
-use crate::metrics::Outcome;
 use crate::oauth::params::Params;
 use crate::pages::{self, LoginPage};
 use crate::secret::Digest;
 use crate::store::records::{Asker, PendingAuthorization};
 
+/// What sign-ins with a password count as.
+const LOCAL: &str = "local";
 const WRONG: &str = "Name or password is wrong.";
 const TOO_MANY: &str = "Too many attempts. Try again later.";
 const BUSY: &str = "Too many people are signing in at this moment. Try again.";
@@ -70,7 +72,7 @@ async fn sign_in(
     let name = params.get("username").unwrap_or_default();
     let password = params.get("password").unwrap_or_default();
     let outcome = attempt(context, caller, name, password, now).await?;
-    context.metrics.logins.get_or_create(&Outcome { outcome: outcome.label() }).inc();
+    context.metrics.sign_in_tried(LOCAL, outcome.label());
     let (status, message) = match outcome {
         Attempt::SignedIn(account) => {
             return signed_in(context, browser, handle, pending, account, now).await;
@@ -99,7 +101,7 @@ async fn attempt(
 ) -> Result<Attempt, Failure> {
     let store = context.store.as_ref();
     if throttle::admit(store, &context.config.login, name, caller.0, now).await?.is_err() {
-        tracing::warn!(event = "login_throttled", address = %caller.0);
+        context.audit.write(&Act::SignInThrottled.event());
         return Ok(Attempt::TooMany);
     }
     Ok(match context.accounts.sign_in(name, password).await {
@@ -108,8 +110,8 @@ async fn attempt(
             Attempt::SignedIn(account)
         }
         Ok(None) => {
-            // The name is not logged: people type their password there.
-            tracing::warn!(event = "login_failed", address = %caller.0);
+            // The name is not written down: people type their password there.
+            context.audit.write(&Act::SignInFailed.event());
             Attempt::Wrong
         }
         Err(Busy) => Attempt::Busy,
@@ -124,11 +126,11 @@ async fn signed_in(
     account: Account,
     now: UnixTime,
 ) -> Result<Response, Failure> {
-    tracing::info!(event = "login", subject = account.subject);
     if let Some(earlier) = &browser.session {
         context.store.remove_session(Digest::of(earlier)).await?;
     }
-    let (session, _) = interaction::start_session(context, account.subject, now, now).await?;
+    let (session, started) = interaction::start_session(context, account.subject, now, now).await?;
+    context.audit.write(&Act::SignedIn.event().client(pending.client_id()).subject(started.subject.as_str()));
     let response = match pending.asker() {
         Asker::Account => {
             drop(context.store.take_pending(Digest::of(handle), now).await?);

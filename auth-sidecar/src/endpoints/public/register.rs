@@ -30,7 +30,10 @@ pub(super) async fn post(
     };
     match register(&context, &caller, &headers, &body).await {
         Ok(response) => reply::fresh_json(StatusCode::CREATED, &response),
-        Err(failure) => reply::failure(&failure),
+        Err(failure) => {
+            registration::note_refusal(&context, &failure);
+            reply::failure(&failure)
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::super::form::Form;
 use super::browser::{self, Browser};
 use super::{consent, login};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::clients;
@@ -122,7 +123,7 @@ async fn deny(context: &Context, pending: &PendingAuthorization, now: UnixTime) 
         }
         Asker::Account => Ok(browser::to_account(context)),
         Asker::Client => {
-            tracing::info!(event = "consent_denied", client_id = pending.request.client_id);
+            context.audit.write(&Act::ConsentDenied.by_client(&pending.request.client_id));
             let error = ErrorCode::AccessDenied.because("the user did not consent");
             Ok(browser::refuse(context, &consent::reply_to(&pending.request), &error))
         }

@@ -129,7 +129,8 @@ fn refuse(scheme: Scheme, refusal: &Refusal) -> Response {
     if scheme == Scheme::Dpop {
         challenge.push_str(&format!(", algs=\"{}\"", ALGORITHMS.join(" ")));
     }
-    let mut response = reply::fresh_json(status, &body);
+    let counted = refusal.error().map_or(reply::MISSING_TOKEN, |(error, _)| error);
+    let mut response = reply::refusing(reply::fresh_json(status, &body), counted);
     if let Ok(challenge) = HeaderValue::from_str(&Cow::from(challenge)) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::super::clients;
 use super::{Listing, Refusal};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::config::admit_client;
 use crate::oauth::client::{AuthMethod, Client, GrantType};
@@ -91,7 +92,7 @@ pub(crate) async fn create(
     if is_configured(context, &client.id) || !context.store.put_new_client(&client, NEVER, now).await? {
         return Err(Refusal::Conflict("this id is taken"));
     }
-    tracing::warn!(event = "client_created_by_operator", client_id = client.id);
+    context.audit.write(&Act::ClientCreated.by_client(&client.id));
     Ok(shown(context, &client, client.secret.map(|_| secret)))
 }
 
@@ -106,7 +107,7 @@ pub(crate) async fn rotate_secret(
     if !context.store.replace_client_secret(id, secret.digest(), now).await? {
         return Err(Refusal::Conflict("this client has no secret"));
     }
-    tracing::warn!(event = "client_secret_rotated_by_operator", client_id = id);
+    context.audit.write(&Act::ClientSecretRotated.by_client(id));
     Ok(shown(context, &client, Some(secret)))
 }
 
@@ -114,14 +115,14 @@ pub(crate) async fn rotate_secret(
 pub(crate) async fn delete(context: &Context, id: &str, now: UnixTime) -> Result<(), Refusal> {
     let client = kept(context, id, now).await?;
     context.store.dismiss_client(&client.id, now).await?;
-    tracing::warn!(event = "client_deleted_by_operator", client_id = id);
+    context.audit.write(&Act::ClientDeleted.by_client(id).because("operator"));
     Ok(())
 }
 
 /// Withdraws all that a client was granted; it may be granted more. A client that published itself need not be known here.
 pub(crate) async fn revoke_all_of_client(context: &Context, id: &str, now: UnixTime) -> Result<(), Refusal> {
     context.store.withdraw_client(id, now).await?;
-    tracing::warn!(event = "client_withdrawn_by_operator", client_id = id);
+    context.audit.write(&Act::ClientWithdrawn.by_client(id).because("operator"));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Listing, Refusal};
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::oauth::scope::ScopeSet;
 use crate::secret::is_grant_id;
@@ -51,7 +52,7 @@ pub(crate) async fn revoke_grant(context: &Context, id: &str, now: UnixTime) -> 
     let grant = find(context, id, now).await?;
     context.store.revoke_grant(&grant.id, now).await?;
     context.metrics.grants_revoked.inc();
-    tracing::warn!(event = "grant_revoked_by_operator", client_id = grant.client_id, grant_id = id);
+    context.audit.write(&Act::GrantRevoked.about(&grant).because("operator"));
     Ok(())
 }
 
@@ -62,7 +63,7 @@ pub(crate) async fn revoke_all_of_user(
     now: UnixTime,
 ) -> Result<(), StoreError> {
     context.store.withdraw_user(subject, now).await?;
-    tracing::warn!(event = "user_withdrawn_by_operator", subject);
+    context.audit.write(&Act::UserWithdrawn.event().subject(subject).because("operator"));
     Ok(())
 }
 

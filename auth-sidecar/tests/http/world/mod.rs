@@ -12,6 +12,7 @@ pub(crate) mod store;
 pub(crate) mod upstream;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -19,6 +20,7 @@ use tempfile::TempDir;
 use wicketgate_auth::app::{self, Running};
 use wicketgate_auth::clock::{Clock, ManualClock, UnixTime};
 use wicketgate_auth::config::Config;
+use wicketgate_auth::error::ServeError;
 use wicketgate_auth::sealing::SealingKey;
 use wicketgate_auth::store::Store;
 
@@ -39,6 +41,8 @@ pub(crate) struct World {
     pub(crate) admin: String,
     pub(crate) metrics: String,
     pub(crate) yaml: String,
+    /// How many audit records were looked at.
+    pub(crate) seen: AtomicUsize,
     pub(crate) running: Option<Running>,
     pub(crate) folder: Arc<TempDir>,
 }
@@ -60,6 +64,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
         file("data.key", &SealingKey::generate_base64().unwrap());
+        file("other.key", &SealingKey::generate_base64().unwrap());
         file("alice.password", PASSWORD);
         file("rs.secret", CONFIGURED_SECRET);
         file("admin.token", ADMIN_TOKEN);
@@ -78,6 +83,7 @@ impl World {
             admin: String::new(),
             metrics: String::new(),
             yaml,
+            seen: AtomicUsize::new(0),
             running: None,
             folder: Arc::new(folder),
         }
@@ -93,6 +99,19 @@ impl World {
         self.stop().await;
         self.yaml = change(std::mem::take(&mut self.yaml));
         self.run().await;
+    }
+
+    /// Has the running server read an edited configuration; a refused one is forgotten.
+    pub(crate) async fn reload(&mut self, change: impl FnOnce(String) -> String) -> Result<(), ServeError> {
+        let yaml = self.filled_in(&change(self.yaml.clone()));
+        self.running.as_ref().unwrap().reload(Config::parse(&yaml)).await?;
+        self.yaml = yaml;
+        Ok(())
+    }
+
+    /// A part of a configuration with the folder of this world in it.
+    pub(crate) fn filled_in(&self, part: &str) -> String {
+        part.replace("FOLDER", self.folder.path().to_str().unwrap())
     }
 
     pub(crate) async fn stop(&mut self) {
@@ -112,6 +131,19 @@ impl World {
     /// All that lies in the store.
     pub(crate) fn kept(&self) -> Vec<u8> {
         store::kept(&self.yaml).unwrap_or_else(|| std::fs::read(self.store_path()).unwrap())
+    }
+
+    /// The audit records that were written since this was asked last.
+    pub(crate) fn recorded(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap();
+        let all: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let seen = self.seen.swap(all.len(), Ordering::Relaxed);
+        all.into_iter().skip(seen).collect()
+    }
+
+    /// What happened since this was asked last.
+    pub(crate) fn happened(&self) -> Vec<String> {
+        self.recorded().iter().map(|record| record["event"].as_str().unwrap().to_owned()).collect()
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -194,6 +226,7 @@ const CONFIG: &str = r"
 issuer: http://127.0.0.1:8080
 listen: {public: 127.0.0.1:0, internal: 127.0.0.1:0, admin: 127.0.0.1:0, metrics: 127.0.0.1:0}
 addresses_file: FOLDER/addresses.json
+audit: {file: FOLDER/audit.jsonl}
 store: STORE
 resources:
   - {url: http://127.0.0.1:8080/mcp, scopes: [mcp:read, mcp:write], default_scopes: [mcp:read]}
