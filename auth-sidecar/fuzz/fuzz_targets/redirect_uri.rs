@@ -5,7 +5,7 @@ use wicketgate_auth::oauth::redirect_uri::{admit, is_loopback, matches, with_par
 
 libfuzzer_sys::fuzz_target!(|input: (&str, &str)| {
     let (registered, presented) = input;
-    if admit(registered, false).is_err() {
+    if admit(registered, &wicketgate_auth::oauth::redirect_uri::PrivateUse::None).is_err() {
         return;
     }
     let url = Url::parse(registered).expect("a URL");
