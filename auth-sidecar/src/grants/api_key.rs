@@ -110,7 +110,10 @@ pub(super) async fn claims(
     if api_key.rotated_at < withdrawn.grants_before {
         return Ok(None);
     }
-    if let Err(error) = context.store.note_api_key_use(id, now).await {
+    // Most uses are no news, and cost no second look at the record.
+    if api_key.is_use_news(now)
+        && let Err(error) = context.store.note_api_key_use(id, now).await
+    {
         // The question was whether it is good.
         tracing::error!(event = "api_key_use_not_noted", id, %error);
     }

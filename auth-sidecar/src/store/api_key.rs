@@ -99,12 +99,9 @@ impl ApiKey {
         self.revoked_at.get_or_insert(now);
     }
 
-    /// Notes a use; whether that is worth a write.
-    pub fn note_use(&mut self, now: UnixTime) -> bool {
-        let is_news = self.last_used_at.is_none_or(|last| now.since(last) >= NOTED_EVERY);
-        if is_news {
-            self.last_used_at = Some(now);
-        }
-        is_news
+    /// Whether a use now is worth a write.
+    #[must_use]
+    pub fn is_use_news(&self, now: UnixTime) -> bool {
+        self.last_used_at.is_none_or(|last| now.since(last) >= NOTED_EVERY)
     }
 }

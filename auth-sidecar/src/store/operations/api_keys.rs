@@ -87,13 +87,16 @@ impl Store {
         Ok(self.change(&key(id), now, revoke).await?.unwrap_or(false))
     }
 
-    /// Notes that a key was used: see [`ApiKey::note_use`].
+    /// Notes that a key was used: see [`ApiKey::is_use_news`].
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn note_api_key_use(&self, id: &str, now: UnixTime) -> Result<(), StoreError> {
-        let note = |api_key: &mut ApiKey, end| match api_key.note_use(now) {
-            true => Change::Keep((), end),
+        let note = |api_key: &mut ApiKey, end| match api_key.is_use_news(now) {
+            true => {
+                api_key.last_used_at = Some(now);
+                Change::Keep((), end)
+            }
             false => Change::Leave(()),
         };
         self.change(&key(id), now, note).await.map(drop)
