@@ -117,9 +117,13 @@ async fn import(config: &Config, from: Box<dyn BufRead>) -> Outcome<usize> {
     Ok(imported)
 }
 
-fn open(config: &Config) -> Outcome<Store> {
+fn opened(config: &Config) -> Result<Store, StoreError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    Store::open(&config.store, &clock).map_err(|error| match error {
+    Store::open(&config.store, &clock)
+}
+
+fn open(config: &Config) -> Outcome<Store> {
+    opened(config).map_err(|error| match error {
         StoreError::InUse(_) => failed(format!("{error}: stop the server first")),
         other => failed(other),
     })
@@ -145,8 +149,7 @@ fn reader(path: &Path) -> Outcome<Box<dyn BufRead>> {
 impl Source {
     /// The file admits one process: while a server has it, that one is asked.
     fn of(config: &Config) -> Outcome<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        match Store::open(&config.store, &clock) {
+        match opened(config) {
             Ok(store) => Ok(Self::Store(store)),
             Err(StoreError::InUse(_)) => Ok(Self::Server(Box::new(Admin::of(config).map_err(failed)?))),
             Err(error) => Err(failed(error)),

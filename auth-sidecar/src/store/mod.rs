@@ -28,6 +28,7 @@ use tokio::sync::OnceCell;
 
 use crate::clock::{Clock, UnixTime};
 use crate::config::StoreConfig;
+use crate::secret::NoRandomness;
 
 use self::backend::{Backend, Row};
 use self::observed::{Observed, Observer};
@@ -84,6 +85,14 @@ enum Change<A> {
     Keep(A, UnixTime),
     /// It is removed.
     Remove(A),
+}
+
+// === impl StoreError ===
+
+impl From<NoRandomness> for StoreError {
+    fn from(error: NoRandomness) -> Self {
+        Self::Backend(error.to_string())
+    }
 }
 
 // === impl Change ===

@@ -52,7 +52,7 @@ fn begin(tx: &mut Tx<'_>) -> Result<Head, StoreError> {
     if let Some((head, _)) = tx.read(HEAD, UnixTime::default())? {
         return Ok(head);
     }
-    let epoch = random_text::<12>().map_err(|error| StoreError::Backend(error.to_string()))?;
+    let epoch = random_text::<12>()?;
     let head = Head { epoch, seq: 0 };
     tx.write(HEAD, &head, NEVER)?;
     Ok(head)

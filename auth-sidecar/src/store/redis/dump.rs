@@ -76,9 +76,7 @@ async fn logged(store: &RedisStore, key: &str, now: UnixTime) -> Result<Vec<Item
 }
 
 async fn value(store: &RedisStore, key: &str, name: &str, now: UnixTime) -> Result<Option<Item>, StoreError> {
-    let mut get = Cmd::new();
-    get.arg("GET").arg(key);
-    let Some(bytes) = store.calls.ask::<Option<Vec<u8>>>(&get).await? else { return Ok(None) };
+    let Some(bytes) = store.bytes(key).await? else { return Ok(None) };
     if let Some((sum, until)) = wire::counter(&bytes) {
         let counter = Item::Counter { key: name.to_owned(), sum, until };
         return Ok((now < until).then_some(counter));

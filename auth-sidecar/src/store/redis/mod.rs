@@ -252,7 +252,8 @@ impl Backend for RedisStore {
     async fn announce(&self, revocation: Revocation) -> Result<(), StoreError> {
         let entry = String::from_utf8_lossy(&written(&revocation)?).into_owned();
         let (until, now) = (revocation.until.0.to_string(), self.clock.now().0.to_string());
-        let epoch = epoch()?;
+        // Of a log that is about to begin.
+        let epoch = random_text::<12>()?;
         let keys = self.pair("rv", LOG);
         let [head, _] = &keys;
         let arguments = [epoch, until, entry, now].map(String::into_bytes).into();
@@ -261,7 +262,7 @@ impl Backend for RedisStore {
 
     async fn news(&self, after: Option<Place>, now: UnixTime) -> Result<News, StoreError> {
         let (known, seq) = after.map_or((String::new(), 0), |place| (place.epoch, place.seq));
-        let (fresh, seq) = (epoch()?, seq.to_string());
+        let (fresh, seq) = (random_text::<12>()?, seq.to_string());
         let arguments = [&fresh, &known, &seq].map(String::as_str);
         let (epoch, seq, since, entries): (String, u64, u64, Vec<String>) =
             self.run(&self.scripts.news, &self.pair("rv", LOG), &arguments).await?;
@@ -281,11 +282,6 @@ const MOST_LIFE: u64 = 100 * 365 * 24 * 60 * 60 * 1_000;
 
 fn too_late() -> StoreError {
     StoreError::Backend("Redis: it was too late, and not done".into())
-}
-
-/// The epoch of a log that is about to begin.
-fn epoch() -> Result<String, StoreError> {
-    random_text::<12>().map_err(|error| StoreError::Backend(error.to_string()))
 }
 
 /// Of `<number> <end> <JSON>`.

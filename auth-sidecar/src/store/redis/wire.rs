@@ -11,7 +11,7 @@ const ID: usize = 12;
 
 /// A fresh id of a write.
 pub(crate) fn write_id() -> Result<String, StoreError> {
-    random_text::<ID>().map_err(|error| StoreError::Backend(error.to_string()))
+    Ok(random_text::<ID>()?)
 }
 
 /// A record as it is written.
