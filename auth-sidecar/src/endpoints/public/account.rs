@@ -43,11 +43,7 @@ pub(super) async fn post(
     browser: Browser,
     Form(params): Form,
 ) -> Response {
-    if !browser.same_origin {
-        return browser::foreign_post(&context);
-    }
-    let done = act(&context, &browser, &params).await;
-    done.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+    browser.own_form(&context, act(&context, &browser, &params)).await
 }
 
 async fn show(context: &Context, browser: &Browser, params: &Params) -> Result<Response, Failure> {

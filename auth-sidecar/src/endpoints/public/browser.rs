@@ -64,6 +64,19 @@ impl Browser {
         Ok(pending.filter(|pending| pending.browser.matches(&browser)))
     }
 
+    /// The answer to a form of ours; one that was sent from a page that is not ours is not looked at.
+    pub(super) async fn own_form(
+        &self,
+        context: &Context,
+        answer: impl Future<Output = Result<Response, Failure>>,
+    ) -> Response {
+        if !self.same_origin {
+            let said = "This form was not sent from our own page.";
+            return pages::error(context, StatusCode::FORBIDDEN, said);
+        }
+        answer.await.unwrap_or_else(|failure| failure_page(context, &failure))
+    }
+
     /// What a form about `subject` must send back: it belongs to the sign-in that saw it.
     pub(super) fn form_binding(&self, subject: &str) -> String {
         let session = self.session.as_deref().unwrap_or_default();
@@ -176,11 +189,6 @@ pub(super) fn unknown_request(context: &Context) -> Response {
         "This sign-in is no longer open, or was started in another browser. Start again in your application.",
     );
     failure_page(context, &Failure::Refused(error))
-}
-
-/// A post from a page that is not ours.
-pub(super) fn foreign_post(context: &Context) -> Response {
-    pages::error(context, StatusCode::FORBIDDEN, "This form was not sent from our own page.")
 }
 
 /// Adds a cookie to an answer.

@@ -41,11 +41,7 @@ pub(super) async fn post(
     browser: Browser,
     Form(params): Form,
 ) -> Response {
-    if !browser.same_origin {
-        return browser::foreign_post(&context);
-    }
-    let decided = decide(&context, &browser, &params).await;
-    decided.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+    browser.own_form(&context, decide(&context, &browser, &params)).await
 }
 
 async fn show(context: &Context, browser: &Browser, handle: &str) -> Result<Response, Failure> {

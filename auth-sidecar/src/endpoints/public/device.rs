@@ -35,11 +35,7 @@ pub(super) async fn post(
     caller: Caller,
     Form(params): Form,
 ) -> Response {
-    if !browser.same_origin {
-        return browser::foreign_post(&context);
-    }
-    let proceeded = proceed(&context, &browser, &caller, &params).await;
-    proceeded.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+    browser.own_form(&context, proceed(&context, &browser, &caller, &params)).await
 }
 
 async fn proceed(

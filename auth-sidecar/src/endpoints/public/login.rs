@@ -51,11 +51,7 @@ pub(super) async fn post(
     caller: Caller,
     Form(params): Form,
 ) -> Response {
-    if !browser.same_origin {
-        return browser::foreign_post(&context);
-    }
-    let signed_in = sign_in(&context, &browser, &caller, &params).await;
-    signed_in.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+    browser.own_form(&context, sign_in(&context, &browser, &caller, &params)).await
 }
 
 async fn sign_in(

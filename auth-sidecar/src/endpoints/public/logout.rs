@@ -25,11 +25,7 @@ pub(super) async fn post(
     browser: Browser,
     Form(params): Form,
 ) -> Response {
-    if !browser.same_origin {
-        return browser::foreign_post(&context);
-    }
-    let ended = end(&context, &browser, Some(&params)).await;
-    ended.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+    browser.own_form(&context, end(&context, &browser, Some(&params))).await
 }
 
 /// Ends the sign-in if its own form says so, and else shows that form: a link or a form of somebody else signs nobody out.

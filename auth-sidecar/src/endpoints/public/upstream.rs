@@ -47,11 +47,7 @@ pub(super) async fn post(
     caller: Caller,
     Form(params): Form,
 ) -> Response {
-    if !browser.same_origin {
-        return browser::foreign_post(&context);
-    }
-    let decided = decide(&context, &named(id), &browser, &caller, &params).await;
-    decided.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
+    browser.own_form(&context, decide(&context, &named(id), &browser, &caller, &params)).await
 }
 
 pub(super) async fn callback(
