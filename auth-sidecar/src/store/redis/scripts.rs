@@ -35,10 +35,13 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            put: Script::new(include_str!("scripts/put.lua")),
-            put_new: Script::new(include_str!("scripts/put_new.lua")),
-            swap: Script::new(include_str!("scripts/swap.lua")),
-            take: Script::new(include_str!("scripts/take.lua")),
+            put: Script::new(concat!(include_str!("scripts/once.lua"), include_str!("scripts/put.lua"))),
+            put_new: Script::new(concat!(
+                include_str!("scripts/once.lua"),
+                include_str!("scripts/put_new.lua")
+            )),
+            swap: Script::new(concat!(include_str!("scripts/once.lua"), include_str!("scripts/swap.lua"))),
+            take: Script::new(concat!(include_str!("scripts/once.lua"), include_str!("scripts/take.lua"))),
             count: Script::new(include_str!("scripts/count.lua")),
             uncount: Script::new(include_str!("scripts/uncount.lua")),
             list_add: Script::new(include_str!("scripts/list_add.lua")),

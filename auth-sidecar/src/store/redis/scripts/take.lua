@@ -5,8 +5,7 @@ local kept = redis.call('GET', KEYS[1])
 if not kept then return false end
 local trace = string.len(ARGV[2])
 if string.sub(kept, 1, trace) == ARGV[2] then return string.sub(kept, trace + 1) end
-local time = redis.call('TIME')
-if time[1] * 1000 + time[2] / 1000 > tonumber(ARGV[1]) then return -1 end
-if tonumber(ARGV[4]) >= tonumber(string.match(kept, '^%S+ (%d+)\n')) then return false end
-redis.call('SET', KEYS[1], ARGV[2] .. kept, 'PX', ARGV[3])
+if is_late() then return -1 end
+if has_ended(kept, ARGV[4]) then return false end
+keep(ARGV[2] .. kept)
 return kept
