@@ -132,12 +132,8 @@ pub(super) fn compile(
     for (index, raw) in raw.into_iter().enumerate() {
         let path = format!("external_issuers[{index}]");
         let one = compile_one(raw, ours, resources, &path)?;
-        if compiled.iter().any(|other| other.id == one.id) {
-            return Err(ConfigError::new(format!("{path}.id"), "is listed twice"));
-        }
-        if compiled.iter().any(|other| other.issuer == one.issuer) {
-            return Err(ConfigError::new(path, "is the same issuer as another one"));
-        }
+        let others = compiled.iter().map(|other| (other.id.as_str(), other.issuer.as_str()));
+        identity_providers::is_another(&path, (&one.id, &one.issuer), others)?;
         compiled.push(one);
     }
     match compiled.is_empty() {

@@ -134,18 +134,28 @@ pub(super) fn compile(raw: Vec<RawProvider>, users: &[User]) -> Result<Vec<Upstr
     for (index, raw) in raw.into_iter().enumerate() {
         let path = format!("identity_providers[{index}]");
         let one = compile_one(raw, &path)?;
-        if compiled.iter().any(|other| other.id == one.id) {
-            return Err(ConfigError::new(format!("{path}.id"), "is listed twice"));
-        }
-        // Two sets of rules for the same people would be one set too many.
-        if compiled.iter().any(|other| other.issuer == one.issuer) {
-            return Err(ConfigError::new(path, "is the same issuer as another one"));
-        }
+        let others = compiled.iter().map(|other| (other.id.as_str(), other.issuer.as_str()));
+        is_another(&path, (&one.id, &one.issuer), others)?;
         compiled.push(one);
     }
     match compiled.is_empty() {
         true => Ok(compiled),
         false => nobody_is_two(users, "identity_providers").map(|()| compiled),
+    }
+}
+
+/// Two sets of rules for the same people would be one set too many. Of each are told id and issuer.
+pub(super) fn is_another<'a>(
+    path: &str,
+    (id, issuer): (&str, &str),
+    mut others: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+) -> Result<(), ConfigError> {
+    if others.clone().any(|(other, _)| other == id) {
+        return Err(ConfigError::new(format!("{path}.id"), "is listed twice"));
+    }
+    match others.any(|(_, other)| other == issuer) {
+        true => Err(ConfigError::new(path, "is the same issuer as another one")),
+        false => Ok(()),
     }
 }
 
