@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::clients;
 use crate::app::Context;
 use crate::audit::{Act, Event};
@@ -23,17 +25,23 @@ const MOST_LABELS: usize = 100;
 const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What an operator asks for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
-    pub(crate) name: String,
+    name: String,
     /// A client, or else a service account.
-    pub(crate) client_id: Option<String>,
-    pub(crate) service_account: Option<String>,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) resources: Vec<String>,
-    pub(crate) groups: Vec<String>,
-    pub(crate) roles: Vec<String>,
-    pub(crate) org: Option<String>,
-    pub(crate) expires_in: Option<Duration>,
+    client_id: Option<String>,
+    service_account: Option<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    resources: Vec<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+    org: Option<String>,
+    /// Seconds.
+    expires_in: Option<u64>,
 }
 
 /// Makes a key; the secret is shown this once.
@@ -60,7 +68,7 @@ pub(crate) async fn create(
         previous: None,
         created_at: now,
         rotated_at: now,
-        expires_at: now.plus(lifetime(context, wanted.expires_in)?),
+        expires_at: now.plus(lifetime(context, wanted.expires_in.map(Duration::from_secs))?),
         last_used_at: None,
         revoked_at: None,
     };

@@ -19,25 +19,6 @@ use crate::secret::Opaque;
 use crate::store::Part;
 use crate::store::api_key::ApiKey;
 
-/// What is wanted.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Creation {
-    name: String,
-    client_id: Option<String>,
-    service_account: Option<String>,
-    #[serde(default)]
-    scopes: Vec<String>,
-    resources: Vec<String>,
-    #[serde(default)]
-    groups: Vec<String>,
-    #[serde(default)]
-    roles: Vec<String>,
-    org: Option<String>,
-    /// Seconds.
-    expires_in: Option<u64>,
-}
-
 /// How long both secrets work, in seconds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,18 +34,7 @@ pub(super) async fn list(State(context): State<Arc<Context>>, InList(listing): I
     answer::list("api_keys", part.map(shown))
 }
 
-pub(super) async fn create(State(context): State<Arc<Context>>, Json(creation): Json<Creation>) -> Response {
-    let wanted = Wanted {
-        name: creation.name,
-        client_id: creation.client_id,
-        service_account: creation.service_account,
-        scopes: creation.scopes,
-        resources: creation.resources,
-        groups: creation.groups,
-        roles: creation.roles,
-        org: creation.org,
-        expires_in: creation.expires_in.map(Duration::from_secs),
-    };
+pub(super) async fn create(State(context): State<Arc<Context>>, Json(wanted): Json<Wanted>) -> Response {
     let made = api_key::create(&context, wanted, context.clock.now()).await;
     let made = made.map(|(api_key, secret)| with_secret(&api_key, &secret));
     answer::json(StatusCode::CREATED, made.map_err(Into::into))
