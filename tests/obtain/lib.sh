@@ -35,3 +35,16 @@ put_in_cache() { # NAME ENTRY
   mkdir -p "$(dirname "$CACHE/$2")"
   mv -T "$WORK/$1" "$CACHE/$2" 2>/dev/null || [ -e "$CACHE/$2" ] || fail "cannot write $CACHE/$2: check the disk space and the rights of that directory."
 }
+
+# Installs PACKAGE from the distribution, which checks its signature itself, where this user may; the script's `found` says whether it is
+# there. WHAT is how people call it, TAKES how long that takes.
+install_package() { # PACKAGE WHAT TAKES ADVICE
+  local log="$CACHE/$1-install.log"
+  command -v apt-get >/dev/null 2>&1 || fail "$2 is missing: $4"
+  [ "$(id -u)" = 0 ] || fail "$2 is missing and only root may install packages: $4"
+  mkdir -p "$CACHE"
+  say "installing the distribution's $2 (once; $3)"
+  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$1"; } >"$log" 2>&1 ||
+    fail "apt-get could not install $1 ($(tail -n 1 "$log")): $4"
+  found || fail "apt-get installed $1 but it is not on PATH: $4"
+}
