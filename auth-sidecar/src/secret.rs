@@ -191,10 +191,17 @@ pub fn is_grant_id(text: &str) -> bool {
 
 /// `N` random bytes as base64url: identifiers (16) and secrets (32).
 ///
+/// None begins with `-`: people give identifiers to commands, which take such a word for an option.
+///
 /// # Errors
 /// [`NoRandomness`].
 pub fn random_text<const N: usize>() -> Result<String, NoRandomness> {
-    Ok(URL_SAFE_NO_PAD.encode(random_bytes::<N>()?))
+    loop {
+        let text = URL_SAFE_NO_PAD.encode(random_bytes::<N>()?);
+        if !text.starts_with('-') {
+            return Ok(text);
+        }
+    }
 }
 
 /// `N` random bytes of the operating system.
@@ -227,6 +234,12 @@ mod tests {
         );
         assert_eq!(grant_id_of(Kind::Code, &format!("{}x", code.expose())), None);
         assert_eq!(grant_id_of(Kind::Code, "mc_a.b"), None);
+    }
+
+    #[test]
+    fn no_identifier_looks_like_an_option() {
+        // One in 64 would, if they were left as they come.
+        assert!((0..2_000).all(|_| !random_text::<16>().unwrap().starts_with('-')));
     }
 
     #[test]
