@@ -189,6 +189,15 @@ faults: ## Fail every store command of a flow, with a file, Redis, Sentinel, Clu
 	@WICKETGATE_FAULTS_REPORT=$(CURDIR)/auth-sidecar/tests/faults $(CARGO) test --quiet $(NATIVE) --test faults injected
 	sed -n '/^| embedded/,/^| cluster/p' auth-sidecar/tests/faults/report.md
 
+.PHONY: openapi
+openapi: ## Ask the APIs of the authorization server whatever their OpenAPI documents allow, and what not (schemathesis)
+#~ EXAMPLES=100       requests to each operation; make unit has five
+#~ SEED=NUMBER        which ones
+	$(call stage,the APIs and their descriptions)
+	@$(OBTAIN)/python-venv.sh >/dev/null
+	EXAMPLES="$(or $(EXAMPLES),100)" SEED="$(or $(SEED),$$RANDOM)" \
+	  $(CARGO) test --quiet $(NATIVE) --test http schemathesis -- --nocapture
+
 .PHONY: coverage
 coverage: ## Line coverage of core and sidecar by their own tests: a table, and target/coverage/html
 	$(call stage,coverage)

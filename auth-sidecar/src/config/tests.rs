@@ -376,3 +376,18 @@ fn a_redis_that_cannot_be_is_refused() {
         assert!(refused.starts_with(wanted), "{more}: {refused}");
     }
 }
+
+#[test]
+fn a_redis_is_not_half_in_clear() {
+    for (urls, more, wanted) in [
+        ("rediss://a:1,redis://b:1", "", "store.redis.url: names servers with `rediss://` and with"),
+        ("redis://a:1,rediss://b:1", "", "store.redis.url: names servers with `rediss://` and with"),
+        ("rediss://a:1,rediss://b:1/#insecure", "", "store.redis.url: asks for TLS without a check"),
+        ("redis://a:1,redis://b:1", ", tls: {ca: DATA_KEY}", "store.redis.tls: is for `rediss://`"),
+    ] {
+        for topology in ["cluster", "sentinel, master: m"] {
+            let refused = on_redis(urls, &format!(", topology: {topology}{more}")).unwrap_err();
+            assert!(refused.starts_with(wanted), "{urls} {topology}{more}: {refused}");
+        }
+    }
+}

@@ -132,7 +132,9 @@ async fn what_is_not_described_is_refused() {
         let form = world.http.post(format!("{}{path}", world.admin)).body("{}");
         assert_eq!(form.header("content-type", "text/plain").send().await.unwrap().status(), 400, "{path}");
     }
-    for query in ["?after=x&more=1", "?limit=0", "?limit=101", "?limit=x", "?limit=1&limit=2"] {
+    for query in
+        ["?after=x&more=1", "?more=", "?limit=", "?limit=0", "?limit=101", "?limit=x", "?limit=1&limit=2"]
+    {
         assert_eq!(get(&world, &format!("/v1/clients{query}")).await.0, 400, "{query}");
     }
     let twice = world.http.post(format!("{}/v1/clients", world.admin)).body("{\"id\": \"a\", \"id\": \"b\"}");

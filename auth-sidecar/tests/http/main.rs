@@ -48,6 +48,7 @@ mod refusals;
 mod registration;
 mod reloading;
 mod revocation_feed;
+mod schemathesis;
 mod signed_in_elsewhere;
 mod status;
 mod token_exchange;

@@ -83,8 +83,11 @@ impl<S: Send + Sync> FromRequestParts<S> for InList {
         let refuse = || {
             reply::oauth_error(&ErrorCode::InvalidRequest.because("ask with after and limit (1 to 100) only"))
         };
-        let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        let known = params.pairs().iter().all(|(name, _)| name == "after" || name == "limit");
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        let params = Params::parse(query);
+        // As it stands there: nothing is no number, and for `Params` it is not there.
+        let known = url::form_urlencoded::parse(query)
+            .all(|(name, value)| name == "after" || name == "limit" && !value.is_empty());
         let limit = params.get("limit").map_or(Ok(USUAL), str::parse);
         match limit {
             Ok(most @ 1..=MOST) if known && params.admit().is_ok() => {
