@@ -108,6 +108,8 @@ acts! {
     ClientDocumentRefused = "client_document_refused", Refused;
     /// Too many metadata documents would have had to be fetched for one address.
     ClientDocumentThrottled = "client_document_throttled", Refused;
+    /// Too many devices were begun to be connected from one address.
+    DeviceThrottled = "device_throttled", Refused;
     /// A user let a device in.
     DeviceApproved = "device_approved", Success;
     /// A user did not.
