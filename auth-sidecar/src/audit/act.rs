@@ -124,7 +124,7 @@ acts! {
     ApiKeyRevoked = "api_key_revoked", Success;
     /// An operator let somebody try to sign in again.
     ThrottleReset = "throttle_reset", Success;
-    /// Somebody asked the admin listener without its token.
+    /// Somebody asked the admin listener without its token, by another name than its own, or from a page of elsewhere.
     AdminRefused = "admin_refused", Refused;
     /// Signing keys were made or began to sign.
     KeysRotated = "keys_rotated", Success;
