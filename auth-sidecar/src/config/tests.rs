@@ -120,6 +120,11 @@ fn every_mistake_is_refused_with_its_place() {
         ("password: {file: DATA_KEY}", "password_hash: '$2b$10$abc'", "users[0].password_hash"),
         ("https://app.example/cb", "http://app.example/cb", "clients[0].redirect_uris[0]"),
         (
+            "id: web,",
+            "id: web, post_logout_redirect_uris: ['https://a.example/', 'http://a.example/'],",
+            "clients[0].post_logout_redirect_uris[1]",
+        ),
+        (
             "id: web, secret: {file: DATA_KEY}",
             "id: web, introspects: ['http://127.0.0.1:8080/mcp']",
             "introspects",

@@ -150,6 +150,7 @@ pub(crate) fn client(
         assertion_algorithm: registration.assertion_algorithm,
         redirect_uris: registration.redirect_uris,
         grant_types: registration.grant_types,
+        post_logout_redirect_uris: registration.post_logout_redirect_uris,
         default_scope: registration.scope,
         scope_ceiling: None,
         introspects: Vec::new(),

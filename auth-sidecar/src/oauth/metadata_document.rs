@@ -97,6 +97,7 @@ fn client(id: &str, registration: Registration) -> Client {
         introspects: Vec::new(),
         preferences: registration.preferences,
         document: Some(Digest::of(&counts.to_string())),
+        post_logout_redirect_uris: registration.post_logout_redirect_uris,
         dynamic: None,
     }
 }

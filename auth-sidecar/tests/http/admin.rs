@@ -199,10 +199,11 @@ async fn an_operator_makes_a_client_and_ends_it() {
     let world = World::start().await;
     let asked = json!({
         "id": "made", "name": "Made here", "redirect_uris": ["http://127.0.0.1:7777/cb"], "scopes": ["mcp:read"],
-        "introspects": [RESOURCE],
+        "introspects": [RESOURCE], "post_logout_redirect_uris": ["https://a.example/out"],
     });
     let (status, made) = post(&world, "/v1/clients", asked.clone()).await;
     assert_eq!((status, &made["client"]["source"]), (201, &json!("operator")), "{made}");
+    assert_eq!(made["client"]["post_logout_redirect_uris"], asked["post_logout_redirect_uris"]);
     for taken in [&asked, &json!({"id": "resource-server", "redirect_uris": ["https://a.example/cb"]})] {
         assert_eq!(post(&world, "/v1/clients", taken.clone()).await.0, 409, "{taken}");
     }

@@ -43,6 +43,7 @@ fn openid(issuer: &str) -> Value {
     let mut document = document(issuer);
     document["subject_types_supported"] = json!(["public"]);
     document["id_token_signing_alg_values_supported"] = json!(["ES256", "RS256"]);
+    document["end_session_endpoint"] = json!(format!("{issuer}/logout"));
     document["userinfo_endpoint"] = json!(format!("{issuer}/userinfo"));
     document["claims_supported"] =
         json!(["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "preferred_username",]);

@@ -18,6 +18,7 @@ use super::registration_preferences;
 use super::scope::ScopeSet;
 
 const MOST_REDIRECT_URIS: usize = 20;
+const POST_LOGOUT: &str = "post_logout_redirect_uris";
 const LONGEST_SCOPE: usize = 2048;
 
 /// What differs between the ways in which metadata comes.
@@ -47,6 +48,8 @@ pub struct Registration {
     pub redirect_uris: Vec<String>,
     /// `client_name`.
     pub name: Option<String>,
+    /// `post_logout_redirect_uris` (OpenID Connect RP-Initiated Logout 3.1).
+    pub post_logout_redirect_uris: Vec<String>,
     /// `scope`.
     pub scope: Option<ScopeSet>,
     /// How it wants its tokens and requests.
@@ -78,6 +81,7 @@ pub fn admit(mut asked: Map<String, Value>, rules: Rules<'_>) -> Result<Registra
     let redirect_uris = redirect_uris(&asked, has_code, rules.private_use)?;
     let response_types = response_types(&asked, has_code)?;
     if auth_method == AuthMethod::None && grant_types.contains(&GrantType::ClientCredentials) {
+    let post_logout_redirect_uris = post_logout_redirect_uris(&asked, rules.private_use)?;
         return Err(refuse("client_credentials is for clients that can prove who they are"));
     }
     let assertion_algorithm = assertion_algorithm(&asked)?;
@@ -97,6 +101,9 @@ pub fn admit(mut asked: Map<String, Value>, rules: Rules<'_>) -> Result<Registra
     let grant_names: Vec<&str> = grant_types.iter().map(|grant| grant.as_str()).collect();
     metadata.insert("grant_types".into(), grant_names.into());
     metadata.insert("response_types".into(), response_types.into());
+    if asked.contains_key(POST_LOGOUT) {
+        metadata.insert(POST_LOGOUT.into(), post_logout_redirect_uris.clone().into());
+    }
     if let Some(algorithm) = assertion_algorithm {
         metadata.insert("token_endpoint_auth_signing_alg".into(), algorithm.as_str().into());
     }
@@ -113,6 +120,7 @@ pub fn admit(mut asked: Map<String, Value>, rules: Rules<'_>) -> Result<Registra
         scope,
         preferences,
         metadata,
+        post_logout_redirect_uris,
     })
 }
 
@@ -176,6 +184,21 @@ fn redirect_uris(
 /// not support is left out, as long as there is one left that gets a token. `client_credentials` is the operator's to
 /// give: whoever may register could else do without any user. What needs
 /// no user at hand and gives a user's rights (token exchange, identity assertions) is never registered.
+/// Browsers are sent there like to redirect URIs, so no other places will do.
+fn post_logout_redirect_uris(
+    asked: &Map<String, Value>,
+    private_use: &PrivateUse,
+) -> Result<Vec<String>, OAuthError> {
+    let uris = fields::strings(asked, POST_LOGOUT)?.unwrap_or_default();
+    if uris.len() > MOST_REDIRECT_URIS {
+        return Err(refuse("post_logout_redirect_uris must hold at most 20 URIs"));
+    }
+    for uri in &uris {
+        redirect_uri::admit(uri, private_use).map_err(|why| refuse(format!("{POST_LOGOUT}: {why}")))?;
+    }
+    Ok(uris.into_iter().map(ToOwned::to_owned).collect())
+}
+
 fn grant_types(asked: &Map<String, Value>, client_credentials: bool) -> Result<Vec<GrantType>, OAuthError> {
     let Some(names) = fields::strings(asked, "grant_types")? else {
         return Ok(vec![GrantType::AuthorizationCode]);
