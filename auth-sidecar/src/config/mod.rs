@@ -227,12 +227,14 @@ impl RawConfig {
             clients: &clients,
             users: &users,
             resources: &resources,
+        let cimd = raw.cimd.compile();
         };
         let identity_assertions = identity_assertions::compile(raw.identity_assertions, &known)?;
         let external_issuers =
             external_issuers::compile(raw.external_issuers, issuer.as_str(), &users, &resources)?;
         let listen = raw.listen.compile();
         Ok(Config {
+            cimd: cimd.enabled,
             digest,
             overrides,
             issuer,
@@ -243,7 +245,7 @@ impl RawConfig {
             data_key: SealingKey::from_base64(&raw.data_key.resolve("data_key")?)
                 .map_err(|why| ConfigError::new("data_key", why.to_string()))?,
             registration: raw.registration.compile()?,
-            cimd: raw.cimd.compile(),
+            cimd,
             fetch: raw.fetch.compile()?,
             login: raw.login.compile(),
             trusted_hops: raw.forwarded.trusted_hops,

@@ -266,6 +266,21 @@ fn whose_assertions_count_is_listed_with_its_keys_and_resources() {
         (resources, "resources: ['https://c.example']}", "identity_assertions[0].resources[0]"),
         (&format!(", {resources}"), "}", "resources"),
         (
+            "tenant: t",
+            "published_clients: ['https://c.example/c.json']",
+            "identity_assertions[1].published_clients: needs `cimd.enabled`",
+        ),
+        (
+            "tenant: t",
+            "published_clients: ['https://c.example/c.json', agent]",
+            "identity_assertions[1].published_clients[1]: a client_id URL",
+        ),
+        (
+            "tenant: t",
+            "published_clients: ['https://c.example/c.json', 'https://c.example/c.json']",
+            "identity_assertions[1].published_clients[1]: is listed twice",
+        ),
+        (
             "issuer: 'https://b.example'",
             "issuer: 'https://idp.example'",
             "identity_assertions[1].issuer: is that",
