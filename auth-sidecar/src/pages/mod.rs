@@ -10,7 +10,7 @@ mod account;
 
 pub(crate) use self::account::{AccountPage, GrantCard, SignInPage, SignOutPage};
 
-/// The style sheet of all pages.
+/// The style sheet of all pages; the operator may add to it (`pages.style`).
 pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// Name and password, or a provider.

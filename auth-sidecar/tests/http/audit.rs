@@ -138,7 +138,9 @@ async fn too_many_devices() {
         json!({"token_endpoint_auth_method": "none", "grant_types": ["authorization_code", DEVICE]}),
     );
     let client = client.await;
-    let begin = async |world: &World| client.post(world, "/device_authorization", &[("resource", RESOURCE)], &[]).await.0;
+    let begin = async |world: &World| {
+        client.post(world, "/device_authorization", &[("resource", RESOURCE)], &[]).await.0
+    };
     assert_eq!(begin(&world).await, 200);
     world.stop().await;
     // The counter of this address, of which there is none but that one, as if it had been asked for all that is allowed.
