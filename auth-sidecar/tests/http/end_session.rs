@@ -119,7 +119,10 @@ async fn without_a_proof_the_user_is_asked() {
     let (_, bobs) = signed_in(&scene.world, &scene.client, "bob").await;
     let bobs = bobs["id_token"].as_str().unwrap().to_owned();
     let (own, access, id) = (scene.id_token.clone(), scene.access_token.clone(), scene.client.id.clone());
-    let forged = format!("{}A", &own[..own.len() - 1]);
+    // The first letter of the signature: of the last one most bits are none of it.
+    let (signed, signature) = own.rsplit_once('.').unwrap();
+    let other = if signature.starts_with('A') { 'B' } else { 'A' };
+    let forged = format!("{signed}.{other}{}", &signature[1..]);
     for (case, hint, returns) in [
         ("none", ("client_id", id.as_str()), true),
         ("bob's", ("id_token_hint", bobs.as_str()), true),
