@@ -303,6 +303,7 @@ fn client(id: &str) -> Client {
         grant_types: vec![GrantType::AuthorizationCode],
         default_scope: None,
         scope_ceiling: None,
+        post_logout_redirect_uris: vec![],
         introspects: vec![],
         preferences: Preferences::default(),
         document: None,

@@ -120,6 +120,11 @@ fn every_mistake_is_refused_with_its_place() {
         ("password: {file: DATA_KEY}", "password_hash: '$2b$10$abc'", "users[0].password_hash"),
         ("https://app.example/cb", "http://app.example/cb", "clients[0].redirect_uris[0]"),
         (
+            "id: web,",
+            "id: web, post_logout_redirect_uris: ['https://a.example/', 'http://a.example/'],",
+            "clients[0].post_logout_redirect_uris[1]",
+        ),
+        (
             "id: web, secret: {file: DATA_KEY}",
             "id: web, introspects: ['http://127.0.0.1:8080/mcp']",
             "introspects",
@@ -260,6 +265,21 @@ fn whose_assertions_count_is_listed_with_its_keys_and_resources() {
         (resources, "resources: []}", "identity_assertions[0].resources: must name"),
         (resources, "resources: ['https://c.example']}", "identity_assertions[0].resources[0]"),
         (&format!(", {resources}"), "}", "resources"),
+        (
+            "tenant: t",
+            "published_clients: ['https://c.example/c.json']",
+            "identity_assertions[1].published_clients: needs `cimd.enabled`",
+        ),
+        (
+            "tenant: t",
+            "published_clients: ['https://c.example/c.json', agent]",
+            "identity_assertions[1].published_clients[1]: a client_id URL",
+        ),
+        (
+            "tenant: t",
+            "published_clients: ['https://c.example/c.json', 'https://c.example/c.json']",
+            "identity_assertions[1].published_clients[1]: is listed twice",
+        ),
         (
             "issuer: 'https://b.example'",
             "issuer: 'https://idp.example'",

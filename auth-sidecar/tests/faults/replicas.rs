@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::flow::outcome;
 use crate::place::Place;
+use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens};
-use crate::world::{World, join_all, read};
+use crate::world::{World, form_headers, join_all, read};
 
 /// Two servers, where there is Redis.
 async fn two() -> Option<(Place, World, World)> {
@@ -83,6 +84,44 @@ async fn keys_that_one_rotates_are_known_to_the_other() {
     let keys = jwks["keys"].as_array().unwrap();
     assert!(keys.iter().any(|key| key["kid"] == after.decoded().0["kid"]), "{jwks}");
     assert_eq!(client.tokens(&other).await.decoded().0["kid"], after.decoded().0["kid"]);
+}
+
+/// ID tokens that a client shows: for whom it asks, and whom it signs out.
+#[tokio::test]
+async fn hints_that_one_has_just_signed_are_known_to_the_other() {
+    let Some((_place, one, other)) = two().await else { return };
+    let client = Client::public(&one).await;
+    let openid = ("scope", "openid mcp:read");
+    for path in ["/authorize", "/par", "/logout"] {
+        // It has looked at the keys a moment ago, and need not look again for half a minute.
+        assert_eq!(other.get("/jwks").await.status(), 200);
+        let rotated = one.http.post(format!("{}/v1/keys/rotate", one.admin)).json(&json!({"now": true}));
+        assert_eq!(read(rotated.send().await.unwrap()).await.0, 200);
+        let mut browser = Browser::default();
+        let code = browser.approve(&one, &client.link(&[openid])).await.param("code").unwrap();
+        let (_, body) = client.redeem(&one, &code, &[]).await;
+        let hint = ("id_token_hint", body["id_token"].as_str().unwrap());
+        let silent = client.link(&[openid, hint, ("prompt", "none")]);
+        match path {
+            "/authorize" => {
+                let page = browser.get(&other, &silent).await;
+                assert!(page.param("code").is_some(), "{page:?}");
+            }
+            "/par" => {
+                let (_, query) = silent.split_once('?').unwrap();
+                let pushed = other.http.post(other.url(path)).headers(form_headers()).body(query.to_owned());
+                let (status, answer) = read(pushed.send().await.unwrap()).await;
+                assert_eq!(status, 201, "{answer}");
+            }
+            _ => {
+                let page = browser.get(&other, &format!("/logout?id_token_hint={}", hint.1)).await;
+                assert!(page.body.contains("Signed out"), "{page:?}");
+            }
+        }
+        let invented = client.link(&[openid, ("id_token_hint", &hint.1.replacen("ey", "eyJ", 1))]);
+        let page = browser.get(&other, &invented).await;
+        assert_eq!(page.param("error").as_deref(), Some("invalid_request"), "{page:?}");
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod client_credentials;
 mod described;
 mod device_flow;
 mod dpop;
+mod end_session;
 mod enterprise_authorization;
 mod enterprise_lies;
 mod external_issuers;

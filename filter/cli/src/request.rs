@@ -173,6 +173,7 @@ impl Asking {
             roles: claims.roles.list(),
             organization: None,
             grant: None,
+            grant_client: None,
             key: None,
             issued: None,
             expires: Timestamp::from_nanos(u64::MAX),

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::bearer::bearer;
 use super::super::{json, media_type, reply};
+use super::{answer, same_machine};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::error::Failure;
@@ -23,8 +24,18 @@ use crate::oauth::params::Params;
 const MOST: usize = 100;
 const USUAL: usize = 50;
 
-/// Lets in who has the token, where one is configured.
+/// Lets in who has the token, where one is configured, and else who comes from this machine.
 pub(super) async fn admit(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+    if context.config.admin.token.is_none()
+        && let Err((status, why)) = same_machine::admit(&request)
+    {
+        context.audit.write(&Act::AdminRefused.event().because(why));
+        return answer::refuse(
+            status,
+            "forbidden",
+            "without admin.token this listener is for programs of this machine",
+        );
+    }
     let presented = match bearer(request.headers()) {
         Ok(presented) => presented,
         Err(error) => return reply::oauth_error(&error),

@@ -128,6 +128,7 @@ fn identity(members: &Members, issuer: &Issuer, expires: Timestamp) -> Result<Id
         roles: list(at(members, roles), false, "roles claim is not a list of strings")?,
         organization: name(at(members, organization), "organization claim is not a name")?,
         grant: name(members.get("grant_id"), "grant_id is not a name")?,
+        grant_client: name(members.get("grant_client_id"), "grant_client_id is not a name")?,
         issued: None,
         key: None,
         expires,
