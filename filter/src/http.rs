@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use wicketgate_core::exchange::step::{Control, Event, Lease, Owners, ResponseMode, Step, Take};
+use wicketgate_core::exchange::step::{Control, Event, Owners, ResponseMode, Step, StreamOf, Take};
 use wicketgate_core::exchange::{Exchange, World};
-use wicketgate_core::limits::{lease, store, used_proofs};
+use wicketgate_core::limits::streams::Outcome as Counted;
+use wicketgate_core::limits::{store, used_proofs};
 use wicketgate_core::reply::Reply;
 use wicketgate_core::server::Limits;
 
@@ -128,7 +129,7 @@ impl Http {
                 }
                 Control::UseProof(proof) => Event::ProofUsed(self.use_proof(&proof)),
                 Control::Route => Event::Routed(head::route()),
-                Control::Lease(lease) => Event::Leased(self.lease(&lease)),
+                Control::CountStream(stream) => Event::StreamCounted(self.count_stream(&stream)),
             };
             step = match self.on(event) {
                 Some(step) => step,
@@ -154,10 +155,10 @@ impl Http {
         outcome
     }
 
-    fn lease(&mut self, wanted: &Lease) -> Option<lease::Outcome> {
+    fn count_stream(&mut self, wanted: &StreamOf) -> Option<Counted> {
         let (outcome, stream) = streams::open(wanted, now()?);
         self.stream = stream;
-        if outcome == Some(lease::Outcome::Full) {
+        if outcome == Some(Counted::Full) {
             self.table_full(Table::Streams);
         }
         outcome

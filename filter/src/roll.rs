@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
-use wicketgate_core::limits::lease::Holder;
 use wicketgate_core::limits::roll::{self, IssuerTag, Load, Row, Seat, Totals};
+use wicketgate_core::limits::streams::Holder;
 use wicketgate_core::time::Timestamp;
 
 use crate::host::{self, Level};

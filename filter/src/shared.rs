@@ -1,7 +1,7 @@
 //! How do Envoy's workers know the same? Token buckets, used proofs, owners and counts of streams lie in shared data and change
 //! by compare-and-swap only.
 //!
-//! Which slot, what bytes and who is evicted is the core's (`limits::store`, `limits::used_proofs`, `limits::lease`,
+//! Which slot, what bytes and who is evicted is the core's (`limits::store`, `limits::used_proofs`, `limits::streams`,
 //! `bindings::table`); here is only the loop around the host.
 
 use std::cell::Cell;
@@ -13,7 +13,7 @@ use wicketgate_core::bindings::table::{self, Finding};
 use wicketgate_core::exchange::step::{Consult, Take};
 use wicketgate_core::limits::store::{self, Outcome};
 use wicketgate_core::limits::used_proofs::{self, Use};
-use wicketgate_core::limits::{lease, roll};
+use wicketgate_core::limits::{roll, streams};
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 
@@ -36,7 +36,7 @@ pub(crate) fn prepare() -> Result<(), Fault> {
     create(&mut once(Salt::KEY.to_owned()), &[0])?;
     create(&mut store::all_keys(), &store::empty_set())?;
     create(&mut used_proofs::all_keys(), &used_proofs::empty_set())?;
-    create(&mut lease::all_keys(), &lease::empty_set())?;
+    create(&mut streams::all_keys(), &streams::empty_set())?;
     create(&mut roll::all_keys(), &roll::free())?;
     for kind in [Kind::Session, Kind::Task] {
         create(&mut table::all_keys(kind), &table::empty_set())?;

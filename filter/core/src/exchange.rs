@@ -144,7 +144,7 @@ impl Exchange {
             (Phase::Proving(waiting), Event::ProofUsed(outcome)) => self.proof_used(waiting, outcome, world),
             (
                 Phase::Admitting(admission),
-                event @ (Event::Taken(..) | Event::Consulted(_) | Event::Leased(_) | Event::Routed(_)),
+                event @ (Event::Taken(..) | Event::Consulted(_) | Event::StreamCounted(_) | Event::Routed(_)),
             ) => self.answered(admission, &event, world),
             (Phase::Forwarded(answering), Event::ResponseHead { head, end }) => {
                 self.answer_begins(answering, head, end, world)

@@ -17,7 +17,7 @@ use wicketgate_core::bindings::table::Finding;
 use wicketgate_core::exchange::step::{Event, ResponseMode};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
-use wicketgate_core::limits::{lease, store};
+use wicketgate_core::limits::{streams, store};
 
 /// One for each way to hold a request.
 static GUARDS: LazyLock<[Guard; 2]> = LazyLock::new(|| [true, false].map(guard));
@@ -283,7 +283,7 @@ impl Seen {
                 Some(Finding::Unknown),
                 Some(Finding::Corrupt),
             ])),
-            8 => Event::Leased(script.of(&[None, Some(lease::Outcome::Refused), Some(lease::Outcome::Full)])),
+            8 => Event::StreamCounted(script.of(&[None, Some(streams::Outcome::Refused), Some(streams::Outcome::Full)])),
             9 => Event::Withdrawn,
             _ => Event::ResponseTooLarge,
         };

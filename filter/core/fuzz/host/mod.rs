@@ -9,12 +9,12 @@ use std::time::Duration;
 use serde_json::Value;
 use wicketgate_core::bindings::table;
 use wicketgate_core::config::compile;
-use wicketgate_core::exchange::step::{Consult, Control, Effect, Event, Lease, Owners, Take};
+use wicketgate_core::exchange::step::{Consult, Control, Effect, Event, StreamOf, Owners, Take};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
-use wicketgate_core::limits::lease::{self, Holder};
+use wicketgate_core::limits::streams::{self, Holder};
 use wicketgate_core::limits::store::{self, Outcome};
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::limits::used_proofs;
@@ -49,7 +49,7 @@ pub struct Driven {
     pub reset: bool,
     pub decisions: Vec<Value>,
     pub completions: Vec<Value>,
-    pub leases: Vec<Tag>,
+    pub streams: Vec<Tag>,
     pub removed: Vec<String>,
     pub removed_from_answer: Vec<&'static str>,
     /// Whether its session has ended with it.
@@ -111,13 +111,13 @@ impl<'g> Vm<'g> {
         (outcome, 0)
     }
 
-    fn lease(&mut self, wanted: &Lease) -> Option<lease::Outcome> {
+    fn count_stream(&mut self, wanted: &StreamOf) -> Option<streams::Outcome> {
         let held = self.streams.get(&wanted.tag).copied().unwrap_or_default();
-        let outcome = self.change(&lease::set_key(wanted.tag, SALT), |set| {
-            let got = lease::acquire(set, wanted.tag, Holder(1), held, wanted.most, self.now);
+        let outcome = self.change(&streams::set_key(wanted.tag, SALT), |set| {
+            let got = streams::acquire(set, wanted.tag, Holder(1), held, wanted.most, self.now);
             (got.bytes, got.outcome)
         });
-        if outcome == Some(lease::Outcome::Admitted) {
+        if outcome == Some(streams::Outcome::Admitted) {
             assert!(held < wanted.most, "more streams than there may be");
             self.streams.insert(wanted.tag, held + 1);
         }
@@ -127,7 +127,7 @@ impl<'g> Vm<'g> {
     fn release(&mut self, tag: Tag) {
         let left = self.streams.get(&tag).copied().expect("it counts") - 1;
         self.streams.insert(tag, left);
-        self.change(&lease::set_key(tag, SALT), |set| (lease::hold(set, tag, Holder(1), left, self.now), ()));
+        self.change(&streams::set_key(tag, SALT), |set| (streams::hold(set, tag, Holder(1), left, self.now), ()));
     }
 
     fn consult(&self, consult: &Consult) -> Option<table::Finding> {
@@ -150,7 +150,7 @@ impl Driven {
             reset: false,
             decisions: Vec::new(),
             completions: Vec::new(),
-            leases: Vec::new(),
+            streams: Vec::new(),
             removed: Vec::new(),
             removed_from_answer: Vec::new(),
             forgot: false,
@@ -195,10 +195,10 @@ impl Driven {
                 }
                 Control::Consult(consult) => next = Some(Event::Consulted(vm.consult(&consult))),
                 Control::Route => next = Some(Event::Routed(None)),
-                Control::Lease(wanted) => {
-                    let outcome = vm.lease(&wanted);
-                    self.leases.extend((outcome == Some(lease::Outcome::Admitted)).then_some(wanted.tag));
-                    next = Some(Event::Leased(outcome));
+                Control::CountStream(wanted) => {
+                    let outcome = vm.count_stream(&wanted);
+                    self.streams.extend((outcome == Some(streams::Outcome::Admitted)).then_some(wanted.tag));
+                    next = Some(Event::StreamCounted(outcome));
                 }
                 Control::Forward(_) => {
                     assert!(!self.is_over() && self.forwarded.is_none(), "forwarded after an ending");
@@ -267,7 +267,7 @@ impl Driven {
 
     /// The end, however it came.
     pub fn finish(mut self, vm: &mut Vm<'_>) {
-        for tag in std::mem::take(&mut self.leases) {
+        for tag in std::mem::take(&mut self.streams) {
             vm.release(tag);
         }
         let over = self.is_over();

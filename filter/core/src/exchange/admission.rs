@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::step::{Consult, Control, Event, Lease, Take};
+use super::step::{Consult, Control, Event, StreamOf, Take};
 use super::{Exchange, Phase, World};
 use crate::bindings::owner::{Binding, Handle, Kind, Owner};
 use crate::bindings::table::{Finding, Question};
@@ -30,7 +30,7 @@ enum Ask {
     Route,
     Session(Consult),
     Task(Consult, String),
-    Stream(Lease),
+    Stream(StreamOf),
     /// The buckets, and the limits that they are of.
     Buckets(Vec<Take>, Vec<String>),
 }
@@ -64,7 +64,7 @@ impl Exchange {
         }
         if self.may_stream(operation) {
             let tag = Tag::streams(&server.name, who, source);
-            asks.push_back(Ask::Stream(Lease { tag, most: server.limits.streams }));
+            asks.push_back(Ask::Stream(StreamOf { tag, most: server.limits.streams }));
         }
         let (takes, limits) = takes(server, who, source, operation);
         if !takes.is_empty() {
@@ -90,8 +90,8 @@ impl Exchange {
             // What a client says of a task may be of one of its own, which no server handed out.
             (Some(Ask::Task(..)), Event::Consulted(Some(Finding::Unknown))) if self.is_notification() => {}
             (Some(Ask::Task(_, id)), Event::Consulted(finding)) => own_task(*finding, id)?,
-            (Some(Ask::Stream(lease)), Event::Leased(outcome)) => {
-                outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(lease.most)?;
+            (Some(Ask::Stream(stream)), Event::StreamCounted(outcome)) => {
+                outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(stream.most)?;
             }
             (Some(Ask::Buckets(_, limits)), Event::Taken(outcome, at)) => {
                 bucket_admits(*outcome, limits.get(*at).map_or("", String::as_str))?;
@@ -105,7 +105,7 @@ impl Exchange {
         let control = match admission.asks.front() {
             Some(Ask::Route) => Control::Route,
             Some(Ask::Session(consult) | Ask::Task(consult, _)) => Control::Consult(*consult),
-            Some(Ask::Stream(lease)) => Control::Lease(*lease),
+            Some(Ask::Stream(stream)) => Control::CountStream(*stream),
             Some(Ask::Buckets(takes, _)) => Control::Take(takes.clone()),
             None => return self.forward(admission.permit, world),
         };

@@ -4,9 +4,9 @@ use crate::bindings::owner::Binding;
 use crate::bindings::table::{Finding, Question};
 use crate::head::{RequestHead, ResponseHead};
 use crate::identity::validation;
-use crate::limits::lease;
 use crate::limits::rate::Rate;
 use crate::limits::store::Outcome;
+use crate::limits::streams;
 use crate::limits::tag::Tag;
 use crate::limits::used_proofs;
 use crate::policy::permit::Permit;
@@ -39,8 +39,8 @@ pub enum Event<'a> {
     Consulted(Option<Finding>),
     /// What became of [`Control::UseProof`]; `None` when the store could not be read or written.
     ProofUsed(Option<used_proofs::Outcome>),
-    /// What became of [`Control::Lease`]; `None` when the store could not be read or written.
-    Leased(Option<lease::Outcome>),
+    /// What became of [`Control::CountStream`]; `None` when the store could not be read or written.
+    StreamCounted(Option<streams::Outcome>),
     /// The host's route (`xds.route_name`) that [`Control::Route`] asked for; `None` when the host gives none.
     Routed(Option<String>),
     /// The time that [`super::Exchange::deadline`] names has come.
@@ -94,8 +94,8 @@ pub enum Control {
     Consult(Consult),
     /// Say which route the host would take now, after all changes to the headers, and feed [`Event::Routed`] at once.
     Route,
-    /// Count one more stream until the exchange ends, however it does, and feed [`Event::Leased`] at once.
-    Lease(Lease),
+    /// Count one more stream until the exchange ends, however it does, and feed [`Event::StreamCounted`] at once.
+    CountStream(StreamOf),
     /// Answer the client; nothing (more) goes to the upstream.
     Reply(Reply),
     /// End the stream: too late for an answer.
@@ -126,7 +126,7 @@ pub struct Owners<'a>(pub &'a dyn Fn(&Consult) -> Option<Finding>);
 
 /// One more stream of a principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
+pub struct StreamOf {
     /// Whose streams.
     pub tag: Tag,
     /// How many there may be.

@@ -2,11 +2,11 @@
 //! have under way.
 
 pub mod held;
-pub mod lease;
 pub mod rate;
 pub mod roll;
 pub mod size;
 pub mod store;
+pub mod streams;
 pub mod tag;
 pub mod token_bucket;
 pub mod used_proofs;

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::lease::{self, Holder};
+use super::streams::{self, Holder};
 use crate::rows;
 use crate::time::Timestamp;
 
@@ -19,12 +19,12 @@ use crate::time::Timestamp;
 pub const SEATS: u16 = 512;
 
 /// How long a VM counts as alive that says nothing.
-pub const TERM: Duration = lease::TERM;
+pub const TERM: Duration = streams::TERM;
 
 /// The most issuers, and feeds of issuers, of one VM of which it is told when they were last heard.
 pub const ISSUERS: usize = 128;
 
-/// Part of every key, too: see [`lease`].
+/// Part of every key, too: see [`streams`].
 const VERSION: u8 = 2;
 const CHUNK: usize = 16;
 

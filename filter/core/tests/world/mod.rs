@@ -19,14 +19,16 @@ use jwt_simple::prelude::*;
 use serde_json::{Value, json};
 use wicketgate_core::bindings::table;
 use wicketgate_core::config;
-use wicketgate_core::exchange::step::{Consult, Control, Effect, Event, Lease, Owners, ResponseMode, Take};
+use wicketgate_core::exchange::step::{
+    Consult, Control, Effect, Event, Owners, ResponseMode, StreamOf, Take,
+};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
-use wicketgate_core::limits::lease::{self, Holder};
 use wicketgate_core::limits::store::{self, Outcome};
+use wicketgate_core::limits::streams::{self, Holder};
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
@@ -56,7 +58,7 @@ pub struct Gate {
     pub held: Held,
     pub key: ES256KeyPair,
     pub now: Timestamp,
-    /// Shared data: buckets, owners, leases.
+    /// Shared data: buckets, owners, streams.
     pub shared: BTreeMap<String, Vec<u8>>,
     /// Streams that count in this VM.
     pub streams: BTreeMap<Tag, u32>,
@@ -89,7 +91,7 @@ pub struct Driven {
     /// Decisions by server: allowed or not.
     pub servers: Vec<(usize, bool)>,
     pub tokens_remembered: Vec<bool>,
-    pub leases: Vec<Tag>,
+    pub streams: Vec<Tag>,
     pub removed_request_headers: Vec<String>,
     pub removed_response_headers: Vec<&'static str>,
     pub wants_keys: Option<usize>,
@@ -173,7 +175,7 @@ impl Gate {
             counts: Vec::new(),
             servers: Vec::new(),
             tokens_remembered: Vec::new(),
-            leases: Vec::new(),
+            streams: Vec::new(),
             removed_request_headers: Vec::new(),
             removed_response_headers: Vec::new(),
             wants_keys: None,
@@ -262,10 +264,10 @@ impl Driven {
                     step = self.on(gate, Event::ProofUsed(outcome));
                 }
                 Control::Route => step = self.on(gate, Event::Routed(gate.route.clone())),
-                Control::Lease(wanted) => {
-                    let outcome = gate.lease(&wanted);
-                    self.leases.extend((outcome == Some(lease::Outcome::Admitted)).then_some(wanted.tag));
-                    step = self.on(gate, Event::Leased(outcome));
+                Control::CountStream(wanted) => {
+                    let outcome = gate.count_stream(&wanted);
+                    self.streams.extend((outcome == Some(streams::Outcome::Admitted)).then_some(wanted.tag));
+                    step = self.on(gate, Event::StreamCounted(outcome));
                 }
                 Control::Forward(_) => return self.upstream = Some(self.body.clone()),
                 Control::Reply(r) => {
@@ -332,7 +334,7 @@ impl Driven {
     }
 
     pub fn finish(&mut self, gate: &mut Gate) {
-        for tag in std::mem::take(&mut self.leases) {
+        for tag in std::mem::take(&mut self.streams) {
             gate.release(tag);
         }
         for effect in self.exchange.finish(&gate.guard, gate.now, Duration::from_micros(7)) {

@@ -1,8 +1,8 @@
 //! What the adapter does in the data that all VMs share.
 
-use wicketgate_core::exchange::step::{Lease, Take};
-use wicketgate_core::limits::lease;
+use wicketgate_core::exchange::step::{StreamOf, Take};
 use wicketgate_core::limits::store::{self, Outcome};
+use wicketgate_core::limits::streams;
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::limits::used_proofs::{self, Use};
 
@@ -32,14 +32,14 @@ impl Gate {
         (outcome, takes.len() - 1)
     }
 
-    /// What the adapter does for `Control::Lease`.
-    pub(super) fn lease(&mut self, wanted: &Lease) -> Option<lease::Outcome> {
+    /// What the adapter does for `Control::CountStream`.
+    pub(super) fn count_stream(&mut self, wanted: &StreamOf) -> Option<streams::Outcome> {
         let (held, now) = (self.streams.get(&wanted.tag).copied().unwrap_or_default(), self.now);
-        let outcome = self.change(&lease::set_key(wanted.tag, SALT), |set| {
-            let acquired = lease::acquire(set, wanted.tag, VM, held, wanted.most, now);
+        let outcome = self.change(&streams::set_key(wanted.tag, SALT), |set| {
+            let acquired = streams::acquire(set, wanted.tag, VM, held, wanted.most, now);
             (acquired.bytes, acquired.outcome)
         });
-        if outcome == Some(lease::Outcome::Admitted) {
+        if outcome == Some(streams::Outcome::Admitted) {
             self.streams.insert(wanted.tag, held + 1);
         }
         outcome
@@ -50,7 +50,7 @@ impl Gate {
         let left = self.streams.get(&tag).copied().unwrap_or_default() - 1;
         self.streams.insert(tag, left);
         let now = self.now;
-        self.change(&lease::set_key(tag, SALT), |set| (lease::hold(set, tag, VM, left, now), ()));
+        self.change(&streams::set_key(tag, SALT), |set| (streams::hold(set, tag, VM, left, now), ()));
     }
 
     /// The loop around the host, without anybody else.

@@ -1,4 +1,4 @@
-//! How many at once? Counts that several VMs hold together, as leases that end by themselves: what a VM that died had
+//! How many at once? Counts that several VMs hold together, as rows that end by themselves: what a VM that died had
 //! counted is free again when its term is over.
 //!
 //! Pure, and made for a store that can only compare and swap whole values: the adapter reads the set of a tag, calls
