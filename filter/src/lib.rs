@@ -11,6 +11,7 @@ mod feed;
 mod head;
 mod host;
 mod http;
+mod leases;
 mod metrics;
 mod roll;
 mod root;

@@ -15,9 +15,11 @@ use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
 use wicketgate_core::limits::streams::{self, Holder};
-use wicketgate_core::limits::store::{self, Outcome};
+use wicketgate_core::limits::lease::{self, Ask, Need};
+use wicketgate_core::limits::rate::Rate;
+use wicketgate_core::limits::store::Outcome;
 use wicketgate_core::limits::tag::Tag;
-use wicketgate_core::limits::used_proofs;
+use wicketgate_core::limits::{taking, used_proofs};
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 
@@ -56,6 +58,8 @@ pub struct Driven {
     pub forgot: bool,
     /// What was asked of an issuer and is not answered.
     pub asked: Option<Asked>,
+    /// What the authorization server was asked for of buckets that hold across a fleet.
+    pub leases: Vec<Ask>,
     pub downstream: Vec<u8>,
 }
 
@@ -66,6 +70,7 @@ const SALT: Salt = Salt::new([5; 16]);
 pub enum Asked {
     Keys(usize),
     Token,
+    Leases,
 }
 
 pub fn guard(document: &Value) -> Guard {
@@ -95,20 +100,20 @@ impl<'g> Vm<'g> {
     }
 
     fn take(&self, takes: &[Take]) -> (Option<Outcome>, usize) {
-        let one = |take: &Take| {
-            self.change(&store::set_key(take.tag, SALT), |set| {
-                let taken = store::take(set, take.tag, take.rate, 1, self.now);
-                (taken.bytes, taken.outcome)
+        let taken = taking::take(takes, SALT, self.now, &mut |key, next| {
+            self.change(key, |set| (next(set), ())).is_some()
+        });
+        (taken.outcome, taken.at)
+    }
+
+    fn ask_for_leases(&self, buckets: &[(Tag, Rate)]) -> Vec<Ask> {
+        let asks = buckets.iter().map(|bucket| {
+            self.change(&lease::set_key(bucket.0, SALT), |set| {
+                let (ask, bytes) = lease::want(set, *bucket, Need::Now, lease::MOST_PATIENCE, self.now);
+                (bytes, ask)
             })
-        };
-        let mut outcome = None;
-        for (at, take) in takes.iter().enumerate() {
-            outcome = one(take);
-            if !matches!(outcome, Some(Outcome::Admitted { .. })) {
-                return (outcome, at);
-            }
-        }
-        (outcome, 0)
+        });
+        asks.filter_map(Option::flatten).collect()
     }
 
     fn count_stream(&mut self, wanted: &StreamOf) -> Option<streams::Outcome> {
@@ -155,6 +160,7 @@ impl Driven {
             removed_from_answer: Vec::new(),
             forgot: false,
             asked: None,
+            leases: Vec::new(),
             downstream: Vec::new(),
         }
     }
@@ -245,6 +251,10 @@ impl Driven {
             Effect::ReplaceResponseBody(bytes) => *out = bytes,
             Effect::FetchKeys(issuer) => self.ask(Asked::Keys(issuer)),
             Effect::Validate(_) => self.ask(Asked::Token),
+            Effect::Lease(buckets) => {
+                self.leases = vm.ask_for_leases(&buckets);
+                self.ask(Asked::Leases);
+            }
             Effect::Forget(binding) => {
                 self.forgot = true;
                 vm.change(&table::set_key(&binding, SALT), |set| (table::forget(set, &binding), ()));
@@ -252,8 +262,8 @@ impl Driven {
             Effect::RecordDecision(line) => self.decisions.push(record(&line)),
             Effect::RecordCompletion(line) => self.completions.push(record(&line)),
             Effect::GiveBack(take) => {
-                vm.change(&store::set_key(take.tag, SALT), |set| {
-                    (store::give_back(set, take.tag, take.rate, 1, vm.now), ())
+                take.give_back(vm.now, SALT, vm.now, &mut |key, next| {
+                    vm.change(key, |set| (next(set), ())).is_some()
                 });
             }
             Effect::Count(_) | Effect::CountServer { .. } | Effect::CountToken { .. } | Effect::CountRemoved(_) => {}

@@ -32,6 +32,8 @@ pub struct RawConfig {
     /// How many tokens that are not remembered one source address (of IPv6 the /64 network) may have looked at; good ones
     /// give theirs back at once. Default 10/s, burst 50.
     pub unknown_tokens: Option<RawRate>,
+    /// Where tokens of the buckets come from that hold across a fleet of Envoys. Default: nowhere; then none does.
+    pub leases: Option<RawLeases>,
     /// Authorization servers whose access tokens are accepted.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub issuers: Vec<RawIssuer>,
@@ -39,7 +41,35 @@ pub struct RawConfig {
     pub servers: Vec<RawServer>,
 }
 
-mapping!(RawConfig, "a mapping", [version, servers], [hold_headers, held_bytes, unknown_tokens, issuers]);
+mapping!(
+    RawConfig,
+    "a mapping",
+    [version, servers],
+    [hold_headers, held_bytes, unknown_tokens, leases, issuers]
+);
+
+/// The `leases` call of the authorization server's internal API, reached through a cluster of Envoy.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Leases")
+)]
+pub struct RawLeases {
+    /// The name of the cluster in Envoy's configuration.
+    pub cluster: String,
+    /// The path, beginning with `/`.
+    pub path: String,
+    /// The `:authority` to send. Default: the host of the first of `issuers`.
+    pub authority: Option<String>,
+    /// How long one question may take, at most 5s; a request whose limit has no token here waits so long. Default 1s.
+    pub timeout: Option<String>,
+    /// What becomes of requests whose limits hold across the fleet while no answer comes: `refuse` answers 503; `local` lets
+    /// each Envoy apply the limit for itself. Default `refuse`.
+    pub when_away: Option<String>,
+}
+
+mapping!(RawLeases, "a mapping", [cluster, path], [authority, timeout, when_away]);
 
 /// An authorization server.
 #[derive(Clone, Debug)]
@@ -320,9 +350,12 @@ pub struct RawRate {
     pub rate: String,
     /// How many at once. Default: the number in `rate`.
     pub burst: Option<u32>,
+    /// Where it holds: `envoy`, each has a bucket of its own; `fleet`, all that ask one authorization server for `leases`
+    /// share it (limits of allowed requests only). Default `envoy`.
+    pub across: Option<String>,
 }
 
-mapping!(RawRate, "a mapping such as {rate: 600/m, burst: 100}", [rate], [burst]);
+mapping!(RawRate, "a mapping such as {rate: 600/m, burst: 100}", [rate], [burst, across]);
 
 /// A token bucket for requests that name something.
 #[derive(Clone, Debug)]
@@ -340,13 +373,15 @@ pub struct RawNamedLimit {
     pub burst: Option<u32>,
     /// Who shares it: `principal`, `client`, `organization`, `source` (an address), or `server` for everybody. Default `principal`.
     pub per: Option<String>,
+    /// Where it holds: `envoy` or `fleet`. Default `envoy`.
+    pub across: Option<String>,
 }
 
 mapping!(
     RawNamedLimit,
     "a mapping such as {names: [\"run_*\"], rate: 10/m, burst: 5}",
     [names, rate],
-    [burst, per]
+    [burst, per, across]
 );
 
 // === impl RawSize ===

@@ -27,13 +27,14 @@ use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
-use wicketgate_core::limits::store::{self, Outcome};
+use wicketgate_core::limits::lease;
 use wicketgate_core::limits::streams::{self, Holder};
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 
 pub use messages::{call, list, request, response};
+pub use shared::granted;
 
 pub const NOW: u64 = 1_900_000_000;
 pub const ISSUER: &str = "https://auth.example";
@@ -97,6 +98,8 @@ pub struct Driven {
     pub wants_keys: Option<usize>,
     /// What issuers were asked about tokens.
     pub questions: Vec<Value>,
+    /// What the authorization server was asked for of buckets that hold across a fleet.
+    pub leases: Vec<Vec<lease::Ask>>,
     /// What the client reads of the upstream's answer.
     pub downstream: Vec<u8>,
     body: Vec<u8>,
@@ -180,6 +183,7 @@ impl Gate {
             removed_response_headers: Vec::new(),
             wants_keys: None,
             questions: Vec::new(),
+            leases: Vec::new(),
             downstream: Vec::new(),
             body: Vec::new(),
         }
@@ -240,9 +244,12 @@ impl Driven {
                 }
                 if let Effect::GiveBack(take) = &effect {
                     let now = gate.now;
-                    gate.change(&store::set_key(take.tag, SALT), |set| {
-                        (store::give_back(set, take.tag, take.rate, 1, now), ())
+                    take.give_back(now, SALT, now, &mut |key, next| {
+                        gate.change(key, |set| (next(set), ())).is_some()
                     });
+                }
+                if let Effect::Lease(buckets) = &effect {
+                    self.leases.push(gate.ask_for_leases(buckets));
                 }
                 self.perform(effect, &mut out);
             }
@@ -317,7 +324,7 @@ impl Driven {
             Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
             Effect::Count(reason) => self.counts.push(reason),
             Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
-            Effect::CountRemoved(_) | Effect::Forget(_) | Effect::GiveBack(_) => {}
+            Effect::CountRemoved(_) | Effect::Forget(_) | Effect::GiveBack(_) | Effect::Lease(_) => {}
             Effect::CountServer { server, allowed } => self.servers.push((server, allowed)),
         }
     }
