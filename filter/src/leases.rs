@@ -11,6 +11,7 @@ use wicketgate_core::limits::rate::Rate;
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::time::Timestamp;
 
+use crate::callouts::Callouts;
 use crate::host::{self, Level};
 use crate::root::Active;
 use crate::shared;
@@ -44,7 +45,7 @@ pub(crate) struct Asked {
 
 /// The questions of the root context, by token.
 #[derive(Default)]
-pub(crate) struct Ahead(Vec<(u32, Asked)>);
+pub(crate) struct Ahead(Callouts<Asked>);
 
 /// Few tokens of these are left.
 pub(crate) fn note_low(active: &Active, low: Vec<(Tag, Rate)>) {
@@ -127,14 +128,15 @@ impl Ahead {
         let low = active.leases.low.try_borrow_mut().map(|mut low| std::mem::take(&mut *low));
         let low = low.unwrap_or_default();
         for some in low.chunks(MOST_BUCKETS) {
-            self.0.extend(send(active, some, Need::Ahead, now));
+            if let Ok((token, asked)) = send(active, some, Need::Ahead, now) {
+                self.0.begin(token, asked);
+            }
         }
     }
 
     /// The answer to a callout of the root context.
     pub(crate) fn answered(&mut self, token: u32, headers: usize, body: usize, now: Timestamp) {
-        let Some(at) = self.0.iter().position(|(of, _)| *of == token) else { return };
-        let (_, asked) = self.0.swap_remove(at);
+        let Some(asked) = self.0.end(token) else { return };
         let rates: Vec<Rate> = asked.asks.iter().map(|ask| ask.rate).collect();
         for (grant, rate) in asked.read(headers, body, now).unwrap_or_default().iter().zip(rates) {
             // Where the host fails it is lost.

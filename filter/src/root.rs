@@ -1,7 +1,6 @@
 //! How does a configuration reach this VM? Compiled whole or refused whole; exchanges in flight keep theirs.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -35,8 +34,8 @@ pub(crate) struct Active {
     pub(crate) held: Held,
     /// Callouts for keys that exchanges have under way, or have abandoned.
     pub(crate) fetches: Cell<u32>,
-    /// How many of these were abandoned, by issuer; the root context fetches in their stead.
-    pub(crate) abandoned: RefCell<BTreeMap<usize, u32>>,
+    /// The issuers of those of them that were abandoned; the root context fetches in their stead.
+    pub(crate) abandoned: RefCell<Vec<usize>>,
     /// Callouts about tokens that are under way.
     pub(crate) questions: sidecar::Questions,
     /// Leases that are asked for.
@@ -113,8 +112,11 @@ impl Active {
 
     /// A fetch of an issuer's keys has ended, whoever began it: what was abandoned counts no longer.
     pub(crate) fn fetched_for_the_abandoned(&self, issuer: usize) {
-        let count = self.abandoned.try_borrow_mut().ok().and_then(|mut abandoned| abandoned.remove(&issuer));
-        self.fetches.set(self.fetches.get().saturating_sub(count.unwrap_or_default()));
+        let Ok(mut abandoned) = self.abandoned.try_borrow_mut() else { return };
+        let before = abandoned.len();
+        abandoned.retain(|of| *of != issuer);
+        let gone = u32::try_from(before.saturating_sub(abandoned.len())).unwrap_or_default();
+        self.fetches.set(self.fetches.get().saturating_sub(gone));
     }
 }
 

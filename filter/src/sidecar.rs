@@ -2,7 +2,6 @@
 //! roots and verdicts are never put where another plugin could write them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::validation::Question;
 use wicketgate_core::time::Timestamp;
 
+use crate::callouts::Callouts;
 use crate::deadlines;
 use crate::host::{self, Buffer, Level, Map};
 use crate::root::{Active, now};
@@ -68,9 +68,9 @@ pub(crate) struct Destination<'a> {
 /// The callouts of the root context, by token.
 #[derive(Default)]
 pub(crate) struct Fetching {
-    under_way: BTreeMap<u32, usize>,
+    under_way: Callouts<usize>,
     /// Questions about the tokens of streams.
-    questions: BTreeMap<u32, (Question, Asked)>,
+    questions: Callouts<(Question, Asked)>,
 }
 
 /// Asks for the keys of one issuer on behalf of an exchange. A refusal is remembered like a fetch that failed.
@@ -149,8 +149,7 @@ impl Drop for Fetch {
         if self.answered {
             self.active.fetches.set(self.active.fetches.get().saturating_sub(1));
         } else if let Ok(mut abandoned) = self.active.abandoned.try_borrow_mut() {
-            let count = abandoned.entry(self.issuer).or_default();
-            *count = count.saturating_add(1);
+            abandoned.push(self.issuer);
         }
     }
 }
@@ -226,12 +225,12 @@ impl Fetching {
     pub(crate) fn fetch_due(&mut self, active: &Active, now: Timestamp) {
         for issuer in 0..active.guard.issuers.len() {
             let due = active.memory.try_borrow().is_ok_and(|memory| memory.keys.is_due(issuer, now));
-            let wanted = active.abandoned.try_borrow().is_ok_and(|abandoned| abandoned.contains_key(&issuer));
-            if !(due || wanted) || self.under_way.values().any(|i| *i == issuer) {
+            let wanted = active.abandoned.try_borrow().is_ok_and(|abandoned| abandoned.contains(&issuer));
+            if !(due || wanted) || self.under_way.any(|i| *i == issuer) {
                 continue;
             }
             if let Some(token) = dispatch(&active.guard, issuer) {
-                self.under_way.insert(token, issuer);
+                self.under_way.begin(token, issuer);
             } else {
                 active.fetched_for_the_abandoned(issuer);
                 if let Ok(mut memory) = active.memory.try_borrow_mut() {
@@ -250,7 +249,7 @@ impl Fetching {
                 return false;
             }
             let sent = send_question(active, question).map(|(token, asked)| {
-                questions.insert(token, (question.clone(), asked));
+                questions.begin(token, (question.clone(), asked));
             });
             sent.is_ok()
         });
@@ -258,7 +257,7 @@ impl Fetching {
 
     /// The answer to a callout of the root context about a token.
     pub(crate) fn answered_about_token(&mut self, token: u32, headers: usize, body: usize, now: Timestamp) {
-        if let Some((question, asked)) = self.questions.remove(&token) {
+        if let Some((question, asked)) = self.questions.end(token) {
             let active = Rc::clone(&asked.0.active);
             deadlines::answered(&active, &question, asked.read(headers, body).as_deref(), now);
         }
@@ -273,7 +272,7 @@ impl Fetching {
         body: usize,
         now: Timestamp,
     ) {
-        if let Some(issuer) = self.under_way.remove(&token) {
+        if let Some(issuer) = self.under_way.end(token) {
             store(active, issuer, headers, body, now);
         }
     }
