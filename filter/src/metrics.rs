@@ -238,7 +238,8 @@ impl Metrics {
         host::record(self.held, totals.held);
         host::record(self.held_fullest, totals.fullest);
         for issuer in &self.issuers {
-            let (oldest, missing) = totals.keys.get(&issuer.tag).copied().unwrap_or_default();
+            let found = totals.keys.iter().find(|(of, ..)| *of == issuer.tag);
+            let (oldest, missing) = found.map_or((None, 0), |(_, oldest, missing)| (*oldest, *missing));
             host::record(issuer.age, oldest.map_or(0, |oldest| now.since(oldest).as_secs()));
             host::record(issuer.missing, missing);
         }
