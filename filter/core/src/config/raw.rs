@@ -3,13 +3,15 @@
 //! Texts with a form of their own (sizes, patterns, URLs) stay texts here: `compile` judges them, so that several
 //! mistakes are reported at once.
 
+mod leases;
 mod rules;
+mod size;
 
+pub use leases::RawLeases;
 pub use rules::{RawAllow, RawAttributes, RawDeny, RawRule, RawWho};
+pub use size::RawSize;
 
-use super::error::{Findings, Place};
-use super::read::{Shape, mapping, unexpected};
-use serde_json::Value;
+use super::read::mapping;
 
 /// The gateway's policy: which MCP servers it protects, whose tokens it accepts, who may do what.
 #[derive(Clone, Debug)]
@@ -47,29 +49,6 @@ mapping!(
     [version, servers],
     [hold_headers, held_bytes, unknown_tokens, leases, issuers]
 );
-
-/// The `leases` call of the authorization server's internal API, reached through a cluster of Envoy.
-#[derive(Clone, Debug)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(deny_unknown_fields, rename = "Leases")
-)]
-pub struct RawLeases {
-    /// The name of the cluster in Envoy's configuration.
-    pub cluster: String,
-    /// The path, beginning with `/`.
-    pub path: String,
-    /// The `:authority` to send. Default: the host of the first of `issuers`.
-    pub authority: Option<String>,
-    /// How long one question may take, at most 5s; a request whose limit has no token here waits so long. Default 1s.
-    pub timeout: Option<String>,
-    /// What becomes of requests whose limits hold across the fleet while no answer comes: `refuse` answers 503; `local` lets
-    /// each Envoy apply the limit for itself. Default `refuse`.
-    pub when_away: Option<String>,
-}
-
-mapping!(RawLeases, "a mapping", [cluster, path], [authority, timeout, when_away]);
 
 /// An authorization server.
 #[derive(Clone, Debug)]
@@ -338,10 +317,6 @@ mapping!(
     ]
 );
 
-/// A size: a number of bytes, or a text such as `64KiB` or `1MiB`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawSize(pub String);
-
 /// A token bucket.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields, rename = "Rate"))]
@@ -383,41 +358,3 @@ mapping!(
     [names, rate],
     [burst, per, across]
 );
-
-// === impl RawSize ===
-
-impl Shape for RawSize {
-    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
-        match value {
-            Value::Number(bytes) if bytes.is_u64() => Some(Self(bytes.to_string())),
-            Value::String(size) => Some(Self(size.clone())),
-            other => {
-                unexpected(other, "a number of bytes or a size such as 1MiB", at, found);
-                None
-            }
-        }
-    }
-}
-
-#[cfg(feature = "schema")]
-mod schema {
-    use super::RawSize;
-    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-    use std::borrow::Cow;
-
-    impl JsonSchema for RawSize {
-        fn schema_name() -> Cow<'static, str> {
-            "Size".into()
-        }
-
-        fn json_schema(_: &mut SchemaGenerator) -> Schema {
-            json_schema!({
-                "description": "A size: a number of bytes, or a text such as `64KiB` or `1MiB`.",
-                "anyOf": [
-                    {"type": "integer", "minimum": 1},
-                    {"type": "string", "pattern": "^([0-9]+(B|KiB|MiB|GiB)?|.*\\$\\{.*\\}.*)$"}
-                ]
-            })
-        }
-    }
-}
