@@ -1,11 +1,11 @@
 //! What a step has to be done besides: headers taken out, callouts begun, records written, things counted.
 
-use wicketgate_core::exchange::step::Effect;
+use wicketgate_core::exchange::step::{Effect, NoLease};
 
 use crate::host::{self, Buffer, Map};
 use crate::http::{Callout, Http};
 use crate::root::now;
-use crate::{audit, shared, sidecar};
+use crate::{audit, leases, shared, sidecar};
 
 // === impl Http ===
 
@@ -33,8 +33,15 @@ impl Http {
                 Effect::Validate(question) => {
                     self.callout = Some(Callout::Token(sidecar::ask(&open.active, &question)));
                 }
+                Effect::Lease(buckets) => {
+                    let asked = now().ok_or(NoLease::Away);
+                    let asked = asked.and_then(|now| leases::ask(&open.active, &buckets, now));
+                    self.callout = Some(Callout::Leases(asked));
+                }
                 Effect::GiveBack(take) => {
-                    let _ = now().map(|now| shared::give_back(&take, now));
+                    if let Some(now) = now() {
+                        shared::give_back(&take, now);
+                    }
                 }
                 Effect::Forget(binding) => shared::forget(&binding),
                 Effect::RecordDecision(line) => {

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use wicketgate_core::exchange::step::{Control, Event, Lease, Owners, ResponseMode, Step, Take};
+use wicketgate_core::exchange::step::{Control, Event, NoLease, Owners, ResponseMode, Step, StreamOf, Take};
 use wicketgate_core::exchange::{Exchange, World};
-use wicketgate_core::limits::{lease, store, used_proofs};
+use wicketgate_core::limits::streams::Outcome as Counted;
+use wicketgate_core::limits::{store, used_proofs};
 use wicketgate_core::reply::Reply;
 use wicketgate_core::server::Limits;
 
 use crate::host::{self, Buffer, Half, Level};
 use crate::metrics::Table;
 use crate::root::{Active, Moment, clock, now};
-use crate::{deadlines, head, roll, shared, sidecar, streams};
+use crate::{deadlines, head, leases, roll, shared, sidecar, streams};
 
 /// One HTTP exchange.
 pub(crate) struct Http {
@@ -39,6 +40,7 @@ pub(crate) struct Http {
 pub(crate) enum Callout {
     Keys(Result<sidecar::Fetch, sidecar::NotSent>),
     Token(Result<sidecar::Asked, sidecar::NotSent>),
+    Leases(Result<leases::Asked, NoLease>),
 }
 
 pub(crate) struct Open {
@@ -128,7 +130,7 @@ impl Http {
                 }
                 Control::UseProof(proof) => Event::ProofUsed(self.use_proof(&proof)),
                 Control::Route => Event::Routed(head::route()),
-                Control::Lease(lease) => Event::Leased(self.lease(&lease)),
+                Control::CountStream(stream) => Event::StreamCounted(self.count_stream(&stream)),
             };
             step = match self.on(event) {
                 Some(step) => step,
@@ -138,12 +140,14 @@ impl Http {
     }
 
     fn take(&self, takes: &[Take]) -> (Option<store::Outcome>, usize) {
-        let Some(now) = now() else { return (None, 0) };
-        let (outcome, at) = shared::take(takes, now);
-        if outcome == Some(store::Outcome::Full) {
+        let Some(taken) = now().and_then(|now| shared::take(takes, now)) else { return (None, 0) };
+        if taken.outcome == Some(store::Outcome::Full) {
             self.table_full(Table::Buckets);
         }
-        (outcome, at)
+        if let Some(open) = self.open.as_ref().filter(|_| !taken.low.is_empty()) {
+            leases::note_low(&open.active, taken.low);
+        }
+        (taken.outcome, taken.at)
     }
 
     fn use_proof(&self, proof: &used_proofs::Use) -> Option<used_proofs::Outcome> {
@@ -154,10 +158,10 @@ impl Http {
         outcome
     }
 
-    fn lease(&mut self, wanted: &Lease) -> Option<lease::Outcome> {
+    fn count_stream(&mut self, wanted: &StreamOf) -> Option<Counted> {
         let (outcome, stream) = streams::open(wanted, now()?);
         self.stream = stream;
-        if outcome == Some(lease::Outcome::Full) {
+        if outcome == Some(Counted::Full) {
             self.table_full(Table::Streams);
         }
         outcome
@@ -188,6 +192,7 @@ impl Http {
         let event = match self.callout {
             Some(Callout::Keys(Err(sidecar::NotSent))) => Event::KeysFetched,
             Some(Callout::Token(Err(sidecar::NotSent))) => Event::Validated(None),
+            Some(Callout::Leases(Err(why))) => Event::Leased(Err(why)),
             _ => return None,
         };
         self.callout = None;
@@ -286,6 +291,10 @@ impl Context for Http {
             (Some(Callout::Token(Ok(asked))), Some(_)) => {
                 let answer = asked.read(num_headers, body_size);
                 self.feed(Event::Validated(answer.as_deref()), 0)
+            }
+            (Some(Callout::Leases(Ok(asked))), Some(at)) => {
+                let answer = asked.read(num_headers, body_size, at);
+                self.feed(Event::Leased(answer), 0)
             }
             (Some(_), None) => self.fail("no clock"),
             _ => return,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use wicketgate_core::denial::Denial;
 use wicketgate_core::guard::Guard;
+use wicketgate_core::limits::lease::Grant;
 use wicketgate_core::limits::roll::{IssuerTag, Totals};
 use wicketgate_core::time::Timestamp;
 
@@ -45,6 +46,7 @@ pub(crate) struct Metrics {
     removed: u32,
     questions: u32,
     questions_failed: u32,
+    leases: [u32; 4],
     tokens_remembered: u32,
     tokens_verified: u32,
     work: u32,
@@ -102,6 +104,12 @@ impl Metrics {
             removed: counter("wicketgate.list_entries_removed_total")?,
             questions: counter("wicketgate.validations_total")?,
             questions_failed: counter("wicketgate.validation_failures_total")?,
+            leases: [
+                counter("wicketgate.lease_questions_total")?,
+                counter("wicketgate.lease_failures_total")?,
+                counter("wicketgate.leased_tokens_total")?,
+                counter("wicketgate.leases_refused_total")?,
+            ],
             tokens_remembered: counter("wicketgate.tokens_total.remembered")?,
             tokens_verified: counter("wicketgate.tokens_total.verified")?,
             work: host::define(Metric::Histogram, "wicketgate.work_us")?,
@@ -171,6 +179,24 @@ impl Metrics {
         host::add(self.questions_failed, 1);
     }
 
+    /// The authorization server is asked for leases.
+    pub(crate) fn lease_asked(&self) {
+        let [asked, ..] = self.leases;
+        host::add(asked, 1);
+    }
+
+    pub(crate) fn lease_failed(&self) {
+        let [_, failed, ..] = self.leases;
+        host::add(failed, 1);
+    }
+
+    /// What it has granted; of some buckets maybe nothing.
+    pub(crate) fn leased(&self, grants: &[Grant]) {
+        let [_, _, tokens, refused] = self.leases;
+        host::add(tokens, grants.iter().map(|grant| i64::from(grant.tokens)).sum());
+        host::add(refused, grants.iter().map(|grant| i64::from(grant.tokens == 0)).sum());
+    }
+
     /// One exchange is over, for which the host waited so long.
     pub(crate) fn worked(&self, time: Duration) {
         host::record(self.work, u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
@@ -212,7 +238,8 @@ impl Metrics {
         host::record(self.held, totals.held);
         host::record(self.held_fullest, totals.fullest);
         for issuer in &self.issuers {
-            let (oldest, missing) = totals.keys.get(&issuer.tag).copied().unwrap_or_default();
+            let found = totals.keys.iter().find(|(of, ..)| *of == issuer.tag);
+            let (oldest, missing) = found.map_or((None, 0), |(_, oldest, missing)| (*oldest, *missing));
             host::record(issuer.age, oldest.map_or(0, |oldest| now.since(oldest).as_secs()));
             host::record(issuer.missing, missing);
         }

@@ -19,6 +19,7 @@ mod dpop;
 mod expiry;
 mod ext_authz;
 mod failures;
+mod fleet;
 mod frames;
 mod hide;
 mod hold_body;

@@ -140,6 +140,20 @@ async fn attempts_count_on_both() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_is_one_for_gateways_of_both() {
+    let Some((_place, one, other)) = two().await else { return };
+    let lease = json!({"bucket": "e".repeat(32), "capacity": 100, "tokens": 1, "per": 86_400, "wanted": 7});
+    let ask = async |world: &World| {
+        let url = format!("{}/v1/leases", world.internal);
+        let answer = read(world.http.post(url).json(&json!({"leases": [lease]})).send().await.unwrap()).await;
+        answer.1["leases"][0]["granted"].as_u64().unwrap()
+    };
+    let asks = (0..30).map(|at| ask(if at % 2 == 0 { &one } else { &other }));
+    let granted: u64 = join_all(asks).await.into_iter().sum();
+    assert_eq!(granted, 100);
+}
+
 #[tokio::test]
 async fn what_one_revokes_is_dead_on_the_other_at_once() {
     let Some((_place, one, other)) = two().await else { return };

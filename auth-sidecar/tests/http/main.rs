@@ -30,6 +30,7 @@ mod github_login;
 mod introspection;
 mod keys;
 mod known_clients;
+mod leases;
 mod logout;
 mod logs;
 mod metadata_documents;

@@ -18,8 +18,8 @@ use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
-use wicketgate_core::limits::lease;
 use wicketgate_core::limits::store;
+use wicketgate_core::limits::streams;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 
@@ -119,7 +119,7 @@ impl Gate {
             black_box(&step.effects);
             let event = match step.control {
                 Control::Take(takes) => Event::Taken(takes.iter().map(|t| self.take(t)).last(), takes.len()),
-                Control::Lease(_) => Event::Leased(Some(lease::Outcome::Admitted)),
+                Control::CountStream(_) => Event::StreamCounted(Some(streams::Outcome::Admitted)),
                 Control::UseProof(_) => Event::ProofUsed(None),
                 Control::Consult(_) => Event::Consulted(None),
                 Control::Route => Event::Routed(None),

@@ -9,6 +9,7 @@
 //! request body   read          strict JSON -> one message; header and body agree
 //!                decide        rules -> Permit or Denial                     (needs principal and message)
 //!                admit         whose session? how many streams? one token of each bucket    (exchange/admission.rs)
+//!                              (may wait for a lease of buckets that hold across a fleet)
 //!                forward       the bytes that were read, unchanged
 //! response       answering     lists filtered by the same rules, sizes bounded   (exchange/response.rs)
 //! end            finish        completion record
@@ -144,7 +145,11 @@ impl Exchange {
             (Phase::Proving(waiting), Event::ProofUsed(outcome)) => self.proof_used(waiting, outcome, world),
             (
                 Phase::Admitting(admission),
-                event @ (Event::Taken(..) | Event::Consulted(_) | Event::Leased(_) | Event::Routed(_)),
+                event @ (Event::Taken(..)
+                | Event::Consulted(_)
+                | Event::StreamCounted(_)
+                | Event::Routed(_)
+                | Event::Leased(_)),
             ) => self.answered(admission, &event, world),
             (Phase::Forwarded(answering), Event::ResponseHead { head, end }) => {
                 self.answer_begins(answering, head, end, world)

@@ -5,7 +5,7 @@ mod dpop;
 pub use dpop::Dpop;
 
 use crate::identity::origin::Origin;
-use crate::limits::rate::Rate;
+use crate::limits::rate::{Across, Rate};
 use crate::limits::tag::Per;
 use crate::mcp::operation::{Operation, Target};
 use crate::mcp::versions::{Newer, Revision};
@@ -109,6 +109,8 @@ pub struct Limit {
     pub covers: Covers,
     /// Its shape.
     pub rate: Rate,
+    /// Where the bucket holds.
+    pub across: Across,
 }
 
 /// What spends from a bucket.

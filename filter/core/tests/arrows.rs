@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("identity", &["time", "head", "denial", "json"]),
     ("policy", &["time", "head", "denial", "mcp", "identity"]),
     ("bindings", &["time", "rows", "salt", "identity"]),
-    ("limits", &["time", "head", "denial", "rows", "salt", "mcp", "identity", "policy"]),
+    ("limits", &["time", "head", "denial", "rows", "json", "salt", "mcp", "identity", "policy"]),
     ("sanitize", &["time", "head", "denial", "mcp", "identity", "policy"]),
     ("server", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize"]),
     ("guard", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server"]),

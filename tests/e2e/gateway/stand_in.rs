@@ -279,14 +279,18 @@ impl State {
 pub(super) fn clusters(issuers: &[(&str, &Recorder)]) -> Change {
     let mut text = "  clusters:\n".to_owned();
     for (name, server) in issuers {
-        text.push_str(&format!(
-            "    - name: {name}\n      type: STATIC\n      connect_timeout: 2s\n      load_assignment:\n        \
-             cluster_name: {name}\n        endpoints:\n          - lb_endpoints:\n              - endpoint: {{address: \
-             {{socket_address: {{address: 127.0.0.1, port_value: {}}}}}}}\n",
-            server.upstream.port
-        ));
+        text.push_str(&cluster_at(name, server.upstream.port));
     }
     ("  clusters:\n".to_owned(), text)
+}
+
+/// One cluster, of a server on this port.
+pub(super) fn cluster_at(name: &str, port: u16) -> String {
+    format!(
+        "    - name: {name}\n      type: STATIC\n      connect_timeout: 2s\n      load_assignment:\n        \
+         cluster_name: {name}\n        endpoints:\n          - lb_endpoints:\n              - endpoint: {{address: \
+         {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}\n"
+    )
 }
 
 /// A world without a sidecar, before an echoing upstream, whose tokens these issuers make. `jwks` are settings of their

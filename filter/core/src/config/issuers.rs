@@ -112,7 +112,8 @@ fn refuse_algorithm(name: &str) -> (String, Option<String>) {
 
 fn jwks(raw: &RawJwks, issuer: &Url, place: &Place, found: &mut Findings) -> JwksSource {
     let before = found.errors.len();
-    let authority = reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer, place, found);
+    let authority =
+        reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer.authority(), place, found);
     let mut span = |key: &str, text: &Option<String>, default: &str, within: RangeInclusive<Duration>| {
         duration(text.as_deref(), default, within, &place.key(key), found)
     };
@@ -136,7 +137,8 @@ fn jwks(raw: &RawJwks, issuer: &Url, place: &Place, found: &mut Findings) -> Jwk
 }
 
 fn validate(raw: &RawValidate, issuer: &Url, place: &Place, found: &mut Findings) -> ValidateSource {
-    let authority = reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer, place, found);
+    let authority =
+        reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer.authority(), place, found);
     let mut span = |key: &str, text: &Option<String>, default: &str, within: RangeInclusive<Duration>| {
         duration(text.as_deref(), default, within, &place.key(key), found)
     };
@@ -150,7 +152,8 @@ fn validate(raw: &RawValidate, issuer: &Url, place: &Place, found: &mut Findings
 }
 
 fn revocations(raw: &RawRevocations, issuer: &Url, place: &Place, found: &mut Findings) -> RevocationSource {
-    let authority = reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer, place, found);
+    let authority =
+        reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer.authority(), place, found);
     if raw.path.contains('?') {
         found.error(&place.key("path"), "a query is added to it, so it has none");
     }
@@ -167,11 +170,11 @@ fn revocations(raw: &RawRevocations, issuer: &Url, place: &Place, found: &mut Fi
 }
 
 /// The `:authority` of a call through a cluster, whose other parts are judged too.
-fn reached(
+pub(super) fn reached(
     cluster: &str,
     path: &str,
     authority: Option<&String>,
-    issuer: &Url,
+    default: String,
     place: &Place,
     found: &mut Findings,
 ) -> String {
@@ -181,7 +184,7 @@ fn reached(
     if !path.starts_with('/') || path.contains(|c: char| !c.is_ascii_graphic()) {
         found.error(&place.key("path"), "a path begins with `/` and holds no spaces");
     }
-    let authority = authority.cloned().unwrap_or_else(|| issuer.authority());
+    let authority = authority.cloned().unwrap_or(default);
     if crate::server::Authority::parse(&authority).is_none() {
         found.error(&place.key("authority"), "is a host with an optional port");
     }

@@ -8,6 +8,7 @@ mod digest;
 mod dpop;
 pub mod error;
 mod issuers;
+mod leases;
 mod limits;
 mod methods;
 pub mod raw;

@@ -3,13 +3,15 @@
 //! Texts with a form of their own (sizes, patterns, URLs) stay texts here: `compile` judges them, so that several
 //! mistakes are reported at once.
 
+mod leases;
 mod rules;
+mod size;
 
+pub use leases::RawLeases;
 pub use rules::{RawAllow, RawAttributes, RawDeny, RawRule, RawWho};
+pub use size::RawSize;
 
-use super::error::{Findings, Place};
-use super::read::{Shape, mapping, unexpected};
-use serde_json::Value;
+use super::read::mapping;
 
 /// The gateway's policy: which MCP servers it protects, whose tokens it accepts, who may do what.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub struct RawConfig {
     /// How many tokens that are not remembered one source address (of IPv6 the /64 network) may have looked at; good ones
     /// give theirs back at once. Default 10/s, burst 50.
     pub unknown_tokens: Option<RawRate>,
+    /// Where tokens of the buckets come from that hold across a fleet of Envoys. Default: nowhere; then none does.
+    pub leases: Option<RawLeases>,
     /// Authorization servers whose access tokens are accepted.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub issuers: Vec<RawIssuer>,
@@ -39,7 +43,12 @@ pub struct RawConfig {
     pub servers: Vec<RawServer>,
 }
 
-mapping!(RawConfig, "a mapping", [version, servers], [hold_headers, held_bytes, unknown_tokens, issuers]);
+mapping!(
+    RawConfig,
+    "a mapping",
+    [version, servers],
+    [hold_headers, held_bytes, unknown_tokens, leases, issuers]
+);
 
 /// An authorization server.
 #[derive(Clone, Debug)]
@@ -308,10 +317,6 @@ mapping!(
     ]
 );
 
-/// A size: a number of bytes, or a text such as `64KiB` or `1MiB`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawSize(pub String);
-
 /// A token bucket.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields, rename = "Rate"))]
@@ -320,9 +325,12 @@ pub struct RawRate {
     pub rate: String,
     /// How many at once. Default: the number in `rate`.
     pub burst: Option<u32>,
+    /// Where it holds: `envoy`, each has a bucket of its own; `fleet`, all that ask one authorization server for `leases`
+    /// share it (limits of allowed requests only). Default `envoy`.
+    pub across: Option<String>,
 }
 
-mapping!(RawRate, "a mapping such as {rate: 600/m, burst: 100}", [rate], [burst]);
+mapping!(RawRate, "a mapping such as {rate: 600/m, burst: 100}", [rate], [burst, across]);
 
 /// A token bucket for requests that name something.
 #[derive(Clone, Debug)]
@@ -340,49 +348,13 @@ pub struct RawNamedLimit {
     pub burst: Option<u32>,
     /// Who shares it: `principal`, `client`, `organization`, `source` (an address), or `server` for everybody. Default `principal`.
     pub per: Option<String>,
+    /// Where it holds: `envoy` or `fleet`. Default `envoy`.
+    pub across: Option<String>,
 }
 
 mapping!(
     RawNamedLimit,
     "a mapping such as {names: [\"run_*\"], rate: 10/m, burst: 5}",
     [names, rate],
-    [burst, per]
+    [burst, per, across]
 );
-
-// === impl RawSize ===
-
-impl Shape for RawSize {
-    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
-        match value {
-            Value::Number(bytes) if bytes.is_u64() => Some(Self(bytes.to_string())),
-            Value::String(size) => Some(Self(size.clone())),
-            other => {
-                unexpected(other, "a number of bytes or a size such as 1MiB", at, found);
-                None
-            }
-        }
-    }
-}
-
-#[cfg(feature = "schema")]
-mod schema {
-    use super::RawSize;
-    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-    use std::borrow::Cow;
-
-    impl JsonSchema for RawSize {
-        fn schema_name() -> Cow<'static, str> {
-            "Size".into()
-        }
-
-        fn json_schema(_: &mut SchemaGenerator) -> Schema {
-            json_schema!({
-                "description": "A size: a number of bytes, or a text such as `64KiB` or `1MiB`.",
-                "anyOf": [
-                    {"type": "integer", "minimum": 1},
-                    {"type": "string", "pattern": "^([0-9]+(B|KiB|MiB|GiB)?|.*\\$\\{.*\\}.*)$"}
-                ]
-            })
-        }
-    }
-}

@@ -7,7 +7,9 @@ use crate::identity::validation;
 use crate::limits::lease;
 use crate::limits::rate::Rate;
 use crate::limits::store::Outcome;
+use crate::limits::streams;
 use crate::limits::tag::Tag;
+pub use crate::limits::taking::Take;
 use crate::limits::used_proofs;
 use crate::policy::permit::Permit;
 use crate::reply::Reply;
@@ -39,8 +41,10 @@ pub enum Event<'a> {
     Consulted(Option<Finding>),
     /// What became of [`Control::UseProof`]; `None` when the store could not be read or written.
     ProofUsed(Option<used_proofs::Outcome>),
-    /// What became of [`Control::Lease`]; `None` when the store could not be read or written.
-    Leased(Option<lease::Outcome>),
+    /// What an [`Effect::Lease`] brought.
+    Leased(Result<Vec<lease::Grant>, NoLease>),
+    /// What became of [`Control::CountStream`]; `None` when the store could not be read or written.
+    StreamCounted(Option<streams::Outcome>),
     /// The host's route (`xds.route_name`) that [`Control::Route`] asked for; `None` when the host gives none.
     Routed(Option<String>),
     /// The time that [`super::Exchange::deadline`] names has come.
@@ -94,21 +98,12 @@ pub enum Control {
     Consult(Consult),
     /// Say which route the host would take now, after all changes to the headers, and feed [`Event::Routed`] at once.
     Route,
-    /// Count one more stream until the exchange ends, however it does, and feed [`Event::Leased`] at once.
-    Lease(Lease),
+    /// Count one more stream until the exchange ends, however it does, and feed [`Event::StreamCounted`] at once.
+    CountStream(StreamOf),
     /// Answer the client; nothing (more) goes to the upstream.
     Reply(Reply),
     /// End the stream: too late for an answer.
     Reset,
-}
-
-/// One bucket to take one token from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Take {
-    /// Which bucket.
-    pub tag: Tag,
-    /// Its shape.
-    pub rate: Rate,
 }
 
 /// Whose is it, and whose shall it be?
@@ -124,9 +119,18 @@ pub struct Consult {
 /// [`Control::Consult`]: one answer may name many things, some in each event.
 pub struct Owners<'a>(pub &'a dyn Fn(&Consult) -> Option<Finding>);
 
+/// Why no lease came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoLease {
+    /// The authorization server was not reached, or gave no answer in time, or one that is none.
+    Away,
+    /// It was not asked, because this VM asks too much already.
+    Busy,
+}
+
 /// One more stream of a principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
+pub struct StreamOf {
     /// Whose streams.
     pub tag: Tag,
     /// How many there may be.
@@ -146,6 +150,8 @@ pub enum Effect {
     FetchKeys(usize),
     /// Ask an issuer about a token, then feed [`Event::Validated`].
     Validate(validation::Question),
+    /// Ask for tokens of these buckets, which hold across a fleet, then feed [`Event::Leased`].
+    Lease(Vec<(Tag, Rate)>),
     /// Count one decision for a server (its index).
     CountServer {
         /// Which.

@@ -159,19 +159,20 @@ fn name(value: Option<&Value>, fault: &'static str) -> Result<Option<String>, &'
 /// An array of strings, or one string: split at spaces if `spaced` (RFC 6749 section 3.3), else one entry. Sorted, without
 /// repeats and empty entries.
 fn list(value: Option<&Value>, spaced: bool, fault: &'static str) -> Result<Vec<String>, &'static str> {
-    let mut entries: Vec<String> = match value {
+    let mut entries: Vec<&str> = match value {
         None => Vec::new(),
-        Some(Value::String(s)) if spaced => s.split(' ').map(str::to_owned).collect(),
-        Some(Value::String(s)) => vec![s.clone()],
-        Some(Value::Array(items)) => {
-            items.iter().map(|i| i.as_str().map(str::to_owned)).collect::<Option<_>>().ok_or(fault)?
-        }
+        Some(Value::String(s)) if spaced => s.split(' ').collect(),
+        Some(Value::String(s)) => vec![s],
+        Some(Value::Array(items)) => items.iter().map(Value::as_str).collect::<Option<_>>().ok_or(fault)?,
         Some(_) => return Err(fault),
     };
     entries.retain(|entry| !entry.is_empty());
     entries.sort_unstable();
     entries.dedup();
-    if entries.len() > MAX_LIST { Err("a claim lists too many entries") } else { Ok(entries) }
+    if entries.len() > MAX_LIST {
+        return Err("a claim lists too many entries");
+    }
+    Ok(entries.into_iter().map(str::to_owned).collect())
 }
 
 #[cfg(test)]

@@ -51,10 +51,8 @@ enum Finding<'a> {
 impl RuleSet {
     /// From compiled rules.
     pub fn new(rules: Vec<Rule>) -> Self {
-        let mut scopes: Vec<String> =
-            rules.iter().filter(|r| r.effect != Effect::Deny).flat_map(|r| r.who.scopes()).cloned().collect();
-        scopes.sort_unstable();
-        scopes.dedup();
+        let named = rules.iter().filter(|r| r.effect != Effect::Deny).flat_map(|r| r.who.scopes());
+        let scopes = each_once(named.map(String::as_str).collect());
         Self { rules, scopes }
     }
 
@@ -133,7 +131,7 @@ impl RuleSet {
         }
         match (nothing, asked, allowed) {
             (false, Some(rule), _) => {
-                Verdict::Challenge { rule: rule.clone(), scopes: self.step_up(granted, scopes) }
+                Verdict::Challenge { rule: rule.clone(), scopes: self.step_up(granted, &scopes) }
             }
             (false, None, Some(rule)) => Verdict::Allow { rule: rule.clone() },
             _ => Verdict::Deny { rule: None },
@@ -141,12 +139,17 @@ impl RuleSet {
     }
 
     /// A client that asks for exactly these scopes loses none of those that matter here.
-    fn step_up(&self, granted: &[String], mut needed: Vec<String>) -> Vec<String> {
-        needed.extend(granted.iter().filter(|s| self.scopes.contains(s)).cloned());
-        needed.sort_unstable();
-        needed.dedup();
-        needed
+    fn step_up(&self, granted: &[String], needed: &[String]) -> Vec<String> {
+        let kept = granted.iter().filter(|s| self.scopes.contains(s));
+        each_once(needed.iter().chain(kept).map(String::as_str).collect())
     }
+}
+
+/// In order. Texts are sorted as what they borrow everywhere, so that the module has one sort of them.
+fn each_once(mut texts: Vec<&str>) -> Vec<String> {
+    texts.sort_unstable();
+    texts.dedup();
+    texts.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -19,19 +19,22 @@ use jwt_simple::prelude::*;
 use serde_json::{Value, json};
 use wicketgate_core::bindings::table;
 use wicketgate_core::config;
-use wicketgate_core::exchange::step::{Consult, Control, Effect, Event, Lease, Owners, ResponseMode, Take};
+use wicketgate_core::exchange::step::{
+    Consult, Control, Effect, Event, Owners, ResponseMode, StreamOf, Take,
+};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
-use wicketgate_core::limits::lease::{self, Holder};
-use wicketgate_core::limits::store::{self, Outcome};
+use wicketgate_core::limits::lease;
+use wicketgate_core::limits::streams::{self, Holder};
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 
 pub use messages::{call, list, request, response};
+pub use shared::granted;
 
 pub const NOW: u64 = 1_900_000_000;
 pub const ISSUER: &str = "https://auth.example";
@@ -56,7 +59,7 @@ pub struct Gate {
     pub held: Held,
     pub key: ES256KeyPair,
     pub now: Timestamp,
-    /// Shared data: buckets, owners, leases.
+    /// Shared data: buckets, owners, streams.
     pub shared: BTreeMap<String, Vec<u8>>,
     /// Streams that count in this VM.
     pub streams: BTreeMap<Tag, u32>,
@@ -89,12 +92,14 @@ pub struct Driven {
     /// Decisions by server: allowed or not.
     pub servers: Vec<(usize, bool)>,
     pub tokens_remembered: Vec<bool>,
-    pub leases: Vec<Tag>,
+    pub streams: Vec<Tag>,
     pub removed_request_headers: Vec<String>,
     pub removed_response_headers: Vec<&'static str>,
     pub wants_keys: Option<usize>,
     /// What issuers were asked about tokens.
     pub questions: Vec<Value>,
+    /// What the authorization server was asked for of buckets that hold across a fleet.
+    pub leases: Vec<Vec<lease::Ask>>,
     /// What the client reads of the upstream's answer.
     pub downstream: Vec<u8>,
     body: Vec<u8>,
@@ -173,11 +178,12 @@ impl Gate {
             counts: Vec::new(),
             servers: Vec::new(),
             tokens_remembered: Vec::new(),
-            leases: Vec::new(),
+            streams: Vec::new(),
             removed_request_headers: Vec::new(),
             removed_response_headers: Vec::new(),
             wants_keys: None,
             questions: Vec::new(),
+            leases: Vec::new(),
             downstream: Vec::new(),
             body: Vec::new(),
         }
@@ -238,9 +244,12 @@ impl Driven {
                 }
                 if let Effect::GiveBack(take) = &effect {
                     let now = gate.now;
-                    gate.change(&store::set_key(take.tag, SALT), |set| {
-                        (store::give_back(set, take.tag, take.rate, 1, now), ())
+                    take.give_back(now, SALT, now, &mut |key, next| {
+                        gate.change(key, |set| (next(set), ())).is_some()
                     });
+                }
+                if let Effect::Lease(buckets) = &effect {
+                    self.leases.push(gate.ask_for_leases(buckets));
                 }
                 self.perform(effect, &mut out);
             }
@@ -262,10 +271,10 @@ impl Driven {
                     step = self.on(gate, Event::ProofUsed(outcome));
                 }
                 Control::Route => step = self.on(gate, Event::Routed(gate.route.clone())),
-                Control::Lease(wanted) => {
-                    let outcome = gate.lease(&wanted);
-                    self.leases.extend((outcome == Some(lease::Outcome::Admitted)).then_some(wanted.tag));
-                    step = self.on(gate, Event::Leased(outcome));
+                Control::CountStream(wanted) => {
+                    let outcome = gate.count_stream(&wanted);
+                    self.streams.extend((outcome == Some(streams::Outcome::Admitted)).then_some(wanted.tag));
+                    step = self.on(gate, Event::StreamCounted(outcome));
                 }
                 Control::Forward(_) => return self.upstream = Some(self.body.clone()),
                 Control::Reply(r) => {
@@ -315,7 +324,7 @@ impl Driven {
             Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
             Effect::Count(reason) => self.counts.push(reason),
             Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
-            Effect::CountRemoved(_) | Effect::Forget(_) | Effect::GiveBack(_) => {}
+            Effect::CountRemoved(_) | Effect::Forget(_) | Effect::GiveBack(_) | Effect::Lease(_) => {}
             Effect::CountServer { server, allowed } => self.servers.push((server, allowed)),
         }
     }
@@ -332,7 +341,7 @@ impl Driven {
     }
 
     pub fn finish(&mut self, gate: &mut Gate) {
-        for tag in std::mem::take(&mut self.leases) {
+        for tag in std::mem::take(&mut self.streams) {
             gate.release(tag);
         }
         for effect in self.exchange.finish(&gate.guard, gate.now, Duration::from_micros(7)) {
