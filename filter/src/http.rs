@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use wicketgate_core::exchange::step::{Control, Event, Lease, Owners, ResponseMode, Step, Take};
+use wicketgate_core::exchange::step::{
+    Control, Event, Lease, Owners, Recall, ResponseMode, Step, Take, Tools,
+};
 use wicketgate_core::exchange::{Exchange, World};
+use wicketgate_core::history::table as history;
 use wicketgate_core::limits::{lease, store, used_proofs};
 use wicketgate_core::reply::Reply;
 use wicketgate_core::server::Limits;
@@ -127,6 +130,7 @@ impl Http {
                     Event::Consulted(now().and_then(|now| shared::consult(&consult, now)))
                 }
                 Control::UseProof(proof) => Event::ProofUsed(self.use_proof(&proof)),
+                Control::Recall(recall) => Event::Recalled(self.recall(&recall)),
                 Control::Route => Event::Routed(head::route()),
                 Control::Lease(lease) => Event::Leased(self.lease(&lease)),
             };
@@ -150,6 +154,14 @@ impl Http {
         let outcome = shared::use_proof(proof, now()?);
         if outcome == Some(used_proofs::Outcome::Full) {
             self.table_full(Table::Proofs);
+        }
+        outcome
+    }
+
+    fn recall(&self, recall: &Recall) -> Option<history::Outcome> {
+        let outcome = shared::recall(recall, now()?);
+        if outcome == Some(history::Outcome::Full) {
+            self.table_full(Table::History);
         }
         outcome
     }
@@ -178,6 +190,10 @@ impl Http {
             memory: &mut memory,
             held: &open.active.held,
             owners: Owners(&|consult| shared::consult(consult, now)),
+            tools: Tools {
+                recall: &shared::recall_tool,
+                learn: &|tag, listed| shared::learn_tool(tag, listed, now),
+            },
             now,
         };
         Some(open.exchange.on(event, &mut world))

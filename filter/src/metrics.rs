@@ -32,6 +32,8 @@ pub(crate) enum Table {
     Proofs,
     /// Counts of open streams.
     Streams,
+    /// Marks of what was done before.
+    History,
     /// Rows of live VMs.
     Vms,
 }
@@ -54,7 +56,8 @@ pub(crate) struct Metrics {
     polls: u32,
     polls_failed: u32,
     host_signatures: u32,
-    full: [u32; 4],
+    shadows: [(&'static str, u32); 3],
+    full: [u32; 5],
     exchanges: u32,
     streams: u32,
     held: u32,
@@ -94,6 +97,9 @@ impl Metrics {
         let keys = guard.issuers.iter().map(|issuer| IssuerMetrics::of_keys(&issuer.issuer));
         let feeds = guard.issuers.iter().filter(|issuer| issuer.revocations.is_some());
         let issuers = keys.chain(feeds.map(|issuer| IssuerMetrics::of_feed(&issuer.issuer)));
+        let shadow = |verdict: &'static str| {
+            counter(&format!("wicketgate.shadow_decisions_total.{verdict}")).map(|id| (verdict, id))
+        };
         let full = |table: &str| counter(&format!("wicketgate.tables_full_total.{table}"));
         Ok(Self {
             requests: counter("wicketgate.requests_total")?,
@@ -111,7 +117,8 @@ impl Metrics {
             polls: counter("wicketgate.revocation_polls_total")?,
             polls_failed: counter("wicketgate.revocation_poll_failures_total")?,
             host_signatures: gauge("wicketgate.host_signature_algorithms")?,
-            full: [full("buckets")?, full("proofs")?, full("streams")?, full("vms")?],
+            shadows: [shadow("would_allow")?, shadow("would_challenge")?, shadow("would_deny")?],
+            full: [full("buckets")?, full("proofs")?, full("streams")?, full("history")?, full("vms")?],
             exchanges: gauge("wicketgate.exchanges_open")?,
             streams: gauge("wicketgate.streams_open")?,
             held: gauge("wicketgate.held_bytes")?,
@@ -158,6 +165,13 @@ impl Metrics {
         host::add(self.removed, i64::try_from(entries).unwrap_or(i64::MAX));
     }
 
+    /// Rules that only tell would have decided otherwise.
+    pub(crate) fn shadow(&self, verdict: &str) {
+        for (_, id) in self.shadows.iter().filter(|(known, _)| *known == verdict) {
+            host::add(*id, 1);
+        }
+    }
+
     pub(crate) fn token(&self, remembered: bool) {
         host::add(if remembered { self.tokens_remembered } else { self.tokens_verified }, 1);
     }
@@ -187,11 +201,12 @@ impl Metrics {
 
     /// Something was refused, or a VM goes uncounted, because a table has no room.
     pub(crate) fn table_full(&self, table: Table) {
-        let [buckets, proofs, streams, vms] = self.full;
+        let [buckets, proofs, streams, history, vms] = self.full;
         let id = match table {
             Table::Buckets => buckets,
             Table::Proofs => proofs,
             Table::Streams => streams,
+            Table::History => history,
             Table::Vms => vms,
         };
         host::add(id, 1);

@@ -1,8 +1,9 @@
-//! May what the rules allow go on now? Asks in order whose the session is, how many streams are open, and the buckets; the
-//! first no ends it.
+//! May what the rules allow go on now? Asks in order whose the session is, what was done before, how many streams are
+//! open, and the buckets; the first no ends it.
 
 use std::collections::VecDeque;
 
+use super::past::Past;
 use super::step::{Consult, Control, Event, Lease, Take};
 use super::{Exchange, Phase, World};
 use crate::bindings::owner::{Binding, Handle, Kind, Owner};
@@ -30,6 +31,8 @@ enum Ask {
     Route,
     Session(Consult),
     Task(Consult, String),
+    /// What was done before.
+    Past(Past),
     Stream(Lease),
     /// The buckets, and the limits that they are of.
     Buckets(Vec<Take>, Vec<String>),
@@ -62,9 +65,11 @@ impl Exchange {
                 asks.push_back(Ask::Task(Consult { binding, question }, id.clone()));
             }
         }
+        asks.extend(self.past(server, who, operation).map(Ask::Past));
+        let source = self.facts.source.as_deref();
         if self.may_stream(operation) {
             let tag = Tag::streams(&server.name, who, source);
-            asks.push_back(Ask::Stream(Lease { tag, most: server.limits.streams }));
+            asks.push_back(Ask::Stream(Lease { tag, most: server.bounds(who).streams }));
         }
         let (takes, limits) = takes(server, who, source, operation);
         if !takes.is_empty() {
@@ -90,6 +95,7 @@ impl Exchange {
             // What a client says of a task may be of one of its own, which no server handed out.
             (Some(Ask::Task(..)), Event::Consulted(Some(Finding::Unknown))) if self.is_notification() => {}
             (Some(Ask::Task(_, id)), Event::Consulted(finding)) => own_task(*finding, id)?,
+            (Some(Ask::Past(past)), Event::Recalled(outcome)) => self.past_admits(&past, *outcome)?,
             (Some(Ask::Stream(lease)), Event::Leased(outcome)) => {
                 outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(lease.most)?;
             }
@@ -105,6 +111,7 @@ impl Exchange {
         let control = match admission.asks.front() {
             Some(Ask::Route) => Control::Route,
             Some(Ask::Session(consult) | Ask::Task(consult, _)) => Control::Consult(*consult),
+            Some(Ask::Past(past)) => Control::Recall(past.recall.clone()),
             Some(Ask::Stream(lease)) => Control::Lease(*lease),
             Some(Ask::Buckets(takes, _)) => Control::Take(takes.clone()),
             None => return self.forward(admission.permit, world),
@@ -178,7 +185,9 @@ fn takes(
 ) -> (Vec<Take>, Vec<String>) {
     // A refusal would turn a modern client into a legacy one.
     let limited = operation.method != Operation::DISCOVER;
-    let spends = server.limits.rates.iter().filter(|limit| limited && limit.covers.holds(operation));
+    let of_layers = server.overlays(who).filter_map(|overlay| overlay.rate.as_ref());
+    let all = server.limits.rates.iter().chain(of_layers);
+    let spends = all.filter(|limit| limited && limit.covers.holds(operation));
     let take = |limit: &Limit| {
         let tag = Tag::limit(&server.name, &limit.name, limit.per, who, source, limit.rate);
         (Take { tag, rate: limit.rate }, limit.name.clone())

@@ -19,9 +19,13 @@ use jwt_simple::prelude::*;
 use serde_json::{Value, json};
 use wicketgate_core::bindings::table;
 use wicketgate_core::config;
-use wicketgate_core::exchange::step::{Consult, Control, Effect, Event, Lease, Owners, ResponseMode, Take};
+use wicketgate_core::exchange::step::{
+    Consult, Control, Effect, Event, Lease, Owners, Recall, ResponseMode, Take, Tools,
+};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
+use wicketgate_core::head::RequestHead;
+use wicketgate_core::history::table as history;
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
@@ -30,6 +34,7 @@ use wicketgate_core::limits::store::{self, Outcome};
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::table as tools;
 
 pub use messages::{call, list, request, response};
 
@@ -67,6 +72,10 @@ pub struct Gate {
     pub buckets_fail: bool,
     /// The same for used proofs alone.
     pub proofs_fail: bool,
+    /// The same for what was done before.
+    pub history_fails: bool,
+    /// The peer's address.
+    pub source: Option<&'static str>,
     /// The route that Envoy takes.
     pub route: Option<String>,
 }
@@ -119,6 +128,8 @@ impl Gate {
             owners_fail: false,
             buckets_fail: false,
             proofs_fail: false,
+            history_fails: false,
+            source: None,
             route: None,
         };
         let keys = gate.keys();
@@ -195,7 +206,8 @@ impl Gate {
         let mut all =
             vec![("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
         all.extend_from_slice(headers);
-        driven.feed(self, Event::RequestHead { head: request("POST", "/mcp", &all), end: false });
+        let head = RequestHead { source: self.source.map(str::to_owned), ..request("POST", "/mcp", &all) };
+        driven.feed(self, Event::RequestHead { head, end: false });
         if driven.replies.is_empty() {
             driven.body = body.to_vec();
             driven.feed(self, Event::RequestBody(body));
@@ -242,6 +254,9 @@ impl Driven {
                         (store::give_back(set, take.tag, take.rate, 1, now), ())
                     });
                 }
+                if let Effect::Remember(recall) = &effect {
+                    gate.recall(recall);
+                }
                 self.perform(effect, &mut out);
             }
             match step.control {
@@ -260,6 +275,10 @@ impl Driven {
                 Control::UseProof(proof) => {
                     let outcome = gate.use_proof(&proof).filter(|_| !gate.proofs_fail);
                     step = self.on(gate, Event::ProofUsed(outcome));
+                }
+                Control::Recall(recall) => {
+                    let outcome = gate.recall(&recall).filter(|_| !gate.history_fails);
+                    step = self.on(gate, Event::Recalled(outcome));
                 }
                 Control::Route => step = self.on(gate, Event::Routed(gate.route.clone())),
                 Control::Lease(wanted) => {
@@ -290,11 +309,22 @@ impl Driven {
             shared.extend(found.bytes.map(|bytes| (key, bytes)));
             (!fails).then_some(found.finding)
         };
+        let recall = |tag| {
+            let shared = shared.borrow();
+            tools::recall(shared.get(&tools::set_key(tag, SALT)).map(Vec::as_slice), tag)
+        };
+        let learn = |tag, listed| {
+            let (key, mut shared) = (tools::set_key(tag, SALT), shared.borrow_mut());
+            let learnt = tools::learn(shared.get(&key).map(Vec::as_slice), tag, listed, now);
+            shared.extend(learnt.unwrap().map(|bytes| (key, bytes)));
+            !fails
+        };
         let mut world = World {
             guard: &gate.guard,
             memory: &mut gate.memory,
             held: &gate.held,
             owners: Owners(&ask),
+            tools: Tools { recall: &recall, learn: &learn },
             now,
         };
         let step = self.exchange.on(event, &mut world);
@@ -315,7 +345,8 @@ impl Driven {
             Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
             Effect::Count(reason) => self.counts.push(reason),
             Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
-            Effect::CountRemoved(_) | Effect::Forget(_) | Effect::GiveBack(_) => {}
+            Effect::CountShadow(verdict) => self.counts.push(verdict),
+            Effect::CountRemoved(_) | Effect::Forget(_) | Effect::GiveBack(_) | Effect::Remember(_) => {}
             Effect::CountServer { server, allowed } => self.servers.push((server, allowed)),
         }
     }

@@ -1,6 +1,7 @@
 //! What the adapter does in the data that all VMs share.
 
-use wicketgate_core::exchange::step::{Lease, Take};
+use wicketgate_core::exchange::step::{Lease, Recall, Take};
+use wicketgate_core::history::table as history;
 use wicketgate_core::limits::lease;
 use wicketgate_core::limits::store::{self, Outcome};
 use wicketgate_core::limits::tag::Tag;
@@ -43,6 +44,15 @@ impl Gate {
             self.streams.insert(wanted.tag, held + 1);
         }
         outcome
+    }
+
+    /// What the adapter does for `Control::Recall` and `Effect::Remember`.
+    pub(super) fn recall(&mut self, recall: &Recall) -> Option<history::Outcome> {
+        let now = self.now;
+        self.change(&history::set_key(recall.slots, SALT), |set| {
+            let noted = history::ask(set, &recall.asks, now);
+            (noted.bytes, noted.outcome)
+        })
     }
 
     /// What the adapter does when an exchange that counts has ended.
