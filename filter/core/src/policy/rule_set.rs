@@ -175,7 +175,8 @@ impl RuleSet {
             let said = Said {
                 found: asking.permitted(&rules, question, &denies),
                 delegates: rules.iter().any(|r| {
-                    r.effect == Effect::Delegate && r.who.fit(*asking.who) == Fit::Met && question.concerns(r)
+                    let meant = r.effect == Effect::Delegate && r.who.fit(*asking.who) == Fit::Met;
+                    meant && question.concerns(r) && !question.emptied(r, &denies)
                 }),
                 edge: edge(&rules, question),
             };
