@@ -1,8 +1,9 @@
 //! What a step has to be done besides: headers taken out, callouts begun, records written, things counted.
 
 use wicketgate_core::exchange::step::{Effect, NoLease};
+use wicketgate_core::history::table as history;
 
-use crate::host::{self, Buffer, Map};
+use crate::host::{self, Buffer, Level, Map};
 use crate::http::{Callout, Http};
 use crate::root::now;
 use crate::{audit, leases, shared, sidecar};
@@ -43,6 +44,12 @@ impl Http {
                         shared::give_back(&take, now);
                     }
                 }
+                Effect::Remember(recall) => {
+                    if now().and_then(|now| shared::recall(&recall, now)) != Some(history::Outcome::Admitted)
+                    {
+                        host::log(Level::Warn, "what was done could not be kept: it counts as not done");
+                    }
+                }
                 Effect::Forget(binding) => shared::forget(&binding),
                 Effect::RecordDecision(line) => {
                     audit::decision(&line);
@@ -54,6 +61,7 @@ impl Http {
                 Effect::Count(reason) => open.active.metrics.decision(reason),
                 Effect::CountToken { remembered } => open.active.metrics.token(remembered),
                 Effect::CountServer { server, allowed } => open.active.metrics.server(server, allowed),
+                Effect::CountShadow(verdict) => open.active.metrics.shadow(verdict),
                 Effect::CountRemoved(entries) => open.active.metrics.removed(entries),
             }
         }

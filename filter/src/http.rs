@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use wicketgate_core::exchange::step::{Control, Event, NoLease, Owners, ResponseMode, Step, StreamOf, Take};
+use wicketgate_core::exchange::step::{Control, Event, NoLease, Owners, ResponseMode, Step, Tools};
 use wicketgate_core::exchange::{Exchange, World};
-use wicketgate_core::limits::streams::Outcome as Counted;
-use wicketgate_core::limits::{store, used_proofs};
 use wicketgate_core::reply::Reply;
 use wicketgate_core::server::Limits;
 
 use crate::host::{self, Buffer, Half, Level};
-use crate::metrics::Table;
 use crate::root::{Active, Moment, clock, now};
 use crate::{deadlines, head, leases, roll, shared, sidecar, streams};
 
@@ -29,7 +26,7 @@ pub(crate) struct Http {
     /// What an issuer was asked on behalf of this exchange.
     pub(crate) callout: Option<Callout>,
     /// That this exchange counts among the streams of its principal.
-    stream: Option<streams::Stream>,
+    pub(crate) stream: Option<streams::Stream>,
     /// That the root context ends it when its time has come.
     watched: Option<deadlines::Watched>,
     /// That it is known to be lost if this VM dies.
@@ -129,6 +126,7 @@ impl Http {
                     Event::Consulted(now().and_then(|now| shared::consult(&consult, now)))
                 }
                 Control::UseProof(proof) => Event::ProofUsed(self.use_proof(&proof)),
+                Control::Recall(recall) => Event::Recalled(self.recall(&recall)),
                 Control::Route => Event::Routed(head::route()),
                 Control::CountStream(stream) => Event::StreamCounted(self.count_stream(&stream)),
             };
@@ -136,40 +134,6 @@ impl Http {
                 Some(step) => step,
                 None => return self.fail("no clock"),
             };
-        }
-    }
-
-    fn take(&self, takes: &[Take]) -> (Option<store::Outcome>, usize) {
-        let Some(taken) = now().and_then(|now| shared::take(takes, now)) else { return (None, 0) };
-        if taken.outcome == Some(store::Outcome::Full) {
-            self.table_full(Table::Buckets);
-        }
-        if let Some(open) = self.open.as_ref().filter(|_| !taken.low.is_empty()) {
-            leases::note_low(&open.active, taken.low);
-        }
-        (taken.outcome, taken.at)
-    }
-
-    fn use_proof(&self, proof: &used_proofs::Use) -> Option<used_proofs::Outcome> {
-        let outcome = shared::use_proof(proof, now()?);
-        if outcome == Some(used_proofs::Outcome::Full) {
-            self.table_full(Table::Proofs);
-        }
-        outcome
-    }
-
-    fn count_stream(&mut self, wanted: &StreamOf) -> Option<Counted> {
-        let (outcome, stream) = streams::open(wanted, now()?);
-        self.stream = stream;
-        if outcome == Some(Counted::Full) {
-            self.table_full(Table::Streams);
-        }
-        outcome
-    }
-
-    fn table_full(&self, table: Table) {
-        if let Some(open) = &self.open {
-            open.active.metrics.table_full(table);
         }
     }
 
@@ -182,6 +146,10 @@ impl Http {
             memory: &mut memory,
             held: &open.active.held,
             owners: Owners(&|consult| shared::consult(consult, now)),
+            tools: Tools {
+                recall: &shared::recall_tool,
+                learn: &|tag, listed| shared::learn_tool(tag, listed, now),
+            },
             now,
         };
         Some(open.exchange.on(event, &mut world))

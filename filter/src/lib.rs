@@ -20,6 +20,7 @@ mod shared;
 mod sidecar;
 mod signature;
 mod streams;
+mod tables;
 
 use proxy_wasm::traits::RootContext;
 use proxy_wasm::types::LogLevel;

@@ -33,6 +33,8 @@ pub(crate) enum Table {
     Proofs,
     /// Counts of open streams.
     Streams,
+    /// Marks of what was done before.
+    History,
     /// Rows of live VMs.
     Vms,
 }
@@ -56,7 +58,8 @@ pub(crate) struct Metrics {
     polls: u32,
     polls_failed: u32,
     host_signatures: u32,
-    full: [u32; 4],
+    shadows: [(&'static str, u32); 3],
+    full: [u32; 5],
     exchanges: u32,
     streams: u32,
     held: u32,
@@ -96,6 +99,9 @@ impl Metrics {
         let keys = guard.issuers.iter().map(|issuer| IssuerMetrics::of_keys(&issuer.issuer));
         let feeds = guard.issuers.iter().filter(|issuer| issuer.revocations.is_some());
         let issuers = keys.chain(feeds.map(|issuer| IssuerMetrics::of_feed(&issuer.issuer)));
+        let shadow = |verdict: &'static str| {
+            counter(&format!("wicketgate.shadow_decisions_total.{verdict}")).map(|id| (verdict, id))
+        };
         let full = |table: &str| counter(&format!("wicketgate.tables_full_total.{table}"));
         Ok(Self {
             requests: counter("wicketgate.requests_total")?,
@@ -119,7 +125,8 @@ impl Metrics {
             polls: counter("wicketgate.revocation_polls_total")?,
             polls_failed: counter("wicketgate.revocation_poll_failures_total")?,
             host_signatures: gauge("wicketgate.host_signature_algorithms")?,
-            full: [full("buckets")?, full("proofs")?, full("streams")?, full("vms")?],
+            shadows: [shadow("would_allow")?, shadow("would_challenge")?, shadow("would_deny")?],
+            full: [full("buckets")?, full("proofs")?, full("streams")?, full("history")?, full("vms")?],
             exchanges: gauge("wicketgate.exchanges_open")?,
             streams: gauge("wicketgate.streams_open")?,
             held: gauge("wicketgate.held_bytes")?,
@@ -164,6 +171,13 @@ impl Metrics {
 
     pub(crate) fn removed(&self, entries: u64) {
         host::add(self.removed, i64::try_from(entries).unwrap_or(i64::MAX));
+    }
+
+    /// Rules that only tell would have decided otherwise.
+    pub(crate) fn shadow(&self, verdict: &str) {
+        for (_, id) in self.shadows.iter().filter(|(known, _)| *known == verdict) {
+            host::add(*id, 1);
+        }
     }
 
     pub(crate) fn token(&self, remembered: bool) {
@@ -213,11 +227,12 @@ impl Metrics {
 
     /// Something was refused, or a VM goes uncounted, because a table has no room.
     pub(crate) fn table_full(&self, table: Table) {
-        let [buckets, proofs, streams, vms] = self.full;
+        let [buckets, proofs, streams, history, vms] = self.full;
         let id = match table {
             Table::Buckets => buckets,
             Table::Proofs => proofs,
             Table::Streams => streams,
+            Table::History => history,
             Table::Vms => vms,
         };
         host::add(id, 1);

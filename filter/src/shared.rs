@@ -1,8 +1,8 @@
-//! How do Envoy's workers know the same? Token buckets, leases, used proofs, owners and counts of streams lie in shared data and change
-//! by compare-and-swap only.
+//! How do Envoy's workers know the same? Token buckets, leases, used proofs, owners, counts of streams, what was done before
+//! and what tools were said to be lie in shared data and change by compare-and-swap only.
 //!
 //! Which slot, what bytes and who is evicted is the core's (`limits::store`, `limits::lease`, `limits::used_proofs`, `limits::streams`,
-//! `bindings::table`); here is only the loop around the host.
+//! `bindings::table`, `history::table`, `tools::table`); here is only the loop around the host.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use wicketgate_core::bindings::owner::{Binding, Kind};
 use wicketgate_core::bindings::table::{self, Finding};
-use wicketgate_core::exchange::step::{Consult, Take};
+use wicketgate_core::exchange::step::{Consult, Recall, Take};
+use wicketgate_core::history::table as history;
 use wicketgate_core::limits::lease::{self, Ask, Grant, Need};
 use wicketgate_core::limits::rate::Rate;
 use wicketgate_core::limits::tag::Tag;
@@ -20,6 +21,8 @@ use wicketgate_core::limits::used_proofs::{self, Use};
 use wicketgate_core::limits::{roll, store, streams};
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::listed::{Listed, ToolTag};
+use wicketgate_core::tools::table as tools;
 
 use crate::host::{self, Fault, Level};
 
@@ -45,6 +48,8 @@ pub(crate) fn prepare(leases: bool) -> Result<(), Fault> {
         create(&mut lease::all_keys(), &lease::empty_set())?;
     }
     create(&mut roll::all_keys(), &roll::free())?;
+    create(&mut history::all_keys(), &history::empty_set())?;
+    create(&mut tools::all_keys(), &tools::empty_set())?;
     for kind in [Kind::Session, Kind::Task] {
         create(&mut table::all_keys(kind), &table::empty_set())?;
     }
@@ -139,6 +144,32 @@ pub(crate) fn consult(consult: &Consult, now: Timestamp) -> Option<Finding> {
         (found.bytes, found.finding)
     });
     found.ok()
+}
+
+/// Asks what was done before, and marks what is done now; `None` when the host fails.
+pub(crate) fn recall(recall: &Recall, now: Timestamp) -> Option<history::Outcome> {
+    let noted = change(&history::set_key(recall.slots, salt().ok()?), |set| {
+        let noted = history::ask(set, &recall.asks, now);
+        (noted.bytes, noted.outcome)
+    });
+    noted.ok()
+}
+
+/// How a tool was last listed; `None` where that is not known, or the host fails.
+pub(crate) fn recall_tool(tag: ToolTag) -> Option<Listed> {
+    let (bytes, _) = host::shared(&tools::set_key(tag, salt().ok()?)).ok()??;
+    tools::recall(Some(&bytes), tag)
+}
+
+/// Keeps how a tool is listed now; whether it is kept.
+pub(crate) fn learn_tool(tag: ToolTag, listed: Listed, now: Timestamp) -> bool {
+    let learnt = salt().and_then(|salt| {
+        change(&tools::set_key(tag, salt), |set| match tools::learn(set, tag, listed, now) {
+            Ok(bytes) => (bytes, true),
+            Err(tools::Corrupt) => (None, false),
+        })
+    });
+    learnt.unwrap_or(false)
 }
 
 /// Forgets whose it is. Where the host fails it stays with its owner, whom that harms no more than anybody.

@@ -105,11 +105,15 @@ const EXPLAIN_HELP: &str = r#"The request file:
     "server": "notes",                     or "url": "https://mcp.example.com/notes";
                                            neither is needed where the policy has one server
     "principal": {"subject": "alice", "client_id": "c1", "scopes": ["mcp:read"],
-                  "groups": [], "roles": [], "issuer": "https://as.example.com"},
+                  "groups": [], "roles": [], "organization": "acme", "issuer": "https://as.example.com"},
                                            or "anonymous"
     "method": "tools/call", "tool": "get_note"
                                            or "prompt", "resource", "template", "task";
                                            or "message": {...}, a JSON-RPC message
+    "address": "10.0.0.1",                 from where, "origin": "https://app.example.com" from which page,
+    "bytes": 2048,                         how long its body is
+    "read_only": true,                     that the server lists the tool as readOnlyHint: true
+    "after": ["read_secret"]               tools that were called before, for rules over the past
   }
 A bare JSON-RPC message is a request file too; --as and --server say the rest.
 

@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &Check, as_json: bool) -> Result<Outcome, Unusable>
     let mut text = format!("{}: sound, digest {}\n", arguments.file.display(), guard.digest);
     let mut servers: Vec<Value> = Vec::new();
     for server in &guard.servers {
-        let rules = server.rules.rules().len();
+        let rules = server.rules.all().count();
         let issuers: Vec<&str> = guard.issuers_of(server).map(|i| i.issuer.as_str()).collect();
         let from = if issuers.is_empty() { "no issuer".to_owned() } else { issuers.join(", ") };
         // Writing to a String cannot fail.

@@ -6,6 +6,8 @@ use crate::outcome::Unusable;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use wicketgate_core::guard::Guard;
+use wicketgate_core::identity::network::address_of;
+use wicketgate_core::identity::origin::Origin;
 use wicketgate_core::identity::principal::{Identity, Principal};
 use wicketgate_core::mcp::operation::{Operation, Target};
 use wicketgate_core::server::Server;
@@ -25,6 +27,26 @@ pub(crate) struct Request {
     template: Option<String>,
     task: Option<String>,
     message: Option<Map<String, Value>>,
+    address: Option<String>,
+    origin: Option<String>,
+    bytes: Option<u64>,
+    read_only: Option<bool>,
+    after: Option<Vec<String>>,
+}
+
+/// What stands around a request.
+#[derive(Debug)]
+pub(crate) struct Around {
+    /// Where it comes from.
+    pub(crate) address: Option<String>,
+    /// The page that asks.
+    pub(crate) origin: Option<Origin>,
+    /// How long its body is.
+    pub(crate) bytes: u64,
+    /// Whether the server lists the tool as one that changes nothing.
+    pub(crate) read_only: bool,
+    /// Tools that were called before.
+    pub(crate) after: Vec<String>,
 }
 
 /// Who asks.
@@ -49,6 +71,7 @@ pub(crate) struct Claims {
     groups: Words,
     #[serde(default)]
     roles: Words,
+    organization: Option<String>,
 }
 
 /// A list, or one text with spaces.
@@ -94,6 +117,23 @@ impl Request {
                 Err(Unusable(format!("which server? name one with --server or in the request: {}", names())))
             }
         }
+    }
+
+    /// What stands around it; where nothing is said, nothing that would refuse.
+    pub(crate) fn around(&self) -> Result<Around, Unusable> {
+        let origin = self.origin.as_deref().map(Origin::parse).transpose();
+        if let Some(address) = self.address.as_deref()
+            && address_of(Some(address)).is_none()
+        {
+            return Err(Unusable(format!("`{address}` is no IP address")));
+        }
+        Ok(Around {
+            address: self.address.clone(),
+            origin: origin.map_err(|why| Unusable(format!("the origin: {why}")))?,
+            bytes: self.bytes.unwrap_or_default(),
+            read_only: self.read_only.unwrap_or_default(),
+            after: self.after.clone().unwrap_or_default(),
+        })
     }
 
     /// The method and the things that it names.
@@ -171,7 +211,7 @@ impl Asking {
             scopes,
             groups: claims.groups.list(),
             roles: claims.roles.list(),
-            organization: None,
+            organization: claims.organization,
             grant: None,
             grant_client: None,
             key: None,

@@ -11,7 +11,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jwt_simple::prelude::{Claims, ECDSAP256KeyPairLike, ES256KeyPair, HeaderOptions, UnixTimeStamp};
 use serde_json::{Value, json};
 use wicketgate_core::config::compile;
-use wicketgate_core::exchange::step::{Control, Event, Owners, Step, Take};
+use wicketgate_core::exchange::step::{Control, Event, Owners, Step, Take, Tools};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
@@ -94,6 +94,7 @@ impl Gate {
             memory: &mut memory,
             held: &self.held,
             owners: Owners(&|_| None),
+            tools: Tools { recall: &|_| None, learn: &|_, _| false },
             now: self.now.get(),
         };
         exchange.on(event, &mut world)
@@ -122,6 +123,7 @@ impl Gate {
                 Control::CountStream(_) => Event::StreamCounted(Some(streams::Outcome::Admitted)),
                 Control::UseProof(_) => Event::ProofUsed(None),
                 Control::Consult(_) => Event::Consulted(None),
+                Control::Recall(_) => Event::Recalled(None),
                 Control::Route => Event::Routed(None),
                 other => return other,
             };

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::identity::principal::Principal;
 use crate::mcp::operation::{Operation, Target};
+use crate::policy::rule_set::Shadow;
 use crate::time::Timestamp;
 
 /// Names and URIs are the client's own words: longer ones are cut, so that a record has a bounded size.
@@ -40,14 +41,25 @@ pub struct Decision<'a> {
     pub reason: &'static str,
     /// Fixed words that say more: ours, or those of the host where it answered before us.
     pub detail: Option<&'a str>,
-    /// The id of the rule that decided.
+    /// The id of the rule that decided, or the key of a layer (`clients[cli].allowed_tools`).
     pub rule: Option<&'a str>,
+    /// What rules in shadow mode would have decided, where that is something else.
+    pub shadow: Option<Would<'a>>,
     /// The first 16 digits of the configuration's SHA-256.
     pub policy: &'a str,
     /// Bytes of the request body, as far as read.
     pub request_bytes: u64,
     /// From the first header to the verdict, microseconds; waiting for the body included.
     pub took_us: u64,
+}
+
+/// What would have been decided.
+#[derive(Clone, Debug, Serialize)]
+pub struct Would<'a> {
+    /// `would_allow`, `would_challenge` or `would_deny`.
+    pub verdict: &'static str,
+    /// The id of the rule.
+    pub rule: &'a str,
 }
 
 /// The principal as the record names it.
@@ -130,6 +142,14 @@ impl<'a> From<&'a Principal> for Who<'a> {
             grant: identity.and_then(|i| i.grant.as_deref()),
             bound: identity.is_some_and(|i| i.key.is_some()),
         }
+    }
+}
+
+// === impl Would ===
+
+impl<'a> From<&'a Shadow> for Would<'a> {
+    fn from(shadow: &'a Shadow) -> Self {
+        Self { verdict: shadow.verdict, rule: shadow.rule.as_str() }
     }
 }
 

@@ -16,6 +16,10 @@ pub enum Denial {
     InsufficientScope(Vec<String>),
     /// The `Origin` of a browser is not allowed: 403.
     OriginRefused,
+    /// The request comes from an address that may not ask: 403.
+    AddressRefused,
+    /// What the caller did before stands against it: 403. Which rule says so goes to the audit only.
+    HistoryRefused(&'static str),
     /// No server of ours lives at this host and path: 404.
     UnknownServer,
     /// An HTTP verb that MCP does not use here: 405.
@@ -78,6 +82,8 @@ impl Denial {
             Self::InvalidProof(_) => "invalid_proof",
             Self::InsufficientScope(_) => "insufficient_scope",
             Self::OriginRefused => "origin_refused",
+            Self::AddressRefused => "address_refused",
+            Self::HistoryRefused(_) => "history_refused",
             Self::UnknownServer => "unknown_server",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -100,12 +106,14 @@ impl Denial {
     }
 
     /// Every slug that [`Denial::reason`] can give, for metrics defined at configure and for the README's table.
-    pub const REASONS: [&'static str; 23] = [
+    pub const REASONS: [&'static str; 25] = [
         "missing_credential",
         "invalid_credential",
         "invalid_proof",
         "insufficient_scope",
         "origin_refused",
+        "address_refused",
+        "history_refused",
         "unknown_server",
         "method_not_allowed",
         "unsupported_media_type",
@@ -132,6 +140,7 @@ impl Denial {
             Self::RateLimited(_, limit) => Some(limit),
             Self::InvalidCredential(what)
             | Self::InvalidProof(what)
+            | Self::HistoryRefused(what)
             | Self::ParseError(what)
             | Self::InvalidRequest(what)
             | Self::InvalidParams(what)

@@ -1,14 +1,14 @@
 //! START HERE. How does one HTTP exchange become a decision?
 //!
 //! ```text
-//! request head   arrive        which server? Origin? which revision? declared size? which credential?
+//! request head   arrive        which server? address? Origin? which revision? declared size? which credential?
 //!                greet         is the token remembered? Else the flood guard: one token of the source's bucket
 //!                authenticate  verified token -> Principal                  (may wait for keys, or for the issuer)
 //!                              one token of the principal's bucket, before anything is judged
 //!                              a token that is bound to a key -> the proof of this request, used once
 //! request body   read          strict JSON -> one message; header and body agree
 //!                decide        rules -> Permit or Denial                     (needs principal and message)
-//!                admit         whose session? how many streams? one token of each bucket    (exchange/admission.rs)
+//!                admit         whose session? what before? how many streams? one token of each bucket (exchange/admission.rs)
 //!                              (may wait for a lease of buckets that hold across a fleet)
 //!                forward       the bytes that were read, unchanged
 //! response       answering     lists filtered by the same rules, sizes bounded   (exchange/response.rs)
@@ -23,9 +23,11 @@ mod authentication;
 mod document;
 pub mod expiry;
 mod handing;
+mod past;
 mod record;
 mod response;
 pub mod step;
+mod viewing;
 mod waiting;
 
 use std::time::Duration;
@@ -35,6 +37,7 @@ use crate::guard::Guard;
 use crate::head::{RequestHead, ResponseHead, passing};
 use crate::identity::credential;
 use crate::identity::memory::Memory;
+use crate::identity::network::address_of;
 use crate::identity::origin;
 use crate::limits::held::Held;
 use crate::limits::size;
@@ -43,6 +46,7 @@ use crate::mcp::operation::Operation;
 use crate::mcp::versions::Era;
 use crate::mcp::{headers, session};
 use crate::policy::authorize::authorize;
+use crate::policy::caller::Caller;
 use crate::policy::permit::Permit;
 use crate::reply::Reply;
 use crate::server::{Limits, Server};
@@ -52,7 +56,8 @@ use admission::{Admission, bucket_admits};
 use handing::Handing;
 use record::Facts;
 use response::Answering;
-use step::{Control, Effect, Event, Owners, ResponseMode, Step};
+use step::{Control, Effect, Event, Owners, ResponseMode, Step, Tools};
+use viewing::known_read_only;
 use waiting::{Asked, Waiting};
 
 /// One HTTP request and its response, from the first header to the end.
@@ -79,6 +84,8 @@ pub struct World<'a> {
     pub held: &'a Held,
     /// Whose tasks are.
     pub owners: Owners<'a>,
+    /// What is known of tools.
+    pub tools: Tools<'a>,
     /// Now.
     pub now: Timestamp,
 }
@@ -148,6 +155,7 @@ impl Exchange {
                 event @ (Event::Taken(..)
                 | Event::Consulted(_)
                 | Event::StreamCounted(_)
+                | Event::Recalled(_)
                 | Event::Routed(_)
                 | Event::Leased(_)),
             ) => self.answered(admission, &event, world),
@@ -212,7 +220,8 @@ impl Exchange {
             return Err(Denial::UnknownServer);
         };
         self.facts.server = world.guard.servers.iter().position(|s| std::ptr::eq(s, server));
-        origin::admit(&head, &server.origins)?;
+        server.addresses.admit(head.source.as_deref())?;
+        self.facts.origin = origin::admit(&head, &server.origins)?;
         self.strip(&head);
         let asked = self.asked_by_head(&head, end, server)?;
         let presented = credential::present(&head)?;
@@ -312,7 +321,16 @@ impl Exchange {
         };
         let server = self.server(world.guard)?;
         self.facts.operation.get_or_insert_with(|| operation.clone());
-        let permit = authorize(&server.rules, principal, operation).map_err(|(denial, rule)| {
+        let within = server.within_overlays(principal, self.facts.origin.as_ref(), self.facts.request_bytes);
+        within.map_err(|(denial, key)| {
+            self.facts.rule = Some(key);
+            denial
+        })?;
+        let known = |tool: &str| known_read_only(server, tool, world);
+        let address = address_of(self.facts.source.as_deref());
+        let who = Caller { principal, address, read_only: Some(&known) };
+        self.facts.shadow = server.rules.shadow(who, operation);
+        let permit = authorize(&server.rules, who, operation).map_err(|(denial, rule)| {
             self.facts.rule = rule;
             denial
         })?;
@@ -322,13 +340,14 @@ impl Exchange {
 
     fn forward(&mut self, permit: Permit, world: &mut World<'_>) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
-        let limit = server.limits.response_bytes;
+        let who = self.facts.principal.as_ref().ok_or(Denial::Internal("a permit without a principal"))?;
+        let bounds = server.bounds(who);
         let answering = Answering::to(
             self.facts.operation.as_ref(),
             self.facts.revision,
             self.facts.newer.is_some(),
-            self.facts.takes_tasks,
-            limit,
+            self.facts.takes_tasks || bounds.sandbox,
+            bounds.response_bytes,
         );
         self.decided("allow", "allowed", None, world);
         // What it named is on record, and may be a megabyte that a stream would keep for hours.

@@ -5,6 +5,7 @@
 //!              |                          server, guard   the compiled configuration
 //!   mcp  identity  policy  limits         what is asked, by whom, may they, may they now
 //!              |           bindings       whose session or task it is
+//!              |           history tools  what was done before, what tools were said to be
 //!              |                          sanitize        what may come back
 //!        denial --> reply                 every refusal, and its words
 //!              audit                      what is written down
@@ -21,6 +22,7 @@ pub mod denial;
 pub mod exchange;
 pub mod guard;
 pub mod head;
+pub mod history;
 pub mod identity;
 mod json;
 pub mod limits;
@@ -32,3 +34,4 @@ pub mod salt;
 pub mod sanitize;
 pub mod server;
 pub mod time;
+pub mod tools;

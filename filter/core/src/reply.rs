@@ -100,7 +100,10 @@ impl Reply {
 fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
     match denial {
         Denial::MissingCredential | Denial::InvalidCredential(_) | Denial::InvalidProof(_) => 401,
-        Denial::InsufficientScope(_) | Denial::OriginRefused => 403,
+        Denial::InsufficientScope(_)
+        | Denial::OriginRefused
+        | Denial::AddressRefused
+        | Denial::HistoryRefused(_) => 403,
         Denial::UnknownServer | Denial::UnknownSession(_) => 404,
         Denial::MethodNotAllowed => 405,
         Denial::NotAcceptable => 406,
@@ -239,6 +242,8 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
             data: Some(json!({ "limit_bytes": limit })),
         },
         Denial::OriginRefused => plain(-31004, "Origin not allowed"),
+        Denial::AddressRefused => plain(-31010, "Address not allowed"),
+        Denial::HistoryRefused(_) => plain(-31011, "Not after what was done before"),
         Denial::UnknownServer => plain(-31005, "Not found"),
         Denial::UnknownSession(_) => plain(-31006, "Session not found"),
         Denial::MethodNotAllowed => plain(-31007, "Method not allowed"),

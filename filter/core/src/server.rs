@@ -1,9 +1,13 @@
 //! What does one protected MCP server look like to the gateway? Compiled: it cannot be wrong any more.
 
 mod dpop;
+mod overlay;
 
 pub use dpop::Dpop;
+pub use overlay::{Bounds, Overlay};
 
+use crate::history::rule::HistoryRule;
+use crate::identity::network::Networks;
 use crate::identity::origin::Origin;
 use crate::limits::rate::{Across, Rate};
 use crate::limits::tag::Per;
@@ -31,6 +35,8 @@ pub struct Server {
     pub scopes: Vec<String>,
     /// Browser origins (`scheme://host[:port]`) that may call it; a request with any other `Origin` is refused.
     pub origins: Vec<Origin>,
+    /// From which addresses it may be asked.
+    pub addresses: Networks,
     /// Indexes into [`crate::guard::Guard::issuers`]; empty only where anonymous rules alone exist.
     pub issuers: Vec<usize>,
     /// What becomes of tokens that are bound to a key.
@@ -45,6 +51,10 @@ pub struct Server {
     pub limits: Limits,
     /// Who may do what.
     pub rules: RuleSet,
+    /// Rules over what was done before.
+    pub history: Vec<HistoryRule>,
+    /// What organizations, groups and clients have besides rules.
+    pub overlays: Vec<Overlay>,
 }
 
 /// Where a server lives.

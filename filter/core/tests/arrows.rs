@@ -24,24 +24,26 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("identity", &["time", "head", "denial", "json"]),
     ("policy", &["time", "head", "denial", "mcp", "identity"]),
     ("bindings", &["time", "rows", "salt", "identity"]),
+    ("history", &["time", "rows", "salt", "mcp", "identity", "policy"]),
+    ("tools", &["time", "rows", "salt", "mcp"]),
     ("limits", &["time", "head", "denial", "rows", "json", "salt", "mcp", "identity", "policy"]),
     ("sanitize", &["time", "head", "denial", "mcp", "identity", "policy"]),
-    ("server", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize"]),
+    ("server", &["time", "head", "denial", "mcp", "identity", "policy", "history", "limits", "sanitize"]),
     ("guard", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server"]),
-    ("audit", &["time", "head", "denial", "mcp", "identity", "sanitize"]),
+    ("audit", &["time", "head", "denial", "mcp", "identity", "policy", "sanitize"]),
     ("reply", &["time", "head", "denial", "mcp", "identity", "sanitize"]),
     (
         "exchange",
         &[
-            "time", "head", "denial", "mcp", "identity", "policy", "bindings", "limits", "sanitize",
-            "server", "guard", "audit", "reply",
+            "time", "head", "denial", "mcp", "identity", "policy", "bindings", "history", "tools", "limits",
+            "sanitize", "server", "guard", "audit", "reply",
         ],
     ),
     (
         "config",
         &[
-            "time", "head", "denial", "json", "mcp", "identity", "policy", "limits", "sanitize", "server",
-            "guard",
+            "time", "head", "denial", "json", "mcp", "identity", "policy", "history", "limits", "sanitize",
+            "server", "guard",
         ],
     ),
 ];

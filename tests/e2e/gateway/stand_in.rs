@@ -64,6 +64,11 @@ struct Access {
     scope: String,
     org: String,
     grant_id: String,
+    /// Roles, where Keycloak puts those of a client.
+    resource_access: Value,
+    /// And where Auth0 puts them.
+    #[serde(rename = "https://example.com/roles")]
+    roles: Vec<String>,
 }
 
 /// A whole feed of revocations.
@@ -131,6 +136,8 @@ impl Signer {
             scope: "mcp:read".into(),
             org: organization.into(),
             grant_id: grant.into(),
+            resource_access: json!({"my.client": {"roles": ["operator"]}}),
+            roles: vec!["auditor".into()],
         };
         let mut claims = Claims::with_custom_claims(access, Duration::from_mins(10))
             .with_issuer(issuer)

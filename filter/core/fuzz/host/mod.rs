@@ -9,9 +9,12 @@ use std::time::Duration;
 use serde_json::Value;
 use wicketgate_core::bindings::table;
 use wicketgate_core::config::compile;
-use wicketgate_core::exchange::step::{Consult, Control, Effect, Event, StreamOf, Owners, Take};
+use wicketgate_core::exchange::step::{
+    Consult, Control, Effect, Event, Owners, Recall, StreamOf, Take, Tools,
+};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
+use wicketgate_core::history::table as history;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
 use wicketgate_core::limits::streams::{self, Holder};
@@ -22,6 +25,8 @@ use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::limits::{taking, used_proofs};
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::listed::{Listed, ToolTag};
+use wicketgate_core::tools::table as tools;
 
 /// What all streams may hold together here: little, so that it is reached.
 pub const HELD: u64 = 96;
@@ -141,6 +146,24 @@ impl<'g> Vm<'g> {
             (found.bytes, found.finding)
         })
     }
+
+    fn recall(&self, recall: &Recall) -> Option<history::Outcome> {
+        self.change(&history::set_key(recall.slots, SALT), |set| {
+            let noted = history::ask(set, &recall.asks, self.now);
+            (noted.bytes, noted.outcome)
+        })
+    }
+
+    fn recall_tool(&self, tag: ToolTag) -> Option<Listed> {
+        self.change(&tools::set_key(tag, SALT), |set| (None, tools::recall(set, tag))).flatten()
+    }
+
+    fn learn_tool(&self, tag: ToolTag, listed: Listed) -> bool {
+        let learnt = self.change(&tools::set_key(tag, SALT), |set| {
+            (tools::learn(set, tag, listed, self.now).expect("a set of ours"), ())
+        });
+        learnt.is_some()
+    }
 }
 
 // === impl Driven ===
@@ -200,6 +223,7 @@ impl Driven {
                     next = Some(Event::ProofUsed(outcome));
                 }
                 Control::Consult(consult) => next = Some(Event::Consulted(vm.consult(&consult))),
+                Control::Recall(recall) => next = Some(Event::Recalled(vm.recall(&recall))),
                 Control::Route => next = Some(Event::Routed(None)),
                 Control::CountStream(wanted) => {
                     let outcome = vm.count_stream(&wanted);
@@ -236,6 +260,7 @@ impl Driven {
             memory: &mut vm.memory.borrow_mut(),
             held: &vm.held,
             owners: Owners(&ask),
+            tools: Tools { recall: &|tag| vm.recall_tool(tag), learn: &|tag, listed| vm.learn_tool(tag, listed) },
             now: vm.now,
         };
         self.exchange.on(event, &mut world)
@@ -266,7 +291,12 @@ impl Driven {
                     vm.change(key, |set| (next(set), ())).is_some()
                 });
             }
-            Effect::Count(_) | Effect::CountServer { .. } | Effect::CountToken { .. } | Effect::CountRemoved(_) => {}
+            Effect::Remember(recall) => drop(vm.recall(&recall)),
+            Effect::Count(_)
+            | Effect::CountServer { .. }
+            | Effect::CountShadow(_)
+            | Effect::CountToken { .. }
+            | Effect::CountRemoved(_) => {}
         }
     }
 

@@ -1,8 +1,9 @@
-//! May what the rules allow go on now? Asks in order whose the session is, how many streams are open, and the buckets; the
-//! first no ends it.
+//! May what the rules allow go on now? Asks in order whose the session is, what was done before, how many streams are
+//! open, and the buckets; the first no ends it.
 
 use std::collections::VecDeque;
 
+use super::past::Past;
 use super::step::{Consult, Control, Effect, Event, NoLease, StreamOf, Take};
 use super::{Exchange, Phase, World};
 use crate::bindings::owner::{Binding, Handle, Kind, Owner};
@@ -33,6 +34,8 @@ enum Ask {
     Route,
     Session(Consult),
     Task(Consult, String),
+    /// What was done before.
+    Past(Past),
     Stream(StreamOf),
     /// The buckets, and the limits that they are of.
     Buckets(Vec<Take>, Vec<String>),
@@ -67,9 +70,11 @@ impl Exchange {
                 asks.push_back(Ask::Task(Consult { binding, question }, id.clone()));
             }
         }
+        asks.extend(self.past(server, who, operation).map(Ask::Past));
+        let source = self.facts.source.as_deref();
         if self.may_stream(operation) {
             let tag = Tag::streams(&server.name, who, source);
-            asks.push_back(Ask::Stream(StreamOf { tag, most: server.limits.streams }));
+            asks.push_back(Ask::Stream(StreamOf { tag, most: server.bounds(who).streams }));
         }
         let (takes, limits) = takes(server, who, source, operation);
         if !takes.is_empty() {
@@ -95,6 +100,7 @@ impl Exchange {
             // What a client says of a task may be of one of its own, which no server handed out.
             (Some(Ask::Task(..)), Event::Consulted(Some(Finding::Unknown))) if self.is_notification() => {}
             (Some(Ask::Task(_, id)), Event::Consulted(finding)) => own_task(*finding, id)?,
+            (Some(Ask::Past(past)), Event::Recalled(outcome)) => self.past_admits(&past, *outcome)?,
             (Some(Ask::Stream(stream)), Event::StreamCounted(outcome)) => {
                 outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(stream.most)?;
             }
@@ -117,6 +123,7 @@ impl Exchange {
         let control = match admission.asks.front() {
             Some(Ask::Route) => Control::Route,
             Some(Ask::Session(consult) | Ask::Task(consult, _)) => Control::Consult(*consult),
+            Some(Ask::Past(past)) => Control::Recall(past.recall.clone()),
             Some(Ask::Stream(stream)) => Control::CountStream(*stream),
             Some(Ask::Buckets(takes, _)) => Control::Take(takes.clone()),
             Some(Ask::Leases(..)) => Control::Hold,
@@ -235,7 +242,9 @@ fn takes(
 ) -> (Vec<Take>, Vec<String>) {
     // A refusal would turn a modern client into a legacy one.
     let limited = operation.method != Operation::DISCOVER;
-    let spends = server.limits.rates.iter().filter(|limit| limited && limit.covers.holds(operation));
+    let of_layers: Vec<&Limit> = server.overlays(who).filter_map(|overlay| overlay.rate.as_ref()).collect();
+    let all = server.limits.rates.iter().chain(of_layers);
+    let spends = all.filter(|limit| limited && limit.covers.holds(operation));
     // What a bucket of our own refuses needs no lease.
     let of = |across| spends.clone().filter(move |limit| limit.across == across);
     let spends = of(Across::Envoy).chain(of(Across::Fleet));

@@ -14,7 +14,6 @@ use crate::identity::principal::Principal;
 use crate::identity::validation::Question;
 use crate::limits::tag::Tag;
 use crate::limits::used_proofs::{Outcome, Use};
-use crate::policy::rule::Rule;
 use crate::server::Server;
 
 // === impl Exchange ===
@@ -56,7 +55,7 @@ impl Exchange {
         let server = self.server(world.guard)?;
         if waiting.credential.is_none() {
             // Whether anonymous may do anything is for the rules to say; where none means them, no body is read.
-            let admitted = server.rules.rules().iter().any(Rule::admits_anonymous);
+            let admitted = server.rules.admits_anonymous();
             if !admitted {
                 return Err(Denial::MissingCredential);
             }

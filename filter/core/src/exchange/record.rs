@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use super::step::{Control, Effect, Unseen};
+use super::step::{Control, Effect, Recall, Unseen};
 use super::{Exchange, Phase, World};
-use crate::audit::{self, Completion, Decision, What, Who};
+use crate::audit::{self, Completion, Decision, What, Who, Would};
 use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::head::RequestHead;
 use crate::identity::dpop::BoundTokens;
 use crate::identity::footing::Footing;
+use crate::identity::origin::Origin;
 use crate::identity::principal::Principal;
 use crate::mcp::jsonrpc::{Message, MessageKind, RequestId};
 use crate::mcp::operation::Operation;
 use crate::mcp::versions::Revision;
 use crate::policy::rule::RuleId;
+use crate::policy::rule_set::Shadow;
 use crate::reply::{Asked, Reply};
 use crate::time::Timestamp;
 
@@ -45,6 +47,12 @@ pub(super) struct Facts {
     pub(super) session: Option<String>,
     /// The rule that decided.
     pub(super) rule: Option<RuleId>,
+    /// What rules that only tell would change.
+    pub(super) shadow: Option<Shadow>,
+    /// The page that asks, where one does.
+    pub(super) origin: Option<Origin>,
+    /// What is kept once the request was answered well.
+    pub(super) later: Option<Recall>,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) removed: u64,
@@ -75,6 +83,9 @@ impl Facts {
             newer: None,
             session: None,
             rule: None,
+            shadow: None,
+            origin: None,
+            later: None,
             request_bytes: 0,
             response_bytes: 0,
             removed: 0,
@@ -145,6 +156,7 @@ impl Facts {
             reason: self.reason,
             detail,
             rule: self.rule.as_ref().map(RuleId::as_str),
+            shadow: self.shadow.as_ref().map(Would::from),
             policy: guard.digest.get(..16).unwrap_or(&guard.digest),
             request_bytes: self.request_bytes,
             took_us: u64::try_from(now.since(self.began).as_micros()).unwrap_or(u64::MAX),
@@ -168,6 +180,7 @@ impl Facts {
             effects.extend(line.map(Effect::RecordDecision));
             let allowed = verdict == "allow";
             effects.extend(self.server.map(|server| Effect::CountServer { server, allowed }));
+            effects.extend(self.shadow.as_ref().map(|shadow| Effect::CountShadow(shadow.verdict)));
         }
         effects
     }
@@ -255,7 +268,13 @@ impl Exchange {
     pub(super) fn refuse(&mut self, denial: &Denial, world: &World<'_>) -> Control {
         // What was to be done for the upstream or the client is void; what was counted or recorded stays.
         self.effects.retain(|e| {
-            matches!(e, Effect::Count(_) | Effect::CountToken { .. } | Effect::RecordDecision(_))
+            matches!(
+                e,
+                Effect::Count(_)
+                    | Effect::CountToken { .. }
+                    | Effect::CountShadow(_)
+                    | Effect::RecordDecision(_)
+            )
         });
         let verdict = if matches!(denial, Denial::InsufficientScope(_)) { "challenge" } else { "deny" };
         self.decided(verdict, denial.reason(), denial.detail(), world);

@@ -1,20 +1,16 @@
 //! What may come back? The answer of an upstream to a forwarded request: lists filtered, sizes bounded.
 
-use super::admission::bound;
-use super::handing::may_be_listed;
-use super::step::{Consult, Control, Effect, Event, ResponseMode};
+use super::step::{Control, Effect, Event, ResponseMode};
 use super::{Exchange, Phase, World};
-use crate::bindings::owner::Kind;
-use crate::bindings::table::Question;
 use crate::denial::Denial;
 use crate::head::ResponseHead;
 use crate::limits::held::{Held, Share};
 use crate::limits::size::Counted;
 use crate::mcp::method::{Method, Place};
-use crate::mcp::operation::{Operation, Target};
+use crate::mcp::operation::Operation;
 use crate::mcp::sse::meter::Meter;
 use crate::mcp::versions::{Era, Revision};
-use crate::sanitize::list::{Report, filter_list};
+use crate::sanitize::list::{Report, filter_answer};
 use crate::sanitize::stream::ListStream;
 
 /// The state of one answer.
@@ -54,12 +50,12 @@ enum Shape {
 // === impl Answering ===
 
 impl Answering {
-    /// The answer to `operation`, which was allowed, in this revision.
+    /// The answer to `operation`, which was allowed, in this revision; `inspected` where more than lists is looked for.
     pub(super) fn to(
         operation: Option<&Operation>,
         revision: Option<Revision>,
         newer: bool,
-        takes_tasks: bool,
+        inspected: bool,
         limit: u64,
     ) -> Self {
         let method = |o: &Operation| Method::find(&o.method);
@@ -68,7 +64,7 @@ impl Answering {
         let lists = match revision {
             _ if operation.is_none_or(asked) => Lists::Asked,
             // Nobody knows yet where a newer one has lists.
-            Some(revision) if revision.era() == Era::Modern && !takes_tasks && !newer && !subscribed => {
+            Some(revision) if revision.era() == Era::Modern && !inspected && !newer && !subscribed => {
                 Lists::Never
             }
             _ => Lists::Possible,
@@ -201,7 +197,9 @@ impl Exchange {
             Shape::Whole(_) if bytes.len() as u64 > limit => return Err(Denial::UnsafeResponse("too large")),
             Shape::Whole(status) => {
                 let status = *status;
-                let filtered = filter_list(bytes, self.facts.revision, &mut self.visible(world)?)?;
+                let mut viewing = self.viewing(world)?;
+                let filtered = filter_answer(bytes, self.facts.revision, &mut viewing)?;
+                viewing.kept()?;
                 if filtered.hidden {
                     return Err(Denial::UnsafeResponse("a notification of what may not be seen"));
                 }
@@ -213,12 +211,12 @@ impl Exchange {
             Shape::Filtered(stream, share) => {
                 let before = cut_out(stream.report());
                 let mut out = Vec::new();
-                let mut visible = self.visible(world)?;
-                stream.feed(bytes, &mut visible, &mut out)?;
+                let mut viewing = self.viewing(world)?;
+                stream.feed(bytes, &mut viewing, &mut out)?;
                 if end {
-                    stream.finish(&mut visible, &mut out)?;
+                    stream.finish(&mut viewing, &mut out)?;
                 }
-                drop(visible);
+                viewing.kept()?;
                 self.hand_out_tasks(&stream.take_created(), world)?;
                 share.set(stream.held()).map_err(|_| Denial::UnsafeResponse("too much is held"))?;
                 let removed = cut_out(stream.report()).saturating_sub(before);
@@ -234,24 +232,6 @@ impl Exchange {
             self.facts.removed += removed;
             self.effects.push(Effect::CountRemoved(removed));
         }
-    }
-
-    /// The same function that judges calls, asked of each entry of a list; of tasks, the caller's own are left.
-    fn visible(&self, world: &World<'_>) -> Result<impl FnMut(&Target) -> bool, Denial> {
-        let server = self.server(world.guard)?;
-        let principal =
-            self.facts.principal.as_ref().ok_or(Denial::Internal("an answer without a principal"))?;
-        let source = self.facts.source.as_deref();
-        Ok(move |target: &Target| {
-            let own = match target {
-                Target::Task(id) => {
-                    let binding = bound(Kind::Task, server, id, principal, source);
-                    may_be_listed((world.owners.0)(&Consult { binding, question: Question::Check }), server)
-                }
-                _ => true,
-            };
-            own && server.rules.visible(principal, target)
-        })
     }
 }
 

@@ -3,6 +3,8 @@
 use crate::bindings::owner::Binding;
 use crate::bindings::table::{Finding, Question};
 use crate::head::{RequestHead, ResponseHead};
+use crate::history::rule::Slots;
+use crate::history::table as history;
 use crate::identity::validation;
 use crate::limits::lease;
 use crate::limits::rate::Rate;
@@ -13,6 +15,7 @@ pub use crate::limits::taking::Take;
 use crate::limits::used_proofs;
 use crate::policy::permit::Permit;
 use crate::reply::Reply;
+use crate::tools::listed::{Listed, ToolTag};
 
 /// Something happened on the wire, or an answer came to what a step asked for.
 #[derive(Debug)]
@@ -45,6 +48,8 @@ pub enum Event<'a> {
     Leased(Result<Vec<lease::Grant>, NoLease>),
     /// What became of [`Control::CountStream`]; `None` when the store could not be read or written.
     StreamCounted(Option<streams::Outcome>),
+    /// What became of [`Control::Recall`]; `None` when the store could not be read or written.
+    Recalled(Option<history::Outcome>),
     /// The host's route (`xds.route_name`) that [`Control::Route`] asked for; `None` when the host gives none.
     Routed(Option<String>),
     /// The time that [`super::Exchange::deadline`] names has come.
@@ -96,6 +101,8 @@ pub enum Control {
     UseProof(used_proofs::Use),
     /// Ask whose something is, and feed [`Event::Consulted`] at once.
     Consult(Consult),
+    /// Ask what was done before and mark what is done now, and feed [`Event::Recalled`] at once.
+    Recall(Recall),
     /// Say which route the host would take now, after all changes to the headers, and feed [`Event::Routed`] at once.
     Route,
     /// Count one more stream until the exchange ends, however it does, and feed [`Event::StreamCounted`] at once.
@@ -137,6 +144,23 @@ pub struct StreamOf {
     pub most: u32,
 }
 
+/// What was done before, and what is done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// Whose past.
+    pub slots: Slots,
+    /// What is asked and marked, all or nothing.
+    pub asks: Vec<history::Ask>,
+}
+
+/// How tools were last listed, and how they are now. In a function each, because one answer may list many.
+pub struct Tools<'a> {
+    /// What is known of a tool.
+    pub recall: &'a dyn Fn(ToolTag) -> Option<Listed>,
+    /// Keeps it for all workers; whether it could be kept.
+    pub learn: &'a dyn Fn(ToolTag, Listed) -> bool,
+}
+
 /// Something to do besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -163,6 +187,10 @@ pub enum Effect {
     GiveBack(Take),
     /// Forget that something is somebody's: it has ended. Where that fails it stays his.
     Forget(Binding),
+    /// Mark what was done; where that fails it counts as not done.
+    Remember(Recall),
+    /// Count what rules that only tell would have decided otherwise: `would_allow`, `would_challenge` or `would_deny`.
+    CountShadow(&'static str),
     /// One decision record, as one line of JSON.
     RecordDecision(String),
     /// One completion record, as one line of JSON.
@@ -209,5 +237,11 @@ pub enum ResponseMode {
 impl std::fmt::Debug for Owners<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Owners")
+    }
+}
+
+impl std::fmt::Debug for Tools<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tools")
     }
 }

@@ -14,6 +14,26 @@ use crate::mcp::versions::{Era, Revision};
 /// Says whether the caller may see a tool, prompt, resource or template: the same decision as for a call.
 pub type Visible<'f> = dyn FnMut(&Target) -> bool + 'f;
 
+/// Who looks at an answer.
+pub trait Viewer {
+    /// As [`Visible`].
+    fn sees(&mut self, target: &Target) -> bool;
+
+    /// A tool is listed by these bytes; told before it is asked whether it is seen.
+    fn listed(&mut self, _tool: &str, _entry: &[u8]) {}
+
+    /// Whether the server may ask the client for something (sampling, elicitation, roots, input that a result requires).
+    fn may_be_asked(&mut self) -> bool {
+        true
+    }
+}
+
+impl<F: FnMut(&Target) -> bool> Viewer for F {
+    fn sees(&mut self, target: &Target) -> bool {
+        self(target)
+    }
+}
+
 /// What was done to lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -41,7 +61,8 @@ pub struct Filtered {
 }
 
 struct Filter<'f, 'v> {
-    visible: &'f mut Visible<'v>,
+    viewer: &'f mut (dyn Viewer + 'v),
+    body: &'f [u8],
     modern: bool,
     report: Report,
     created: Vec<String>,
@@ -114,14 +135,28 @@ impl Report {
 pub fn filter_list(
     body: &[u8],
     revision: Option<Revision>,
-    visible: &mut Visible<'_>,
+    mut visible: &mut Visible<'_>,
+) -> Result<Filtered, Denial> {
+    filter_answer(body, revision, &mut visible)
+}
+
+/// The same before somebody who looks at more than what is listed. A request of the server that may not pass is hidden like a
+/// notification.
+///
+/// # Errors
+/// As [`filter_list`], and for a result that asks for input which it may not.
+pub fn filter_answer(
+    body: &[u8],
+    revision: Option<Revision>,
+    viewer: &mut dyn Viewer,
 ) -> Result<Filtered, Denial> {
     if !body.iter().any(|b| matches!(b, b'{' | b'[')) {
         return Ok(Filtered::default());
     }
     let modern = revision.is_some_and(|r| r.era() == Era::Modern);
     let mut filter = Filter {
-        visible,
+        viewer,
+        body,
         modern,
         report: Report::default(),
         created: Vec::new(),
@@ -159,7 +194,7 @@ impl Filter<'_, '_> {
         if !scanner.at_object() {
             return scanner.skip();
         }
-        let (mut notifies, mut named) = (false, Vec::new());
+        let (mut notifies, mut asks, mut named) = (false, false, Vec::new());
         scanner.object(&["result", "method", "params"], &mut |scanner, key| {
             if key.says("result") && scanner.at_object() {
                 return self.result(scanner);
@@ -170,14 +205,19 @@ impl Filter<'_, '_> {
                 let value = scanner.value()?;
                 notifies =
                     matches!(value.kind, Kind::Text(text) if text.decode().starts_with("notifications/"));
+                asks = !notifies;
             } else {
                 scanner.skip()?;
             }
             Ok(())
         })?;
         // What cannot be read names something that nobody may see.
-        let mut seen = |target: Option<Target>| target.is_some_and(|target| (self.visible)(&target));
+        let mut seen = |target: Option<Target>| target.is_some_and(|target| self.viewer.sees(&target));
         if notifies && !named.into_iter().all(&mut seen) {
+            self.hidden = true;
+            self.report.removed = self.report.removed.saturating_add(1);
+        }
+        if asks && !self.viewer.may_be_asked() {
             self.hidden = true;
             self.report.removed = self.report.removed.saturating_add(1);
         }
@@ -191,16 +231,22 @@ impl Filter<'_, '_> {
         let span = scanner.object(LISTS, &mut |scanner, key| {
             let array = scanner.at_array();
             match &*key.decode() {
-                "tools" if array => self.list(scanner, "name", Target::Tool)?,
-                "prompts" if array => self.list(scanner, "name", Target::Prompt)?,
-                "resources" if array => self.list(scanner, "uri", Target::Resource)?,
-                "resourceTemplates" if array => self.list(scanner, "uriTemplate", Target::Template)?,
+                "tools" if array => self.list(scanner, ("tools", "name"), Target::Tool)?,
+                "prompts" if array => self.list(scanner, ("prompts", "name"), Target::Prompt)?,
+                "resources" if array => self.list(scanner, ("resources", "uri"), Target::Resource)?,
+                "resourceTemplates" if array => {
+                    self.list(scanner, ("resourceTemplates", "uriTemplate"), Target::Template)?
+                }
                 // Later revisions list none; a server that answers all the same shall not show everybody's.
-                "tasks" if array => self.list(scanner, "taskId", Target::Task)?,
+                "tasks" if array => self.list(scanner, ("tasks", "taskId"), Target::Task)?,
                 "task" => self.created.extend(element(scanner, "taskId")?.1),
                 "taskId" => handle = readable(&scanner.value()?),
                 "resultType" => {
-                    hands_out = matches!(scanner.value()?.kind, Kind::Text(text) if text.says("task"));
+                    let Kind::Text(sort) = scanner.value()?.kind else { return Ok(()) };
+                    hands_out = sort.says("task");
+                    if sort.says("input_required") && !self.viewer.may_be_asked() {
+                        return Err(Fault::Refused("a result that asks for input"));
+                    }
                 }
                 "cacheScope" => scope = Some(scanner.value()?),
                 other => {
@@ -233,15 +279,18 @@ impl Filter<'_, '_> {
     fn list(
         &mut self,
         scanner: &mut Scanner<'_>,
-        key: &str,
+        (list, key): (&str, &str),
         target: fn(String) -> Target,
     ) -> Result<(), Fault> {
         self.report.lists += 1;
         let mut cuts = Cuts::default();
         scanner.array(&mut |scanner, _| {
             let (span, name) = element(scanner, key)?;
+            if let (Some(name), "tools") = (&name, list) {
+                self.viewer.listed(name, self.body.get(span.clone()).unwrap_or_default());
+            }
             let kept = match name.map(target) {
-                Some(target) if (self.visible)(&target) => {
+                Some(target) if self.viewer.sees(&target) => {
                     self.report.kept += 1;
                     true
                 }

@@ -1,6 +1,6 @@
 //! What of an event stream may pass, and with which bytes? Filters the lists in it event by event.
 
-use super::list::{Report, Visible, filter_list};
+use super::list::{Report, Viewer, filter_answer};
 use crate::denial::Denial;
 use crate::mcp::sse::{Event, Splitter, data_value, lines};
 use crate::mcp::versions::Revision;
@@ -31,13 +31,13 @@ impl ListStream {
     /// notify of what may not be seen; only the `data` lines of those changed that hold a list with something to hide.
     ///
     /// # Errors
-    /// `UnsafeResponse`: an event is too large, or [`filter_list`] refuses its data. `out` holds the events before it; the
+    /// `UnsafeResponse`: an event is too large, or [`filter_answer`] refuses its data. `out` holds the events before it; the
     /// stream must be ended there.
-    pub fn feed(&mut self, chunk: &[u8], visible: &mut Visible<'_>, out: &mut Vec<u8>) -> Result<(), Denial> {
+    pub fn feed(&mut self, chunk: &[u8], viewer: &mut dyn Viewer, out: &mut Vec<u8>) -> Result<(), Denial> {
         let mut events = Vec::new();
         let split = self.splitter.push(chunk, &mut events);
         for event in events {
-            self.pass(event, visible, out)?;
+            self.pass(event, viewer, out)?;
         }
         split.map_err(|_| Denial::UnsafeResponse("an event is too large"))
     }
@@ -46,9 +46,9 @@ impl ListStream {
     ///
     /// # Errors
     /// As [`ListStream::feed`].
-    pub fn finish(&mut self, visible: &mut Visible<'_>, out: &mut Vec<u8>) -> Result<(), Denial> {
+    pub fn finish(&mut self, viewer: &mut dyn Viewer, out: &mut Vec<u8>) -> Result<(), Denial> {
         match self.splitter.finish() {
-            Some(event) => self.pass(event, visible, out),
+            Some(event) => self.pass(event, viewer, out),
             None => Ok(()),
         }
     }
@@ -69,9 +69,9 @@ impl ListStream {
         std::mem::take(&mut self.created)
     }
 
-    fn pass(&mut self, event: Event, visible: &mut Visible<'_>, out: &mut Vec<u8>) -> Result<(), Denial> {
+    fn pass(&mut self, event: Event, viewer: &mut dyn Viewer, out: &mut Vec<u8>) -> Result<(), Denial> {
         if let Some(data) = &event.data {
-            let filtered = filter_list(data, self.revision, visible)?;
+            let filtered = filter_answer(data, self.revision, viewer)?;
             self.report = self.report.and(filtered.report);
             self.created.extend(filtered.created);
             if filtered.hidden {

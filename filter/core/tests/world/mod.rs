@@ -10,6 +10,7 @@
 
 mod messages;
 mod shared;
+mod signing;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,10 +21,12 @@ use serde_json::{Value, json};
 use wicketgate_core::bindings::table;
 use wicketgate_core::config;
 use wicketgate_core::exchange::step::{
-    Consult, Control, Effect, Event, Owners, ResponseMode, StreamOf, Take,
+    Consult, Control, Effect, Event, Owners, Recall, ResponseMode, StreamOf, Take, Tools,
 };
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
+use wicketgate_core::head::RequestHead;
+use wicketgate_core::history::table as history;
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
@@ -32,9 +35,11 @@ use wicketgate_core::limits::streams::{self, Holder};
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::table as tools;
 
 pub use messages::{call, list, request, response};
 pub use shared::granted;
+pub use signing::{b64, jwk, signed};
 
 pub const NOW: u64 = 1_900_000_000;
 pub const ISSUER: &str = "https://auth.example";
@@ -70,6 +75,10 @@ pub struct Gate {
     pub buckets_fail: bool,
     /// The same for used proofs alone.
     pub proofs_fail: bool,
+    /// The same for what was done before.
+    pub history_fails: bool,
+    /// The peer's address.
+    pub source: Option<&'static str>,
     /// The route that Envoy takes.
     pub route: Option<String>,
 }
@@ -124,6 +133,8 @@ impl Gate {
             owners_fail: false,
             buckets_fail: false,
             proofs_fail: false,
+            history_fails: false,
+            source: None,
             route: None,
         };
         let keys = gate.keys();
@@ -201,30 +212,14 @@ impl Gate {
         let mut all =
             vec![("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
         all.extend_from_slice(headers);
-        driven.feed(self, Event::RequestHead { head: request("POST", "/mcp", &all), end: false });
+        let head = RequestHead { source: self.source.map(str::to_owned), ..request("POST", "/mcp", &all) };
+        driven.feed(self, Event::RequestHead { head, end: false });
         if driven.replies.is_empty() {
             driven.body = body.to_vec();
             driven.feed(self, Event::RequestBody(body));
         }
         driven
     }
-}
-
-/// The public half, with its required members alone.
-pub fn jwk(key: &ES256KeyPair) -> Value {
-    let point = key.public_key().public_key().to_bytes_uncompressed();
-    json!({"kty": "EC", "crv": "P-256", "x": b64(&point[1..33]), "y": b64(&point[33..65])})
-}
-
-/// A JWS of this header and these claims.
-pub fn signed(key: &ES256KeyPair, head: &Value, claims: &Value) -> String {
-    let text = format!("{}.{}", b64(head.to_string()), b64(claims.to_string()));
-    let signature = sign(key, text.as_bytes());
-    format!("{text}.{}", b64(signature))
-}
-
-pub fn b64(bytes: impl AsRef<[u8]>) -> String {
-    Base64UrlSafeNoPadding::encode_to_string(bytes).unwrap()
 }
 
 // === impl Driven ===
@@ -251,6 +246,9 @@ impl Driven {
                 if let Effect::Lease(buckets) = &effect {
                     self.leases.push(gate.ask_for_leases(buckets));
                 }
+                if let Effect::Remember(recall) = &effect {
+                    gate.recall(recall);
+                }
                 self.perform(effect, &mut out);
             }
             match step.control {
@@ -269,6 +267,10 @@ impl Driven {
                 Control::UseProof(proof) => {
                     let outcome = gate.use_proof(&proof).filter(|_| !gate.proofs_fail);
                     step = self.on(gate, Event::ProofUsed(outcome));
+                }
+                Control::Recall(recall) => {
+                    let outcome = gate.recall(&recall).filter(|_| !gate.history_fails);
+                    step = self.on(gate, Event::Recalled(outcome));
                 }
                 Control::Route => step = self.on(gate, Event::Routed(gate.route.clone())),
                 Control::CountStream(wanted) => {
@@ -299,11 +301,22 @@ impl Driven {
             shared.extend(found.bytes.map(|bytes| (key, bytes)));
             (!fails).then_some(found.finding)
         };
+        let recall = |tag| {
+            let shared = shared.borrow();
+            tools::recall(shared.get(&tools::set_key(tag, SALT)).map(Vec::as_slice), tag)
+        };
+        let learn = |tag, listed| {
+            let (key, mut shared) = (tools::set_key(tag, SALT), shared.borrow_mut());
+            let learnt = tools::learn(shared.get(&key).map(Vec::as_slice), tag, listed, now);
+            shared.extend(learnt.unwrap().map(|bytes| (key, bytes)));
+            !fails
+        };
         let mut world = World {
             guard: &gate.guard,
             memory: &mut gate.memory,
             held: &gate.held,
             owners: Owners(&ask),
+            tools: Tools { recall: &recall, learn: &learn },
             now,
         };
         let step = self.exchange.on(event, &mut world);
@@ -324,7 +337,12 @@ impl Driven {
             Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
             Effect::Count(reason) => self.counts.push(reason),
             Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
-            Effect::CountRemoved(_) | Effect::Forget(_) | Effect::GiveBack(_) | Effect::Lease(_) => {}
+            Effect::CountShadow(verdict) => self.counts.push(verdict),
+            Effect::CountRemoved(_)
+            | Effect::Forget(_)
+            | Effect::GiveBack(_)
+            | Effect::Lease(_)
+            | Effect::Remember(_) => {}
             Effect::CountServer { server, allowed } => self.servers.push((server, allowed)),
         }
     }
@@ -360,12 +378,4 @@ impl Driven {
     pub fn reply_header(&self, name: &str) -> Option<&str> {
         self.replies[0].1.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
-}
-
-/// ES256 over raw bytes; jwt-simple signs whole tokens only, so the key is used through its p256 form.
-fn sign(key: &ES256KeyPair, message: &[u8]) -> Vec<u8> {
-    use p256::ecdsa::signature::Signer;
-    let secret = p256::ecdsa::SigningKey::from_slice(&key.to_bytes()).unwrap();
-    let signature: p256::ecdsa::Signature = secret.sign(message);
-    signature.to_bytes().to_vec()
 }

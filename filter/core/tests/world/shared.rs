@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use wicketgate_core::exchange::step::{StreamOf, Take};
+use wicketgate_core::exchange::step::{Recall, StreamOf, Take};
+use wicketgate_core::history::table as history;
 use wicketgate_core::limits::lease::{self, Ask, Grant, Need};
 use wicketgate_core::limits::rate::Rate;
 use wicketgate_core::limits::store::Outcome;
@@ -48,6 +49,15 @@ impl Gate {
             self.streams.insert(wanted.tag, held + 1);
         }
         outcome
+    }
+
+    /// What the adapter does for `Control::Recall` and `Effect::Remember`.
+    pub(super) fn recall(&mut self, recall: &Recall) -> Option<history::Outcome> {
+        let now = self.now;
+        self.change(&history::set_key(recall.slots, SALT), |set| {
+            let noted = history::ask(set, &recall.asks, now);
+            (noted.bytes, noted.outcome)
+        })
     }
 
     /// What the adapter does when an exchange that counts has ended.
