@@ -47,6 +47,9 @@ impl Http {
                 Effect::Count(reason) => open.active.metrics.decision(reason),
                 Effect::CountToken { remembered } => open.active.metrics.token(remembered),
                 Effect::CountServer { server, allowed } => open.active.metrics.server(server, allowed),
+                Effect::CountContent { found, action, count } => {
+                    open.active.metrics.content(found, action, count);
+                }
                 Effect::CountRemoved(entries) => open.active.metrics.removed(entries),
             }
         }

@@ -93,6 +93,7 @@ impl Gate {
             guard: &self.guard,
             memory: &mut memory,
             held: &self.held,
+            salt: None,
             owners: Owners(&|_| None),
             now: self.now.get(),
         };

@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("policy", &["time", "head", "denial", "mcp", "identity"]),
     ("bindings", &["time", "rows", "salt", "identity"]),
     ("limits", &["time", "head", "denial", "rows", "salt", "mcp", "identity", "policy"]),
-    ("sanitize", &["time", "head", "denial", "mcp", "identity", "policy"]),
+    ("sanitize", &["time", "head", "denial", "salt", "mcp", "identity", "policy"]),
     ("server", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize"]),
     ("guard", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server"]),
     ("audit", &["time", "head", "denial", "mcp", "identity", "sanitize"]),
@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "exchange",
         &[
-            "time", "head", "denial", "mcp", "identity", "policy", "bindings", "limits", "sanitize",
+            "time", "head", "denial", "salt", "mcp", "identity", "policy", "bindings", "limits", "sanitize",
             "server", "guard", "audit", "reply",
         ],
     ),

@@ -229,6 +229,8 @@ impl Driven {
             guard: vm.guard,
             memory: &mut vm.memory.borrow_mut(),
             held: &vm.held,
+            salt: Some(SALT),
+            salt: Some(SALT),
             owners: Owners(&ask),
             now: vm.now,
         };
@@ -256,7 +258,7 @@ impl Driven {
                     (store::give_back(set, take.tag, take.rate, 1, vm.now), ())
                 });
             }
-            Effect::Count(_) | Effect::CountServer { .. } | Effect::CountToken { .. } | Effect::CountRemoved(_) => {}
+            Effect::Count(_) | Effect::CountServer { .. } | Effect::CountToken { .. } | Effect::CountRemoved(_) | Effect::CountContent { .. } => {}
         }
     }
 

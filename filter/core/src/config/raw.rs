@@ -3,8 +3,10 @@
 //! Texts with a form of their own (sizes, patterns, URLs) stay texts here: `compile` judges them, so that several
 //! mistakes are reported at once.
 
+mod content;
 mod rules;
 
+pub use content::{RawApplies, RawCaps, RawContentRule, RawRegex};
 pub use rules::{RawAllow, RawAttributes, RawDeny, RawRule, RawWho};
 
 use super::error::{Findings, Place};
@@ -197,6 +199,9 @@ pub struct RawServer {
     pub dpop: Option<RawDpop>,
     /// Sizes, rates and numbers.
     pub limits: Option<RawLimits>,
+    /// What may be in requests and answers; of several rules the strongest action counts.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub content: Vec<RawContentRule>,
     /// Who may do what; deny wins, order does not matter for the verdict.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub rules: Vec<RawRule>,
@@ -206,7 +211,7 @@ mapping!(
     RawServer,
     "a mapping",
     [name, url],
-    [r#match, issuers, origins, scopes, versions, newer_versions, sessions, dpop, limits, rules]
+    [r#match, issuers, origins, scopes, versions, newer_versions, sessions, dpop, limits, content, rules]
 );
 
 /// Which requests are for a server.

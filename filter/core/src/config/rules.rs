@@ -140,7 +140,7 @@ pub(crate) fn patterns(given: Option<&Vec<String>>, place: &Place, found: &mut F
 }
 
 /// The same for resource URIs, whose literal parts must be in normal form, since that is what they are compared with.
-fn uri_patterns(given: Option<&Vec<String>>, place: &Place, found: &mut Findings) -> Vec<Pattern> {
+pub(crate) fn uri_patterns(given: Option<&Vec<String>>, place: &Place, found: &mut Findings) -> Vec<Pattern> {
     let compiled = patterns(given, place, found);
     for (at, text) in given.into_iter().flatten().enumerate() {
         if text == "*" || Pattern::parse(text).is_err() {

@@ -4,7 +4,7 @@ use super::error::{Findings, Place, nearest};
 use super::raw::{RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::is_scope;
-use super::{dpop, limits, rules};
+use super::{content, dpop, limits, rules};
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::identity::dpop::{ALGORITHMS, BoundTokens};
 use crate::identity::origin::Origin;
@@ -65,6 +65,7 @@ fn compile_one(
     judge_scopes(&raw.scopes, &place.key("scopes"), found);
     let versions = versions(raw.versions.as_deref(), &place.key("versions"), found);
     let limits = limits::compile(raw.limits.as_ref(), &place.key("limits"), found);
+    let content = content::compile(&raw.content, &accepted, &place.key("content"), found);
     let (url, dpop) = (url?, dpop?);
     let home = home(raw.r#match.as_ref(), &url, &place.key("match"), found);
     let metadata_path = format!("{METADATA_ROOT}{}", url.path);
@@ -83,6 +84,7 @@ fn compile_one(
         versions,
         unknown: unknown(raw.sessions.as_ref(), &place.key("sessions"), found),
         limits,
+        content,
         rules,
     })
 }

@@ -89,6 +89,8 @@ pub struct Driven {
     /// Decisions by server: allowed or not.
     pub servers: Vec<(usize, bool)>,
     pub tokens_remembered: Vec<bool>,
+    /// What content rules found, what became of it, how often.
+    pub contents: Vec<(&'static str, &'static str, u64)>,
     pub leases: Vec<Tag>,
     pub removed_request_headers: Vec<String>,
     pub removed_response_headers: Vec<&'static str>,
@@ -173,6 +175,7 @@ impl Gate {
             counts: Vec::new(),
             servers: Vec::new(),
             tokens_remembered: Vec::new(),
+            contents: Vec::new(),
             leases: Vec::new(),
             removed_request_headers: Vec::new(),
             removed_response_headers: Vec::new(),
@@ -294,6 +297,7 @@ impl Driven {
             guard: &gate.guard,
             memory: &mut gate.memory,
             held: &gate.held,
+            salt: (!fails).then_some(SALT),
             owners: Owners(&ask),
             now,
         };
@@ -315,6 +319,7 @@ impl Driven {
             Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
             Effect::Count(reason) => self.counts.push(reason),
             Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
+            Effect::CountContent { found, action, count } => self.contents.push((found, action, count)),
             Effect::CountRemoved(_) | Effect::Forget(_) | Effect::GiveBack(_) => {}
             Effect::CountServer { server, allowed } => self.servers.push((server, allowed)),
         }

@@ -1,0 +1,190 @@
+//! Is a secret assigned here? `password = "…"`, `"api_key": "…"`, `AccountKey=…;`, in whatever language.
+
+use std::ops::Range;
+
+use super::entropy::{bits_per_byte, is_random};
+use super::{before, byte, run};
+
+/// How much a value must look like a secret, given the word before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Worth {
+    /// The word means nothing else: any value but a placeholder.
+    Password,
+    /// The word may mean much: the value looks random.
+    Key,
+}
+
+/// Words that name secrets, in lower case. What stands between a word and its value may lengthen it (`_PROD`, `_v2`).
+pub(super) const WORDS: &[(&str, Worth)] = &[
+    ("password", Worth::Password),
+    ("passwd", Worth::Password),
+    ("passphrase", Worth::Password),
+    ("pwd", Worth::Password),
+    ("passwort", Worth::Password),
+    ("secret", Worth::Key),
+    ("apikey", Worth::Key),
+    ("api_key", Worth::Key),
+    ("api-key", Worth::Key),
+    ("api key", Worth::Key),
+    ("access_key", Worth::Key),
+    ("accesskey", Worth::Key),
+    ("secretkey", Worth::Key),
+    ("token", Worth::Key),
+    ("credential", Worth::Key),
+    ("accountkey", Worth::Key),
+    ("sharedaccesskey", Worth::Key),
+    ("private_key", Worth::Key),
+    ("authkey", Worth::Key),
+    ("auth_key", Worth::Key),
+    ("encryption_key", Worth::Key),
+    ("signing_key", Worth::Key),
+    ("sharedaccesssignature", Worth::Key),
+];
+
+/// The longest value that is one.
+const LONGEST: usize = 512;
+
+/// The value assigned to the word of `length` at `at`.
+pub(super) fn assigned(text: &[u8], at: usize, length: usize, worth: Worth) -> Option<Range<usize>> {
+    // `pwd` within another word is none.
+    if length < 4 && before(text, at).is_ascii_alphabetic() {
+        return None;
+    }
+    let mut to = at + length;
+    to += run(text, to, 24, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    // The quote that ends a key, as it is or escaped in a text within a text.
+    to += run(text, to, 1, |b| b == b'\\');
+    to += run(text, to, 1, |b| matches!(b, b'"' | b'\'' | b'`' | b']'));
+    to += run(text, to, 4, |b| matches!(b, b' ' | b'\t'));
+    let separator = run(text, to, 2, |b| matches!(b, b'=' | b':'));
+    let loose = text.get(to..to + separator)? == b":";
+    to += separator + usize::from(separator > 0 && byte(text, to + separator) == b'>');
+    // `--password secret`, `-p secret` are how commands have it.
+    let option = separator == 0
+        && text.get(at.saturating_sub(2)..at) == Some(b"--")
+        && byte(text, to.saturating_sub(1)) == b' ';
+    if separator == 0 && !option {
+        return None;
+    }
+    to += run(text, to, 4, |b| matches!(b, b' ' | b'\t'));
+    to += run(text, to, 1, |b| b == b'\\');
+    let quote = Some(byte(text, to)).filter(|b| matches!(b, b'"' | b'\'' | b'`'));
+    to += usize::from(quote.is_some());
+    let ends = |b: u8| match quote {
+        Some(quote) => b == quote || b == b'\\' || b == b'\n',
+        None => b <= b' ' || b"\"'`,;&<>)}]|\\".contains(&b),
+    };
+    let mut held = run(text, to, LONGEST, |b| !ends(b));
+    if quote.is_none() && held > 0 && matches!(byte(text, to + held - 1), b'.' | b':' | b'!' | b'?') {
+        held -= 1;
+    }
+    let value = text.get(to..to + held)?;
+    // A colon in prose is followed by any word.
+    let prose = loose && quote.is_none();
+    worth_hiding(value, worth, prose).then_some(to..to + held)
+}
+
+/// Whether a member of this name holds a secret, and how sure that is. Letter case, `_` and `-` do not matter.
+pub(crate) fn names_a_secret(name: &str) -> Option<Worth> {
+    if name.len() > 64 {
+        return None;
+    }
+    let plain: String =
+        name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).map(|c| c.to_ascii_lowercase()).collect();
+    // `tokens` are counted, `token_type` and the like say something about one.
+    let counted = ["tokens", "tokencount", "tokentype", "tokenlimit", "tokenusage", "secretname", "secretid"];
+    if counted.iter().any(|word| plain.ends_with(word)) {
+        return None;
+    }
+    WORDS
+        .iter()
+        .find(|(word, _)| !word.contains(['_', '-', ' ']) && plain.contains(word))
+        .map(|(_, worth)| *worth)
+}
+
+/// Whether a value that is said to be a secret is one, and no word about it. In `prose` more is asked for.
+pub(crate) fn worth_hiding(value: &[u8], worth: Worth, prose: bool) -> bool {
+    if is_placeholder(value) || value.len() < 4 {
+        return false;
+    }
+    let classes = [
+        u8::is_ascii_digit as fn(&u8) -> bool,
+        u8::is_ascii_lowercase,
+        u8::is_ascii_uppercase,
+        u8::is_ascii_punctuation,
+    ]
+    .iter()
+    .filter(|class| value.iter().any(class))
+    .count();
+    let digits = value.iter().any(u8::is_ascii_digit);
+    match worth {
+        Worth::Password if prose => value.len() >= 6 && classes >= 2 && (digits || classes >= 3),
+        Worth::Password => !value.contains(&b' ') || value.len() <= 64 && bits_per_byte(value) > 2.0,
+        Worth::Key => {
+            value.len() >= 12 && digits && classes >= 2 && !value.contains(&b' ') && is_random(value, 3.0)
+        }
+    }
+}
+
+/// Whether it stands for a value that is not there: `<password>`, `${TOKEN}`, `xxxxx`, `None`, a mark of ours.
+pub(super) fn is_placeholder(value: &[u8]) -> bool {
+    const OPENS: [&[u8]; 13] = [
+        b"<",
+        b"${",
+        b"$(",
+        b"{{",
+        b"%(",
+        b"%{",
+        b"[redacted",
+        b"[REDACTED",
+        b"$",
+        b"***",
+        b"os.",
+        b"process.",
+        b"env.",
+    ];
+    const WORDS: [&str; 34] = [
+        "null",
+        "none",
+        "nil",
+        "true",
+        "false",
+        "undefined",
+        "string",
+        "required",
+        "optional",
+        "password",
+        "secret",
+        "token",
+        "redacted",
+        "hidden",
+        "masked",
+        "empty",
+        "text",
+        "value",
+        "your_password",
+        "yourpassword",
+        "your-password",
+        "your_api_key",
+        "your-api-key",
+        "your_token",
+        "your-token",
+        "your_secret",
+        "example",
+        "placeholder",
+        "unknown",
+        "str",
+        "int",
+        "bytes",
+        "number",
+        "boolean",
+    ];
+    let said =
+        std::str::from_utf8(value).unwrap_or_default().trim_matches(|c: char| "\"'`[]{}()".contains(c));
+    let one = value.first().is_some_and(|first| value.iter().all(|b| b == first));
+    value.is_empty()
+        || one
+        || OPENS.iter().any(|open| value.starts_with(open))
+        || value.contains(&b'(')
+        || WORDS.iter().any(|word| said.eq_ignore_ascii_case(word))
+}

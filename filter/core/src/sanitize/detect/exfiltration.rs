@@ -1,0 +1,47 @@
+//! Would showing this carry data away? An image that is fetched from elsewhere, with room for data in its URL: what is shown
+//! is fetched without a click.
+
+use std::ops::Range;
+
+use super::run;
+
+/// How an image is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// `![text](url)`.
+    Markdown,
+    /// `<img src="url">`.
+    Html,
+}
+
+/// A query of more bytes than this has room for what nobody shall know.
+const ROOM: usize = 24;
+
+/// The URL of the image that begins at `at`, where it can carry data.
+pub(super) fn image(text: &[u8], at: usize, written: Written) -> Option<Range<usize>> {
+    let near = text.get(at..)?;
+    let near = near.get(..near.len().min(512))?;
+    let from = match written {
+        Written::Markdown => near.windows(2).position(|two| two == b"](")? + 2,
+        Written::Html => {
+            let tag = near.get(..near.iter().position(|b| *b == b'>').unwrap_or(near.len()))?;
+            let source = tag.windows(4).position(|four| four.eq_ignore_ascii_case(b"src="))? + 4;
+            source + run(tag, source, 1, |b| matches!(b, b'"' | b'\''))
+        }
+    };
+    let from = at + from + run(near, from, 2, |b| matches!(b, b'<' | b' '));
+    let length = run(text, from, 4096, |b| b > b' ' && !b"\"')>".contains(&b));
+    let url = text.get(from..from + length)?;
+    let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
+    let elsewhere =
+        lower.starts_with(b"https://") || lower.starts_with(b"http://") || lower.starts_with(b"//");
+    (elsewhere && carries(url)).then_some(from..from + length)
+}
+
+fn carries(url: &[u8]) -> bool {
+    let query = url.iter().position(|b| matches!(b, b'?' | b'#')).and_then(|at| url.get(at + 1..));
+    // A place that the model shall fill in.
+    let template = url.iter().any(|b| matches!(b, b'{' | b'[' | b'$' | b'<'));
+    let path_part = url.split(|b| *b == b'/').skip(3).map(<[u8]>::len).max().unwrap_or(0);
+    template || query.is_some_and(|query| query.len() > ROOM && query.contains(&b'=')) || path_part > 200
+}
