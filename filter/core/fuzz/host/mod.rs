@@ -230,7 +230,6 @@ impl Driven {
             memory: &mut vm.memory.borrow_mut(),
             held: &vm.held,
             salt: Some(SALT),
-            salt: Some(SALT),
             owners: Owners(&ask),
             now: vm.now,
         };

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::entropy::{bits_per_byte, is_random};
+use super::entropy::{bits_per_byte, is_mixed, is_random};
 use super::{before, byte, run};
 
 /// How much a value must look like a secret, given the word before it.
@@ -50,14 +50,21 @@ pub(super) fn assigned(text: &[u8], at: usize, length: usize, worth: Worth) -> O
     if length < 4 && before(text, at).is_ascii_alphabetic() {
         return None;
     }
-    let mut to = at + length;
-    to += run(text, to, 24, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    let named = at + length;
+    let mut to = named + run(text, named, 24, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if speaks_of_one(text.get(at..to)?) {
+        return None;
+    }
     // The quote that ends a key, as it is or escaped in a text within a text.
     to += run(text, to, 1, |b| b == b'\\');
     to += run(text, to, 1, |b| matches!(b, b'"' | b'\'' | b'`' | b']'));
     to += run(text, to, 4, |b| matches!(b, b' ' | b'\t'));
     let separator = run(text, to, 2, |b| matches!(b, b'=' | b':'));
-    let loose = text.get(to..to + separator)? == b":";
+    let sign = text.get(to..to + separator)?;
+    let loose = sign == b":";
+    if sign == b"::" {
+        return None;
+    }
     to += separator + usize::from(separator > 0 && byte(text, to + separator) == b'>');
     // `--password secret`, `-p secret` are how commands have it.
     let option = separator == 0
@@ -70,17 +77,17 @@ pub(super) fn assigned(text: &[u8], at: usize, length: usize, worth: Worth) -> O
     to += run(text, to, 1, |b| b == b'\\');
     let quote = Some(byte(text, to)).filter(|b| matches!(b, b'"' | b'\'' | b'`'));
     to += usize::from(quote.is_some());
+    // A colon in prose is followed by any word, and that by the end of a sentence.
+    let prose = loose && quote.is_none();
     let ends = |b: u8| match quote {
         Some(quote) => b == quote || b == b'\\' || b == b'\n',
-        None => b <= b' ' || b"\"'`,;&<>)}]|\\".contains(&b),
+        None => b <= b' ' || b"\"'`,;&<>)}]|\\".contains(&b) || worth == Worth::Key && b == b'@',
     };
     let mut held = run(text, to, LONGEST, |b| !ends(b));
-    if quote.is_none() && held > 0 && matches!(byte(text, to + held - 1), b'.' | b':' | b'!' | b'?') {
+    if prose && held > 0 && matches!(byte(text, to + held - 1), b'.' | b':' | b'!' | b'?') {
         held -= 1;
     }
     let value = text.get(to..to + held)?;
-    // A colon in prose is followed by any word.
-    let prose = loose && quote.is_none();
     worth_hiding(value, worth, prose).then_some(to..to + held)
 }
 
@@ -91,15 +98,42 @@ pub(crate) fn names_a_secret(name: &str) -> Option<Worth> {
     }
     let plain: String =
         name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).map(|c| c.to_ascii_lowercase()).collect();
-    // `tokens` are counted, `token_type` and the like say something about one.
-    let counted = ["tokens", "tokencount", "tokentype", "tokenlimit", "tokenusage", "secretname", "secretid"];
-    if counted.iter().any(|word| plain.ends_with(word)) {
+    if speaks_of_one(plain.as_bytes()) {
         return None;
     }
     WORDS
         .iter()
         .find(|(word, _)| !word.contains(['_', '-', ' ']) && plain.contains(word))
         .map(|(_, worth)| *worth)
+}
+
+/// Whether something of this name says something about secrets, and holds none: tokens are counted, a `token_type` is public.
+fn speaks_of_one(name: &[u8]) -> bool {
+    const ENDINGS: [&[u8]; 20] = [
+        b"tokens",
+        b"count",
+        b"type",
+        b"limit",
+        b"usage",
+        b"name",
+        b"id",
+        b"url",
+        b"uri",
+        b"endpoint",
+        b"class",
+        b"file",
+        b"path",
+        b"length",
+        b"size",
+        b"policy",
+        b"expiry",
+        b"expires",
+        b"ref",
+        b"arn",
+    ];
+    let plain: Vec<u8> =
+        name.iter().filter(|b| b.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
+    ENDINGS.iter().any(|ending| plain.ends_with(ending))
 }
 
 /// Whether a value that is said to be a secret is one, and no word about it. In `prose` more is asked for.
@@ -121,7 +155,12 @@ pub(crate) fn worth_hiding(value: &[u8], worth: Worth, prose: bool) -> bool {
         Worth::Password if prose => value.len() >= 6 && classes >= 2 && (digits || classes >= 3),
         Worth::Password => !value.contains(&b' ') || value.len() <= 64 && bits_per_byte(value) > 2.0,
         Worth::Key => {
-            value.len() >= 12 && digits && classes >= 2 && !value.contains(&b' ') && is_random(value, 3.0)
+            (!prose || value.len() >= 20 || is_mixed(value))
+                && value.len() >= 12
+                && digits
+                && classes >= 2
+                && !value.contains(&b' ')
+                && is_random(value, 3.0)
         }
     }
 }
@@ -186,5 +225,12 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         || one
         || OPENS.iter().any(|open| value.starts_with(open))
         || value.contains(&b'(')
+        || is_code(said)
         || WORDS.iter().any(|word| said.eq_ignore_ascii_case(word))
+}
+
+/// Whether it is the name of a place in a program, `req.body.password`, or on the web.
+fn is_code(said: &str) -> bool {
+    let name = |part: &str| part.len() >= 2 && part.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
+    said.contains("::") || said.contains("://") || said.contains('.') && said.split('.').all(name)
 }

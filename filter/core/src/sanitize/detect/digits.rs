@@ -137,6 +137,20 @@ impl<'a> Number<'a> {
             || matches!(right, b'-' | b'.' | b',' | b'/' | b':') && is_word(byte(self.text, self.end + 1));
         !is_word(left) && !decimal && !joined && !goes_on
     }
+
+    /// Whether one of these words, in lower case, stands within the 24 bytes before it, or nothing else stands in the text.
+    pub(super) fn is_said(&self, words: &[&str]) -> bool {
+        let near = self.text.get(self.start.saturating_sub(24)..self.start).unwrap_or_default();
+        let said = |word: &&str| near.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word.as_bytes()));
+        self.end - self.start == self.text.len() || words.iter().any(said)
+    }
+
+    /// Whether it is a whole row of digits, and no part of a longer one.
+    pub(super) fn is_whole(&self) -> bool {
+        let before_it = before(self.text, self.start) == b' '
+            && before(self.text, self.start.saturating_sub(1)).is_ascii_digit();
+        !before_it && separator(self.text, self.end).is_none()
+    }
 }
 
 /// What separates the digits before `at` from others, and where these begin: one of a few characters, or `) `, ` (` and the

@@ -15,7 +15,10 @@ pub(super) fn address(text: &str, at: usize) -> Option<Range<usize>> {
     // What only quotes or separates before the address is none of it.
     let start = local.char_indices().rev().take(65).take_while(|(_, c)| of_local(*c)).last()?.0;
     let name = local.get(start..)?;
-    let name = name.rsplit_once(['=', '/', '\'', '{', '|', '?', '&']).map_or(name, |(_, name)| name);
+    let name = name.rsplit_once(['=', '/', '{', '|', '?', '&']).map_or(name, |(_, name)| name);
+    // An apostrophe within a name is a part of it, one before it is a quote.
+    let quoted = name.rfind('\'').filter(|quote| !before_is_letter(name, *quote));
+    let name = quoted.and_then(|quote| name.get(quote + 1..)).unwrap_or(name);
     let name = name.trim_start_matches(['.', '-', '*', '#', '$', '!', '~', '^', '%', '+']);
     if name.is_empty() || name.len() > 64 || name.ends_with('.') || name.contains("..") {
         return None;
@@ -30,10 +33,21 @@ pub(super) fn address(text: &str, at: usize) -> Option<Range<usize>> {
     let place = behind
         .strip_prefix(':')
         .is_some_and(|path| path.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '/' | '~')));
-    if place || behind.starts_with('@') || !is_domain(domain) {
+    if place || is_password(text.get(..at - name.len())?) || behind.starts_with('@') || !is_domain(domain) {
         return None;
     }
     Some(at - name.len()..at + 1 + domain.len())
+}
+
+fn before_is_letter(text: &str, at: usize) -> bool {
+    text.get(..at).and_then(|text| text.chars().next_back()).is_some_and(char::is_alphanumeric)
+}
+
+/// Whether what follows `before` is the password of a URL, which a host follows: `scheme://user:`.
+fn is_password(before: &str) -> bool {
+    let near = before.char_indices().rev().take(128).take_while(|(_, c)| !c.is_whitespace()).last();
+    let near = near.and_then(|(at, _)| before.get(at..)).unwrap_or_default();
+    near.rsplit_once("://").is_some_and(|(_, user)| !user.contains(['/', '?', '#', '@']))
 }
 
 fn is_domain(domain: &str) -> bool {

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::entropy::{is_mixed, is_random};
 use super::run;
 
 /// How an image is written.
@@ -14,8 +15,10 @@ pub(super) enum Written {
     Html,
 }
 
-/// A query of more bytes than this has room for what nobody shall know.
-const ROOM: usize = 24;
+/// A value of a query from this length on has room for a secret, if it looks like one.
+const SECRET: usize = 20;
+/// One from this length on has room for a sentence, and so has a whole query of three times that.
+const SENTENCE: usize = 64;
 
 /// The URL of the image that begins at `at`, where it can carry data.
 pub(super) fn image(text: &[u8], at: usize, written: Written) -> Option<Range<usize>> {
@@ -40,8 +43,13 @@ pub(super) fn image(text: &[u8], at: usize, written: Written) -> Option<Range<us
 
 fn carries(url: &[u8]) -> bool {
     let query = url.iter().position(|b| matches!(b, b'?' | b'#')).and_then(|at| url.get(at + 1..));
+    let query = query.unwrap_or_default();
     // A place that the model shall fill in.
     let template = url.iter().any(|b| matches!(b, b'{' | b'[' | b'$' | b'<'));
-    let path_part = url.split(|b| *b == b'/').skip(3).map(<[u8]>::len).max().unwrap_or(0);
-    template || query.is_some_and(|query| query.len() > ROOM && query.contains(&b'=')) || path_part > 200
+    let value = |pair: &[u8]| {
+        let value = pair.splitn(2, |b| *b == b'=').nth(1).unwrap_or_default();
+        value.len() >= SENTENCE || value.len() >= SECRET && is_mixed(value) && is_random(value, 3.0)
+    };
+    let path_part = url.split(|b| matches!(b, b'/' | b'?')).skip(3).map(<[u8]>::len).max().unwrap_or(0);
+    template || query.len() >= 3 * SENTENCE || query.split(|b| *b == b'&').any(value) || path_part > 200
 }

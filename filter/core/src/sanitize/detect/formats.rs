@@ -105,6 +105,7 @@ pub(super) const FORMATS: &[Format] = &[
     format("rk_test_", Body::Alphanumeric, (16, 247), Check::Random),
     format("whsec_", Body::Alphanumeric, (32, 64), Check::Random),
     // Models: OpenAI, Anthropic, OpenRouter and others share a beginning; Groq, xAI, Hugging Face, Replicate, Perplexity.
+    format("sk-or-v1-", Body::Hex, (64, 64), Check::Random),
     format("sk-", Body::Base64Url, (32, 256), Check::Mixed),
     format("gsk_", Body::Alphanumeric, (52, 52), Check::Random),
     format("xai-", Body::Alphanumeric, (80, 80), Check::Random),

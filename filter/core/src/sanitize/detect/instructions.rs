@@ -51,7 +51,7 @@ const ORDERS_GIVEN: &[&str] = &[
     "context",
     "training",
 ];
-const WHOM: &[&str] = &["tell", "inform", "mention", "reveal", "show", "notify", "alert", "let"];
+const WHOM: &[&str] = &["tell", "inform", "mention", "reveal", "notify", "alert"];
 const USER: &[&str] = &["user", "human", "them", "anyone", "this"];
 
 const fn alone(begins: &'static str) -> Order {
@@ -77,11 +77,11 @@ pub(super) const ORDERS: &[Order] = &[
     followed("don't", WHOM, USER),
     followed("never", WHOM, USER),
     followed("without", &["telling", "informing", "notifying", "asking", "alerting"], USER),
-    followed("before", &["using", "calling", "invoking"], &["tool", "tools", "function"]),
+    followed("before", &["using", "calling", "invoking"], &["tool", "tools"]),
     followed(
         "you must",
-        &["first", "always", "now", "immediately"],
-        &["read", "call", "send", "use", "run", "execute", "include"],
+        &["first", "now", "immediately"],
+        &["read", "call", "send", "run", "execute", "include"],
     ),
     followed("reveal", &["your", "the"], &["prompt", "instructions"]),
     alone("<|im_start|>"),

@@ -1,4 +1,5 @@
-//! Is this a number by which a state knows somebody? Each by its form and, where it has one, its check.
+//! Is this a number by which a state knows somebody? Each by its form and, where it has one, its check. Where one number in
+//! ten would pass by chance, bare digits count only behind a word that says so, or where they are the whole text.
 
 use std::ops::Range;
 
@@ -29,7 +30,7 @@ pub(super) fn in_number(number: &Number<'_>, wanted: Wanted) -> Option<Finding> 
     if let Some(range) = wanted.holds(Detector::EsDni).then(|| es_dni(number.text, number.start)).flatten() {
         return Some(Finding { range, detector: Detector::EsDni });
     }
-    if number.digits.are_one() || !number.is_free() {
+    if number.digits.are_one() || !number.is_free() || !number.is_whole() {
         return None;
     }
     let found = OF_DIGITS.iter().find(|(detector, is)| wanted.holds(*detector) && is(number));
@@ -91,7 +92,11 @@ fn de_tax_id(number: &Number<'_>) -> bool {
 /// Nine digits, weighed 9 to 2 and -1, make a multiple of 11. By themselves only as a word of nine.
 fn nl_bsn(number: &Number<'_>) -> bool {
     let sum = number.digits.weighed(&[9, 8, 7, 6, 5, 4, 3, 2, 10]);
-    matches!(number.groups.all(), [9] | [4, 2, 3] | [3, 3, 3]) && sum.is_multiple_of(11)
+    let printed = match number.groups.all() {
+        [9] => number.is_said(&["bsn", "burgerservicenummer", "sofi"]),
+        groups => matches!(groups, [4, 2, 3]),
+    };
+    printed && sum.is_multiple_of(11)
 }
 
 /// Eleven digits: a birth date (the century in the month) and a weighed check.
@@ -115,7 +120,11 @@ fn br_cpf(number: &Number<'_>) -> bool {
             rest => rest,
         }
     };
-    matches!(number.groups.all(), [11] | [3, 3, 3, 2])
+    let printed = match number.groups.all() {
+        [11] => number.is_said(&["cpf"]),
+        groups => matches!(groups, [3, 3, 3, 2]),
+    };
+    printed
         && digits.get(9).is_some_and(|d| u32::from(*d) == check(9))
         && digits.get(10).is_some_and(|d| u32::from(*d) == check(10))
 }
@@ -123,7 +132,10 @@ fn br_cpf(number: &Number<'_>) -> bool {
 /// Twelve digits that begin with 2 to 9, with Verhoeff's check.
 fn in_aadhaar(number: &Number<'_>) -> bool {
     let digits = number.digits.all();
-    let printed = matches!(number.groups.all(), [12] | [4, 4, 4]);
+    let printed = match number.groups.all() {
+        [12] => number.is_said(&["aadhaar", "aadhar", "uid", "uidai"]),
+        groups => matches!(groups, [4, 4, 4]),
+    };
     printed && matches!(digits.first(), Some(2..=9)) && verhoeff(digits)
 }
 

@@ -33,7 +33,8 @@ pub(super) fn in_number(number: &Number<'_>) -> Option<Range<usize>> {
         return None;
     }
     if left == b'+' && !is_word(before(number.text, number.start - 1)) {
-        return international(digits).then_some(number.start - 1..number.end);
+        return (international(digits) && !is_date(number.groups.all(), number.separator))
+            .then_some(number.start - 1..number.end);
     }
     let open = usize::from(left == b'(');
     let start = number.start - open;
@@ -52,10 +53,14 @@ pub(super) fn in_number(number: &Number<'_>) -> Option<Range<usize>> {
         return None;
     }
     let sound = match (digits, number.groups.all()) {
-        ([0, 0, rest @ ..], _) if grouped || said => international(rest),
+        ([0, 0, rest @ ..], [2..=u8::MAX, ..]) if grouped || said => international(rest),
         (_, [3, 3, 4] | [1, 3, 3, 4]) => american(digits),
         ([0, ..], groups) if grouped => {
-            (9..=12).contains(&length) && number.separator != b'.' && !is_date(groups, number.separator)
+            let printed = groups.len() <= 6 && groups.iter().all(|group| *group >= 2);
+            printed
+                && (9..=12).contains(&length)
+                && number.separator != b'.'
+                && !is_date(groups, number.separator)
                 || said
         }
         (_, [10 | 11]) => said && (american(digits) || digits.first() == Some(&0)),
@@ -91,7 +96,8 @@ fn american(digits: &[u8]) -> bool {
 }
 
 fn is_date(groups: &[u8], separator: u8) -> bool {
-    matches!(separator, b'-' | b'/' | b'.') && matches!(groups, [2, 2, 4, ..] | [4, 2, 2, ..] | [2, 2, 2, ..])
+    matches!(separator, b'-' | b'/' | b'.')
+        && matches!(groups, [2, 2, 4, ..] | [4..=u8::MAX, 2, 2, ..] | [2, 2, 2, ..])
 }
 
 /// Whether one of the words stands just before.
