@@ -12,6 +12,7 @@ use wicketgate_core::identity::principal::Principal;
 use wicketgate_core::mcp::operation::Operation;
 use wicketgate_core::policy::explain::Explanation;
 use wicketgate_core::policy::{Verdict, authorize};
+use wicketgate_core::sanitize::content::{Asked, ContentRule};
 use wicketgate_core::server::Server;
 
 pub(crate) fn run(arguments: &Explain, _as_json: bool) -> Result<Outcome, Unusable> {
@@ -83,12 +84,38 @@ fn tell(expect: Option<Expected>, server: &Server, who: &Principal, operation: &
         "method": operation.method,
         "targets": targets,
         "considered": considered,
+        "content": contents(server, who, operation),
     });
     let mut text = text_of(&told, verdict, answer, server, operation);
+    for content in contents(server, who, operation) {
+        let word = |key: &str| content.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "content: {} ({}): {}", word("rule"), word("action"), word("counts"));
+    }
     if !good {
         text.push_str("not the verdict that was expected\n");
     }
     Outcome::Said { text, json, good }
+}
+
+/// The rules about contents that count for the request and its answer, or would if it were one of a session.
+fn contents(server: &Server, who: &Principal, operation: &Operation) -> Vec<Value> {
+    let counts =
+        |rule: &ContentRule, may_be_anothers| rule.applies.mean(who, Asked { operation, may_be_anothers });
+    let said = server.content.0.iter().filter_map(|rule| {
+        let when = if counts(rule, false) {
+            "counts"
+        } else if counts(rule, true) {
+            "counts in a session, where an answer may be another request's"
+        } else {
+            return None;
+        };
+        Some(json!({
+            "rule": rule.id.as_str(), "action": rule.action.name(), "counts": when,
+            "requests": rule.requests, "responses": rule.responses,
+        }))
+    });
+    said.collect()
 }
 
 fn text_of(

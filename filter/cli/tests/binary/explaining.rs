@@ -121,3 +121,20 @@ fn a_request_that_is_not_understood_is_code_2_and_says_what_is() {
         assert!(ran.err.contains(expected), "{request}: {}", ran.err);
     }
 }
+
+#[test]
+fn explain_names_the_rules_about_contents_that_count() {
+    let world = World::new("explain-content");
+    world.write(
+        "p.yaml",
+        "version: 1\nservers:\n  - name: s\n    url: https://mcp.example.com/mcp\n    content:\n      - {id: all, detect: \
+         [credentials], action: mask}\n      - {id: other, applies: {tools: [b]}, detect: [email], action: drop}\n      - {id: \
+         roles, applies: {who: {roles: [x]}}, characters: strip}\n    rules:\n      - {id: r, allow: {who: anonymous, tools: \
+         [\"*\"]}}\n",
+    );
+    world.write("r.json", r#"{"method": "tools/call", "tool": "a"}"#);
+    let ran = world.run(&["explain", "p.yaml", "--request", "r.json", "--as", "anonymous"]);
+    let expected = "content: all (mask): counts\n\
+                    content: other (drop): counts in a session, where an answer may be another request's\n";
+    assert!(ran.out.ends_with(expected) && ran.code == Some(0), "{} {}", ran.out, ran.err);
+}

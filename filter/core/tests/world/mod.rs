@@ -65,6 +65,8 @@ pub struct Gate {
     pub owners_fail: bool,
     /// The same for the buckets alone.
     pub buckets_fail: bool,
+    /// The same for the salt alone.
+    pub salt_fails: bool,
     /// The same for used proofs alone.
     pub proofs_fail: bool,
     /// The route that Envoy takes.
@@ -120,6 +122,7 @@ impl Gate {
             store_fails: false,
             owners_fail: false,
             buckets_fail: false,
+            salt_fails: false,
             proofs_fail: false,
             route: None,
         };
@@ -297,7 +300,7 @@ impl Driven {
             guard: &gate.guard,
             memory: &mut gate.memory,
             held: &gate.held,
-            salt: (!fails).then_some(SALT),
+            salt: (!fails && !gate.salt_fails).then_some(SALT),
             owners: Owners(&ask),
             now,
         };

@@ -9,15 +9,18 @@ use crate::salt::Salt;
 
 mod properties;
 
-fn compiled(rules: &Value) -> Compiled {
-    let document = json!({
+fn document(rules: &Value) -> Value {
+    json!({
         "version": 1,
         "servers": [{
             "name": "s", "url": "https://gate.example/mcp", "content": rules,
             "rules": [{"id": "all", "allow": {"who": "anonymous", "tools": ["*"]}}],
         }],
-    });
-    config::compile(document.to_string().as_bytes()).unwrap()
+    })
+}
+
+fn compiled(rules: &Value) -> Compiled {
+    config::compile(document(rules).to_string().as_bytes()).unwrap()
 }
 
 /// What counts for an anonymous call of the tool `t`.
@@ -237,4 +240,47 @@ fn a_rule_with_names_counts_where_nobody_knows_whose_the_answer_is() {
             assert_eq!(plan.is_some(), expected, "{operation:?} {anothers}");
         }
     }
+}
+
+#[cfg(feature = "regex")]
+#[test]
+fn patterns_of_ones_own_are_found_by_their_name() {
+    let rule =
+        one(&json!({"regexes": [{"name": "ticket", "pattern": "(?i)t-[0-9]{4,6}"}], "action": "mask"}));
+    let left = r#"["see [redacted:ticket] \u00e9 [redacted:ticket]"]"#;
+    assert_eq!(after(&rule, r#"["see T-1234 \u00e9 t-123456"]"#), Ok((left.to_owned(), 2)));
+    assert_eq!(after(&rule, left), Ok((left.to_owned(), 0)));
+    // Between the bytes of one character nothing is cut.
+    let bytes =
+        one(&json!({"regexes": [{"name": "b", "pattern": "(?s-u:[\\x80-\\xff])"}], "action": "mask"}));
+    let (left, _) = after(&bytes, r#"["aéb"]"#).unwrap();
+    assert_eq!(left, r#"["a[redacted:b]b"]"#);
+}
+
+#[cfg(feature = "regex")]
+#[test]
+fn a_pattern_that_is_none_or_is_everywhere_is_refused_with_its_place() {
+    for (pattern, says) in [
+        ("(", "unclosed group"),
+        ("a*", "it matches nothing at all, so it would match everywhere"),
+        ("(a{1000}){1000}", "size limit"),
+        (r"(?=a)", "look-around"),
+        (&"a".repeat(1025), "at most 1024 bytes"),
+    ] {
+        let rules = json!([{"id": "r", "action": "mask", "regexes": [{"name": "x", "pattern": pattern}]}]);
+        let errors = config::compile(document(&rules).to_string().as_bytes()).unwrap_err();
+        let [error] = errors.as_slice() else { panic!("{errors:?}") };
+        assert_eq!(error.path, "servers[0].content[0].regexes[0].pattern");
+        assert!(error.message.contains(says), "{pattern}: {error}");
+    }
+}
+
+#[cfg(not(feature = "regex"))]
+#[test]
+fn a_module_without_regular_expressions_refuses_a_policy_with_some() {
+    let rules = json!([{"id": "r", "action": "mask", "regexes": [{"name": "x", "pattern": "a"}]}]);
+    let errors = config::compile(document(&rules).to_string().as_bytes()).unwrap_err();
+    let [error] = errors.as_slice() else { panic!("{errors:?}") };
+    assert_eq!(error.path, "servers[0].content[0].regexes[0].pattern");
+    assert!(error.message.contains("feature `regex`"), "{error}");
 }
