@@ -55,6 +55,13 @@ fn content(c: &mut Criterion) {
         ("log", answer(log)),
         ("rows", rows()),
         ("findings_everywhere", answer(secret)),
+        // What calls for a judgement at every few bytes, and holds nothing.
+        ("hostile_keys", answer("-----BEGIN PRIVATE KEY-----! ")),
+        ("hostile_tokens", answer("-eyJ-sk-xoxb-ghp_.eyJ.password=$")),
+        ("hostile_addresses", answer("a@a.b@")),
+        ("hostile_numbers", answer("1 22 333 4444 ")),
+        ("hostile_images", answer("![<img [x](http")),
+        ("hostile_escapes", answer("\u{1b}]x")),
     ] {
         group.throughput(Throughput::Bytes(body.len() as u64));
         for (rules, plan) in [("personal", &personal), ("everything", &all)] {

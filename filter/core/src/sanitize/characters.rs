@@ -102,10 +102,13 @@ fn sequence(text: &[u8]) -> usize {
         }
         Some(b']' | b'P' | b'^' | b'_' | b'X') => {
             let string = text.get(..text.len().min(LONGEST)).unwrap_or_default();
-            let bell = string.iter().position(|b| *b == 7).map(|at| at + 1);
-            let ends = string.windows(2).position(|two| two == b"\x1b\\").map(|at| at + 2);
-            // Without an end it would be all of the text.
-            bell.into_iter().chain(ends).min().unwrap_or(1)
+            let end = string.iter().position(|b| matches!(b, 7 | 0x1b));
+            match end.map(|at| (at, string.get(at..at + 2))) {
+                Some((at, Some(b"\x1b\\"))) => at + 2,
+                Some((at, _)) if string.get(at) == Some(&7) => at + 1,
+                // Without an end it would be all of the text.
+                _ => 1,
+            }
         }
         Some(b'(' | b')' | b'#') => text.len().min(2),
         Some(0x30..=0x7e) => 1,

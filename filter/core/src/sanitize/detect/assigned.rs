@@ -42,7 +42,7 @@ pub(super) const WORDS: &[(&str, Worth)] = &[
 ];
 
 /// The longest value that is one.
-const LONGEST: usize = 512;
+const LONGEST: usize = 256;
 
 /// The value assigned to the word of `length` at `at`.
 pub(super) fn assigned(text: &[u8], at: usize, length: usize, worth: Worth) -> Option<Range<usize>> {
@@ -77,15 +77,22 @@ pub(super) fn assigned(text: &[u8], at: usize, length: usize, worth: Worth) -> O
     to += run(text, to, 1, |b| b == b'\\');
     let quote = Some(byte(text, to)).filter(|b| matches!(b, b'"' | b'\'' | b'`'));
     to += usize::from(quote.is_some());
+    if opens_placeholder(text.get(to..)?) {
+        return None;
+    }
     // A colon in prose is followed by any word, and that by the end of a sentence.
     let prose = loose && quote.is_none();
     let ends = |b: u8| match quote {
         Some(quote) => b == quote || b == b'\\' || b == b'\n',
-        None => b <= b' ' || b"\"'`,;&<>)}]|\\".contains(&b) || worth == Worth::Key && b == b'@',
+        None => b <= b' ' || b"\"'`,;&<>()}]|\\".contains(&b) || worth == Worth::Key && b == b'@',
     };
     let mut held = run(text, to, LONGEST, |b| !ends(b));
     if prose && held > 0 && matches!(byte(text, to + held - 1), b'.' | b':' | b'!' | b'?') {
         held -= 1;
+    }
+    // A call, not a value.
+    if quote.is_none() && byte(text, to + held) == b'(' {
+        return None;
     }
     let value = text.get(to..to + held)?;
     worth_hiding(value, worth, prose).then_some(to..to + held)
@@ -93,7 +100,10 @@ pub(super) fn assigned(text: &[u8], at: usize, length: usize, worth: Worth) -> O
 
 /// Whether a member of this name holds a secret, and how sure that is. Letter case, `_` and `-` do not matter.
 pub(crate) fn names_a_secret(name: &str) -> Option<Worth> {
-    if name.len() > 64 {
+    // All words begin with one of these, or end so.
+    const HINTS: [&[u8; 3]; 6] = [b"pas", b"pwd", b"sec", b"key", b"tok", b"cre"];
+    let hints = |three: &[u8]| HINTS.iter().any(|hint| three.eq_ignore_ascii_case(*hint));
+    if name.len() > 64 || !name.as_bytes().windows(3).any(hints) {
         return None;
     }
     let plain: String =
@@ -167,21 +177,6 @@ pub(crate) fn worth_hiding(value: &[u8], worth: Worth, prose: bool) -> bool {
 
 /// Whether it stands for a value that is not there: `<password>`, `${TOKEN}`, `xxxxx`, `None`, a mark of ours.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
-    const OPENS: [&[u8]; 13] = [
-        b"<",
-        b"${",
-        b"$(",
-        b"{{",
-        b"%(",
-        b"%{",
-        b"[redacted",
-        b"[REDACTED",
-        b"$",
-        b"***",
-        b"os.",
-        b"process.",
-        b"env.",
-    ];
     const WORDS: [&str; 34] = [
         "null",
         "none",
@@ -223,10 +218,30 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     let one = value.first().is_some_and(|first| value.iter().all(|b| b == first));
     value.is_empty()
         || one
-        || OPENS.iter().any(|open| value.starts_with(open))
+        || opens_placeholder(value)
         || value.contains(&b'(')
         || is_code(said)
         || WORDS.iter().any(|word| said.eq_ignore_ascii_case(word))
+}
+
+/// Whether what begins so stands for something else.
+fn opens_placeholder(value: &[u8]) -> bool {
+    const OPENS: [&[u8]; 13] = [
+        b"<",
+        b"${",
+        b"$(",
+        b"{{",
+        b"%(",
+        b"%{",
+        b"[redacted",
+        b"[REDACTED",
+        b"$",
+        b"***",
+        b"os.",
+        b"process.",
+        b"env.",
+    ];
+    OPENS.iter().any(|open| value.starts_with(open))
 }
 
 /// Whether it is the name of a place in a program, `req.body.password`, or on the web.

@@ -21,9 +21,19 @@ pub(super) struct Number<'a> {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Digits([u8; 24], usize);
 
-/// Up to 9 lengths.
+/// The most groups of a number: French telephone numbers have five, IBANs are read otherwise.
+const MOST_GROUPS: usize = 9;
+
+/// Up to so many lengths.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Groups([u8; 9], usize);
+pub(super) struct Groups([u8; MOST_GROUPS], usize);
+
+/// A row of groups, each of which may be the last of a number that begins with the first.
+struct Row<'a> {
+    longest: Number<'a>,
+    /// Of the number with so many groups and one: its end, its digits, its separator.
+    parts: [(usize, usize, u8); MOST_GROUPS],
+}
 
 const BY_DIGIT: &[Detector] = &[
     Detector::Phone,
@@ -58,15 +68,14 @@ pub(super) fn find(text: &[u8], wanted: Wanted, out: &mut Vec<Finding>) {
             continue;
         }
         // A group may belong to what is before or behind it, so each begins a number of its own; the longest counts.
-        let numbers = Number::all_at(text, start);
-        let first = numbers.first().map_or(start + 1, |number| number.end);
-        let finding =
+        let row = Row::at(text, start);
+        let beside =
             if lettered || before(text, start) == b' ' { beside_letters(text, start, wanted) } else { None };
-        let finding = finding.or_else(|| {
+        let first = row.part(1).map_or(start + 1, |number| number.end);
+        let finding = beside.or_else(|| {
             // A part of a word, a hash, a name.
-            let mut free =
-                numbers.iter().rev().filter(|number| !lettered && (7..=19).contains(&number.digits.len()));
-            free.find_map(|number| judge(number, wanted))
+            let mut counts = (1..=row.longest.groups.len()).rev().filter(|_| !lettered);
+            counts.find_map(|count| judge(&row.part(count)?, wanted))
         });
         at = finding.as_ref().map_or(first, |finding| finding.range.end.max(first));
         out.extend(finding);
@@ -74,6 +83,9 @@ pub(super) fn find(text: &[u8], wanted: Wanted, out: &mut Vec<Finding>) {
 }
 
 fn judge(number: &Number<'_>, wanted: Wanted) -> Option<Finding> {
+    if !(7..=19).contains(&number.digits.len()) {
+        return None;
+    }
     let found = |detector, range: Option<std::ops::Range<usize>>| {
         let range = if wanted.holds(detector) { range } else { None };
         range.map(|range| Finding { range, detector })
@@ -91,12 +103,12 @@ fn beside_letters(text: &[u8], at: usize, wanted: Wanted) -> Option<Finding> {
     found(Detector::Iban, iban).or_else(|| national::lettered(text, at, wanted))
 }
 
-// === impl Number ===
+// === impl Row ===
 
-impl<'a> Number<'a> {
-    /// The numbers whose first digit stands at `start`, one for each group that may be the last.
-    fn all_at(text: &'a [u8], start: usize) -> Vec<Self> {
-        let mut number = Self {
+impl<'a> Row<'a> {
+    /// The row whose first digit stands at `start`.
+    fn at(text: &'a [u8], start: usize) -> Self {
+        let longest = Number {
             text,
             start,
             end: start,
@@ -104,9 +116,10 @@ impl<'a> Number<'a> {
             groups: Groups::default(),
             separator: 0,
         };
-        let mut all = Vec::new();
+        let mut row = Self { longest, parts: [(start, 0, 0); MOST_GROUPS] };
+        let number = &mut row.longest;
         let mut at = start;
-        loop {
+        for part in &mut row.parts {
             let mut group = 0_u8;
             while let digit @ b'0'..=b'9' = byte(text, at) {
                 number.digits.push(digit - b'0');
@@ -115,17 +128,31 @@ impl<'a> Number<'a> {
             }
             number.end = at;
             number.groups.push(group);
-            all.push(number);
-            let Some((separator, next)) = separator(text, at) else { return all };
-            if number.groups.len() >= number.groups.0.len() || number.digits.len() >= 19 {
-                return all;
+            *part = (at, number.digits.len(), number.separator);
+            let Some((separator, next)) = separator(text, at) else { break };
+            if number.digits.len() >= 19 {
+                break;
             }
             let same = number.groups.len() == 1 || number.separator == separator;
             number.separator = if same { separator } else { 0 };
             at = next;
         }
+        row
     }
 
+    /// The number of the first `count` groups.
+    fn part(&self, count: usize) -> Option<Number<'a>> {
+        let (end, digits, separator) = *self.parts.get(count.checked_sub(1)?)?;
+        let mut number = self.longest;
+        (number.end, number.separator) = (end, separator);
+        (number.digits.1, number.groups.1) = (digits, count);
+        Some(number)
+    }
+}
+
+// === impl Number ===
+
+impl Number<'_> {
     /// Whether something before or behind says that this is a part of something else: a decimal, a date with a time, a path.
     pub(super) fn is_free(&self) -> bool {
         let (left, right) = (before(self.text, self.start), byte(self.text, self.end));

@@ -29,11 +29,12 @@ pub(super) fn address(text: &str, at: usize) -> Option<Range<usize>> {
         .get(..end.map_or_else(|| rest.char_indices().nth(254).map_or(rest.len(), |(i, _)| i), |(i, _)| i))?;
     let domain = domain.trim_end_matches(['.', '-']);
     let behind = rest.get(domain.len()..)?;
-    // `git@host.example:path` is how scp and git write a place, `user@host.example@` is another thing altogether.
-    let place = behind
-        .strip_prefix(':')
-        .is_some_and(|path| path.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '/' | '~')));
-    if place || is_password(text.get(..at - name.len())?) || behind.starts_with('@') || !is_domain(domain) {
+    if behind.starts_with('@') || !is_domain(domain) {
+        return None;
+    }
+    // `git@host.example:path` is how scp and git write a place.
+    let path = |path: &str| path.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '/' | '~'));
+    if behind.strip_prefix(':').is_some_and(path) || is_password(text.get(..at - name.len())?) {
         return None;
     }
     Some(at - name.len()..at + 1 + domain.len())

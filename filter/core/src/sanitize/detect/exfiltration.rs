@@ -25,9 +25,18 @@ pub(super) fn image(text: &[u8], at: usize, written: Written) -> Option<Range<us
     let near = text.get(at..)?;
     let near = near.get(..near.len().min(512))?;
     let from = match written {
-        Written::Markdown => near.windows(2).position(|two| two == b"](")? + 2,
+        Written::Markdown => {
+            // The next image has a place of its own.
+            let next = near.get(2..)?.windows(2).position(|two| two == b"](" || two == b"![")? + 2;
+            if near.get(next) == Some(&b'!') {
+                return None;
+            }
+            next + 2
+        }
         Written::Html => {
-            let tag = near.get(..near.iter().position(|b| *b == b'>').unwrap_or(near.len()))?;
+            let ends =
+                near.iter().skip(1).position(|b| matches!(b, b'>' | b'<')).map_or(near.len(), |at| at + 1);
+            let tag = near.get(..ends)?;
             let source = tag.windows(4).position(|four| four.eq_ignore_ascii_case(b"src="))? + 4;
             source + run(tag, source, 1, |b| matches!(b, b'"' | b'\''))
         }

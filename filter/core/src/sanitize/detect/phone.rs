@@ -7,20 +7,8 @@ use super::digits::Number;
 use super::{before, byte, is_word};
 
 /// Words behind which bare digits are a telephone number.
-const WORDS: [&str; 12] = [
-    "phone",
-    "tel",
-    "telephone",
-    "mobile",
-    "cell",
-    "fax",
-    "whatsapp",
-    "sms",
-    "telefon",
-    "handy",
-    "call",
-    "tel.",
-];
+const WORDS: [&str; 11] =
+    ["phone", "tel", "telephone", "mobile", "cell", "fax", "whatsapp", "sms", "telefon", "handy", "call"];
 
 pub(super) fn in_number(number: &Number<'_>) -> Option<Range<usize>> {
     let digits = number.digits.all();
@@ -100,13 +88,16 @@ fn is_date(groups: &[u8], separator: u8) -> bool {
         && matches!(groups, [2, 2, 4, ..] | [4..=u8::MAX, 2, 2, ..] | [2, 2, 2, ..])
 }
 
-/// Whether one of the words stands just before.
+/// Whether one of the words stands just before, or before `number`.
 fn is_said(text: &[u8], at: usize) -> bool {
-    let near = text.get(at.saturating_sub(16)..at).unwrap_or_default().to_ascii_lowercase();
-    let near = std::str::from_utf8(&near).unwrap_or_default();
-    let near = near
-        .trim_end_matches(|c: char| !c.is_ascii_alphanumeric())
-        .trim_end_matches("number")
-        .trim_end_matches([' ', '_', '-', '.']);
-    WORDS.iter().any(|word| near.ends_with(word.trim_end_matches('.')))
+    let near = text.get(at.saturating_sub(20)..at).unwrap_or_default();
+    let trimmed = |near: &[u8]| near.iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |last| last + 1);
+    let near = near.get(..trimmed(near)).unwrap_or_default();
+    let ends = |near: &[u8], word: &[u8]| {
+        near.len() >= word.len()
+            && near.get(near.len() - word.len()..).is_some_and(|end| end.eq_ignore_ascii_case(word))
+    };
+    let near = if ends(near, b"number") { near.get(..near.len() - 6).unwrap_or_default() } else { near };
+    let near = near.get(..trimmed(near)).unwrap_or_default();
+    WORDS.iter().any(|word| ends(near, word.as_bytes()))
 }

@@ -16,7 +16,9 @@ const MAX_BLOCK: usize = 32 << 10;
 pub(super) fn token(text: &[u8], at: usize, format: &Format) -> Option<Range<usize>> {
     let from = at + format.prefix.len();
     // Which letter case the search does not look at.
-    if is_word(before(text, at)) || text.get(at..from) != Some(format.prefix.as_bytes()) {
+    // What may stand in a token before it: one began earlier. So no stretch is looked at twice.
+    let left = before(text, at);
+    if is_word(left) || format.body.holds(left) || text.get(at..from) != Some(format.prefix.as_bytes()) {
         return None;
     }
     let (least, most) = format.length;
@@ -59,7 +61,8 @@ fn has_crc32(body: &[u8]) -> bool {
 
 /// A JWS or JWE in compact form (RFC 7515 section 7.1) that begins at `at` with `eyJ`, the beginning of a JSON object.
 pub(super) fn jwt(text: &[u8], at: usize) -> Option<Range<usize>> {
-    if is_word(before(text, at)) || text.get(at..at + 3) != Some(b"eyJ") {
+    let left = before(text, at);
+    if is_word(left) || matches!(left, b'-' | b'.') || text.get(at..at + 3) != Some(b"eyJ") {
         return None;
     }
     let part = |from| run(text, from, 16 << 10, |b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
@@ -88,10 +91,15 @@ pub(super) fn private_key(text: &[u8], at: usize) -> Option<Range<usize>> {
         return None;
     }
     let body = BEGIN.len() + label.len() + 5;
-    let end = block.get(body..)?.windows(9).position(|w| w == b"-----END ");
-    let Some(end) = end.map(|end| body + end) else {
-        let armour = |b: u8| b.is_ascii_alphanumeric() || b" \t\r\n+/=\\:,-".contains(&b);
-        let length = run(block, body, MAX_BLOCK, armour);
+    // Its end, or where the next one begins.
+    let next = block
+        .get(body..)?
+        .windows(9)
+        .position(|w| w == b"-----END " || w == b"-----BEGI")
+        .map(|at| body + at);
+    let Some(end) = next.filter(|at| block.get(at + 5..at + 8) == Some(b"END")) else {
+        let armour = |b: u8| b.is_ascii_alphanumeric() || b" \t\r\n+/=\\:,".contains(&b);
+        let length = run(block, body, next.unwrap_or(MAX_BLOCK).saturating_sub(body), armour);
         return (length >= 64).then_some(at..at + body + length);
     };
     let tail = run(block, end + 9, 64, |b| b != b'-' && b != b'\n');
