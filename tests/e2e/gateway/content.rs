@@ -9,7 +9,7 @@ use super::recorder::{Recorder, Script, Seen, event_stream, json_answer};
 use super::scene::{Scene, call};
 use super::stage::{self, eventually, exchange};
 
-const RULES: &str = "      - {id: all, allow: {who: {scopes: [mcp:read]}, tools: [\"*\"], resources: [\"*\"], methods: [tools/call, resources/read, tools/list]}}\n      - {id: stream, allow: {who: {scopes: [mcp:read]}, methods: [initialize, session/stream, session/end, \"notifications/*\", ping, server/discover]}}\n";
+const RULES: &str = "      - {id: all, allow: {who: {scopes: [mcp:read]}, tools: [\"*\"], resources: [\"*\"], methods: [tools/call, resources/read]}}\n      - {id: stream, allow: {who: {scopes: [mcp:read]}, methods: [initialize, tools/list, session/stream, session/end, \"notifications/*\", ping, server/discover]}}\n";
 
 /// What `read_config` of the sample server tells.
 const FAKE_ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";

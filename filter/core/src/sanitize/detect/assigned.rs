@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::entropy::{bits_per_byte, is_mixed, is_random};
+use super::entropy::{is_mixed, is_random};
 use super::{before, byte, run};
 
 /// How much a value must look like a secret, given the word before it.
@@ -90,11 +90,12 @@ pub(super) fn assigned(text: &[u8], at: usize, length: usize, worth: Worth) -> O
     if prose && held > 0 && matches!(byte(text, to + held - 1), b'.' | b':' | b'!' | b'?') {
         held -= 1;
     }
-    // A call, not a value.
-    if quote.is_none() && byte(text, to + held) == b'(' {
+    let value = text.get(to..to + held)?;
+    // A call, or a place in a program: no value. Several words: something about one.
+    let code = quote.is_none() && (byte(text, to + held) == b'(' || is_code(value));
+    if code || value.contains(&b' ') {
         return None;
     }
-    let value = text.get(to..to + held)?;
     worth_hiding(value, worth, prose).then_some(to..to + held)
 }
 
@@ -163,10 +164,11 @@ pub(crate) fn worth_hiding(value: &[u8], worth: Worth, prose: bool) -> bool {
     let digits = value.iter().any(u8::is_ascii_digit);
     match worth {
         Worth::Password if prose => value.len() >= 6 && classes >= 2 && (digits || classes >= 3),
-        Worth::Password => !value.contains(&b' ') || value.len() <= 64 && bits_per_byte(value) > 2.0,
+        Worth::Password => true,
         Worth::Key => {
             (!prose || value.len() >= 20 || is_mixed(value))
                 && value.len() >= 12
+                && !value.windows(3).any(|three| three == b"://" || three.starts_with(b"::"))
                 && digits
                 && classes >= 2
                 && !value.contains(&b' ')
@@ -219,8 +221,6 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     value.is_empty()
         || one
         || opens_placeholder(value)
-        || value.contains(&b'(')
-        || is_code(said)
         || WORDS.iter().any(|word| said.eq_ignore_ascii_case(word))
 }
 
@@ -245,7 +245,8 @@ fn opens_placeholder(value: &[u8]) -> bool {
 }
 
 /// Whether it is the name of a place in a program, `req.body.password`, or on the web.
-fn is_code(said: &str) -> bool {
+fn is_code(value: &[u8]) -> bool {
+    let said = std::str::from_utf8(value).unwrap_or_default().trim_end_matches(['[', ']']);
     let name = |part: &str| part.len() >= 2 && part.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
     said.contains("::") || said.contains("://") || said.contains('.') && said.split('.').all(name)
 }

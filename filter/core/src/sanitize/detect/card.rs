@@ -31,7 +31,7 @@ pub(super) fn in_number(number: &Number<'_>) -> Option<Range<usize>> {
     let printed = match number.groups.all() {
         [_] => true,
         groups => {
-            matches!(number.separator, b' ' | b'-')
+            matches!(number.separator, b' ' | b'-' | b'.')
                 && matches!(groups, [4, 4, 4, 1..=4] | [4, 6, 4..=5] | [4, 4, 4, 4, 1..=3] | [6, 13])
         }
     };

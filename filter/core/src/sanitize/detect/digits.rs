@@ -74,7 +74,7 @@ pub(super) fn find(text: &[u8], wanted: Wanted, out: &mut Vec<Finding>) {
         let first = row.part(1).map_or(start + 1, |number| number.end);
         let finding = beside.or_else(|| {
             // A part of a word, a hash, a name.
-            let mut counts = (1..=row.longest.groups.len()).rev().filter(|_| !lettered);
+            let mut counts = (1..=row.longest_count()).rev().filter(|_| !lettered);
             counts.find_map(|count| judge(&row.part(count)?, wanted))
         });
         at = finding.as_ref().map_or(first, |finding| finding.range.end.max(first));
@@ -140,9 +140,19 @@ impl<'a> Row<'a> {
         row
     }
 
+    /// How many groups a number may have: none has a single digit between others but the second (`+33 1 42 …`).
+    fn longest_count(&self) -> usize {
+        let groups = self.longest.groups.all();
+        groups.iter().skip(2).position(|group| *group == 1).map_or(groups.len(), |at| at + 3)
+    }
+
     /// The number of the first `count` groups.
     fn part(&self, count: usize) -> Option<Number<'a>> {
         let (end, digits, separator) = *self.parts.get(count.checked_sub(1)?)?;
+        // Too short for any of them, or too long.
+        if count > 1 && !(7..=19).contains(&digits) {
+            return None;
+        }
         let mut number = self.longest;
         (number.end, number.separator) = (end, separator);
         (number.digits.1, number.groups.1) = (digits, count);

@@ -1,7 +1,7 @@
 //! Is this random, or does somebody mean something by it?
 
 /// Bits per byte of the distribution of bytes in `text` (Shannon); a text of n different bytes has log2(n).
-pub(super) fn bits_per_byte(text: &[u8]) -> f64 {
+fn bits_per_byte(text: &[u8]) -> f64 {
     let mut counts = [0_u32; 256];
     for byte in text {
         if let Some(count) = counts.get_mut(usize::from(*byte)) {

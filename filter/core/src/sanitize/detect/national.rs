@@ -185,7 +185,8 @@ fn cn_check(number: &Number<'_>, check: u8) -> bool {
 fn uk_nino(text: &[u8], at: usize) -> Option<Range<usize>> {
     let gap = usize::from(before(text, at) == b' ');
     let start = at.checked_sub(2 + gap)?;
-    let (first, second) = (byte(text, start), byte(text, start + 1));
+    let (first, second) =
+        (byte(text, start).to_ascii_uppercase(), byte(text, start + 1).to_ascii_uppercase());
     let prefix = !b"DFIQUV".contains(&first)
         && !b"DFIQUVO".contains(&second)
         && ![*b"BG", *b"GB", *b"NK", *b"KN", *b"TN", *b"NT", *b"ZZ"].contains(&[first, second]);
@@ -199,7 +200,7 @@ fn uk_nino(text: &[u8], at: usize) -> Option<Range<usize>> {
     }
     let sound = first.is_ascii_uppercase() && second.is_ascii_uppercase() && prefix;
     let free = !is_word(before(text, start)) && !is_word(byte(text, end + 1));
-    (sound && free && matches!(byte(text, end), b'A'..=b'D')).then_some(start..end + 1)
+    (sound && free && matches!(byte(text, end), b'A'..=b'D' | b'a'..=b'd')).then_some(start..end + 1)
 }
 
 /// The letter for a number (Spain: the remainder by 23).

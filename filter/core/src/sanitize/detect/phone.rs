@@ -29,19 +29,19 @@ pub(super) fn in_number(number: &Number<'_>) -> Option<Range<usize>> {
     let decimal = matches!(before(number.text, start), b'.' | b',' | b'-' | b'/' | b'=' | b'#' | b':')
         && before(number.text, start.saturating_sub(1)) != b' '
         && is_word(before(number.text, start.saturating_sub(1)));
-    let said = is_said(number.text, start);
-    if decimal && !said {
+    let said = || is_said(number.text, start);
+    if decimal && !said() {
         return None;
     }
     let grouped = number.groups.len() > 1;
     // The rest of a longer row of digits is no number of its own.
     let rest =
         before(number.text, start) == b' ' && before(number.text, start.saturating_sub(1)).is_ascii_digit();
-    if rest && !said {
+    if rest && !said() {
         return None;
     }
     let sound = match (digits, number.groups.all()) {
-        ([0, 0, rest @ ..], [2..=u8::MAX, ..]) if grouped || said => international(rest),
+        ([0, 0, rest @ ..], [2..=u8::MAX, ..]) if grouped || said() => international(rest),
         (_, [3, 3, 4] | [1, 3, 3, 4]) => american(digits),
         ([0, ..], groups) if grouped => {
             let printed = groups.len() <= 6 && groups.iter().all(|group| *group >= 2);
@@ -49,10 +49,10 @@ pub(super) fn in_number(number: &Number<'_>) -> Option<Range<usize>> {
                 && (9..=12).contains(&length)
                 && number.separator != b'.'
                 && !is_date(groups, number.separator)
-                || said
+                || said()
         }
-        (_, [10 | 11]) => said && (american(digits) || digits.first() == Some(&0)),
-        _ => said && length >= 7 && grouped,
+        (_, [10 | 11]) => (american(digits) || digits.first() == Some(&0)) && said(),
+        (_, groups) => grouped && groups.len() <= 4 && said(),
     };
     sound.then_some(start..number.end)
 }
