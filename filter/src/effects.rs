@@ -62,6 +62,9 @@ impl Http {
                 Effect::CountToken { remembered } => open.active.metrics.token(remembered),
                 Effect::CountServer { server, allowed } => open.active.metrics.server(server, allowed),
                 Effect::CountShadow(verdict) => open.active.metrics.shadow(verdict),
+                Effect::CountContent { found, action, count } => {
+                    open.active.metrics.content(found, action, count);
+                }
                 Effect::CountRemoved(entries) => open.active.metrics.removed(entries),
             }
         }

@@ -145,6 +145,7 @@ impl Http {
             guard: &open.active.guard,
             memory: &mut memory,
             held: &open.active.held,
+            salt: shared::salt().ok(),
             owners: Owners(&|consult| shared::consult(consult, now)),
             tools: Tools {
                 recall: &shared::recall_tool,

@@ -3,6 +3,7 @@
 //! What stands behind the last dot of some names becomes a label by the `stats_tags` of `envoy/envoy.yaml`. Counters are
 //! Envoy's and outlive a VM; gauges are set from what the live VMs say ([`crate::roll`]), so a dead one leaves nothing in them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wicketgate_core::denial::Denial;
@@ -46,6 +47,8 @@ pub(crate) struct Metrics {
     /// By the server's index: denied, allowed.
     servers: Vec<[u32; 2]>,
     removed: u32,
+    /// What content rules may find, what becomes of it, and the counter.
+    contents: Vec<(&'static str, &'static str, u32)>,
     questions: u32,
     questions_failed: u32,
     leases: [u32; 4],
@@ -108,6 +111,7 @@ impl Metrics {
             decisions,
             servers,
             removed: counter("wicketgate.list_entries_removed_total")?,
+            contents: contents(guard)?,
             questions: counter("wicketgate.validations_total")?,
             questions_failed: counter("wicketgate.validation_failures_total")?,
             leases: [
@@ -177,6 +181,13 @@ impl Metrics {
     pub(crate) fn shadow(&self, verdict: &str) {
         for (_, id) in self.shadows.iter().filter(|(known, _)| *known == verdict) {
             host::add(*id, 1);
+        }
+    }
+
+    /// What content rules have found, and what became of it.
+    pub(crate) fn content(&self, found: &str, action: &str, count: u64) {
+        if let Some((_, _, id)) = self.contents.iter().find(|(f, a, _)| *f == found && *a == action) {
+            host::add(*id, i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
 
@@ -259,6 +270,17 @@ impl Metrics {
             host::record(issuer.missing, missing);
         }
     }
+}
+
+/// One counter for each thing that a rule of any server may find, and what becomes of it there.
+fn contents(guard: &Guard) -> Result<Vec<(&'static str, &'static str, u32)>, Fault> {
+    let rules = guard.servers.iter().flat_map(|server| &server.content.0);
+    let kinds: BTreeSet<(&str, &str)> = rules.flat_map(|rule| rule.kinds()).collect();
+    let define = |(found, action): (&'static str, &'static str)| {
+        let name = format!("wicketgate.content_findings_total.{action}.{found}");
+        Ok((found, action, host::define(Metric::Counter, &name)?))
+    };
+    kinds.into_iter().map(define).collect()
 }
 
 // === impl IssuerMetrics ===

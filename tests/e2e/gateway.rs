@@ -15,6 +15,7 @@ mod body_sizes;
 mod bound_sessions;
 mod bound_tasks;
 mod bypass;
+mod content;
 mod dpop;
 mod expiry;
 mod ext_authz;

@@ -1,5 +1,7 @@
 //! What does a policy answer to one request, and why?
 
+mod contents;
+
 use crate::args::{Expected, Explain};
 use crate::document::{Policy, read};
 use crate::outcome::{Outcome, Unusable};
@@ -83,8 +85,10 @@ fn tell(
     };
     let said = Told { told, verdict: word(kind), answer, by, beside: refusal.is_some() };
     let good = expect.is_none_or(|e| e == kind);
-    let json = json_of(&said, server, who, operation, good);
+    let counting = contents::counting(server, who, operation);
+    let json = json_of(&said, server, who, operation, good, &counting);
     let mut text = text_of(&said, server, who, operation);
+    text.push_str(&contents::told(&counting));
     if !good {
         text.push_str("not the verdict that was expected\n");
     }
@@ -140,7 +144,14 @@ const fn word(verdict: Expected) -> &'static str {
     }
 }
 
-fn json_of(said: &Told, server: &Server, who: &Principal, operation: &Operation, good: bool) -> Value {
+fn json_of(
+    said: &Told,
+    server: &Server,
+    who: &Principal,
+    operation: &Operation,
+    good: bool,
+    contents: &[Value],
+) -> Value {
     let scopes = said.scopes();
     let considered: Vec<Value> = said
         .told
@@ -170,6 +181,7 @@ fn json_of(said: &Told, server: &Server, who: &Principal, operation: &Operation,
         "layers": server.overlays(who).map(|o| o.member.to_string()).collect::<Vec<_>>(),
         "considered": considered,
         "history": history,
+        "content": contents,
     })
 }
 

@@ -93,6 +93,7 @@ impl Gate {
             guard: &self.guard,
             memory: &mut memory,
             held: &self.held,
+            salt: None,
             owners: Owners(&|_| None),
             tools: Tools { recall: &|_| None, learn: &|_, _| false },
             now: self.now.get(),

@@ -47,6 +47,9 @@ pub struct Decision<'a> {
     pub shadow: Option<Would<'a>>,
     /// The first 16 digits of the configuration's SHA-256.
     pub policy: &'a str,
+    /// What content rules found in the request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub content: Vec<Content<'a>>,
     /// Bytes of the request body, as far as read.
     pub request_bytes: u64,
     /// From the first header to the verdict, microseconds; waiting for the body included.
@@ -99,6 +102,19 @@ pub struct Named {
     pub name: String,
 }
 
+/// What one content rule found of one kind: how much, never what.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Content<'a> {
+    /// The rule's id.
+    pub rule: &'a str,
+    /// The detector, or another kind of finding.
+    pub found: &'static str,
+    /// What became of it.
+    pub action: &'static str,
+    /// How often.
+    pub count: u64,
+}
+
 /// The record of an exchange's end.
 #[derive(Clone, Debug, Serialize)]
 pub struct Completion<'a> {
@@ -122,6 +138,9 @@ pub struct Completion<'a> {
     pub response_bytes: u64,
     /// List entries removed from the response.
     pub removed: u64,
+    /// What content rules found, in the request and in the answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub content: Vec<Content<'a>>,
     /// The filter's own part of that: time within its callbacks, microseconds.
     pub work_us: u64,
     /// From the first header to the end, milliseconds.

@@ -52,6 +52,10 @@ pub enum Denial {
     TooManyStreams(u32),
     /// The upstream's answer may not pass: 502.
     UnsafeResponse(&'static str),
+    /// The same because of its contents. The content rule and what it found, never the value.
+    UnsafeContent(String),
+    /// The request holds what a content rule refuses: -32602. The rule and what it found, never the value.
+    ContentRefused(String),
     /// A part that is needed cannot be reached: 503. Names the part.
     Unavailable(&'static str),
     /// Anything that should not happen: 500. Names the place.
@@ -99,14 +103,15 @@ impl Denial {
             Self::TooLarge(_) => "too_large",
             Self::RateLimited(..) => "rate_limited",
             Self::TooManyStreams(_) => "too_many_streams",
-            Self::UnsafeResponse(_) => "unsafe_response",
+            Self::UnsafeResponse(_) | Self::UnsafeContent(_) => "unsafe_response",
+            Self::ContentRefused(_) => "content_refused",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
         }
     }
 
     /// Every slug that [`Denial::reason`] can give, for metrics defined at configure and for the README's table.
-    pub const REASONS: [&'static str; 25] = [
+    pub const REASONS: [&'static str; 26] = [
         "missing_credential",
         "invalid_credential",
         "invalid_proof",
@@ -130,6 +135,7 @@ impl Denial {
         "rate_limited",
         "too_many_streams",
         "unsafe_response",
+        "content_refused",
         "unavailable",
         "internal",
     ];
@@ -137,7 +143,7 @@ impl Denial {
     /// More detail for the audit record: our own words and those of the configuration, never input.
     pub fn detail(&self) -> Option<&str> {
         match self {
-            Self::RateLimited(_, limit) => Some(limit),
+            Self::RateLimited(_, what) | Self::UnsafeContent(what) | Self::ContentRefused(what) => Some(what),
             Self::InvalidCredential(what)
             | Self::InvalidProof(what)
             | Self::HistoryRefused(what)

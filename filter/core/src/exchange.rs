@@ -8,10 +8,11 @@
 //!                              a token that is bound to a key -> the proof of this request, used once
 //! request body   read          strict JSON -> one message; header and body agree
 //!                decide        rules -> Permit or Denial                     (needs principal and message)
+//!                              content rules about requests                  (exchange/contents.rs)
 //!                admit         whose session? what before? how many streams? one token of each bucket (exchange/admission.rs)
 //!                              (may wait for a lease of buckets that hold across a fleet)
 //!                forward       the bytes that were read, unchanged
-//! response       answering     lists filtered by the same rules, sizes bounded   (exchange/response.rs)
+//! response       answering     lists filtered by the same rules, contents by rules of their own, sizes bounded   (exchange/response.rs)
 //! end            finish        completion record
 //! ```
 //!
@@ -20,6 +21,7 @@
 
 mod admission;
 mod authentication;
+mod contents;
 mod document;
 pub mod expiry;
 mod handing;
@@ -49,6 +51,7 @@ use crate::policy::authorize::authorize;
 use crate::policy::caller::Caller;
 use crate::policy::permit::Permit;
 use crate::reply::Reply;
+use crate::salt::Salt;
 use crate::server::{Limits, Server};
 use crate::time::Timestamp;
 
@@ -82,6 +85,8 @@ pub struct World<'a> {
     pub memory: &'a mut Memory,
     /// What the streams of this VM hold.
     pub held: &'a Held,
+    /// What this Envoy drew at its start; `None` while the store of all workers cannot be read.
+    pub salt: Option<Salt>,
     /// Whose tasks are.
     pub owners: Owners<'a>,
     /// What is known of tools.
@@ -309,6 +314,7 @@ impl Exchange {
             headers::unnamed_revision(self.facts.revision, requested, &server.versions)?;
         }
         headers::agree(&waiting.mirrors, self.facts.revision, &message)?;
+        self.read_contents(server, body);
         waiting.asked = Asked::Known(message.operation);
         self.proceed(waiting, world)
     }
@@ -335,6 +341,7 @@ impl Exchange {
             denial
         })?;
         self.facts.rule = Some(permit.rule().clone());
+        self.judge_contents(server, principal, operation)?;
         self.admit(permit, principal, operation, world)
     }
 
@@ -348,6 +355,7 @@ impl Exchange {
             self.facts.newer.is_some(),
             self.facts.takes_tasks || bounds.sandbox,
             bounds.response_bytes,
+            self.answer_plan(server, world)?,
         );
         self.decided("allow", "allowed", None, world);
         // What it named is on record, and may be a megabyte that a stream would keep for hours.

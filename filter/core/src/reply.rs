@@ -115,10 +115,12 @@ fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
         | Denial::InvalidParams(_)
         | Denial::HeaderMismatch(_)
         | Denial::UnsupportedVersion(_) => 400,
-        Denial::NotAllowed(_) | Denial::UnknownMethod(_) if asked.unanswered => 403,
+        Denial::NotAllowed(_) | Denial::UnknownMethod(_) | Denial::ContentRefused(_) if asked.unanswered => {
+            403
+        }
         Denial::UnknownMethod(_) if asked.revision.is_some_and(|r| r.era() == Era::Modern) => 404,
-        Denial::NotAllowed(_) | Denial::UnknownMethod(_) => 200,
-        Denial::UnsafeResponse(_) => 502,
+        Denial::NotAllowed(_) | Denial::UnknownMethod(_) | Denial::ContentRefused(_) => 200,
+        Denial::UnsafeResponse(_) | Denial::UnsafeContent(_) => 502,
         Denial::Unavailable(_) => 503,
         Denial::Internal(_) => 500,
     }
@@ -253,7 +255,10 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
         Denial::NotAcceptable => {
             plain(-31009, "Accept must allow both application/json and text/event-stream")
         }
-        Denial::UnsafeResponse(_) => plain(-32603, "The server's answer was withheld"),
+        Denial::UnsafeResponse(_) | Denial::UnsafeContent(_) => {
+            plain(-32603, "The server's answer was withheld")
+        }
+        Denial::ContentRefused(_) => plain(-32602, "The request holds what may not be sent"),
         Denial::Unavailable(_) => plain(-32603, "Temporarily unavailable"),
         Denial::Internal(_)
         | Denial::MissingCredential

@@ -15,6 +15,7 @@ use crate::mcp::operation::{Operation, Target};
 use crate::mcp::versions::{Newer, Revision};
 use crate::policy::pattern::Pattern;
 use crate::policy::rule_set::RuleSet;
+use crate::sanitize::content::Content;
 
 /// One protected MCP server: a resource server in the words of OAuth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct Server {
     pub unknown: Unknown,
     /// How much and how often.
     pub limits: Limits,
+    /// What may be in requests and answers.
+    pub content: Content,
     /// Who may do what.
     pub rules: RuleSet,
     /// Rules over what was done before.

@@ -27,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("history", &["time", "rows", "salt", "mcp", "identity", "policy"]),
     ("tools", &["time", "rows", "salt", "mcp"]),
     ("limits", &["time", "head", "denial", "rows", "json", "salt", "mcp", "identity", "policy"]),
-    ("sanitize", &["time", "head", "denial", "mcp", "identity", "policy"]),
+    ("sanitize", &["time", "head", "denial", "salt", "mcp", "identity", "policy"]),
     ("server", &["time", "head", "denial", "mcp", "identity", "policy", "history", "limits", "sanitize"]),
     ("guard", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server"]),
     ("audit", &["time", "head", "denial", "mcp", "identity", "policy", "sanitize"]),
@@ -35,8 +35,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "exchange",
         &[
-            "time", "head", "denial", "mcp", "identity", "policy", "bindings", "history", "tools", "limits",
-            "sanitize", "server", "guard", "audit", "reply",
+            "time", "head", "denial", "salt", "mcp", "identity", "policy", "bindings", "history", "tools",
+            "limits", "sanitize", "server", "guard", "audit", "reply",
         ],
     ),
     (

@@ -167,7 +167,7 @@ fn an_end_that_comes_after_the_end_changes_nothing() {
     let owners = Owners(&|_| None);
     let tools = Tools { recall: &|_| None, learn: &|_, _| false };
     let (guard, held, now) = (&gate.guard, &gate.held, gate.now);
-    let mut world = World { guard, memory: &mut gate.memory, held, owners, tools, now };
+    let mut world = World { guard, memory: &mut gate.memory, held, salt: None, owners, tools, now };
     let step = refused.exchange.on(Event::Expired, &mut world);
     assert!(matches!(step.control, Control::Hold) && step.effects.is_empty());
     refused.finish(&mut gate);

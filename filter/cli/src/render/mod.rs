@@ -19,6 +19,11 @@ pub(crate) fn run(arguments: &Render, as_json: bool) -> Result<Outcome, Unusable
         Err(fault) => return Ok(fault.into()),
     };
     eprint!("{}", warnings_text(&policy.document, &policy.compiled.warnings));
+    if let Some(at) = policy.compiled.guard.needs_regex() {
+        eprintln!(
+            "{at}: needs a module that is built with the feature `regex`; one without refuses this policy"
+        );
+    }
     let text = match form.text(&policy) {
         Ok(text) => text,
         Err(fault) => return Ok(fault.into()),

@@ -248,3 +248,20 @@ fn explain_names_the_layer_and_the_key_that_decide() {
                     clients[box].sandbox_mode (deny): does not count: a layer of others\n";
     assert_eq!(ran.out, expected);
 }
+
+#[test]
+fn explain_names_the_rules_about_contents_that_count() {
+    let world = World::new("explain-content");
+    world.write(
+        "p.yaml",
+        "version: 1\nservers:\n  - name: s\n    url: https://mcp.example.com/mcp\n    content:\n      - {id: all, detect: \
+         [credentials], action: mask}\n      - {id: other, applies: {tools: [b]}, detect: [email], action: drop}\n      - {id: \
+         roles, applies: {who: {roles: [x]}}, characters: strip}\n    rules:\n      - {id: r, allow: {who: anonymous, tools: \
+         [\"*\"]}}\n",
+    );
+    world.write("r.json", r#"{"method": "tools/call", "tool": "a"}"#);
+    let ran = world.run(&["explain", "p.yaml", "--request", "r.json", "--as", "anonymous"]);
+    let expected = "content: all (mask): counts\n\
+                    content: other (drop): counts in a session, where an answer may be another request's\n";
+    assert!(ran.out.ends_with(expected) && ran.code == Some(0), "{} {}", ran.out, ran.err);
+}

@@ -128,3 +128,16 @@ fn until(condition: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn a_policy_with_regular_expressions_says_which_module_it_needs() {
+    let world = World::new("render-regex");
+    world.write(
+        "p.yaml",
+        "version: 1\nservers:\n  - name: s\n    url: https://mcp.example.com/mcp\n    content:\n      - {id: t, regexes: [{name: \
+         ticket, pattern: \"T-[0-9]{6}\"}], action: mask}\n    rules:\n      - {id: r, allow: {who: anonymous, tools: [\"*\"]}}\n",
+    );
+    let ran = world.run(&["render", "p.yaml", "--to", "json"]);
+    let said = "servers[0].content[0].regexes: needs a module that is built with the feature `regex`";
+    assert!(ran.code == Some(0) && ran.err.contains(said), "{} {}", ran.out, ran.err);
+}

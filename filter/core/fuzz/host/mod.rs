@@ -259,6 +259,7 @@ impl Driven {
             guard: vm.guard,
             memory: &mut vm.memory.borrow_mut(),
             held: &vm.held,
+            salt: Some(SALT),
             owners: Owners(&ask),
             tools: Tools { recall: &|tag| vm.recall_tool(tag), learn: &|tag, listed| vm.learn_tool(tag, listed) },
             now: vm.now,
@@ -296,6 +297,7 @@ impl Driven {
             | Effect::CountServer { .. }
             | Effect::CountShadow(_)
             | Effect::CountToken { .. }
+            | Effect::CountContent { .. }
             | Effect::CountRemoved(_) => {}
         }
     }

@@ -4,6 +4,7 @@
 //! Nothing unknown is accepted; nothing is half applied.
 
 mod compile;
+mod content;
 mod digest;
 mod dpop;
 pub mod error;

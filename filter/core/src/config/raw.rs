@@ -3,6 +3,7 @@
 //! Texts with a form of their own (sizes, patterns, URLs) stay texts here: `compile` judges them, so that several
 //! mistakes are reported at once.
 
+mod content;
 mod history;
 mod issuers;
 mod layers;
@@ -11,6 +12,7 @@ mod paths;
 mod rules;
 mod size;
 
+pub use content::{RawApplies, RawCaps, RawContentRule, RawRegex};
 pub use history::RawHistory;
 pub use issuers::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
 pub use layers::{RawAddresses, RawLayer};
@@ -94,6 +96,9 @@ pub struct RawServer {
     pub dpop: Option<RawDpop>,
     /// Sizes, rates and numbers.
     pub limits: Option<RawLimits>,
+    /// What may be in requests and answers; of several rules the strongest action counts.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub content: Vec<RawContentRule>,
     /// Who may do what; deny wins, order does not matter for the verdict.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub rules: Vec<RawRule>,
@@ -126,6 +131,7 @@ mapping!(
         sessions,
         dpop,
         limits,
+        content,
         rules,
         history,
         organizations,

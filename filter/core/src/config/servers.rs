@@ -5,7 +5,7 @@ use super::layers::{self, Above};
 use super::raw::{RawAddresses, RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::{is_scope, networks};
-use super::{dpop, history, limits, rules};
+use super::{content, dpop, history, limits, rules};
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::history::rule::HistoryRule;
 use crate::identity::dpop::{ALGORITHMS, BoundTokens};
@@ -67,6 +67,7 @@ fn compile_one(
     let dpop = url.as_ref().and_then(|_| dpop::compile(raw, asks, place, found));
     judge_scopes(&raw.scopes, &place.key("scopes"), found);
     let versions = versions(raw.versions.as_deref(), &place.key("versions"), found);
+    let content = content::compile(&raw.content, &accepted, &place.key("content"), found);
     let (url, dpop) = (url?, dpop?);
     let home = home(raw.r#match.as_ref(), &url, &place.key("match"), found);
     let metadata_path = format!("{METADATA_ROOT}{}", url.path);
@@ -86,6 +87,7 @@ fn compile_one(
         versions,
         unknown: unknown(raw.sessions.as_ref(), &place.key("sessions"), found),
         limits,
+        content,
         rules,
         history,
         overlays,

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::contents::Read;
 use super::step::{Control, Effect, Recall, Unseen};
 use super::{Exchange, Phase, World};
-use crate::audit::{self, Completion, Decision, What, Who, Would};
+use crate::audit::{self, Completion, Content, Decision, What, Who, Would};
 use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::head::RequestHead;
@@ -18,6 +19,8 @@ use crate::mcp::versions::Revision;
 use crate::policy::rule::RuleId;
 use crate::policy::rule_set::Shadow;
 use crate::reply::{Asked, Reply};
+use crate::sanitize::content::Report;
+use crate::server::Server;
 use crate::time::Timestamp;
 
 /// Everything an audit record may name; each field is empty until its step has run.
@@ -56,6 +59,10 @@ pub(super) struct Facts {
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) removed: u64,
+    /// What content rules found in the request, until it is known whether they are about the principal.
+    pub(super) contents_read: Vec<Read>,
+    /// What they found, both ways.
+    pub(super) contents: Report,
     pub(super) status: u16,
     verdict: Option<&'static str>,
     reason: &'static str,
@@ -89,6 +96,8 @@ impl Facts {
             request_bytes: 0,
             response_bytes: 0,
             removed: 0,
+            contents_read: Vec::new(),
+            contents: Report::default(),
             status: 0,
             verdict: None,
             reason: "unfinished",
@@ -158,9 +167,23 @@ impl Facts {
             rule: self.rule.as_ref().map(RuleId::as_str),
             shadow: self.shadow.as_ref().map(Would::from),
             policy: guard.digest.get(..16).unwrap_or(&guard.digest),
+            content: self.found(server),
             request_bytes: self.request_bytes,
             took_us: u64::try_from(now.since(self.began).as_micros()).unwrap_or(u64::MAX),
         }
+    }
+
+    fn found<'a>(&self, server: Option<&'a Server>) -> Vec<Content<'a>> {
+        let id =
+            |number: usize| server.and_then(|s| s.content.0.get(number)).map_or("", |rule| rule.id.as_str());
+        let rows = self.contents.rows();
+        rows.map(|(row, count)| Content {
+            rule: id(row.rule),
+            found: row.found.name(),
+            action: row.action.name(),
+            count,
+        })
+        .collect()
     }
 
     /// Counts a verdict, and records it where it is the first; later ones only change the final reason.
@@ -205,6 +228,7 @@ impl Facts {
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
             removed: self.removed,
+            content: self.found(server),
             work_us: u64::try_from(worked.as_micros()).unwrap_or(u64::MAX),
             took_ms: u64::try_from(now.since(self.began).as_millis()).unwrap_or(u64::MAX),
         };
@@ -273,6 +297,7 @@ impl Exchange {
                 Effect::Count(_)
                     | Effect::CountToken { .. }
                     | Effect::CountShadow(_)
+                    | Effect::CountContent { .. }
                     | Effect::RecordDecision(_)
             )
         });

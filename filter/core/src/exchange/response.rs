@@ -1,5 +1,6 @@
 //! What may come back? The answer of an upstream to a forwarded request: lists filtered, sizes bounded.
 
+use super::contents::applied;
 use super::step::{Control, Effect, Event, ResponseMode};
 use super::{Exchange, Phase, World};
 use crate::denial::Denial;
@@ -10,7 +11,8 @@ use crate::mcp::method::{Method, Place};
 use crate::mcp::operation::Operation;
 use crate::mcp::sse::meter::Meter;
 use crate::mcp::versions::{Era, Revision};
-use crate::sanitize::list::{Report, filter_answer};
+use crate::sanitize::content::{Plan, Report};
+use crate::sanitize::list::{self, Filtered, filter_answer};
 use crate::sanitize::stream::ListStream;
 
 /// The state of one answer.
@@ -20,6 +22,8 @@ pub(super) struct Answering {
     shape: Shape,
     /// Per message (JSON) or event (SSE).
     limit: u64,
+    /// The content rules that count for it; an event stream takes them over.
+    plan: Option<Box<Plan>>,
 }
 
 /// Whether list results can be in an answer, or notifications of what only some may see.
@@ -34,6 +38,13 @@ enum Lists {
     Never,
 }
 
+/// What a held answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Json,
+    Text,
+}
+
 /// What kind of body passes.
 #[derive(Debug)]
 enum Shape {
@@ -41,8 +52,9 @@ enum Shape {
     Counted(Counted),
     /// An event stream of which only event sizes are watched.
     Metered(Meter),
-    /// A JSON list result, held with its head (of this status) until it is whole.
-    Whole(u16),
+    /// A JSON answer that may hold a list, or an answer whose contents are read, held with its head (of this status) until it
+    /// is whole. One that is no JSON is read as a text.
+    Whole(u16, Form),
     /// An event stream in which list results are filtered, and what it holds of an unfinished event.
     Filtered(Box<ListStream>, Share),
 }
@@ -57,6 +69,7 @@ impl Answering {
         newer: bool,
         inspected: bool,
         limit: u64,
+        plan: Option<Box<Plan>>,
     ) -> Self {
         let method = |o: &Operation| Method::find(&o.method);
         let asked = |o: &Operation| o.method == Operation::STREAM || method(o).is_some_and(|m| m.lists);
@@ -69,13 +82,13 @@ impl Answering {
             }
             _ => Lists::Possible,
         };
-        Self { lists, shape: Shape::Counted(Counted::new(limit)), limit }
+        Self { lists, shape: Shape::Counted(Counted::new(limit)), limit, plan }
     }
 
     pub(super) fn mode(&self) -> ResponseMode {
         match self.shape {
             Shape::Counted(_) => ResponseMode::Pass,
-            Shape::Whole(_) => ResponseMode::Whole,
+            Shape::Whole(..) => ResponseMode::Whole,
             Shape::Metered(_) | Shape::Filtered(..) => ResponseMode::Stream,
         }
     }
@@ -93,7 +106,7 @@ impl Exchange {
         let control = match event {
             Event::ResponseBody { bytes, size, end } => {
                 match (self.answer_body(&mut answering, bytes, size, end, world), &answering.shape) {
-                    (Err(denial), Shape::Whole(status)) if !world.guard.hold_headers => {
+                    (Err(denial), Shape::Whole(status, _)) if !world.guard.hold_headers => {
                         return Ok(self.refuse_in_body(&denial, *status, world));
                     }
                     (done, _) => done?,
@@ -133,7 +146,8 @@ impl Exchange {
         let media = media.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         let plain = head.headers.one("content-encoding").is_ok_and(|e| e.is_none_or(|e| e == "identity"));
         // Of whatever status: clients read the result in an error's body, too.
-        let inspected = answering.lists != Lists::Never && !end;
+        let inspected = (answering.lists != Lists::Never || answering.plan.is_some()) && !end;
+        let text = answering.plan.is_some() && inspected && (media.is_empty() || media.starts_with("text/"));
         if head.headers.has("www-authenticate") {
             // Where to log in for this URL is ours to say; an upstream could send clients to a server of its own.
             self.effects.push(Effect::RemoveResponseHeader("www-authenticate"));
@@ -143,6 +157,8 @@ impl Exchange {
             "text/event-stream" if self.facts.unanswered && !end => {
                 return Err(Denial::UnsafeResponse("a stream where no answer is due"));
             }
+            _ if text && !plain => return Err(Denial::UnsafeResponse("content-encoding")),
+            _ if text && !utf8 => return Err(Denial::UnsafeResponse("charset")),
             "text/event-stream" | "application/json" if inspected && !plain => {
                 return Err(Denial::UnsafeResponse("content-encoding"));
             }
@@ -150,13 +166,14 @@ impl Exchange {
                 return Err(Denial::UnsafeResponse("charset"));
             }
             "text/event-stream" if inspected => {
-                let stream = ListStream::new(as_size(answering.limit), self.facts.revision);
+                let stream = ListStream::new(as_size(answering.limit), self.facts.revision)
+                    .with_plan(answering.plan.take());
                 answering.shape = Shape::Filtered(Box::new(stream), held.share());
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
             }
             "text/event-stream" => answering.shape = Shape::Metered(Meter::new(answering.limit)),
             "application/json" if inspected => {
-                answering.shape = Shape::Whole(head.status);
+                answering.shape = Shape::Whole(head.status, Form::Json);
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
                 return Ok(Control::Hold);
             }
@@ -165,6 +182,15 @@ impl Exchange {
             }
             _ if inspected && answering.lists == Lists::Asked && (200..300).contains(&head.status) => {
                 return Err(Denial::UnsafeResponse("content-type of a list"));
+            }
+            _ if text => {
+                answering.shape = Shape::Whole(head.status, Form::Text);
+                self.effects.push(Effect::RemoveResponseHeader("content-length"));
+                return Ok(Control::Hold);
+            }
+            // Nobody reads there what may not pass.
+            _ if answering.plan.is_some() && inspected => {
+                return Err(Denial::UnsafeResponse("content-type of what is to be read"));
             }
             _ => self.declared_within(head, answering.limit)?,
         }
@@ -194,29 +220,43 @@ impl Exchange {
             Shape::Metered(meter) => {
                 meter.add(bytes).map_err(|_| Denial::UnsafeResponse("an event is too large"))?;
             }
-            Shape::Whole(_) if bytes.len() as u64 > limit => return Err(Denial::UnsafeResponse("too large")),
-            Shape::Whole(status) => {
-                let status = *status;
+            Shape::Whole(..) if bytes.len() as u64 > limit => {
+                return Err(Denial::UnsafeResponse("too large"));
+            }
+            Shape::Whole(status, form) => {
+                let (status, form) = (*status, *form);
                 let mut viewing = self.viewing(world)?;
-                let filtered = filter_answer(bytes, self.facts.revision, &mut viewing)?;
+                let filtered = match form {
+                    Form::Json => filter_answer(bytes, self.facts.revision, &mut viewing)?,
+                    Form::Text => Filtered::default(),
+                };
                 viewing.kept()?;
                 if filtered.hidden {
                     return Err(Denial::UnsafeResponse("a notification of what may not be seen"));
                 }
                 self.hand_out_tasks(&filtered.created, world)?;
                 self.removed(cut_out(filtered.report));
-                self.effects.extend(filtered.body.map(Effect::ReplaceResponseBody));
+                let mut found = Report::default();
+                let listed = filtered.body.as_deref().unwrap_or(bytes);
+                let read = applied(answering.plan.as_deref(), listed, form == Form::Text, &mut found);
+                self.contents_found(found);
+                let left = read?.or(filtered.body);
+                self.effects.extend(left.map(Effect::ReplaceResponseBody));
                 self.facts.status = status;
             }
             Shape::Filtered(stream, share) => {
                 let before = cut_out(stream.report());
                 let mut out = Vec::new();
                 let mut viewing = self.viewing(world)?;
-                stream.feed(bytes, &mut viewing, &mut out)?;
-                if end {
-                    stream.finish(&mut viewing, &mut out)?;
+                let mut fed = stream.feed(bytes, &mut viewing, &mut out);
+                if end && fed.is_ok() {
+                    fed = stream.finish(&mut viewing, &mut out);
                 }
-                viewing.kept()?;
+                let kept = viewing.kept();
+                let found = stream.take_found();
+                self.contents_found(found);
+                fed?;
+                kept?;
                 self.hand_out_tasks(&stream.take_created(), world)?;
                 share.set(stream.held()).map_err(|_| Denial::UnsafeResponse("too much is held"))?;
                 let removed = cut_out(stream.report()).saturating_sub(before);
@@ -253,7 +293,7 @@ fn resembles_one_read(head: &ResponseHead) -> bool {
 }
 
 /// Entries that the client does not see.
-fn cut_out(report: Report) -> u64 {
+fn cut_out(report: list::Report) -> u64 {
     u64::from(report.removed) + u64::from(report.unreadable)
 }
 

@@ -202,6 +202,15 @@ pub enum Effect {
         /// It was remembered.
         remembered: bool,
     },
+    /// Count what content rules found.
+    CountContent {
+        /// What was found.
+        found: &'static str,
+        /// What became of it.
+        action: &'static str,
+        /// How often.
+        count: u64,
+    },
     /// Count list entries that were removed.
     CountRemoved(u64),
 }

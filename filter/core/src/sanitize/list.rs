@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::edit::{Cuts, Edit, apply};
 use crate::denial::Denial;
 use crate::mcp::jsonrpc::MAX_TARGET_BYTES;
 use crate::mcp::operation::Target;
@@ -68,21 +69,6 @@ struct Filter<'f, 'v> {
     created: Vec<String>,
     hidden: bool,
     edits: Vec<Edit>,
-}
-
-/// A range of the body, and what replaces it.
-struct Edit {
-    range: Range<usize>,
-    with: &'static str,
-}
-
-/// The cuts of one array, found element by element so that exactly one comma goes with each element.
-#[derive(Default)]
-struct Cuts {
-    kept_one: bool,
-    /// Where the removed elements begin that no kept one precedes.
-    from: Option<usize>,
-    last_end: usize,
 }
 
 /// The most list entries of one answer or event. Each is judged by every rule, while all streams of the worker wait.
@@ -265,11 +251,11 @@ impl Filter<'_, '_> {
         }
         match scope {
             Some(value) if matches!(value.kind, Kind::Text(text) if text.says("private")) => {}
-            Some(value) => self.edits.push(Edit { range: value.span, with: "\"private\"" }),
+            Some(value) => self.edits.push(Edit::new(value.span, "\"private\"")),
             // The list itself is a member, so a comma is right; the last byte of the span is the brace.
             None if cacheable => {
                 let brace = span.end.saturating_sub(1);
-                self.edits.push(Edit { range: brace..brace, with: ",\"cacheScope\":\"private\"" });
+                self.edits.push(Edit::new(brace..brace, ",\"cacheScope\":\"private\""));
             }
             None => {}
         }
@@ -314,30 +300,6 @@ impl Filter<'_, '_> {
     }
 }
 
-// === impl Cuts ===
-
-impl Cuts {
-    fn element(&mut self, span: &Range<usize>, kept: bool) -> Option<Edit> {
-        let cut = match (kept, self.kept_one) {
-            (true, _) => self.from.take().map(|from| from..span.start),
-            // From behind the element before, comma included.
-            (false, true) => Some(self.last_end..span.end),
-            (false, false) => {
-                self.from.get_or_insert(span.start);
-                None
-            }
-        };
-        self.kept_one |= kept;
-        self.last_end = span.end;
-        cut.map(|range| Edit { range, with: "" })
-    }
-
-    /// Nothing was kept at all: the brackets and the white space at their inside stay.
-    fn end(self) -> Option<Edit> {
-        self.from.map(|from| Edit { range: from..self.last_end, with: "" })
-    }
-}
-
 /// The things of which a notification speaks: `params.uri` of `notifications/resources/updated`, `params.taskId` of those of
 /// tasks. `None` for one that cannot be read.
 fn things_named(scanner: &mut Scanner<'_>) -> Result<Vec<Option<Target>>, Fault> {
@@ -378,19 +340,6 @@ fn readable(value: &Value<'_>) -> Option<String> {
         }
         _ => None,
     }
-}
-
-fn apply(body: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
-    edits.sort_unstable_by_key(|edit| edit.range.start);
-    let mut out = Vec::with_capacity(body.len() + 32);
-    let mut at = 0;
-    for Edit { range, with } in edits {
-        out.extend_from_slice(body.get(at..range.start).unwrap_or_default());
-        out.extend_from_slice(with.as_bytes());
-        at = range.end;
-    }
-    out.extend_from_slice(body.get(at..).unwrap_or_default());
-    out
 }
 
 #[cfg(test)]

@@ -1,4 +1,8 @@
 //! What may come back? Answers with what the caller may not see cut out, every other byte untouched.
 
+pub mod characters;
+pub mod content;
+pub mod detect;
+mod edit;
 pub mod list;
 pub mod stream;

@@ -1,5 +1,6 @@
 //! What of an event stream may pass, and with which bytes? Filters the lists in it event by event.
 
+use super::content::{self, Plan, Refused};
 use super::list::{Report, Viewer, filter_answer};
 use crate::denial::Denial;
 use crate::mcp::sse::{Event, Splitter, data_value, lines};
@@ -12,6 +13,8 @@ pub struct ListStream {
     revision: Option<Revision>,
     report: Report,
     created: Vec<String>,
+    plan: Option<Box<Plan>>,
+    found: content::Report,
 }
 
 // === impl ListStream ===
@@ -24,14 +27,28 @@ impl ListStream {
             revision,
             report: Report::default(),
             created: Vec::new(),
+            plan: None,
+            found: content::Report::default(),
         }
+    }
+
+    /// Reads the contents of each event by `plan`, too.
+    #[must_use]
+    pub fn with_plan(mut self, plan: Option<Box<Plan>>) -> Self {
+        self.plan = plan;
+        self
+    }
+
+    /// What content rules found since the last look.
+    pub fn take_found(&mut self) -> content::Report {
+        std::mem::take(&mut self.found)
     }
 
     /// Takes the next bytes of the stream and appends to `out` what may be passed on now: every complete event but those that
     /// notify of what may not be seen; only the `data` lines of those changed that hold a list with something to hide.
     ///
     /// # Errors
-    /// `UnsafeResponse`: an event is too large, or [`filter_answer`] refuses its data. `out` holds the events before it; the
+    /// `UnsafeContent`: a content rule blocks an event. `UnsafeResponse`: an event is too large, or [`filter_answer`] refuses its data. `out` holds the events before it; the
     /// stream must be ended there.
     pub fn feed(&mut self, chunk: &[u8], viewer: &mut dyn Viewer, out: &mut Vec<u8>) -> Result<(), Denial> {
         let mut events = Vec::new();
@@ -69,6 +86,15 @@ impl ListStream {
         std::mem::take(&mut self.created)
     }
 
+    /// The data of an event after the content rules; `None` if it stays as it is.
+    fn contents(&mut self, data: &[u8]) -> Result<Option<Vec<u8>>, Denial> {
+        let Some(plan) = &self.plan else { return Ok(None) };
+        content::apply(data, plan, &mut self.found).map_err(|refused| match refused {
+            Refused::Unreadable(what) => Denial::UnsafeResponse(what),
+            Refused::Blocked(..) => Denial::UnsafeContent(plan.detail(refused)),
+        })
+    }
+
     fn pass(&mut self, event: Event, viewer: &mut dyn Viewer, out: &mut Vec<u8>) -> Result<(), Denial> {
         if let Some(data) = &event.data {
             let filtered = filter_answer(data, self.revision, viewer)?;
@@ -77,7 +103,8 @@ impl ListStream {
             if filtered.hidden {
                 return Ok(());
             }
-            if let Some(data) = filtered.body {
+            let read = self.contents(filtered.body.as_deref().unwrap_or(data))?;
+            if let Some(data) = read.or(filtered.body) {
                 replace_data(&event.raw, &data, out);
                 return Ok(());
             }

@@ -73,6 +73,8 @@ pub struct Gate {
     pub owners_fail: bool,
     /// The same for the buckets alone.
     pub buckets_fail: bool,
+    /// The same for the salt alone.
+    pub salt_fails: bool,
     /// The same for used proofs alone.
     pub proofs_fail: bool,
     /// The same for what was done before.
@@ -101,6 +103,8 @@ pub struct Driven {
     /// Decisions by server: allowed or not.
     pub servers: Vec<(usize, bool)>,
     pub tokens_remembered: Vec<bool>,
+    /// What content rules found, what became of it, how often.
+    pub contents: Vec<(&'static str, &'static str, u64)>,
     pub streams: Vec<Tag>,
     pub removed_request_headers: Vec<String>,
     pub removed_response_headers: Vec<&'static str>,
@@ -132,6 +136,7 @@ impl Gate {
             store_fails: false,
             owners_fail: false,
             buckets_fail: false,
+            salt_fails: false,
             proofs_fail: false,
             history_fails: false,
             source: None,
@@ -189,6 +194,7 @@ impl Gate {
             counts: Vec::new(),
             servers: Vec::new(),
             tokens_remembered: Vec::new(),
+            contents: Vec::new(),
             streams: Vec::new(),
             removed_request_headers: Vec::new(),
             removed_response_headers: Vec::new(),
@@ -315,6 +321,7 @@ impl Driven {
             guard: &gate.guard,
             memory: &mut gate.memory,
             held: &gate.held,
+            salt: (!fails && !gate.salt_fails).then_some(SALT),
             owners: Owners(&ask),
             tools: Tools { recall: &recall, learn: &learn },
             now,
@@ -337,6 +344,7 @@ impl Driven {
             Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
             Effect::Count(reason) => self.counts.push(reason),
             Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
+            Effect::CountContent { found, action, count } => self.contents.push((found, action, count)),
             Effect::CountShadow(verdict) => self.counts.push(verdict),
             Effect::CountRemoved(_)
             | Effect::Forget(_)

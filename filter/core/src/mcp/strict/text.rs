@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// The inside of a string literal that the scanner has found sound.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +45,28 @@ impl<'a> Text<'a> {
     /// Whether some decoder that ignores letter case would take it for `known`, which it is not.
     pub fn is_variant_of(&self, known: &str) -> bool {
         !self.says(known) && self.chars().map(fold).eq(known.chars().map(fold))
+    }
+
+    /// Appends what it says to `out`; ordinary characters in whole runs.
+    pub fn decode_into(&self, out: &mut String) {
+        let mut rest = self.raw;
+        while let Some((run, escape)) = rest.split_at_checked(ordinary_prefix(rest.as_bytes())) {
+            out.push_str(run);
+            let mut escape = Decoded(escape.chars());
+            let Some(c) = escape.next() else { return };
+            out.push(c);
+            rest = escape.0.as_str();
+        }
+    }
+
+    /// The characters that it says, each with where it is written in [`Text::raw`].
+    pub fn places(&self) -> impl Iterator<Item = (Range<usize>, char)> + use<'a> {
+        let (whole, mut rest) = (self.raw.len(), self.chars());
+        std::iter::from_fn(move || {
+            let start = whole - rest.0.as_str().len();
+            let c = rest.next()?;
+            Some((start..whole - rest.0.as_str().len(), c))
+        })
     }
 
     fn chars(&self) -> Decoded<'a> {
