@@ -42,12 +42,29 @@ pub struct Decision<'a> {
     pub detail: Option<&'a str>,
     /// The id of the rule that decided.
     pub rule: Option<&'a str>,
+    /// What the server's Rego policy said, where it was asked.
+    pub rego: Option<Said<'a>>,
     /// The first 16 digits of the configuration's SHA-256.
     pub policy: &'a str,
     /// Bytes of the request body, as far as read.
     pub request_bytes: u64,
     /// From the first header to the verdict, microseconds; waiting for the body included.
     pub took_us: u64,
+}
+
+/// What a Rego policy said: words of ours, and constants of the policy.
+#[derive(Clone, Debug, Serialize)]
+pub struct Said<'a> {
+    /// `allow`, `challenge`, `deny` or `failed`.
+    pub verdict: &'static str,
+    /// Why, or what went wrong.
+    pub why: &'static str,
+    /// The policy's reasons.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub reasons: &'a [String],
+    /// What its obligation `log` wants to be written down.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub log: &'a [String],
 }
 
 /// The principal as the record names it.

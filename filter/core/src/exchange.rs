@@ -43,6 +43,7 @@ use crate::mcp::versions::Era;
 use crate::mcp::{headers, session};
 use crate::policy::authorize::authorize;
 use crate::policy::permit::Permit;
+use crate::policy::rego::narrow::{self, Circumstances, narrow};
 use crate::reply::Reply;
 use crate::server::{Limits, Server};
 use crate::time::Timestamp;
@@ -212,7 +213,10 @@ impl Exchange {
         let asked = self.asked_by_head(&head, end, server)?;
         let presented = credential::present(&head)?;
         self.facts.with_proof = presented.as_ref().is_some_and(|presented| presented.proof.is_some());
-        let waiting = Waiting::new(&head, presented, asked, world.held)?;
+        let mut waiting = Waiting::new(&head, presented, asked, world.held)?;
+        if let Some(rego) = &server.rego {
+            waiting.keep_headers(rego, &head.headers)?;
+        }
         self.greet(Box::new(waiting), world)
     }
 
@@ -295,6 +299,9 @@ impl Exchange {
             headers::unnamed_revision(self.facts.revision, requested, &server.versions)?;
         }
         headers::agree(&waiting.mirrors, self.facts.revision, &message)?;
+        if let Some(rego) = &server.rego {
+            waiting.keep_arguments(rego.pick(body, message.arguments))?;
+        }
         waiting.asked = Asked::Known(message.operation);
         self.proceed(waiting, world)
     }
@@ -307,11 +314,22 @@ impl Exchange {
         };
         let server = self.server(world.guard)?;
         self.facts.operation.get_or_insert_with(|| operation.clone());
-        let permit = authorize(&server.rules, principal, operation).map_err(|(denial, rule)| {
+        let mut permit = authorize(&server.rules, principal, operation).map_err(|(denial, rule)| {
             self.facts.rule = rule;
             denial
         })?;
         self.facts.rule = Some(permit.rule().clone());
+        if let Some(rego) = &server.rego {
+            let around = Circumstances {
+                picked: &waiting.picked,
+                headers: waiting.read_headers.as_deref(),
+                source: self.facts.source.as_deref(),
+                now: world.now,
+            };
+            let (ruling, narrowed) = narrow(permit, rego, &server.rules, principal, operation, &around);
+            self.facts.ruling = Some(ruling);
+            permit = narrowed.inspect_err(|_| self.facts.rule = Some(narrow::rule()))?;
+        }
         self.admit(permit, principal, operation, world)
     }
 

@@ -4,12 +4,16 @@ mod dpop;
 
 pub use dpop::Dpop;
 
+use std::sync::Arc;
+
 use crate::identity::origin::Origin;
+use crate::identity::principal::Principal;
 use crate::limits::rate::Rate;
 use crate::limits::tag::Per;
 use crate::mcp::operation::{Operation, Target};
 use crate::mcp::versions::{Newer, Revision};
 use crate::policy::pattern::Pattern;
+use crate::policy::rego::Rego;
 use crate::policy::rule_set::RuleSet;
 
 /// One protected MCP server: a resource server in the words of OAuth.
@@ -45,6 +49,8 @@ pub struct Server {
     pub limits: Limits,
     /// Who may do what.
     pub rules: RuleSet,
+    /// What the operator's own policy makes of what the rules allow.
+    pub rego: Option<Arc<Rego>>,
 }
 
 /// Where a server lives.
@@ -120,6 +126,15 @@ pub enum Covers {
     Methods(Vec<Pattern>),
     /// Calls of these tools.
     Tools(Vec<Pattern>),
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Whether a list shows `target` to `who`: what the rules show, and the policy does not hide.
+    pub fn shows(&self, who: &Principal, target: &Target) -> bool {
+        self.rules.visible(who, target) && self.rego.as_ref().is_none_or(|rego| rego.visible(who, target))
+    }
 }
 
 // === impl Place ===

@@ -3,8 +3,10 @@
 //! Texts with a form of their own (sizes, patterns, URLs) stay texts here: `compile` judges them, so that several
 //! mistakes are reported at once.
 
+mod rego;
 mod rules;
 
+pub use rego::{RawCompiled, RawLabels, RawRego, RawToolLabels};
 pub use rules::{RawAllow, RawAttributes, RawDeny, RawRule, RawWho};
 
 use super::error::{Findings, Place};
@@ -200,13 +202,15 @@ pub struct RawServer {
     /// Who may do what; deny wins, order does not matter for the verdict.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub rules: Vec<RawRule>,
+    /// A policy in Rego, which narrows what the rules allow; without rules, what whoever is known may do.
+    pub rego: Option<RawRego>,
 }
 
 mapping!(
     RawServer,
     "a mapping",
     [name, url],
-    [r#match, issuers, origins, scopes, versions, newer_versions, sessions, dpop, limits, rules]
+    [r#match, issuers, origins, scopes, versions, newer_versions, sessions, dpop, limits, rules, rego]
 );
 
 /// Which requests are for a server.

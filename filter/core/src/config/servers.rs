@@ -4,7 +4,7 @@ use super::error::{Findings, Place, nearest};
 use super::raw::{RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::is_scope;
-use super::{dpop, limits, rules};
+use super::{dpop, limits, rego, rules};
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::identity::dpop::{ALGORITHMS, BoundTokens};
 use crate::identity::origin::Origin;
@@ -49,8 +49,11 @@ fn compile_one(
     let indexes = issuer_indexes(raw.issuers.as_deref(), issuers, &place.key("issuers"), found);
     let accepted: Vec<&str> =
         indexes.iter().filter_map(|at| issuers.get(*at)).map(|i| i.issuer.as_str()).collect();
-    let rules = rules::compile(&raw.rules, &accepted, &place.key("rules"), found);
-    if raw.rules.is_empty() {
+    let mut rules = rules::compile(&raw.rules, &accepted, &place.key("rules"), found);
+    let policy = rego::compile(raw, place, found);
+    if raw.rules.is_empty() && raw.rego.is_some() {
+        rules = rego::candidates();
+    } else if raw.rules.is_empty() {
         found.warn(&place.key("rules"), "no rules: everything on this server is denied");
     }
     if rules.expects_credential() && accepted.is_empty() && found.errors.len() == before {
@@ -84,6 +87,7 @@ fn compile_one(
         unknown: unknown(raw.sessions.as_ref(), &place.key("sessions"), found),
         limits,
         rules,
+        rego: policy,
     })
 }
 

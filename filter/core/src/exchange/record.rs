@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::step::{Control, Effect, Unseen};
 use super::{Exchange, Phase, World};
-use crate::audit::{self, Completion, Decision, What, Who};
+use crate::audit::{self, Completion, Decision, Said, What, Who};
 use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::head::RequestHead;
@@ -14,6 +14,7 @@ use crate::identity::principal::Principal;
 use crate::mcp::jsonrpc::{Message, MessageKind, RequestId};
 use crate::mcp::operation::Operation;
 use crate::mcp::versions::Revision;
+use crate::policy::rego::ruling::Ruling;
 use crate::policy::rule::RuleId;
 use crate::reply::{Asked, Reply};
 use crate::time::Timestamp;
@@ -45,6 +46,8 @@ pub(super) struct Facts {
     pub(super) session: Option<String>,
     /// The rule that decided.
     pub(super) rule: Option<RuleId>,
+    /// What the operator's policy said.
+    pub(super) ruling: Option<Ruling>,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) removed: u64,
@@ -75,6 +78,7 @@ impl Facts {
             newer: None,
             session: None,
             rule: None,
+            ruling: None,
             request_bytes: 0,
             response_bytes: 0,
             removed: 0,
@@ -145,6 +149,7 @@ impl Facts {
             reason: self.reason,
             detail,
             rule: self.rule.as_ref().map(RuleId::as_str),
+            rego: self.ruling.as_ref().map(said),
             policy: guard.digest.get(..16).unwrap_or(&guard.digest),
             request_bytes: self.request_bytes,
             took_us: u64::try_from(now.since(self.began).as_micros()).unwrap_or(u64::MAX),
@@ -275,4 +280,9 @@ impl Exchange {
         self.effects.push(Effect::ReplaceResponseBody(reply.body));
         Control::Pass
     }
+}
+
+/// What a record tells of the policy's answer.
+fn said(ruling: &Ruling) -> Said<'_> {
+    Said { verdict: ruling.verdict(), why: ruling.why, reasons: &ruling.reasons, log: &ruling.log }
 }

@@ -250,7 +250,7 @@ impl Exchange {
                 }
                 _ => true,
             };
-            own && server.rules.visible(principal, target)
+            own && server.shows(principal, target)
         })
     }
 }

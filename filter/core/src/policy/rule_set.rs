@@ -141,7 +141,7 @@ impl RuleSet {
     }
 
     /// A client that asks for exactly these scopes loses none of those that matter here.
-    fn step_up(&self, granted: &[String], mut needed: Vec<String>) -> Vec<String> {
+    pub(super) fn step_up(&self, granted: &[String], mut needed: Vec<String>) -> Vec<String> {
         needed.extend(granted.iter().filter(|s| self.scopes.contains(s)).cloned());
         needed.sort_unstable();
         needed.dedup();
