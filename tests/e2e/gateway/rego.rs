@@ -174,21 +174,37 @@ async fn hostile_arguments_neither_trap_nor_stall_the_policy_and_are_never_allow
     scene.world.discard().await;
 }
 
+/// The filter has refused a configuration with these words.
+async fn logged(scene: &Scene, words: &str) {
+    stage::eventually(words, stage::DEADLINE, || async {
+        let log = files::read(&scene.world.state.join("envoy.log")).map_err(|failure| failure.0)?;
+        if log.contains(words) { Ok(()) } else { Err("no word of it".to_owned()) }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_is_not_whole_changes_nothing() {
     let scene = scene("rego-whole", POLICY).await;
     let file = wicketgate_e2e::envoy::filter_configuration(&scene.world.state);
     let rendered = files::read(&file).unwrap();
-    // The first digits of a program are its mark, then its version.
-    let mark = rendered.find("UkVHT").unwrap();
-    let damaged = format!("{}BAAAA{}", &rendered[..mark + 5], &rendered[mark + 10..]);
+    // A program begins with its mark and its version, which is another one then.
+    let damaged = rendered.replacen("UkVHTwYA", "UkVHTwUA", 1);
+    assert_ne!(damaged, rendered);
     files::write_private(&file, &damaged).unwrap();
-    stage::eventually("Envoy has heard of the program", stage::DEADLINE, || async {
-        let log = files::read(&scene.world.state.join("envoy.log")).map_err(|failure| failure.0)?;
-        if log.contains("configuration refused") { Ok(()) } else { Err("no word of it".to_owned()) }
-    })
-    .await;
+    logged(&scene, "its digest differs").await;
     scene.passes("by the one before", &scene.with(&json!({"id": "ideas"}))).await;
     scene.refused("by the one before", &scene.with(&json!({"id": "secret"})), 200, json!(-32602)).await;
+
+    // A module that has no Rego, under a name that tells nothing.
+    let plain = scene.world.state.join("plain.wasm");
+    std::fs::copy(layout::filter_module().unwrap(), &plain).unwrap();
+    let module = layout::rego_module().unwrap();
+    let lacking = rendered.replace(module.to_str().unwrap(), plain.to_str().unwrap());
+    assert_ne!(lacking, rendered);
+    files::write_private(&file, &lacking).unwrap();
+    logged(&scene, "this module has no Rego; load wicketgate-rego-regex.wasm").await;
+    exchange(&scene.world, &scene.with(&json!({"id": "secret"}))).await;
+    assert_eq!(scene.recorder.bytes(), 0, "nothing passes unjudged");
     scene.world.discard().await;
 }
