@@ -54,7 +54,7 @@ fn what_is_wrong_with_a_policy_is_told_with_its_line() {
     world.write("authz.rego", &REGO.replace("arguments.query", "args.query"));
     let ran = world.run(&["check", "policy.yaml"]);
     assert_eq!(ran.code, Some(1));
-    let expected = "policy.yaml:15:19: servers[0].rego.files[0]: authz.rego:5: there is no `input.args`;";
+    let expected = "policy.yaml:17:20: servers[0].rego.files[0]: authz.rego:5: there is no `input.args`;";
     assert!(ran.err.starts_with(expected), "{}", ran.err);
     for (files, said) in [
         ("[]", "an empty list holds no policy"),
