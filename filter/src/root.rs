@@ -125,6 +125,8 @@ impl Active {
 impl Root {
     pub(crate) fn new(id: u32) -> Self {
         roll::root_begins();
+        #[cfg(feature = "rego")]
+        wicketgate_core::policy::rego::keep_time_by(|| host::now().ok().map(Duration::from_nanos));
         Self {
             id,
             active: None,

@@ -38,6 +38,7 @@ mod open_streams;
 mod path;
 mod policy_change;
 mod recorder;
+mod rego;
 mod revocations;
 mod scene;
 mod sessions;

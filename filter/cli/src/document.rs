@@ -2,6 +2,7 @@
 
 use crate::environment::expand;
 use crate::outcome::{Refusal, Unusable};
+use crate::rego;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -59,7 +60,8 @@ impl Policy {
 
     /// The same for a text that was read from `file`.
     pub(crate) fn from_text(file: &Path, text: &str) -> Result<Self, Refusal> {
-        let document = Document::parse(file, text)?;
+        let mut document = Document::parse(file, text)?;
+        rego::compile_all(&mut document).map_err(|errors| document.refusal(errors))?;
         let bytes = document.json.to_string();
         match compile(bytes.as_bytes()) {
             Ok(compiled) => Ok(Self { document, compiled }),
@@ -82,7 +84,7 @@ pub(crate) fn read(file: &Path) -> Result<String, Unusable> {
 // === impl Document ===
 
 impl Document {
-    fn parse(file: &Path, text: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, Refusal> {
         let one = |at: Spot, path: &str, message: String| {
             let error = ConfigError { path: path.to_owned(), message, suggestion: None };
             Refusal { file: file.to_owned(), errors: vec![(at, error)] }

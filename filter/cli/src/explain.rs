@@ -1,6 +1,7 @@
 //! What does a policy answer to one request, and why?
 
 mod contents;
+mod rego;
 
 use crate::args::{Expected, Explain};
 use crate::document::{Policy, read};
@@ -15,6 +16,7 @@ use wicketgate_core::identity::network::address_of;
 use wicketgate_core::identity::principal::Principal;
 use wicketgate_core::mcp::operation::Operation;
 use wicketgate_core::policy::explain::Explanation;
+use wicketgate_core::policy::rego::narrow;
 use wicketgate_core::policy::{Caller, RuleId, Verdict, authorize};
 use wicketgate_core::server::Server;
 
@@ -41,7 +43,8 @@ pub(crate) fn run(arguments: &Explain, _as_json: bool) -> Result<Outcome, Unusab
     let principal = asking.principal(guard, server)?;
     let operation = request.operation()?;
     let around = request.around()?;
-    Ok(tell(arguments.expect, server, &principal, &operation, &around))
+    let narrowed = rego::narrowed(server, &principal, &operation, &request, &around)?;
+    Ok(tell(arguments.expect, server, &principal, &operation, &around, narrowed.as_ref()))
 }
 
 fn request_text(path: &Path) -> Result<String, Unusable> {
@@ -61,15 +64,20 @@ fn tell(
     who: &Principal,
     operation: &Operation,
     around: &Around,
+    narrowed: Option<&rego::Narrowed>,
 ) -> Outcome {
     let known = |_: &str| around.read_only;
     let address = address_of(around.address.as_deref());
     let caller = Caller { principal: who, address, read_only: Some(&known) };
     let told = server.rules.explain(caller, operation);
     let refusal = refused_beside_rules(server, who, around);
+    let narrowed = narrowed.filter(|_| refusal.is_none());
+    let denial = narrowed.and_then(|narrowed| narrowed.denial.as_ref());
     let past = server.history.iter().find(|rule| rule.refuses(operation, &around.after));
     let kind = match &told.verdict {
         _ if refusal.is_some() => Expected::Deny,
+        _ if matches!(denial, Some(Denial::InsufficientScope(_))) => Expected::Challenge,
+        _ if denial.is_some() => Expected::Deny,
         Verdict::Allow { .. } if past.is_some() => Expected::Deny,
         Verdict::Allow { .. } => Expected::Allow,
         Verdict::Challenge { .. } => Expected::Challenge,
@@ -83,11 +91,18 @@ fn tell(
         },
         (None, Err((denial, rule))) => (denial.reason(), rule),
     };
-    let said = Told { told, verdict: word(kind), answer, by, beside: refusal.is_some() };
+    let (answer, by) = match denial {
+        Some(denial) => (denial.reason(), Some(narrow::rule())),
+        None => (answer, by),
+    };
+    let said = Told { told, verdict: word(kind), answer, by, beside: refusal.is_some(), narrowed };
     let good = expect.is_none_or(|e| e == kind);
     let counting = contents::counting(server, who, operation);
     let json = json_of(&said, server, who, operation, good, &counting);
     let mut text = text_of(&said, server, who, operation);
+    if let Some(narrowed) = narrowed {
+        text.push_str(&narrowed.told());
+    }
     text.push_str(&contents::told(&counting));
     if !good {
         text.push_str("not the verdict that was expected\n");
@@ -114,7 +129,7 @@ fn refused_beside_rules(
 }
 
 /// All that there is to say.
-struct Told {
+struct Told<'a> {
     told: Explanation,
     verdict: &'static str,
     answer: &'static str,
@@ -122,13 +137,23 @@ struct Told {
     by: Option<RuleId>,
     /// That it was refused before the rules were asked.
     beside: bool,
+    /// What the Rego policy said.
+    narrowed: Option<&'a rego::Narrowed>,
 }
 
 // === impl Told ===
 
-impl Told {
+impl Told<'_> {
+    /// What the Rego policy refuses.
+    fn denial(&self) -> Option<&Denial> {
+        self.narrowed.and_then(|narrowed| narrowed.denial.as_ref())
+    }
+
     /// What to ask for, where that would do.
     fn scopes(&self) -> Option<&Vec<String>> {
+        if let Some(Denial::InsufficientScope(scopes)) = self.denial() {
+            return Some(scopes);
+        }
         match &self.told.verdict {
             Verdict::Challenge { scopes, .. } if !self.beside => Some(scopes),
             _ => None,
@@ -145,7 +170,7 @@ const fn word(verdict: Expected) -> &'static str {
 }
 
 fn json_of(
-    said: &Told,
+    said: &Told<'_>,
     server: &Server,
     who: &Principal,
     operation: &Operation,
@@ -159,7 +184,7 @@ fn json_of(
         .iter()
         .map(|c| {
             json!({"rule": c.rule.as_str(), "layer": c.layer, "effect": c.effect, "shadow": c.shadow,
-                "says": c.outcome.to_text(), "decides": c.decides})
+                "says": c.outcome.to_text(), "decides": c.decides && said.denial().is_none()})
         })
         .collect();
     let targets: Vec<Value> =
@@ -182,16 +207,18 @@ fn json_of(
         "considered": considered,
         "history": history,
         "content": contents,
+        "rego": said.narrowed.map(rego::Narrowed::json),
     })
 }
 
-fn text_of(said: &Told, server: &Server, who: &Principal, operation: &Operation) -> String {
+fn text_of(said: &Told<'_>, server: &Server, who: &Principal, operation: &Operation) -> String {
     let mut text = String::new();
     let names: Vec<String> =
         operation.targets.iter().map(|t| format!(" {} {}", t.kind(), t.name())).collect();
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{}: {}{}", server.name, operation.method, names.join(","));
     let by = match (&said.by, said.told.impossible) {
+        (Some(rule), _) if rule.as_str() == narrow::RULE => "by the Rego policy".to_owned(),
         (Some(key), _) if said.beside => format!("by the key {key}"),
         (None, _) if said.beside => "before the rules".to_owned(),
         (Some(rule), _) => format!("by the rule {rule}"),
@@ -213,7 +240,7 @@ fn text_of(said: &Told, server: &Server, who: &Principal, operation: &Operation)
         let _ = writeln!(text, "layer: {}{parts}", overlay.member);
     }
     for c in &said.told.considered {
-        let mark = if c.decides && !said.beside { "->" } else { "  " };
+        let mark = if c.decides && !said.beside && said.denial().is_none() { "->" } else { "  " };
         let mode = if c.shadow { ", shadow" } else { "" };
         let _ = writeln!(text, "{mark} {} ({}{mode}): {}", c.rule, c.effect, c.outcome.to_text());
     }

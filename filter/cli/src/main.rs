@@ -6,8 +6,10 @@ mod document;
 mod environment;
 mod explain;
 mod outcome;
+mod rego;
 mod render;
 mod request;
+mod test;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check::run(check, arguments.json),
         Command::Explain(explain) => explain::run(explain, arguments.json),
         Command::Render(render) => render::run(render, arguments.json),
+        Command::Test(test) => test::run(test, arguments.json),
         Command::Schema => schema(),
     };
     result.unwrap_or_else(Outcome::from).report(arguments.json)

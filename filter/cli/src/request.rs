@@ -1,5 +1,6 @@
 //! What does a request file ask? From JSON to a server, a principal and an operation.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::outcome::Unusable;
@@ -32,6 +33,12 @@ pub(crate) struct Request {
     bytes: Option<u64>,
     read_only: Option<bool>,
     after: Option<Vec<String>>,
+    /// What a Rego policy may read besides.
+    arguments: Option<Map<String, Value>>,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+    /// Seconds since 1970; now if absent.
+    pub(crate) time: Option<u64>,
 }
 
 /// What stands around a request.
@@ -149,6 +156,14 @@ impl Request {
             .clone()
             .ok_or_else(|| Unusable("the request has no method and no message".to_owned()))?;
         Ok(Operation { method, targets: self.targets() })
+    }
+
+    /// The arguments of the call, as JSON.
+    pub(crate) fn arguments(&self) -> String {
+        let of_message =
+            self.message.as_ref().and_then(|message| message.get("params")?.get("arguments")?.as_object());
+        let arguments = self.arguments.as_ref().or(of_message);
+        arguments.map_or_else(|| "{}".to_owned(), |arguments| Value::Object(arguments.clone()).to_string())
     }
 
     fn targets(&self) -> Vec<Target> {

@@ -45,6 +45,8 @@ pub struct Decision<'a> {
     pub rule: Option<&'a str>,
     /// What rules in shadow mode would have decided, where that is something else.
     pub shadow: Option<Would<'a>>,
+    /// What the server's Rego policy said, where it was asked.
+    pub rego: Option<Said<'a>>,
     /// The first 16 digits of the configuration's SHA-256.
     pub policy: &'a str,
     /// What content rules found in the request.
@@ -63,6 +65,21 @@ pub struct Would<'a> {
     pub verdict: &'static str,
     /// The id of the rule.
     pub rule: &'a str,
+}
+
+/// What a Rego policy said: words of ours, and constants of the policy.
+#[derive(Clone, Debug, Serialize)]
+pub struct Said<'a> {
+    /// `allow`, `challenge`, `deny` or `failed`.
+    pub verdict: &'static str,
+    /// Why, or what went wrong.
+    pub why: &'static str,
+    /// The policy's reasons.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub reasons: &'a [String],
+    /// What its obligation `log` wants to be written down.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub log: &'a [String],
 }
 
 /// The principal as the record names it.

@@ -42,6 +42,8 @@ pub enum Denial {
     NotAllowed(Absent),
     /// The method may not be used or is unknown: -32601.
     UnknownMethod(String),
+    /// The operator's policy could not be answered: for the client the same as the denial within. Why goes to the audit only.
+    PolicyFailed(Box<Self>, &'static str),
     /// The session is not known or another's: 404, in the same words. Which of them goes to the audit only.
     UnknownSession(&'static str),
     /// The request is larger than allowed: 413. The limit in bytes.
@@ -99,6 +101,7 @@ impl Denial {
             Self::UnsupportedVersion(_) => "unsupported_version",
             Self::NotAllowed(_) => "not_allowed",
             Self::UnknownMethod(_) => "unknown_method",
+            Self::PolicyFailed(..) => "policy_failed",
             Self::UnknownSession(_) => "unknown_session",
             Self::TooLarge(_) => "too_large",
             Self::RateLimited(..) => "rate_limited",
@@ -111,7 +114,7 @@ impl Denial {
     }
 
     /// Every slug that [`Denial::reason`] can give, for metrics defined at configure and for the README's table.
-    pub const REASONS: [&'static str; 26] = [
+    pub const REASONS: [&'static str; 27] = [
         "missing_credential",
         "invalid_credential",
         "invalid_proof",
@@ -130,6 +133,7 @@ impl Denial {
         "unsupported_version",
         "not_allowed",
         "unknown_method",
+        "policy_failed",
         "unknown_session",
         "too_large",
         "rate_limited",
@@ -151,6 +155,7 @@ impl Denial {
             | Self::InvalidRequest(what)
             | Self::InvalidParams(what)
             | Self::HeaderMismatch(what)
+            | Self::PolicyFailed(_, what)
             | Self::UnknownSession(what)
             | Self::UnsafeResponse(what)
             | Self::Unavailable(what)

@@ -25,6 +25,7 @@ mod contents;
 mod document;
 pub mod expiry;
 mod handing;
+mod narrowing;
 mod past;
 mod record;
 mod response;
@@ -231,7 +232,10 @@ impl Exchange {
         let asked = self.asked_by_head(&head, end, server)?;
         let presented = credential::present(&head)?;
         self.facts.with_proof = presented.as_ref().is_some_and(|presented| presented.proof.is_some());
-        let waiting = Waiting::new(&head, presented, asked, world.held)?;
+        let mut waiting = Waiting::new(&head, presented, asked, world.held)?;
+        if let Some(rego) = &server.rego {
+            waiting.keep_headers(rego, &head.headers)?;
+        }
         self.greet(Box::new(waiting), world)
     }
 
@@ -315,6 +319,9 @@ impl Exchange {
         }
         headers::agree(&waiting.mirrors, self.facts.revision, &message)?;
         self.read_contents(server, body);
+        if let Some(rego) = &server.rego {
+            waiting.keep_arguments(rego.pick(body, message.arguments))?;
+        }
         waiting.asked = Asked::Known(message.operation);
         self.proceed(waiting, world)
     }
@@ -341,6 +348,7 @@ impl Exchange {
             denial
         })?;
         self.facts.rule = Some(permit.rule().clone());
+        let permit = self.narrowed(permit, server, (principal, operation), &waiting, world)?;
         self.judge_contents(server, principal, operation)?;
         self.admit(permit, principal, operation, world)
     }

@@ -55,15 +55,6 @@ pub const METADATA_ROOT: &str = "/.well-known/oauth-protected-resource";
 // === impl Guard ===
 
 impl Guard {
-    /// The place of the first pattern of one's own, where there is one: only a module with the feature `regex` has them.
-    pub fn needs_regex(&self) -> Option<String> {
-        let servers = self.servers.iter().enumerate();
-        let mut rules = servers
-            .flat_map(|(at, server)| server.content.0.iter().enumerate().map(move |(rule, r)| (at, rule, r)));
-        let found = rules.find(|(_, _, rule)| !rule.regexes.is_empty());
-        found.map(|(server, rule, _)| format!("servers[{server}].content[{rule}].regexes"))
-    }
-
     /// The server that `authority` and `path` (with or without a query) belong to: the one with the longest path.
     /// `None` for any path that is not in normal form, because the upstream may read it differently.
     pub fn route(&self, authority: &str, path: &str) -> Option<&Server> {

@@ -78,6 +78,9 @@ impl Reply {
 
     /// The answer to a refused request.
     pub fn refuse(denial: &Denial, asked: &Asked<'_>) -> Self {
+        if let Denial::PolicyFailed(seen, _) = denial {
+            return Self::refuse(seen, asked);
+        }
         let mut headers = vec![("cache-control", "no-store".to_owned())];
         headers.extend(challenges(denial, asked).into_iter().map(|c| ("www-authenticate", c)));
         match denial {
@@ -122,7 +125,7 @@ fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
         Denial::NotAllowed(_) | Denial::UnknownMethod(_) | Denial::ContentRefused(_) => 200,
         Denial::UnsafeResponse(_) | Denial::UnsafeContent(_) => 502,
         Denial::Unavailable(_) => 503,
-        Denial::Internal(_) => 500,
+        Denial::PolicyFailed(..) | Denial::Internal(_) => 500,
     }
 }
 
@@ -263,7 +266,8 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
         Denial::Internal(_)
         | Denial::MissingCredential
         | Denial::InvalidCredential(_)
-        | Denial::InvalidProof(_) => plain(-32603, "Internal error"),
+        | Denial::InvalidProof(_)
+        | Denial::PolicyFailed(..) => plain(-32603, "Internal error"),
     }
 }
 

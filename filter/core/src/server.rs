@@ -6,6 +6,8 @@ mod overlay;
 pub use dpop::Dpop;
 pub use overlay::{Bounds, Overlay};
 
+use std::sync::Arc;
+
 use crate::history::rule::HistoryRule;
 use crate::identity::network::Networks;
 use crate::identity::origin::Origin;
@@ -13,7 +15,9 @@ use crate::limits::rate::{Across, Rate};
 use crate::limits::tag::Per;
 use crate::mcp::operation::{Operation, Target};
 use crate::mcp::versions::{Newer, Revision};
+use crate::policy::caller::Caller;
 use crate::policy::pattern::Pattern;
+use crate::policy::rego::Rego;
 use crate::policy::rule_set::RuleSet;
 use crate::sanitize::content::Content;
 
@@ -58,6 +62,8 @@ pub struct Server {
     pub history: Vec<HistoryRule>,
     /// What organizations, groups and clients have besides rules.
     pub overlays: Vec<Overlay>,
+    /// What the operator's own policy makes of what the rules allow.
+    pub rego: Option<Arc<Rego>>,
 }
 
 /// Where a server lives.
@@ -135,6 +141,16 @@ pub enum Covers {
     Methods(Vec<Pattern>),
     /// Calls of these tools.
     Tools(Vec<Pattern>),
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Whether a list shows `target` to `who`: what the rules show, and the policy does not hide.
+    pub fn shows(&self, who: Caller<'_>, target: &Target) -> bool {
+        let rego = self.rego.as_ref();
+        self.rules.visible(who, target) && rego.is_none_or(|rego| rego.visible(who.principal, target))
+    }
 }
 
 // === impl Place ===

@@ -1,12 +1,13 @@
 //! What happens when the policy is edited? It is compiled and written again; a bad edit is told and changes nothing.
 //!
-//! The file is read five times a second: a policy is small, and this sees every way in which editors, `kubectl` and
+//! The files are read five times a second: a policy is small, and this sees every way in which editors, `kubectl` and
 //! scripts replace files, also across the symbolic links of a mounted ConfigMap.
 
 use super::{Rendering, write};
 use crate::args::Render;
-use crate::document::{Fault, Policy, read};
+use crate::document::{Document, Fault, Policy, read};
 use crate::outcome::{Outcome, Refusal, Unusable, warnings_text};
+use crate::rego;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -48,15 +49,40 @@ pub(crate) fn stay(
     };
     watch.tell("current", &[], &format!("{}: written, digest {digest}", out.display()))?;
     // Not the text that was just rendered: an edit in between must not be missed.
-    let mut seen = None;
+    let (mut seen, mut beside) = (None, Vec::new());
     loop {
-        let now = read(arguments.file.as_path()).map_err(|why| why.0);
+        let now = Files::read(arguments.file.as_path(), &beside);
         if seen.as_ref() != Some(&now) {
-            watch.take(&now)?;
+            beside = named_by(arguments.file.as_path(), &now.policy);
+            // Read once more, because it may name others now; before it is taken, so that no edit is missed.
+            let now = Files::read(arguments.file.as_path(), &beside);
+            watch.take(&now.policy)?;
             seen = Some(now);
         }
         std::thread::sleep(PERIOD);
     }
+}
+
+/// What the policy and the Rego files that it names hold.
+#[derive(PartialEq, Eq)]
+struct Files {
+    policy: Result<String, String>,
+    beside: Vec<Result<String, String>>,
+}
+
+// === impl Files ===
+
+impl Files {
+    fn read(policy: &Path, beside: &[PathBuf]) -> Self {
+        let text = |file: &Path| read(file).map_err(|why| why.0);
+        Self { policy: text(policy), beside: beside.iter().map(|file| text(file)).collect() }
+    }
+}
+
+/// The Rego files that a policy names; none while it cannot be read.
+fn named_by(file: &Path, text: &Result<String, String>) -> Vec<PathBuf> {
+    let document = text.as_ref().ok().and_then(|text| Document::parse(file, text).ok());
+    document.map_or_else(Vec::new, |document| rego::files_of(&document))
 }
 
 // === impl Watch ===

@@ -3,5 +3,6 @@
 
 mod checking;
 mod explaining;
+mod rego;
 mod rendering;
 mod world;

@@ -16,6 +16,7 @@ mod limits;
 mod methods;
 pub mod raw;
 mod read;
+mod rego;
 mod rules;
 mod servers;
 pub mod units;

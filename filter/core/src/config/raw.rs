@@ -9,6 +9,7 @@ mod issuers;
 mod layers;
 mod leases;
 mod paths;
+mod rego;
 mod rules;
 mod size;
 
@@ -18,6 +19,7 @@ pub use issuers::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
 pub use layers::{RawAddresses, RawLayer};
 pub use leases::RawLeases;
 pub use paths::RawPaths;
+pub use rego::{RawCompiled, RawLabels, RawRego, RawToolLabels};
 pub use rules::{RawAllow, RawAttributes, RawDelegable, RawDeny, RawRule, RawWho};
 pub use size::RawSize;
 
@@ -102,6 +104,8 @@ pub struct RawServer {
     /// Who may do what; deny wins, order does not matter for the verdict.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub rules: Vec<RawRule>,
+    /// A policy in Rego, which narrows what the rules allow; without rules, what whoever is known may do.
+    pub rego: Option<RawRego>,
     /// What may not be done after, or before, something else.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub history: Vec<RawHistory>,
@@ -133,6 +137,7 @@ mapping!(
         limits,
         content,
         rules,
+        rego,
         history,
         organizations,
         groups,

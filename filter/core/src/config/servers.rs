@@ -5,7 +5,7 @@ use super::layers::{self, Above};
 use super::raw::{RawAddresses, RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::{is_scope, networks};
-use super::{content, dpop, history, limits, rules};
+use super::{content, dpop, history, limits, rego, rules};
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::history::rule::HistoryRule;
 use crate::identity::dpop::{ALGORITHMS, BoundTokens};
@@ -56,6 +56,7 @@ fn compile_one(
     let limits = limits::compile(raw.limits.as_ref(), &place.key("limits"), found);
     let origins = origins(&raw.origins, &place.key("origins"), found);
     let (rules, overlays, history) = rules_of(raw, &accepted, &limits, &origins, place, found);
+    let policy = rego::compile(raw, place, found);
     if rules.expects_credential() && accepted.is_empty() && found.errors.len() == before {
         found.error(
             &place.key("issuers"),
@@ -91,6 +92,7 @@ fn compile_one(
         rules,
         history,
         overlays,
+        rego: policy,
     })
 }
 
@@ -104,10 +106,13 @@ fn rules_of(
     found: &mut Findings,
 ) -> (RuleSet, Vec<Overlay>, Vec<HistoryRule>) {
     let mut ids = Vec::new();
-    let own = rules::compile(&raw.rules, issuers, &mut ids, &place.key("rules"), found);
+    let mut own = rules::compile(&raw.rules, issuers, &mut ids, &place.key("rules"), found);
+    if raw.rules.is_empty() && raw.rego.is_some() {
+        own = rego::candidates();
+    }
     let above = Above { issuers, limits, origins, rules: &own };
     let (layers, overlays) = layers::compile(raw, &above, &mut ids, place, found);
-    if raw.rules.is_empty() {
+    if own.is_empty() {
         let nothing = layers.iter().all(|layer| layer.rules.is_empty());
         found.warn(
             &place.key("rules"),

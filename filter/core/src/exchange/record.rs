@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::contents::Read;
 use super::step::{Control, Effect, Recall, Unseen};
 use super::{Exchange, Phase, World};
-use crate::audit::{self, Completion, Content, Decision, What, Who, Would};
+use crate::audit::{self, Completion, Content, Decision, Said, What, Who, Would};
 use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::head::RequestHead;
@@ -16,6 +16,7 @@ use crate::identity::principal::Principal;
 use crate::mcp::jsonrpc::{Message, MessageKind, RequestId};
 use crate::mcp::operation::Operation;
 use crate::mcp::versions::Revision;
+use crate::policy::rego::ruling::Ruling;
 use crate::policy::rule::RuleId;
 use crate::policy::rule_set::Shadow;
 use crate::reply::{Asked, Reply};
@@ -56,6 +57,8 @@ pub(super) struct Facts {
     pub(super) origin: Option<Origin>,
     /// What is kept once the request was answered well.
     pub(super) later: Option<Recall>,
+    /// What the operator's policy said.
+    pub(super) ruling: Option<Ruling>,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) removed: u64,
@@ -93,6 +96,7 @@ impl Facts {
             shadow: None,
             origin: None,
             later: None,
+            ruling: None,
             request_bytes: 0,
             response_bytes: 0,
             removed: 0,
@@ -166,6 +170,7 @@ impl Facts {
             detail,
             rule: self.rule.as_ref().map(RuleId::as_str),
             shadow: self.shadow.as_ref().map(Would::from),
+            rego: self.ruling.as_ref().map(said),
             policy: guard.digest.get(..16).unwrap_or(&guard.digest),
             content: self.found(server),
             request_bytes: self.request_bytes,
@@ -319,4 +324,9 @@ impl Exchange {
         self.effects.push(Effect::ReplaceResponseBody(reply.body));
         Control::Pass
     }
+}
+
+/// What a record tells of the policy's answer.
+fn said(ruling: &Ruling) -> Said<'_> {
+    Said { verdict: ruling.verdict(), why: ruling.why, reasons: &ruling.reasons, log: &ruling.log }
 }

@@ -81,7 +81,7 @@ impl Viewer for Viewing<'_> {
         let known = |tool: &str| known_read_only(self.server, tool, self.world);
         let who =
             Caller { principal: self.principal, address: address_of(self.source), read_only: Some(&known) };
-        own && self.server.rules.visible(who, target)
+        own && self.server.shows(who, target)
     }
 
     fn listed(&mut self, tool: &str, entry: &[u8]) {

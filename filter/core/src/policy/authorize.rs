@@ -38,7 +38,16 @@ fn refusal(rules: &RuleSet, who: &Caller<'_>, operation: &Operation) -> Denial {
         let one = Operation { method: operation.method.clone(), targets: vec![(*t).clone()] };
         matches!(rules.judge(*who, &one), Verdict::Deny { .. })
     };
-    match operation.targets.iter().find(alone).or(operation.targets.first()) {
+    refusal_naming(operation.targets.iter().find(alone).or(operation.targets.first()), operation)
+}
+
+/// The words for an operation of which nothing more is known than that it may not be.
+pub(super) fn refusal_of(operation: &Operation) -> Denial {
+    refusal_naming(operation.targets.first(), operation)
+}
+
+fn refusal_naming(target: Option<&Target>, operation: &Operation) -> Denial {
+    match target {
         Some(Target::Tool(name)) => Denial::NotAllowed(Absent::Tool(name.clone())),
         Some(Target::Prompt(name)) => Denial::NotAllowed(Absent::Prompt(name.clone())),
         Some(Target::Resource(uri) | Target::Template(uri)) => {

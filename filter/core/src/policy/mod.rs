@@ -11,6 +11,7 @@ pub mod methods;
 pub mod pattern;
 pub mod permit;
 mod question;
+pub mod rego;
 pub mod resource_uri;
 pub mod rule;
 pub mod rule_set;

@@ -220,7 +220,7 @@ impl RuleSet {
     }
 
     /// A client that asks for exactly these scopes loses none of those that matter here.
-    fn step_up(&self, granted: &[String], needed: &[String]) -> Vec<String> {
+    pub(super) fn step_up(&self, granted: &[String], needed: &[String]) -> Vec<String> {
         let kept = granted.iter().filter(|s| self.scopes.contains(s));
         each_once(needed.iter().chain(kept).map(String::as_str).collect())
     }
