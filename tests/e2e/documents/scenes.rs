@@ -49,6 +49,7 @@ scenes! {
         "auth-sidecar/README.md": "$ wicketgate-auth generate-key",
         "auth-sidecar/README.md": "issuer:",
         "auth-sidecar/README.md": "$ wicketgate-auth key list",
+        "auth-sidecar/README.md": ":root { --primary",
     }
     envoy_runs_by_hand: by_hand::envoy {
         "envoy/README.md": "make build",

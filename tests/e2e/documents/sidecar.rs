@@ -10,7 +10,7 @@ use super::block::{self, Block};
 use super::shell::Shell;
 
 /// The README's own configuration, on ports of its own.
-pub(super) async fn serves([commands, configuration, keys]: [Block; 3]) {
+pub(super) async fn serves([commands, configuration, keys, style]: [Block; 4]) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     lay_out_secrets(path);
@@ -21,7 +21,9 @@ pub(super) async fn serves([commands, configuration, keys]: [Block; 3]) {
         assert!(text.contains(&format!(" 127.0.0.1:{port}")), "{configuration}: {port}");
         text = text.replace(&format!(" 127.0.0.1:{port}"), " 127.0.0.1:0");
     }
-    fs::write(path.join("auth.yaml"), text).unwrap();
+    fs::write(path.join("pages.css"), style.text()).unwrap();
+    assert!(text.contains("\npages: {}"), "{configuration}: pages");
+    fs::write(path.join("auth.yaml"), text.replace("\npages: {}", "\npages: {style: pages.css}")).unwrap();
 
     let mut running = Shell::at(path).start(&commands.commands(), path.join("log"));
     let addresses = path.join("addresses.json");
@@ -33,6 +35,9 @@ pub(super) async fn serves([commands, configuration, keys]: [Block; 3]) {
     running
         .until("it is ready", async || http.get(&ready, &[]).await.ok().filter(|answer| answer.status == 200))
         .await;
+    let public = addresses.get("public").and_then(Value::as_str).unwrap().trim_start_matches("http://");
+    let served = http.get(&format!("http://{public}/assets/style.css"), &[]).await.unwrap();
+    assert!(String::from_utf8_lossy(&served.body).ends_with(style.text()), "{}", served.status);
     // With a port of its own choice, the server says where it is to be asked.
     let configured = fs::read_to_string(path.join("auth.yaml")).unwrap();
     let at = format!("admin: {}", admin.trim_start_matches("http://"));
