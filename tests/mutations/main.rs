@@ -36,7 +36,7 @@ struct Check {
 /// Where the files of the core are.
 const CORE: &str = "filter/core/src";
 /// The tests of the core, the quickest first.
-const TARGETS: [&str; 12] = [
+const TARGETS: [&str; 18] = [
     "lib",
     "exchange",
     "answers",
@@ -48,6 +48,12 @@ const TARGETS: [&str; 12] = [
     "opaque_tokens",
     "dpop",
     "revocations",
+    "layers",
+    "history",
+    "contents",
+    "detectors",
+    "leases",
+    "rego_exchange",
     "invariants",
 ];
 /// Seconds for the tests without one check, and for everything the first time.
