@@ -32,10 +32,28 @@ pub(crate) fn assert_matches(document: &Value, schema: &Value, value: &Value) {
                 }
             }
             "additionalProperties" => assert_eq!(operand, &json!(false)),
+            "minimum" => assert!(value.as_u64() >= operand.as_u64(), "{value} is below {operand}"),
+            "maximum" => assert!(value.as_u64() <= operand.as_u64(), "{value} is above {operand}"),
+            "minItems" => assert!(value.as_array().map(Vec::len) >= as_size(operand), "{value}"),
+            "maxItems" => assert!(value.as_array().map(Vec::len) <= as_size(operand), "{value}"),
+            "pattern" => assert!(is_matched(operand, value), "{value} is not {operand}"),
             "description" => {}
             other => panic!("the test does not know the keyword {other}"),
         }
     }
+}
+
+fn as_size(operand: &Value) -> Option<usize> {
+    operand.as_u64().map(|size| usize::try_from(size).unwrap())
+}
+
+/// The one pattern that stands in a description: a number of hexadecimal digits.
+fn is_matched(pattern: &Value, value: &Value) -> bool {
+    let digits =
+        pattern.as_str().unwrap().strip_prefix("^[0-9a-f]{").and_then(|rest| rest.strip_suffix("}$"));
+    let digits: usize = digits.unwrap_or_else(|| panic!("the test does not know {pattern}")).parse().unwrap();
+    let text = value.as_str().unwrap();
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn types(operand: &Value) -> Vec<&str> {
