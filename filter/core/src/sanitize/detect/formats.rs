@@ -112,7 +112,7 @@ pub(super) const FORMATS: &[Format] = &[
     format("hf_", Body::Alphanumeric, (34, 40), Check::Random),
     format("r8_", Body::Alphanumeric, (37, 37), Check::Random),
     format("pplx-", Body::Alphanumeric, (48, 56), Check::Random),
-    // Packages: npm ("npm has a new access token format"), PyPI (a macaroon of "pypi.org"), RubyGems, crates.io, Docker.
+    // Packages: npm ("npm has a new access token format"), PyPI (a macaroon), RubyGems, crates.io, Docker.
     format("npm_", Body::Alphanumeric, (36, 36), Check::Crc32),
     format("pypi-AgEIcHlwaS5vcmc", Body::Base64Url, (50, LONG), Check::Random),
     format("rubygems_", Body::Hex, (48, 48), Check::Random),
