@@ -210,7 +210,7 @@ impl Things {
 impl Slots {
     /// Issuer, subject and client at a server; of somebody unknown the address, of IPv6 the /64 network.
     pub fn of(actor: &Actor<'_>) -> Self {
-        let site = site_of(actor.source);
+        let site = actor.source.map(site_of).unwrap_or_default();
         let mut fields: Vec<&[u8]> = vec![actor.server.as_bytes()];
         match actor.who.identity() {
             Some(identity) => {

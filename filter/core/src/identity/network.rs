@@ -30,15 +30,15 @@ pub fn address_of(source: Option<&str>) -> Option<IpAddr> {
 }
 
 /// Who can change his address at will has those of one site: of IPv6 the /64 network that a site is given, of IPv4 the
-/// address. Empty where the host names none; what is no IP address stands for itself.
-pub fn site_of(source: Option<&str>) -> String {
-    match address_of(source) {
+/// address, however it is written. What is no IP address stands for itself.
+pub fn site_of(source: &str) -> String {
+    match address_of(Some(source)) {
         Some(IpAddr::V6(address)) => {
             let [a, b, c, d, ..] = address.segments();
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
         Some(address) => address.to_string(),
-        None => source.unwrap_or_default().to_owned(),
+        None => source.to_owned(),
     }
 }
 
@@ -187,8 +187,8 @@ mod tests {
         assert_eq!(address_of(Some("::ffff:1.2.3.4")), address_of(Some("1.2.3.4")));
         assert_eq!(address_of(Some("fe80::1%2")), address_of(Some("fe80::1")));
         assert_eq!(address_of(Some("1.2.3.4:80")), None);
-        assert_eq!(site_of(Some("2001:db8:1:2::1")), site_of(Some("2001:db8:1:2:f::9")));
-        assert_ne!(site_of(Some("2001:db8:1:2::1")), site_of(Some("2001:db8:1:3::1")));
-        assert_ne!(site_of(Some("1.2.3.4")), site_of(Some("1.2.3.5")));
+        assert_eq!(site_of("2001:db8:1:2::1"), site_of("2001:db8:1:2:f::9"));
+        assert_ne!(site_of("2001:db8:1:2::1"), site_of("2001:db8:1:3::1"));
+        assert_ne!(site_of("1.2.3.4"), site_of("1.2.3.5"));
     }
 }

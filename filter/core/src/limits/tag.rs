@@ -1,10 +1,10 @@
 //! Whose bucket is it? A name of fixed length for every combination that has a bucket of its own.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::rate::Rate;
+use crate::identity::network::site_of;
 use crate::identity::principal::Principal;
 use crate::rows;
 
@@ -43,16 +43,16 @@ pub enum Per {
 impl Tag {
     /// All requests of one address to one server; `None` where the host names no address (then they share one bucket).
     pub fn source(server: &str, source: Option<&str>, rate: Rate) -> Self {
-        let neighbours = source.map(neighbours);
+        let site = source.map(site_of);
         let mut fields = vec![server.as_bytes()];
-        fields.extend(neighbours.as_deref().map(str::as_bytes));
+        fields.extend(site.as_deref().map(str::as_bytes));
         Self::of(Kind::Source, true, &fields, rate)
     }
 
     /// Questions to an issuer about tokens that one address presents.
     pub fn validation(source: Option<&str>, rate: Rate) -> Self {
-        let neighbours = source.map(neighbours);
-        let fields: Vec<&[u8]> = neighbours.as_deref().map(str::as_bytes).into_iter().collect();
+        let site = source.map(site_of);
+        let fields: Vec<&[u8]> = site.as_deref().map(str::as_bytes).into_iter().collect();
         Self::of(Kind::Validation, true, &fields, rate)
     }
 
@@ -92,13 +92,13 @@ impl Tag {
         source: Option<&str>,
         rate: Rate,
     ) -> Self {
-        let neighbours = source.map(neighbours);
+        let site = source.map(site_of);
         let mut fields: Vec<&[u8]> = what.iter().map(|w| w.as_bytes()).collect();
         match (per, who.identity()) {
             (Per::Server, _) => fields.push(b"server"),
             (Per::Source, _) => {
                 fields.push(b"source");
-                fields.extend(neighbours.as_deref().map(str::as_bytes));
+                fields.extend(site.as_deref().map(str::as_bytes));
             }
             // A subject alone names nobody, and neither does a client.
             (_, Some(identity)) => {
@@ -114,7 +114,7 @@ impl Tag {
             }
             (_, None) => {
                 fields.push(b"anonymous");
-                fields.extend(neighbours.as_deref().map(str::as_bytes));
+                fields.extend(site.as_deref().map(str::as_bytes));
             }
         }
         let strangers = match per {
@@ -136,19 +136,6 @@ impl Tag {
         let [.., last] = &mut name;
         *last = (*last & !1) | u8::from(strangers);
         Self(name)
-    }
-}
-
-/// Who can change his address at will shares a bucket with the addresses that he can have: of IPv6 the /64 network that a
-/// site is given, of IPv4 the address, however it is written.
-fn neighbours(source: &str) -> String {
-    match source.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        Ok(IpAddr::V4(address)) => address.to_string(),
-        Err(_) => source.to_owned(),
     }
 }
 
