@@ -26,22 +26,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bindings", &["time", "rows", "salt", "identity"]),
     ("limits", &["time", "head", "denial", "rows", "salt", "mcp", "identity", "policy"]),
     ("sanitize", &["time", "head", "denial", "mcp", "identity", "policy"]),
-    ("server", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize"]),
+    ("tools", &["time", "denial", "rows", "mcp", "sanitize"]),
+    ("server", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "tools"]),
     ("guard", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server"]),
     ("audit", &["time", "head", "denial", "mcp", "identity", "sanitize"]),
     ("reply", &["time", "head", "denial", "mcp", "identity", "sanitize"]),
     (
         "exchange",
         &[
-            "time", "head", "denial", "mcp", "identity", "policy", "bindings", "limits", "sanitize",
+            "time", "head", "denial", "mcp", "identity", "policy", "bindings", "limits", "sanitize", "tools",
             "server", "guard", "audit", "reply",
         ],
     ),
     (
         "config",
         &[
-            "time", "head", "denial", "json", "mcp", "identity", "policy", "limits", "sanitize", "server",
-            "guard",
+            "time", "head", "denial", "json", "mcp", "identity", "policy", "limits", "sanitize", "tools",
+            "server", "guard",
         ],
     ),
 ];

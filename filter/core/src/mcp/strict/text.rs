@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// The inside of a string literal that the scanner has found sound.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +45,17 @@ impl<'a> Text<'a> {
     /// Whether some decoder that ignores letter case would take it for `known`, which it is not.
     pub fn is_variant_of(&self, known: &str) -> bool {
         !self.says(known) && self.chars().map(fold).eq(known.chars().map(fold))
+    }
+
+    /// Each character that it says, with where it is written within [`Text::raw`]: an escape is several bytes.
+    pub fn spelt(&self) -> impl Iterator<Item = (Range<usize>, char)> + use<'a> {
+        let mut decoded = self.chars();
+        let whole = self.raw.len();
+        std::iter::from_fn(move || {
+            let from = whole - decoded.0.as_str().len();
+            let c = decoded.next()?;
+            Some((from..whole - decoded.0.as_str().len(), c))
+        })
     }
 
     fn chars(&self) -> Decoded<'a> {
