@@ -48,6 +48,7 @@ impl Http {
                 Effect::CountToken { remembered } => open.active.metrics.token(remembered),
                 Effect::CountServer { server, allowed } => open.active.metrics.server(server, allowed),
                 Effect::CountRemoved(entries) => open.active.metrics.removed(entries),
+                Effect::CountFound { why, done, count } => open.active.metrics.found(why, done, count),
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use wicketgate_core::exchange::step::{Control, Event, Lease, Owners, ResponseMode, Step, Take};
+use wicketgate_core::exchange::step::{Control, Event, Lease, Owners, Pages, ResponseMode, Step, Take};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::limits::{lease, store, used_proofs};
 use wicketgate_core::reply::Reply;
@@ -178,6 +178,7 @@ impl Http {
             memory: &mut memory,
             held: &open.active.held,
             owners: Owners(&|consult| shared::consult(consult, now)),
+            pages: Pages(&shared::page),
             now,
         };
         Some(open.exchange.on(event, &mut world))

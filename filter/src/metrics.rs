@@ -8,7 +8,9 @@ use std::time::Duration;
 use wicketgate_core::denial::Denial;
 use wicketgate_core::guard::Guard;
 use wicketgate_core::limits::roll::{IssuerTag, Totals};
+use wicketgate_core::sanitize::server_asks::Ask;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::pins::Why;
 
 use crate::host::{self, Fault, Metric};
 
@@ -43,6 +45,7 @@ pub(crate) struct Metrics {
     /// By the server's index: denied, allowed.
     servers: Vec<[u32; 2]>,
     removed: u32,
+    found: Vec<([&'static str; 2], u32)>,
     questions: u32,
     questions_failed: u32,
     tokens_remembered: u32,
@@ -94,12 +97,17 @@ impl Metrics {
         let keys = guard.issuers.iter().map(|issuer| IssuerMetrics::of_keys(&issuer.issuer));
         let feeds = guard.issuers.iter().filter(|issuer| issuer.revocations.is_some());
         let issuers = keys.chain(feeds.map(|issuer| IssuerMetrics::of_feed(&issuer.issuer)));
+        let mut found = Vec::new();
+        for (done, why) in kinds_of_findings() {
+            found.push(([why, done], counter(&format!("wicketgate.answer_findings_total.{done}.{why}"))?));
+        }
         let full = |table: &str| counter(&format!("wicketgate.tables_full_total.{table}"));
         Ok(Self {
             requests: counter("wicketgate.requests_total")?,
             decisions,
             servers,
             removed: counter("wicketgate.list_entries_removed_total")?,
+            found,
             questions: counter("wicketgate.validations_total")?,
             questions_failed: counter("wicketgate.validation_failures_total")?,
             tokens_remembered: counter("wicketgate.tokens_total.remembered")?,
@@ -156,6 +164,13 @@ impl Metrics {
 
     pub(crate) fn removed(&self, entries: u64) {
         host::add(self.removed, i64::try_from(entries).unwrap_or(i64::MAX));
+    }
+
+    /// Something was found of tools in a list, or of what a server asked for.
+    pub(crate) fn found(&self, why: &str, done: &str, count: u64) {
+        if let Some((_, id)) = self.found.iter().find(|(kind, _)| *kind == [why, done]) {
+            host::add(*id, i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     pub(crate) fn token(&self, remembered: bool) {
@@ -217,6 +232,14 @@ impl Metrics {
             host::record(issuer.missing, missing);
         }
     }
+}
+
+/// What may be done, and about what: a tool is not refused, and what a server asks for is not quarantined.
+fn kinds_of_findings() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let tools = Why::ALL.map(Why::word);
+    let of_tools = ["quarantined", "stripped", "flagged"].into_iter().flat_map(move |done| tools.map(|why| (done, why)));
+    let of_asks = ["stripped", "refused"].into_iter().flat_map(|done| Ask::WORDS.map(|why| (done, why)));
+    of_tools.chain(of_asks)
 }
 
 // === impl IssuerMetrics ===

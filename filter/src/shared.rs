@@ -10,20 +10,19 @@ use std::iter::once;
 
 use wicketgate_core::bindings::owner::{Binding, Kind};
 use wicketgate_core::bindings::table::{self, Finding};
-use wicketgate_core::exchange::step::{Consult, Take};
+use wicketgate_core::exchange::step::{Consult, Next, Take};
+use wicketgate_core::guard::Guard;
 use wicketgate_core::limits::store::{self, Outcome};
 use wicketgate_core::limits::used_proofs::{self, Use};
 use wicketgate_core::limits::{lease, roll};
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::book::Book;
 
 use crate::host::{self, Fault, Level};
 
 /// Each try loses only to another worker that succeeded, so a handful is rare and this many is a broken host.
 const TRIES: usize = 256;
-
-/// New bytes for those that stand there; `None` to leave them.
-type Next<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
 
 thread_local! {
     static SALT: Cell<Option<Salt>> = const { Cell::new(None) };
@@ -31,7 +30,7 @@ thread_local! {
 
 /// Creates every set of slots that does not exist: creation cannot be compared-and-swapped, so it is done at configure,
 /// before traffic.
-pub(crate) fn prepare() -> Result<(), Fault> {
+pub(crate) fn prepare(guard: &Guard) -> Result<(), Fault> {
     // Too short to be one: none is drawn yet.
     create(&mut once(Salt::KEY.to_owned()), &[0])?;
     create(&mut store::all_keys(), &store::empty_set())?;
@@ -40,6 +39,10 @@ pub(crate) fn prepare() -> Result<(), Fault> {
     create(&mut roll::all_keys(), &roll::free())?;
     for kind in [Kind::Session, Kind::Task] {
         create(&mut table::all_keys(kind), &table::empty_set())?;
+    }
+    // As many as there are servers in configurations, each of a bounded size.
+    for server in guard.servers.iter().filter(|server| server.tools.is_some()) {
+        create(&mut once(Book::key(&server.name)), &Book::empty())?;
     }
     Ok(())
 }
@@ -132,6 +135,11 @@ pub(crate) fn consult(consult: &Consult, now: Timestamp) -> Option<Finding> {
         (found.bytes, found.finding)
     });
     found.ok()
+}
+
+/// Changes what is known of the tools of a server; `false` when the host fails.
+pub(crate) fn page(key: &str, next: &mut Next<'_>) -> bool {
+    swap(key, next).is_ok()
 }
 
 /// Forgets whose it is. Where the host fails it stays with its owner, whom that harms no more than anybody.

@@ -11,7 +11,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jwt_simple::prelude::{Claims, ECDSAP256KeyPairLike, ES256KeyPair, HeaderOptions, UnixTimeStamp};
 use serde_json::{Value, json};
 use wicketgate_core::config::compile;
-use wicketgate_core::exchange::step::{Control, Event, Owners, Step, Take};
+use wicketgate_core::exchange::step::{Control, Event, Owners, Pages, Step, Take};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
@@ -94,6 +94,7 @@ impl Gate {
             memory: &mut memory,
             held: &self.held,
             owners: Owners(&|_| None),
+            pages: Pages(&|_, _| false),
             now: self.now.get(),
         };
         exchange.on(event, &mut world)

@@ -110,10 +110,44 @@ pub struct Completion<'a> {
     pub response_bytes: u64,
     /// List entries removed from the response.
     pub removed: u64,
+    /// What was found of tools in lists, and of what the server asked for; the first [`Found::MOST`].
+    pub found: &'a [Found],
     /// The filter's own part of that: time within its callbacks, microseconds.
     pub work_us: u64,
     /// From the first header to the end, milliseconds.
     pub took_ms: u64,
+}
+
+/// Something that was found in an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// The tool that it was found of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// What: why a tool is not what it must be, or what the server asked for.
+    pub why: &'static str,
+    /// What was done.
+    pub done: &'static str,
+}
+
+// === impl Found ===
+
+impl Found {
+    /// So many are written down of one answer; the metrics count all.
+    pub const MOST: usize = 16;
+
+    /// What may be done.
+    pub const DONE: [&'static str; 4] = ["quarantined", "stripped", "flagged", "refused"];
+
+    /// Of a tool.
+    pub(crate) fn tool(name: &str, why: &'static str, done: &'static str) -> Self {
+        Self { tool: Some(word_of(name)), why, done }
+    }
+
+    /// Of something that the server asked for.
+    pub(crate) const fn ask(why: &'static str, done: &'static str) -> Self {
+        Self { tool: None, why, done }
+    }
 }
 
 // === impl Who ===

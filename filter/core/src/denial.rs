@@ -36,6 +36,8 @@ pub enum Denial {
     UnsupportedVersion(String),
     /// The target may not be used, answered like one that does not exist: -32602 (resources before 2026-07-28: -32002).
     NotAllowed(Absent),
+    /// The tool (its name) is not what it must be, answered like one that does not exist. Why goes to the audit only.
+    Quarantined(String, &'static str),
     /// The method may not be used or is unknown: -32601.
     UnknownMethod(String),
     /// The session is not known or another's: 404, in the same words. Which of them goes to the audit only.
@@ -88,6 +90,7 @@ impl Denial {
             Self::HeaderMismatch(_) => "header_mismatch",
             Self::UnsupportedVersion(_) => "unsupported_version",
             Self::NotAllowed(_) => "not_allowed",
+            Self::Quarantined(..) => "quarantined",
             Self::UnknownMethod(_) => "unknown_method",
             Self::UnknownSession(_) => "unknown_session",
             Self::TooLarge(_) => "too_large",
@@ -100,7 +103,7 @@ impl Denial {
     }
 
     /// Every slug that [`Denial::reason`] can give, for metrics defined at configure and for the README's table.
-    pub const REASONS: [&'static str; 23] = [
+    pub const REASONS: [&'static str; 24] = [
         "missing_credential",
         "invalid_credential",
         "invalid_proof",
@@ -116,6 +119,7 @@ impl Denial {
         "header_mismatch",
         "unsupported_version",
         "not_allowed",
+        "quarantined",
         "unknown_method",
         "unknown_session",
         "too_large",
@@ -136,6 +140,7 @@ impl Denial {
             | Self::InvalidRequest(what)
             | Self::InvalidParams(what)
             | Self::HeaderMismatch(what)
+            | Self::Quarantined(_, what)
             | Self::UnknownSession(what)
             | Self::UnsafeResponse(what)
             | Self::Unavailable(what)

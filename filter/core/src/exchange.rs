@@ -8,6 +8,7 @@
 //!                              a token that is bound to a key -> the proof of this request, used once
 //! request body   read          strict JSON -> one message; header and body agree
 //!                decide        rules -> Permit or Denial                     (needs principal and message)
+//!                              is the tool what it was?                      (exchange/judging.rs)
 //!                admit         whose session? how many streams? one token of each bucket    (exchange/admission.rs)
 //!                forward       the bytes that were read, unchanged
 //! response       answering     lists filtered by the same rules, sizes bounded   (exchange/response.rs)
@@ -22,6 +23,7 @@ mod authentication;
 mod document;
 pub mod expiry;
 mod handing;
+mod judging;
 mod record;
 mod response;
 pub mod step;
@@ -51,7 +53,7 @@ use admission::{Admission, bucket_admits};
 use handing::Handing;
 use record::Facts;
 use response::Answering;
-use step::{Control, Effect, Event, Owners, ResponseMode, Step};
+use step::{Control, Effect, Event, Owners, Pages, ResponseMode, Step};
 use waiting::{Asked, Waiting};
 
 /// One HTTP request and its response, from the first header to the end.
@@ -78,6 +80,8 @@ pub struct World<'a> {
     pub held: &'a Held,
     /// Whose tasks are.
     pub owners: Owners<'a>,
+    /// What is known of tools.
+    pub pages: Pages<'a>,
     /// Now.
     pub now: Timestamp,
 }
@@ -312,6 +316,7 @@ impl Exchange {
             denial
         })?;
         self.facts.rule = Some(permit.rule().clone());
+        self.tools_hold(server, operation, world)?;
         self.admit(permit, principal, operation, world)
     }
 
@@ -322,7 +327,7 @@ impl Exchange {
             self.facts.operation.as_ref(),
             self.facts.revision,
             self.facts.newer.is_some(),
-            self.facts.takes_tasks,
+            self.facts.takes_tasks || !server.asks.is_open(),
             limit,
         );
         self.decided("allow", "allowed", None, world);

@@ -112,9 +112,9 @@ fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
         | Denial::InvalidParams(_)
         | Denial::HeaderMismatch(_)
         | Denial::UnsupportedVersion(_) => 400,
-        Denial::NotAllowed(_) | Denial::UnknownMethod(_) if asked.unanswered => 403,
+        Denial::NotAllowed(_) | Denial::Quarantined(..) | Denial::UnknownMethod(_) if asked.unanswered => 403,
         Denial::UnknownMethod(_) if asked.revision.is_some_and(|r| r.era() == Era::Modern) => 404,
-        Denial::NotAllowed(_) | Denial::UnknownMethod(_) => 200,
+        Denial::NotAllowed(_) | Denial::Quarantined(..) | Denial::UnknownMethod(_) => 200,
         Denial::UnsafeResponse(_) => 502,
         Denial::Unavailable(_) => 503,
         Denial::Internal(_) => 500,
@@ -217,6 +217,7 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
             })),
         },
         Denial::NotAllowed(absent) => not_found(absent, asked.revision),
+        Denial::Quarantined(tool, _) => not_found(&Absent::Tool(tool.clone()), asked.revision),
         Denial::UnknownMethod(_) => plain(-32601, "Method not found"),
         Denial::InsufficientScope(scopes) => RpcError {
             code: -31003,

@@ -11,6 +11,8 @@ use crate::mcp::operation::{Operation, Target};
 use crate::mcp::versions::{Newer, Revision};
 use crate::policy::pattern::Pattern;
 use crate::policy::rule_set::RuleSet;
+use crate::sanitize::asks::AskPolicy;
+use crate::tools::pins::ToolPolicy;
 
 /// One protected MCP server: a resource server in the words of OAuth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,10 @@ pub struct Server {
     pub newer: Newer,
     /// What becomes of sessions and tasks that nobody is known to own.
     pub unknown: Unknown,
+    /// What its tools must be; `None` where nobody looks at them.
+    pub tools: Option<ToolPolicy>,
+    /// What it may ask for.
+    pub asks: AskPolicy,
     /// How much and how often.
     pub limits: Limits,
     /// Who may do what.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use wicketgate_core::bindings::table;
 use wicketgate_core::config::compile;
-use wicketgate_core::exchange::step::{Consult, Control, Effect, Event, Lease, Owners, Take};
+use wicketgate_core::exchange::step::{Consult, Control, Effect, Event, Lease, Next, Owners, Pages, Take};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::memory::Memory;
@@ -130,6 +130,10 @@ impl<'g> Vm<'g> {
         self.change(&lease::set_key(tag, SALT), |set| (lease::hold(set, tag, Holder(1), left, self.now), ()));
     }
 
+    fn page(&self, key: &str, next: &mut Next<'_>) -> bool {
+        self.change(key, |page| (next(page), ())).is_some()
+    }
+
     fn consult(&self, consult: &Consult) -> Option<table::Finding> {
         self.change(&table::set_key(&consult.binding, SALT), |set| {
             let found = table::ask(set, &consult.binding, consult.question, self.now);
@@ -225,11 +229,13 @@ impl Driven {
 
     fn step(&mut self, vm: &Vm<'_>, event: Event<'_>) -> wicketgate_core::exchange::step::Step {
         let ask = |consult: &Consult| vm.consult(consult);
+        let page = |key: &str, next: &mut Next<'_>| vm.page(key, next);
         let mut world = World {
             guard: vm.guard,
             memory: &mut vm.memory.borrow_mut(),
             held: &vm.held,
             owners: Owners(&ask),
+            pages: Pages(&page),
             now: vm.now,
         };
         self.exchange.on(event, &mut world)
@@ -256,7 +262,7 @@ impl Driven {
                     (store::give_back(set, take.tag, take.rate, 1, vm.now), ())
                 });
             }
-            Effect::Count(_) | Effect::CountServer { .. } | Effect::CountToken { .. } | Effect::CountRemoved(_) => {}
+            Effect::Count(_) | Effect::CountServer { .. } | Effect::CountToken { .. } | Effect::CountRemoved(_) | Effect::CountFound { .. } => {}
         }
     }
 

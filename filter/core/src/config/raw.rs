@@ -4,8 +4,10 @@
 //! mistakes are reported at once.
 
 mod rules;
+mod tools;
 
 pub use rules::{RawAllow, RawAttributes, RawDeny, RawRule, RawWho};
+pub use tools::{RawAsks, RawBaseline, RawElicitation, RawTools};
 
 use super::error::{Findings, Place};
 use super::read::{Shape, mapping, unexpected};
@@ -195,6 +197,10 @@ pub struct RawServer {
     pub sessions: Option<RawSessions>,
     /// What becomes of tokens that are bound to a key (DPoP, RFC 9449).
     pub dpop: Option<RawDpop>,
+    /// What its tools must be to be shown and called.
+    pub tools: Option<RawTools>,
+    /// What it may ask of the client, or of who sits before it. Default: everything.
+    pub asks: Option<RawAsks>,
     /// Sizes, rates and numbers.
     pub limits: Option<RawLimits>,
     /// Who may do what; deny wins, order does not matter for the verdict.
@@ -206,7 +212,7 @@ mapping!(
     RawServer,
     "a mapping",
     [name, url],
-    [r#match, issuers, origins, scopes, versions, newer_versions, sessions, dpop, limits, rules]
+    [r#match, issuers, origins, scopes, versions, newer_versions, sessions, dpop, tools, asks, limits, rules]
 );
 
 /// Which requests are for a server.

@@ -4,7 +4,7 @@ use super::error::{Findings, Place, nearest};
 use super::raw::{RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::is_scope;
-use super::{dpop, limits, rules};
+use super::{asks, dpop, limits, rules, tools};
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::identity::dpop::{ALGORITHMS, BoundTokens};
 use crate::identity::origin::Origin;
@@ -82,6 +82,8 @@ fn compile_one(
         newer: newer(raw.newer_versions.as_deref(), &versions, &place.key("newer_versions"), found),
         versions,
         unknown: unknown(raw.sessions.as_ref(), &place.key("sessions"), found),
+        tools: tools::compile(raw.tools.as_ref(), &place.key("tools"), found),
+        asks: asks::compile(raw.asks.as_ref(), &place.key("asks"), found),
         limits,
         rules,
     })

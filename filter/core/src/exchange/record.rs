@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::step::{Control, Effect, Unseen};
 use super::{Exchange, Phase, World};
-use crate::audit::{self, Completion, Decision, What, Who};
+use crate::audit::{self, Completion, Decision, Found, What, Who};
 use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::head::RequestHead;
@@ -48,6 +48,8 @@ pub(super) struct Facts {
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) removed: u64,
+    /// What was found of tools and of what the server asked for.
+    pub(super) found: Vec<Found>,
     pub(super) status: u16,
     verdict: Option<&'static str>,
     reason: &'static str,
@@ -78,6 +80,7 @@ impl Facts {
             request_bytes: 0,
             response_bytes: 0,
             removed: 0,
+            found: Vec::new(),
             status: 0,
             verdict: None,
             reason: "unfinished",
@@ -192,6 +195,7 @@ impl Facts {
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
             removed: self.removed,
+            found: &self.found,
             work_us: u64::try_from(worked.as_micros()).unwrap_or(u64::MAX),
             took_ms: u64::try_from(now.since(self.began).as_millis()).unwrap_or(u64::MAX),
         };
@@ -255,7 +259,13 @@ impl Exchange {
     pub(super) fn refuse(&mut self, denial: &Denial, world: &World<'_>) -> Control {
         // What was to be done for the upstream or the client is void; what was counted or recorded stays.
         self.effects.retain(|e| {
-            matches!(e, Effect::Count(_) | Effect::CountToken { .. } | Effect::RecordDecision(_))
+            matches!(
+                e,
+                Effect::Count(_)
+                    | Effect::CountToken { .. }
+                    | Effect::CountFound { .. }
+                    | Effect::RecordDecision(_)
+            )
         });
         let verdict = if matches!(denial, Denial::InsufficientScope(_)) { "challenge" } else { "deny" };
         self.decided(verdict, denial.reason(), denial.detail(), world);

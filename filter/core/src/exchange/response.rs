@@ -1,17 +1,14 @@
 //! What may come back? The answer of an upstream to a forwarded request: lists filtered, sizes bounded.
 
-use super::admission::bound;
-use super::handing::may_be_listed;
-use super::step::{Consult, Control, Effect, Event, ResponseMode};
+use super::step::{Control, Effect, Event, ResponseMode};
 use super::{Exchange, Phase, World};
-use crate::bindings::owner::Kind;
-use crate::bindings::table::Question;
 use crate::denial::Denial;
 use crate::head::ResponseHead;
 use crate::limits::held::{Held, Share};
 use crate::limits::size::Counted;
+use crate::mcp::jsonrpc::RequestId;
 use crate::mcp::method::{Method, Place};
-use crate::mcp::operation::{Operation, Target};
+use crate::mcp::operation::Operation;
 use crate::mcp::sse::meter::Meter;
 use crate::mcp::versions::{Era, Revision};
 use crate::sanitize::list::{Report, filter_list};
@@ -54,12 +51,13 @@ enum Shape {
 // === impl Answering ===
 
 impl Answering {
-    /// The answer to `operation`, which was allowed, in this revision.
+    /// The answer to `operation`, which was allowed, in this revision. `may_ask` tells whether a task, or something that the
+    /// server asks for, is looked for in it.
     pub(super) fn to(
         operation: Option<&Operation>,
         revision: Option<Revision>,
         newer: bool,
-        takes_tasks: bool,
+        may_ask: bool,
         limit: u64,
     ) -> Self {
         let method = |o: &Operation| Method::find(&o.method);
@@ -68,7 +66,7 @@ impl Answering {
         let lists = match revision {
             _ if operation.is_none_or(asked) => Lists::Asked,
             // Nobody knows yet where a newer one has lists.
-            Some(revision) if revision.era() == Era::Modern && !takes_tasks && !newer && !subscribed => {
+            Some(revision) if revision.era() == Era::Modern && !may_ask && !newer && !subscribed => {
                 Lists::Never
             }
             _ => Lists::Possible,
@@ -154,7 +152,8 @@ impl Exchange {
                 return Err(Denial::UnsafeResponse("charset"));
             }
             "text/event-stream" if inspected => {
-                let stream = ListStream::new(as_size(answering.limit), self.facts.revision);
+                let id = self.facts.id.as_ref().map(RequestId::as_json);
+                let stream = ListStream::new(as_size(answering.limit), self.facts.revision).answering(id);
                 answering.shape = Shape::Filtered(Box::new(stream), held.share());
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
             }
@@ -201,9 +200,13 @@ impl Exchange {
             Shape::Whole(_) if bytes.len() as u64 > limit => return Err(Denial::UnsafeResponse("too large")),
             Shape::Whole(status) => {
                 let status = *status;
-                let filtered = filter_list(bytes, self.facts.revision, &mut self.visible(world)?)?;
+                let mut judging = self.judging(world)?;
+                let filtered = filter_list(bytes, self.facts.revision, &mut judging);
+                let found = judging.take_found();
+                self.note_found(found);
+                let filtered = filtered?;
                 if filtered.hidden {
-                    return Err(Denial::UnsafeResponse("a notification of what may not be seen"));
+                    return Err(Denial::UnsafeResponse("a message that may not be seen"));
                 }
                 self.hand_out_tasks(&filtered.created, world)?;
                 self.removed(cut_out(filtered.report));
@@ -213,12 +216,14 @@ impl Exchange {
             Shape::Filtered(stream, share) => {
                 let before = cut_out(stream.report());
                 let mut out = Vec::new();
-                let mut visible = self.visible(world)?;
-                stream.feed(bytes, &mut visible, &mut out)?;
-                if end {
-                    stream.finish(&mut visible, &mut out)?;
+                let mut judging = self.judging(world)?;
+                let mut fed = stream.feed(bytes, &mut judging, &mut out);
+                if end && fed.is_ok() {
+                    fed = stream.finish(&mut judging, &mut out);
                 }
-                drop(visible);
+                let found = judging.take_found();
+                self.note_found(found);
+                fed?;
                 self.hand_out_tasks(&stream.take_created(), world)?;
                 share.set(stream.held()).map_err(|_| Denial::UnsafeResponse("too much is held"))?;
                 let removed = cut_out(stream.report()).saturating_sub(before);
@@ -234,24 +239,6 @@ impl Exchange {
             self.facts.removed += removed;
             self.effects.push(Effect::CountRemoved(removed));
         }
-    }
-
-    /// The same function that judges calls, asked of each entry of a list; of tasks, the caller's own are left.
-    fn visible(&self, world: &World<'_>) -> Result<impl FnMut(&Target) -> bool, Denial> {
-        let server = self.server(world.guard)?;
-        let principal =
-            self.facts.principal.as_ref().ok_or(Denial::Internal("an answer without a principal"))?;
-        let source = self.facts.source.as_deref();
-        Ok(move |target: &Target| {
-            let own = match target {
-                Target::Task(id) => {
-                    let binding = bound(Kind::Task, server, id, principal, source);
-                    may_be_listed((world.owners.0)(&Consult { binding, question: Question::Check }), server)
-                }
-                _ => true,
-            };
-            own && server.rules.visible(principal, target)
-        })
     }
 }
 

@@ -3,16 +3,20 @@
 //! Lists are known by their shape (`result.tools`, `prompts`, `resources`, `resourceTemplates`, `tasks`), not by the request that
 //! they answer: a resumed stream replays answers to requests that this exchange never saw.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
+use super::edit::{Cuts, Edit, apply};
+use super::judge::{Judge, Kept, Settled};
+use super::server_asks::{self, Ask, Gate, Params};
 use crate::denial::Denial;
 use crate::mcp::jsonrpc::MAX_TARGET_BYTES;
 use crate::mcp::operation::Target;
 use crate::mcp::strict::{Fault, Kind, Rigour, Scanner, Value};
 use crate::mcp::versions::{Era, Revision};
 
-/// Says whether the caller may see a tool, prompt, resource or template: the same decision as for a call.
-pub type Visible<'f> = dyn FnMut(&Target) -> bool + 'f;
+/// Says what of an answer may pass.
+pub type Visible<'f> = dyn Judge + 'f;
 
 /// What was done to lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,38 +40,33 @@ pub struct Filtered {
     pub report: Report,
     /// The ids of tasks that the answers hand out (`result.task` of 2025-11-25, a result of type `task` of the extension).
     pub created: Vec<String>,
-    /// It is a notification of something that the caller may not see, and is not to be passed on.
+    /// It is a notification of something that the caller may not see, or a request of the server that may not reach the
+    /// client, and is not to be passed on.
     pub hidden: bool,
+    /// It is such a request, and because of it the client's own request is to be answered with an error.
+    pub refused: bool,
 }
 
 struct Filter<'f, 'v> {
+    body: &'f [u8],
     visible: &'f mut Visible<'v>,
     modern: bool,
     report: Report,
     created: Vec<String>,
     hidden: bool,
+    refused: bool,
+    /// Whether something in the message that is being read makes it an error.
+    to_error: bool,
     edits: Vec<Edit>,
-}
-
-/// A range of the body, and what replaces it.
-struct Edit {
-    range: Range<usize>,
-    with: &'static str,
-}
-
-/// The cuts of one array, found element by element so that exactly one comma goes with each element.
-#[derive(Default)]
-struct Cuts {
-    kept_one: bool,
-    /// Where the removed elements begin that no kept one precedes.
-    from: Option<usize>,
-    last_end: usize,
 }
 
 /// The most list entries of one answer or event. Each is judged by every rule, while all streams of the worker wait.
 pub const MAX_ENTRIES: u32 = 10_000;
 /// The most tasks that one answer or event may hand out. Each is written down for all workers.
 pub const MAX_CREATED: usize = 1000;
+
+/// How often a text is read, because other workers change what is known of its tools meanwhile: each time one has succeeded.
+const MOST_READINGS: usize = 16;
 
 const LISTS: &[&str] = &[
     "tools",
@@ -79,7 +78,12 @@ const LISTS: &[&str] = &[
     "task",
     "taskId",
     "resultType",
+    "inputRequests",
 ];
+
+/// What a client reads instead of an answer in which a server asks for what it may not.
+const ASKED_TOO_MUCH: &str =
+    r#""error":{"code":-32603,"message":"The server asks for something that it may not ask for"}}"#;
 
 // === impl Report ===
 
@@ -110,7 +114,7 @@ impl Report {
 /// # Errors
 /// `UnsafeResponse`: a notification to be hidden in an array; not JSON, or repeated keys (or such that differ in letter case only) where lists and names stand, so
 /// that a client might see another list than the one filtered here; an array in an array; more than [`MAX_ENTRIES`] or
-/// [`MAX_CREATED`].
+/// [`MAX_CREATED`]. `Unavailable` and others: as [`Judge::settle`].
 pub fn filter_list(
     body: &[u8],
     revision: Option<Revision>,
@@ -119,20 +123,44 @@ pub fn filter_list(
     if !body.iter().any(|b| matches!(b, b'{' | b'[')) {
         return Ok(Filtered::default());
     }
+    for _ in 0..MOST_READINGS {
+        let filtered = filter_once(body, revision, visible)?;
+        if visible.settle()? == Settled::Done {
+            return Ok(filtered);
+        }
+    }
+    Err(Denial::Unavailable("tool store"))
+}
+
+fn filter_once(
+    body: &[u8],
+    revision: Option<Revision>,
+    visible: &mut Visible<'_>,
+) -> Result<Filtered, Denial> {
     let modern = revision.is_some_and(|r| r.era() == Era::Modern);
     let mut filter = Filter {
+        body,
         visible,
         modern,
         report: Report::default(),
         created: Vec::new(),
         hidden: false,
+        refused: false,
+        to_error: false,
         edits: Vec::new(),
     };
     filter.scan(body).map_err(|fault| match fault {
         Fault::NotJson(what) | Fault::Refused(what) => Denial::UnsafeResponse(what),
     })?;
-    let body = if filter.edits.is_empty() { None } else { Some(apply(body, filter.edits)) };
-    Ok(Filtered { body, report: filter.report, created: filter.created, hidden: filter.hidden })
+    let Filter { edits, report, created, hidden, refused, .. } = filter;
+    let body = if edits.is_empty() { None } else { Some(apply(body, edits)) };
+    Ok(Filtered { body, report, created, hidden, refused })
+}
+
+/// The error that a client reads instead of an answer in which a server asks for what it may not; `id` is its JSON.
+pub(crate) fn asked_too_much(id: Option<&str>) -> String {
+    let id = id.map(|id| format!(r#""id":{id},"#)).unwrap_or_default();
+    format!(r#"{{"jsonrpc":"2.0",{id}{ASKED_TOO_MUCH}"#)
 }
 
 // === impl Filter ===
@@ -159,27 +187,76 @@ impl Filter<'_, '_> {
         if !scanner.at_object() {
             return scanner.skip();
         }
-        let (mut notifies, mut named) = (false, Vec::new());
-        scanner.object(&["result", "method", "params"], &mut |scanner, key| {
-            if key.says("result") && scanner.at_object() {
-                return self.result(scanner);
-            }
-            if key.says("params") && scanner.at_object() {
-                named = things_named(scanner)?;
-            } else if key.says("method") {
-                let value = scanner.value()?;
-                notifies =
-                    matches!(value.kind, Kind::Text(text) if text.decode().starts_with("notifications/"));
-            } else {
-                scanner.skip()?;
+        let gates = self.visible.gates();
+        let known: &[&str] = if gates {
+            &["result", "method", "params", "id", "error"]
+        } else {
+            &["result", "method", "params"]
+        };
+        let before = self.edits.len();
+        let (mut method, mut params, mut id, mut in_error) = (None, Params::default(), None, Vec::new());
+        let span = scanner.object(known, &mut |scanner, key| {
+            match &*key.decode() {
+                "result" if scanner.at_object() => return self.result(scanner),
+                "params" if scanner.at_object() => params = Params::read(scanner, gates)?,
+                "method" => method = text_of(scanner.value()?.kind),
+                "id" if gates => id = Some(scanner.value()?.span),
+                "error" if gates && scanner.at_object() => in_error = server_asks::in_error(scanner)?,
+                _ => scanner.skip()?,
             }
             Ok(())
         })?;
+        for ask in in_error {
+            self.to_error |= self.visible.asked(&ask) != Gate::Pass;
+        }
+        if std::mem::take(&mut self.to_error) {
+            self.edits.truncate(before);
+            let id = id.and_then(|id| std::str::from_utf8(self.body.get(id)?).ok());
+            self.edits.push(Edit { range: span, with: asked_too_much(id).into() });
+        }
+        match method {
+            Some(method) if method.starts_with("notifications/") => self.notification(params),
+            Some(method) if gates => self.request(&method, &params),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn notification(&mut self, params: Params) {
         // What cannot be read names something that nobody may see.
-        let mut seen = |target: Option<Target>| target.is_some_and(|target| (self.visible)(&target));
-        if notifies && !named.into_iter().all(&mut seen) {
+        let mut seen = |target: Option<Target>| target.is_some_and(|target| self.visible.sees(&target));
+        let seen = params.named.into_iter().all(&mut seen);
+        let asks = params.requests.iter().map(|ask| self.visible.asked(ask) == Gate::Pass);
+        // All of them are looked at, so that all are counted.
+        if !asks.fold(seen, |all, pass| all && pass) {
             self.hidden = true;
             self.report.removed = self.report.removed.saturating_add(1);
+        }
+    }
+
+    /// A request of the server's own.
+    fn request(&mut self, method: &str, params: &Params) {
+        let gate = Ask::of(method, params).map_or(Gate::Pass, |ask| self.visible.asked(&ask));
+        self.hidden |= gate != Gate::Pass;
+        self.refused |= gate == Gate::Refuse;
+    }
+
+    /// What a result asks for (2026-07-28).
+    fn input_requests(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+        let (mut left, mut stripped) = (Vec::new(), false);
+        let span = server_asks::requests(scanner, &mut |ask, (key, value)| match self.visible.asked(&ask) {
+            Gate::Pass => left.push((key.raw(), value)),
+            Gate::Strip => stripped = true,
+            Gate::Refuse => self.to_error = true,
+        })?;
+        if stripped {
+            let member = |(key, value): &(&str, Range<usize>)| {
+                let value =
+                    std::str::from_utf8(self.body.get(value.clone()).unwrap_or_default()).unwrap_or_default();
+                format!("\"{key}\":{value}")
+            };
+            let members: Vec<String> = left.iter().map(member).collect();
+            self.edits.push(Edit { range: span, with: format!("{{{}}}", members.join(",")).into() });
         }
         Ok(())
     }
@@ -203,6 +280,9 @@ impl Filter<'_, '_> {
                     hands_out = matches!(scanner.value()?.kind, Kind::Text(text) if text.says("task"));
                 }
                 "cacheScope" => scope = Some(scanner.value()?),
+                "inputRequests" if self.visible.gates() && scanner.at_object() => {
+                    self.input_requests(scanner)?
+                }
                 other => {
                     cacheable |= other == "ttlMs";
                     scanner.skip()?;
@@ -219,11 +299,11 @@ impl Filter<'_, '_> {
         }
         match scope {
             Some(value) if matches!(value.kind, Kind::Text(text) if text.says("private")) => {}
-            Some(value) => self.edits.push(Edit { range: value.span, with: "\"private\"" }),
+            Some(value) => self.edits.push(Edit { range: value.span, with: "\"private\"".into() }),
             // The list itself is a member, so a comma is right; the last byte of the span is the brace.
             None if cacheable => {
                 let brace = span.end.saturating_sub(1);
-                self.edits.push(Edit { range: brace..brace, with: ",\"cacheScope\":\"private\"" });
+                self.edits.push(Edit { range: brace..brace, with: ",\"cacheScope\":\"private\"".into() });
             }
             None => {}
         }
@@ -241,7 +321,7 @@ impl Filter<'_, '_> {
         scanner.array(&mut |scanner, _| {
             let (span, name) = element(scanner, key)?;
             let kept = match name.map(target) {
-                Some(target) if (self.visible)(&target) => {
+                Some(target) if self.keeps(&target, &span) => {
                     self.report.kept += 1;
                     true
                 }
@@ -263,46 +343,29 @@ impl Filter<'_, '_> {
         self.edits.extend(cuts.end());
         Ok(())
     }
-}
 
-// === impl Cuts ===
-
-impl Cuts {
-    fn element(&mut self, span: &Range<usize>, kept: bool) -> Option<Edit> {
-        let cut = match (kept, self.kept_one) {
-            (true, _) => self.from.take().map(|from| from..span.start),
-            // From behind the element before, comma included.
-            (false, true) => Some(self.last_end..span.end),
-            (false, false) => {
-                self.from.get_or_insert(span.start);
-                None
-            }
+    /// Whether an element stays, perhaps without some of its bytes. A tool is looked at whoever may see it: a change is one.
+    fn keeps(&mut self, target: &Target, span: &Range<usize>) -> bool {
+        let kept = match target {
+            Target::Tool(name) => self.visible.tool(name, self.body.get(span.clone()).unwrap_or_default()),
+            _ => Kept::Whole,
         };
-        self.kept_one |= kept;
-        self.last_end = span.end;
-        cut.map(|range| Edit { range, with: "" })
-    }
-
-    /// Nothing was kept at all: the brackets and the white space at their inside stay.
-    fn end(self) -> Option<Edit> {
-        self.from.map(|from| Edit { range: from..self.last_end, with: "" })
+        if kept == Kept::Cut || !self.visible.sees(target) {
+            return false;
+        }
+        if let Kept::Without(ranges) = kept {
+            let place = |range: Range<usize>| span.start + range.start..span.start + range.end;
+            self.edits.extend(ranges.into_iter().map(|range| Edit { range: place(range), with: "".into() }));
+        }
+        true
     }
 }
 
-/// The things of which a notification speaks: `params.uri` of `notifications/resources/updated`, `params.taskId` of those of
-/// tasks. `None` for one that cannot be read.
-fn things_named(scanner: &mut Scanner<'_>) -> Result<Vec<Option<Target>>, Fault> {
-    let mut named = Vec::new();
-    scanner.object(&["uri", "taskId"], &mut |scanner, key| {
-        let value = scanner.value()?;
-        if key.says("uri") {
-            named.push(readable(&value).map(Target::Resource));
-        } else if key.says("taskId") {
-            named.push(readable(&value).map(Target::Task));
-        }
-        Ok(())
-    })?;
-    Ok(named)
+fn text_of(kind: Kind<'_>) -> Option<Cow<'_, str>> {
+    match kind {
+        Kind::Text(text) => Some(text.decode()),
+        _ => None,
+    }
 }
 
 /// Reads one element of a list; the name is `None` if there is none that could be compared.
@@ -322,26 +385,13 @@ fn element(scanner: &mut Scanner<'_>, key: &str) -> Result<(Range<usize>, Option
 }
 
 /// A text that every reader reads alike, and no longer than a request could name.
-fn readable(value: &Value<'_>) -> Option<String> {
+pub(super) fn readable(value: &Value<'_>) -> Option<String> {
     match value.kind {
         Kind::Text(text) if !text.is_lone() => {
             Some(text.decode().into_owned()).filter(|name| name.len() <= MAX_TARGET_BYTES)
         }
         _ => None,
     }
-}
-
-fn apply(body: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
-    edits.sort_unstable_by_key(|edit| edit.range.start);
-    let mut out = Vec::with_capacity(body.len() + 32);
-    let mut at = 0;
-    for Edit { range, with } in edits {
-        out.extend_from_slice(body.get(at..range.start).unwrap_or_default());
-        out.extend_from_slice(with.as_bytes());
-        at = range.end;
-    }
-    out.extend_from_slice(body.get(at..).unwrap_or_default());
-    out
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What of an event stream may pass, and with which bytes? Filters the lists in it event by event.
 
-use super::list::{Report, Visible, filter_list};
+use super::list::{Report, Visible, asked_too_much, filter_list};
 use crate::denial::Denial;
 use crate::mcp::sse::{Event, Splitter, data_value, lines};
 use crate::mcp::versions::Revision;
@@ -12,6 +12,10 @@ pub struct ListStream {
     revision: Option<Revision>,
     report: Report,
     created: Vec<String>,
+    /// The id of the request that the stream answers, as JSON.
+    id: Option<String>,
+    /// Whether that was answered with an error of ours: nothing more passes.
+    ended: bool,
 }
 
 // === impl ListStream ===
@@ -24,11 +28,19 @@ impl ListStream {
             revision,
             report: Report::default(),
             created: Vec::new(),
+            id: None,
+            ended: false,
         }
     }
 
+    /// The same for a stream that answers the request of this id (JSON), which can so be answered with an error.
+    #[must_use]
+    pub fn answering(self, id: Option<&str>) -> Self {
+        Self { id: id.map(str::to_owned), ..self }
+    }
+
     /// Takes the next bytes of the stream and appends to `out` what may be passed on now: every complete event but those that
-    /// notify of what may not be seen; only the `data` lines of those changed that hold a list with something to hide.
+    /// notify of what may not be seen, or ask for what may not be asked; only the `data` lines of those changed that hold a list with something to hide.
     ///
     /// # Errors
     /// `UnsafeResponse`: an event is too large, or [`filter_list`] refuses its data. `out` holds the events before it; the
@@ -70,11 +82,18 @@ impl ListStream {
     }
 
     fn pass(&mut self, event: Event, visible: &mut Visible<'_>, out: &mut Vec<u8>) -> Result<(), Denial> {
+        if self.ended {
+            return Ok(());
+        }
         if let Some(data) = &event.data {
             let filtered = filter_list(data, self.revision, visible)?;
             self.report = self.report.and(filtered.report);
             self.created.extend(filtered.created);
             if filtered.hidden {
+                if let Some(id) = self.id.as_deref().filter(|_| filtered.refused) {
+                    out.extend_from_slice(format!("data: {}\n\n", asked_too_much(Some(id))).as_bytes());
+                    self.ended = true;
+                }
                 return Ok(());
             }
             if let Some(data) = filtered.body {

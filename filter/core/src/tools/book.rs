@@ -19,7 +19,7 @@ const ROW_BYTES: usize = 57;
 /// The tools of one server as they were seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Book {
-    /// In the order in which they were seen first.
+    /// In the order of what stands for their names.
     rows: Vec<Row>,
 }
 
@@ -38,7 +38,7 @@ pub struct Row {
 }
 
 /// What stands for a tool's name in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name([u8; 16]);
 
 /// What is wrong with an entry, whatever it was before.
@@ -138,7 +138,7 @@ impl Book {
             let (name, since) = (Name(*name), u64::from_be_bytes(*since));
             rows.push(Row { name, first: *first, last: *last, since, flaws: Flaws(*flaws) });
         }
-        Some(Self { rows })
+        rows.is_sorted_by(|a, b| a.name < b.name).then_some(Self { rows })
     }
 
     /// Its bytes.
@@ -154,7 +154,7 @@ impl Book {
 
     /// The tool of that name, if it was seen.
     pub fn row(&self, name: Name) -> Option<&Row> {
-        self.rows.iter().find(|row| row.name == name)
+        self.find(name).ok().and_then(|at| self.rows.get(at))
     }
 
     /// When it was seen first.
@@ -167,6 +167,10 @@ impl Book {
         self.rows.len() >= MAX_TOOLS
     }
 
+    fn find(&self, name: Name) -> Result<usize, usize> {
+        self.rows.binary_search_by_key(&name, |row| row.name)
+    }
+
     /// Notes how a tool looks now. `None` where there is no room for another.
     pub(super) fn note(
         &mut self,
@@ -175,13 +179,13 @@ impl Book {
         flaws: Flaws,
         now: Timestamp,
     ) -> Option<&mut Row> {
-        let at = match self.rows.iter().position(|row| row.name == name) {
-            Some(at) => at,
-            None if self.is_full() => return None,
-            None => {
+        let at = match self.find(name) {
+            Ok(at) => at,
+            Err(_) if self.is_full() => return None,
+            Err(at) => {
                 let since = now.as_nanos();
-                self.rows.push(Row { name, first: [0; 16], last: [0; 16], since, flaws });
-                self.rows.len() - 1
+                self.rows.insert(at, Row { name, first: [0; 16], last: [0; 16], since, flaws });
+                at
             }
         };
         let row = self.rows.get_mut(at)?;

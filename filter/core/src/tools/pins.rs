@@ -204,6 +204,11 @@ impl ToolPolicy {
         (self.shadowing != Reaction::Allow && flaws.have(Flaws::SHADOWS)).then_some(Why::Shadows)
     }
 
+    /// Whether nothing is demanded at all.
+    pub fn is_idle(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether a tool that cannot be remembered may not be used.
     fn wants_memory(&self) -> bool {
         self.pins != Pins::Off || self.characters >= Reaction::Strip || self.shadowing == Reaction::Quarantine

@@ -19,7 +19,9 @@ use jwt_simple::prelude::*;
 use serde_json::{Value, json};
 use wicketgate_core::bindings::table;
 use wicketgate_core::config;
-use wicketgate_core::exchange::step::{Consult, Control, Effect, Event, Lease, Owners, ResponseMode, Take};
+use wicketgate_core::exchange::step::{
+    Consult, Control, Effect, Event, Lease, Next, Owners, Pages, ResponseMode, Take,
+};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::jwks::KeySet;
@@ -86,6 +88,8 @@ pub struct Driven {
     pub decisions: Vec<Value>,
     pub completions: Vec<Value>,
     pub counts: Vec<&'static str>,
+    /// What was done about what, and how often.
+    pub found: Vec<(&'static str, &'static str, u64)>,
     /// Decisions by server: allowed or not.
     pub servers: Vec<(usize, bool)>,
     pub tokens_remembered: Vec<bool>,
@@ -171,6 +175,7 @@ impl Gate {
             decisions: Vec::new(),
             completions: Vec::new(),
             counts: Vec::new(),
+            found: Vec::new(),
             servers: Vec::new(),
             tokens_remembered: Vec::new(),
             leases: Vec::new(),
@@ -290,11 +295,18 @@ impl Driven {
             shared.extend(found.bytes.map(|bytes| (key, bytes)));
             (!fails).then_some(found.finding)
         };
+        let page = |key: &str, next: &mut Next<'_>| {
+            let mut shared = shared.borrow_mut();
+            let bytes = next(shared.get(key).map(Vec::as_slice));
+            shared.extend(bytes.map(|bytes| (key.to_owned(), bytes)));
+            !fails
+        };
         let mut world = World {
             guard: &gate.guard,
             memory: &mut gate.memory,
             held: &gate.held,
             owners: Owners(&ask),
+            pages: Pages(&page),
             now,
         };
         let step = self.exchange.on(event, &mut world);
@@ -315,6 +327,7 @@ impl Driven {
             Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
             Effect::Count(reason) => self.counts.push(reason),
             Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
+            Effect::CountFound { why, done, count } => self.found.push((done, why, count)),
             Effect::CountRemoved(_) | Effect::Forget(_) | Effect::GiveBack(_) => {}
             Effect::CountServer { server, allowed } => self.servers.push((server, allowed)),
         }
