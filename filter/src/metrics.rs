@@ -237,7 +237,8 @@ impl Metrics {
 /// What may be done, and about what: a tool is not refused, and what a server asks for is not quarantined.
 fn kinds_of_findings() -> impl Iterator<Item = (&'static str, &'static str)> {
     let tools = Why::ALL.map(Why::word);
-    let of_tools = ["quarantined", "stripped", "flagged"].into_iter().flat_map(move |done| tools.map(|why| (done, why)));
+    let of_tools =
+        ["quarantined", "stripped", "flagged"].into_iter().flat_map(move |done| tools.map(|why| (done, why)));
     let of_asks = ["stripped", "refused"].into_iter().flat_map(|done| Ask::WORDS.map(|why| (done, why)));
     of_tools.chain(of_asks)
 }

@@ -145,8 +145,7 @@ impl Root {
         let metrics = Metrics::define(&compiled.guard)
             .map_err(|f| format!("metrics cannot be defined (host status {})", f.0))?;
         let guard = compiled.guard;
-        shared::prepare(&guard)
-            .map_err(|f| format!("shared data cannot be used (host status {})", f.0))?;
+        shared::prepare(&guard).map_err(|f| format!("shared data cannot be used (host status {})", f.0))?;
         let (mut memory, held) = LAST.with_borrow(|last| match last {
             Some(old) => (
                 Memory::inherit(&old.memory.borrow(), &old.guard.issuers, &guard.issuers),

@@ -1,5 +1,9 @@
 //! What can be typed? Every command and flag, with its help.
 
+mod pins;
+
+pub(crate) use pins::{Pins, PinsDiff, PinsMake, PinsSign};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -9,7 +13,7 @@ use std::path::PathBuf;
     name = "wicketgate",
     version,
     about,
-    after_help = "Exit codes:\n  0  done\n  1  the policy is refused, or explain's answer is not the expected one\n  2  wrong \
+    after_help = "Exit codes:\n  0  done\n  1  the policy is refused, explain's answer is not the expected one, or pins differ\n  2  wrong \
                   usage, or a file cannot be read or written\n\nPolicies are YAML or JSON. Their texts may hold ${NAME} \
                   and ${NAME:-default}, taken from the environment; $${ stands for a plain ${."
 )]
@@ -34,6 +38,9 @@ pub(crate) enum Command {
     /// Write what Envoy or Istio takes: a policy becomes a filter configuration.
     #[command(after_help = RENDER_HELP)]
     Render(Render),
+    /// Say which definitions of tools are approved: make pins of what a server answered, compare, sign.
+    #[command(subcommand)]
+    Pins(Pins),
     /// Print the JSON Schema of policies, for editors.
     #[command(after_help = "Example:\n  wicketgate schema > config.schema.json")]
     Schema,

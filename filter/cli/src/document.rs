@@ -2,6 +2,7 @@
 
 use crate::environment::expand;
 use crate::outcome::{Refusal, Unusable};
+use crate::pins;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -68,6 +69,16 @@ impl Policy {
     }
 }
 
+/// The files that the policy `text` of `file` names; none where it cannot be read.
+pub(crate) fn named_by(file: &Path, text: &str) -> Vec<PathBuf> {
+    let named = |root| {
+        let mut document = Document::new(file);
+        document.json = document.place(root, String::new(), None, &mut Vec::new());
+        pins::files(file, &document.json)
+    };
+    serde_saphyr::from_str_with_options(text, options()).map(named).unwrap_or_default()
+}
+
 /// The text of `file`.
 pub(crate) fn read(file: &Path) -> Result<String, Unusable> {
     let cannot = |e: &dyn fmt::Display| Unusable(format!("cannot read {}: {e}", file.display()));
@@ -82,6 +93,10 @@ pub(crate) fn read(file: &Path) -> Result<String, Unusable> {
 // === impl Document ===
 
 impl Document {
+    fn new(file: &Path) -> Self {
+        Self { file: file.to_owned(), json: Value::Null, spots: BTreeMap::new() }
+    }
+
     fn parse(file: &Path, text: &str) -> Result<Self, Refusal> {
         let one = |at: Spot, path: &str, message: String| {
             let error = ConfigError { path: path.to_owned(), message, suggestion: None };
@@ -91,9 +106,10 @@ impl Document {
             let at = e.location().as_ref().map_or(Spot { line: 1, column: 1 }, Spot::from);
             one(at, "", format!("not sound YAML: {}", in_one_line(&e.without_snippet().to_string())))
         })?;
-        let mut document = Self { file: file.to_owned(), json: Value::Null, spots: BTreeMap::new() };
+        let mut document = Self::new(file);
         let mut unset = Vec::new();
         document.json = document.place(root, String::new(), None, &mut unset);
+        unset.extend(pins::inline(file, &mut document.json));
         if unset.is_empty() { Ok(document) } else { Err(document.refusal(unset)) }
     }
 

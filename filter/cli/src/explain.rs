@@ -9,10 +9,12 @@ use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
 use wicketgate_core::identity::principal::Principal;
-use wicketgate_core::mcp::operation::Operation;
+use wicketgate_core::mcp::operation::{Operation, Target};
 use wicketgate_core::policy::explain::Explanation;
 use wicketgate_core::policy::{Verdict, authorize};
 use wicketgate_core::server::Server;
+use wicketgate_core::tools::book::Book;
+use wicketgate_core::tools::pins::Pins;
 
 pub(crate) fn run(arguments: &Explain, _as_json: bool) -> Result<Outcome, Unusable> {
     let policy = match Policy::load(&arguments.file) {
@@ -52,12 +54,15 @@ fn request_text(path: &Path) -> Result<String, Unusable> {
 
 fn tell(expect: Option<Expected>, server: &Server, who: &Principal, operation: &Operation) -> Outcome {
     let told = server.rules.explain(who, operation);
+    let unpinned = unpinned(server, operation).filter(|_| matches!(told.verdict, Verdict::Allow { .. }));
     let (kind, verdict, scopes) = match &told.verdict {
+        Verdict::Allow { .. } if unpinned.is_some() => (Expected::Deny, "deny", None),
         Verdict::Allow { .. } => (Expected::Allow, "allow", None),
         Verdict::Challenge { scopes, .. } => (Expected::Challenge, "challenge", Some(scopes)),
         Verdict::Deny { .. } => (Expected::Deny, "deny", None),
     };
     let answer = match authorize(&server.rules, who, operation) {
+        Ok(_) if unpinned.is_some() => "quarantined",
         Ok(_) => "forwarded",
         Err((denial, _)) => denial.reason(),
     };
@@ -78,17 +83,30 @@ fn tell(expect: Option<Expected>, server: &Server, who: &Principal, operation: &
         "rule": rule,
         "scopes": scopes,
         "answer": answer,
-        "why": told.impossible,
+        "why": told.impossible.or(unpinned),
         "server": server.name,
         "method": operation.method,
         "targets": targets,
         "considered": considered,
     });
     let mut text = text_of(&told, verdict, answer, server, operation);
+    if let Some(why) = unpinned {
+        text.push_str(&format!("whatever the rules say, because {why}\n"));
+    }
     if !good {
         text.push_str("not the verdict that was expected\n");
     }
     Outcome::Said { text, json, good }
+}
+
+/// Why a tool that is called may not be, whatever the rules say; as far as that is known before any list was seen.
+fn unpinned(server: &Server, operation: &Operation) -> Option<&'static str> {
+    let policy = server.tools.as_ref().filter(|_| operation.method == "tools/call")?;
+    let refused = |target: &Target| matches!(target, Target::Tool(name) if policy.judge_call(name, &Book::default()).is_err());
+    operation.targets.iter().any(refused).then_some(match policy.pins {
+        Pins::Baseline => "the tool is not in the baseline (servers[].tools)",
+        _ => "the tool must have been listed before (servers[].tools.unseen)",
+    })
 }
 
 fn text_of(

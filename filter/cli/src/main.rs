@@ -6,6 +6,7 @@ mod document;
 mod environment;
 mod explain;
 mod outcome;
+mod pins;
 mod render;
 mod request;
 
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check::run(check, arguments.json),
         Command::Explain(explain) => explain::run(explain, arguments.json),
         Command::Render(render) => render::run(render, arguments.json),
+        Command::Pins(pins) => pins::run(pins),
         Command::Schema => schema(),
     };
     result.unwrap_or_else(Outcome::from).report(arguments.json)

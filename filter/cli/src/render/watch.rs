@@ -5,7 +5,7 @@
 
 use super::{Rendering, write};
 use crate::args::Render;
-use crate::document::{Fault, Policy, read};
+use crate::document::{Fault, Policy, named_by, read};
 use crate::outcome::{Outcome, Refusal, Unusable, warnings_text};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -20,6 +20,8 @@ struct Watch<'a> {
     form: &'a Rendering,
     out: &'a Path,
     status: PathBuf,
+    /// The files that the policy names, whose content stands in what is rendered.
+    beside: Vec<PathBuf>,
     /// Of the policy in force.
     digest: String,
     /// Whether the last edit was bad.
@@ -42,6 +44,7 @@ pub(crate) fn stay(
         form,
         out,
         status: PathBuf::from(name),
+        beside: Vec::new(),
         digest: digest.to_owned(),
         refusing: false,
         as_json,
@@ -50,9 +53,13 @@ pub(crate) fn stay(
     // Not the text that was just rendered: an edit in between must not be missed.
     let mut seen = None;
     loop {
-        let now = read(arguments.file.as_path()).map_err(|why| why.0);
+        let text = read(arguments.file.as_path()).map_err(|why| why.0);
+        if seen.as_ref().is_none_or(|(seen, _)| *seen != text) {
+            watch.beside = text.as_deref().map_or_else(|_| Vec::new(), |text| named_by(watch.policy, text));
+        }
+        let now = (text, watch.beside.iter().map(|file| read(file).ok()).collect::<Vec<_>>());
         if seen.as_ref() != Some(&now) {
-            watch.take(&now)?;
+            watch.take(&now.0)?;
             seen = Some(now);
         }
         std::thread::sleep(PERIOD);

@@ -3,5 +3,6 @@
 
 mod checking;
 mod explaining;
+mod pinning;
 mod rendering;
 mod world;

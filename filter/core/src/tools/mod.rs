@@ -7,4 +7,5 @@ pub mod book;
 pub mod canonical;
 pub mod digest;
 pub mod entry;
+pub mod listing;
 pub mod pins;
