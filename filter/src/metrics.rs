@@ -234,13 +234,13 @@ impl Metrics {
     }
 }
 
-/// What may be done, and about what: a tool is not refused, and what a server asks for is not quarantined.
+/// What may be done, and about what.
 fn kinds_of_findings() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let tools = Why::ALL.map(Why::word);
-    let of_tools =
-        ["quarantined", "stripped", "flagged"].into_iter().flat_map(move |done| tools.map(|why| (done, why)));
-    let of_asks = ["stripped", "refused"].into_iter().flat_map(|done| Ask::WORDS.map(|why| (done, why)));
-    of_tools.chain(of_asks)
+    let quarantined = Why::ALL.map(|why| ("quarantined", why.word()));
+    let stripped = ["stripped"].map(|done| (done, Why::HiddenCharacters.word()));
+    let flagged = [Why::HiddenCharacters, Why::Unreadable, Why::Shadows].map(|why| ("flagged", why.word()));
+    let asks = ["stripped", "refused"].into_iter().flat_map(|done| Ask::WORDS.map(|why| (done, why)));
+    quarantined.into_iter().chain(stripped).chain(flagged).chain(asks)
 }
 
 // === impl IssuerMetrics ===

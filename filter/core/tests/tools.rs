@@ -185,6 +185,20 @@ fn a_store_that_fails_shows_and_calls_nothing() {
     assert_eq!((refused.upstream.is_some(), refused.status()), (false, Some(500)), "what is no page of ours");
 }
 
+/// Two workers list at the same moment what they saw first, and it is not the same.
+#[test]
+fn what_another_worker_wrote_meanwhile_counts() {
+    let mut gate = gate(&json!({"pins": "first_use"}));
+    let (one, other) = (entry("a", "one"), entry("a", "other"));
+    listed(&mut gate, std::slice::from_ref(&other));
+    let theirs = std::mem::take(&mut gate.shared);
+    gate.meanwhile = Some(theirs);
+    let (driven, text) = listed(&mut gate, &[one]);
+    assert_eq!((text, driven.found), (answer(&[]), vec![("quarantined", "drifted", 1)]));
+    let (driven, text) = listed(&mut gate, std::slice::from_ref(&other));
+    assert_eq!((text, driven.found), (answer(&[other]), vec![]));
+}
+
 proptest! {
     #[test]
     fn however_a_stream_is_cut_the_verdict_and_the_bytes_are_the_same(

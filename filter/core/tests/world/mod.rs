@@ -69,6 +69,8 @@ pub struct Gate {
     pub buckets_fail: bool,
     /// The same for used proofs alone.
     pub proofs_fail: bool,
+    /// What another worker writes after this one has read a page, once.
+    pub meanwhile: Option<BTreeMap<String, Vec<u8>>>,
     /// The route that Envoy takes.
     pub route: Option<String>,
 }
@@ -123,6 +125,7 @@ impl Gate {
             owners_fail: false,
             buckets_fail: false,
             proofs_fail: false,
+            meanwhile: None,
             route: None,
         };
         let keys = gate.keys();
@@ -295,10 +298,12 @@ impl Driven {
             shared.extend(found.bytes.map(|bytes| (key, bytes)));
             (!fails).then_some(found.finding)
         };
+        let meanwhile = RefCell::new(gate.meanwhile.take());
         let page = |key: &str, next: &mut Next<'_>| {
             let mut shared = shared.borrow_mut();
             let bytes = next(shared.get(key).map(Vec::as_slice));
             shared.extend(bytes.map(|bytes| (key.to_owned(), bytes)));
+            shared.extend(meanwhile.take().filter(|theirs| theirs.contains_key(key)).into_iter().flatten());
             !fails
         };
         let mut world = World {
@@ -311,6 +316,7 @@ impl Driven {
         };
         let step = self.exchange.on(event, &mut world);
         gate.shared = shared.into_inner();
+        gate.meanwhile = meanwhile.into_inner();
         step
     }
 
