@@ -32,6 +32,7 @@ mod metrics;
 mod opaque_tokens;
 mod open_streams;
 mod path;
+mod pinning;
 mod policy_change;
 mod recorder;
 mod revocations;

@@ -230,6 +230,23 @@ fn before_the_modern_era_a_request_of_the_server_does_not_reach_the_client() {
 }
 
 #[test]
+fn a_stream_whose_request_was_answered_by_us_ends_soon() {
+    let mut gate = gate(&json!({"sampling": "deny"}));
+    let mut driven = gate.post(&json!({}), &call("book"));
+    let mut message = sampling();
+    message["id"] = json!(7);
+    driven.feed(&mut gate, Event::ResponseHead { head: response(200, &[EVENTS]), end: false });
+    let token_ends = driven.exchange.deadline(&gate.guard).unwrap();
+    assert!(token_ends > gate.now);
+    let event = format!("data: {message}\n\n");
+    driven.feed(&mut gate, Event::ResponseBody { bytes: event.as_bytes(), size: event.len(), end: false });
+    assert!(driven.exchange.deadline(&gate.guard).unwrap() <= gate.now);
+    driven.feed(&mut gate, Event::Expired);
+    driven.finish(&mut gate);
+    assert_eq!((driven.resets, &driven.completions[0]["reason"]), (1, &json!("unsafe_response")));
+}
+
+#[test]
 fn a_request_of_the_server_is_no_answer_of_json() {
     let mut gate = gate(&json!({"sampling": "strip"}));
     let mut message = sampling();

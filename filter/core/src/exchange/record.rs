@@ -50,6 +50,8 @@ pub(super) struct Facts {
     pub(super) removed: u64,
     /// What was found of tools and of what the server asked for.
     pub(super) found: Vec<Found>,
+    /// Whether an error of ours has taken the place of what was still to come of a stream.
+    pub(super) over: bool,
     pub(super) status: u16,
     verdict: Option<&'static str>,
     reason: &'static str,
@@ -81,6 +83,7 @@ impl Facts {
             response_bytes: 0,
             removed: 0,
             found: Vec::new(),
+            over: false,
             status: 0,
             verdict: None,
             reason: "unfinished",

@@ -224,6 +224,7 @@ impl Exchange {
                 let found = judging.take_found();
                 self.note_found(found);
                 fed?;
+                self.facts.over = stream.is_over();
                 self.hand_out_tasks(&stream.take_created(), world)?;
                 share.set(stream.held()).map_err(|_| Denial::UnsafeResponse("too much is held"))?;
                 let removed = cut_out(stream.report()).saturating_sub(before);

@@ -81,6 +81,11 @@ impl ListStream {
         std::mem::take(&mut self.created)
     }
 
+    /// Whether an error of ours has taken the place of what is still to come.
+    pub fn is_over(&self) -> bool {
+        self.ended
+    }
+
     fn pass(&mut self, event: Event, visible: &mut Visible<'_>, out: &mut Vec<u8>) -> Result<(), Denial> {
         if self.ended {
             return Ok(());
