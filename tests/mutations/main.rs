@@ -36,7 +36,7 @@ struct Check {
 /// Where the files of the core are.
 const CORE: &str = "filter/core/src";
 /// The tests of the core, the quickest first.
-const TARGETS: [&str; 12] = [
+const TARGETS: [&str; 14] = [
     "lib",
     "exchange",
     "answers",
@@ -48,6 +48,8 @@ const TARGETS: [&str; 12] = [
     "opaque_tokens",
     "dpop",
     "revocations",
+    "tools",
+    "asks",
     "invariants",
 ];
 /// Seconds for the tests without one check, and for everything the first time.

@@ -265,6 +265,9 @@ fn shadows(
     others: &[(usize, &ToolPolicy, Book)],
     world: &World<'_>,
 ) -> bool {
+    if others.is_empty() {
+        return false;
+    }
     let tool = Name::of(name);
     let place = world.guard.servers.iter().position(|other| other.name == server.name);
     let since = own.since(tool).unwrap_or(world.now);

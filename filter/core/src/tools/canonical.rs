@@ -169,6 +169,11 @@ fn escape(c: char, out: &mut String) {
 
 /// RFC 8785 section 3.2.2.3: as `Number.prototype.toString` of ECMAScript has it.
 fn write_number(written: &str, out: &mut String) -> Result<(), Fault> {
+    // Whole numbers of so few digits are doubles, and most numbers are such; JSON has no leading zeros.
+    if written.len() <= 15 && written.bytes().all(|b| b.is_ascii_digit()) {
+        out.push_str(written);
+        return Ok(());
+    }
     let value: f64 = written.parse().map_err(|_| Fault::NotJson("a number out of range"))?;
     if !value.is_finite() {
         return Err(Fault::NotJson("a number out of range"));
