@@ -19,6 +19,8 @@ CARGO ?= cargo
 # Always the same packages, so that dependencies are built once, with one set of features, for binaries and tests alike.
 NATIVE := --workspace --exclude wicketgate-filter
 WASM := target/wicketgate.wasm
+WASM_REGO := target/wicketgate-rego.wasm
+WASM_REGO_REGEX := target/wicketgate-rego-regex.wasm
 DRILL := target/wicketgate-drill.wasm
 # The features that rustc uses and Envoy's V8 takes (not -all: V8 refuses what comes of that), without callbacks for what an
 # HTTP filter never meets.
@@ -36,6 +38,20 @@ LOAD := $(CARGO) test --quiet --release $(NATIVE) --test load --
 OF_ONE_MODE := --skip gateway::bypass --skip gateway::hold_body --skip gateway::issuer_keys --skip gateway::unheld_headers \
   --skip gateway::waiting
 ENVOYS ?= 1.37 1.38 1.39 1.40
+# Builds the filter with the features $(2) into $(1).
+define module
+$(CARGO) build --quiet --profile wasm --target wasm32-wasip1 -p wicketgate-filter --features "$(2)"
+	built=target/wasm32-wasip1/wasm/wicketgate_filter.wasm
+	made_of="$$(sha256sum <"$$built") $(WASM_OPT)"
+	if [ ! -s $(1) ] || [ "$$made_of" != "$$(cat $(1).of 2>/dev/null)" ]; then
+	  tool="$$($(OBTAIN)/wasm-opt.sh)"
+	  node "$$tool" $(WASM_OPT) "$$built" -o $(1).$$$$
+	  # In one step: an Envoy may be starting with it.
+	  mv $(1).$$$$ $(1)
+	  printf '%s\n' "$$made_of" >$(1).of
+	fi
+	ls -l $(1) | awk '{printf "   $(1): %d KB\n", $$5 / 1000}' >&2
+endef
 stage = @printf '\n\033[1m== %s\033[0m\n' "$(1)" >&2
 
 ##@ Use
@@ -65,7 +81,7 @@ token: ## Print an access token for the running product (STATE as for `make run`
 ##@ Build
 
 .PHONY: build
-build: filter native ## Build everything for development: the module and the native binaries
+build: filter filter-rego native ## Build everything for development: the modules and the native binaries
 
 .PHONY: native native-debug native-release
 native: native-debug
@@ -80,17 +96,14 @@ native-release:
 filter: ## Build the filter to WebAssembly: target/wicketgate.wasm
 	$(call stage,filter module)
 	@$(OBTAIN)/wasm-target.sh >/dev/null
-	$(CARGO) build --quiet --profile wasm --target wasm32-wasip1 -p wicketgate-filter
-	built=target/wasm32-wasip1/wasm/wicketgate_filter.wasm
-	made_of="$$(sha256sum <"$$built") $(WASM_OPT)"
-	if [ ! -s $(WASM) ] || [ "$$made_of" != "$$(cat $(WASM).of 2>/dev/null)" ]; then
-	  tool="$$($(OBTAIN)/wasm-opt.sh)"
-	  node "$$tool" $(WASM_OPT) "$$built" -o $(WASM).$$$$
-	  # In one step: an Envoy may be starting with it.
-	  mv $(WASM).$$$$ $(WASM)
-	  printf '%s\n' "$$made_of" >$(WASM).of
-	fi
-	ls -l $(WASM) | awk '{printf "   $(WASM): %d KB\n", $$5 / 1000}' >&2
+	$(call module,$(WASM),)
+
+.PHONY: filter-rego
+filter-rego: ## Build the modules that run Rego: target/wicketgate-rego.wasm, target/wicketgate-rego-regex.wasm
+	$(call stage,filter modules with Rego)
+	@$(OBTAIN)/wasm-target.sh >/dev/null
+	$(call module,$(WASM_REGO),rego)
+	$(call module,$(WASM_REGO_REGEX),rego-regex)
 
 # The filter with a way to make it trap (filter/src/drill.rs), for one test; never shipped. A profile of its own is a directory
 # of its own, so that the two are never taken for each other.
@@ -111,7 +124,7 @@ sidecar: ## Build the authorization server (release): target/release/wicketgate-
 ##@ Check
 
 .PHONY: test
-test: unit e2e programs ## Every test, set-up included
+test: unit policies e2e programs ## Every test, set-up included
 
 .PHONY: unit
 unit: ## Unit and property tests of all native packages, and the authorization server's on Redis
@@ -122,6 +135,11 @@ unit: ## Unit and property tests of all native packages, and the authorization s
 	  printf '\n\033[1m== %s\033[0m\n' "the authorization server once more, on Redis" >&2
 	  WICKETGATE_TEST_STORE=single $(CARGO) test --quiet $(NATIVE) --test http
 	fi
+
+.PHONY: policies
+policies: native ## Tests of the Rego policies under envoy/policies
+	$(call stage,Rego policies)
+	@target/debug/wicketgate test envoy/policies --threshold 100
 
 .PHONY: stores
 stores: ## The authorization server's tests on Redis behind Sentinel, and on a cluster (some minutes)
@@ -146,7 +164,7 @@ setup:
 	$(OBTAIN)/chromium.sh >/dev/null || true
 
 .PHONY: e2e
-e2e: setup filter drill native ## End-to-end tests: real clients, real Envoy, filter, sidecar and server
+e2e: setup filter filter-rego drill native ## End-to-end tests: real clients, real Envoy, filter, sidecar and server
 	$(call stage,end-to-end tests)
 #~ TEST=NAME          only those whose path holds this
 	@$(E2E) $(TEST)
@@ -155,7 +173,7 @@ e2e: setup filter drill native ## End-to-end tests: real clients, real Envoy, fi
 	WICKETGATE_HOST_MODE=buffer $(E2E) $(OF_ONE_MODE) gateway:: clients::
 
 .PHONY: e2e-all
-e2e-all: setup filter drill native ## The tests of the gateway on every Envoy that is packaged (over ten minutes)
+e2e-all: setup filter filter-rego drill native ## The tests of the gateway on every Envoy that is packaged (over ten minutes)
 #~ ENVOYS="1.37 1.40" only these
 	@for version in $(ENVOYS); do
 	  printf '\n\033[1m== %s\033[0m\n' "the gateway on Envoy $$version" >&2
@@ -188,6 +206,15 @@ faults: ## Fail every store command of a flow, with a file, Redis, Sentinel, Clu
 	$(call stage,faults of the store (minutes))
 	@WICKETGATE_FAULTS_REPORT=$(CURDIR)/auth-sidecar/tests/faults $(CARGO) test --quiet $(NATIVE) --test faults injected
 	sed -n '/^| embedded/,/^| cluster/p' auth-sidecar/tests/faults/report.md
+
+.PHONY: openapi
+openapi: ## Ask the APIs of the authorization server whatever their OpenAPI documents allow, and what not (schemathesis)
+#~ EXAMPLES=100       requests to each operation; make unit has five
+#~ SEED=NUMBER        which ones
+	$(call stage,the APIs and their descriptions)
+	@$(OBTAIN)/python-venv.sh >/dev/null
+	EXAMPLES="$(or $(EXAMPLES),100)" SEED="$(or $(SEED),$$RANDOM)" \
+	  $(CARGO) test --quiet $(NATIVE) --test http schemathesis -- --nocapture
 
 .PHONY: coverage
 coverage: ## Line coverage of core and sidecar by their own tests: a table, and target/coverage/html
@@ -258,6 +285,7 @@ lint: ## Formatting, clippy (native and WebAssembly), shell scripts, reference c
 	# Targets that plain `cargo test` leaves out are not among all of them.
 	$(CARGO) clippy --quiet $(NATIVE) --test e2e --test load -- -D warnings
 	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter -- -D warnings
+	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter --features rego-regex -- -D warnings
 	$(call stage,shell scripts)
 	@for script in $(OBTAIN)/*.sh tests/fuzz.sh .ci/run; do bash -n "$$script"; done
 	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh tests/fuzz.sh .ci/run; fi

@@ -39,13 +39,36 @@ for package in "${PACKAGES[@]}"; do
   echo "fuzz: building ${targets[*]}" >&2
   (cd "$root/$package" && RUSTFLAGS="$flags" cargo build --quiet --release --locked --target "$host" \
     --target-dir "$root/target/fuzz/build" "${targets[@]/#/--bin=}")
+done
 
-  for target in "${targets[@]}"; do
-    mkdir -p "$root/target/fuzz/corpus/$target" "$root/target/fuzz/found"
-    echo "fuzz: $target for $seconds s" >&2
-    "$root/target/fuzz/build/$host/release/$target" -max_total_time="$seconds" -max_len=65536 -timeout=10 \
-      -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 -artifact_prefix="$root/target/fuzz/found/$target-" \
-      "$root/target/fuzz/corpus/$target" "$root/$package/corpus/$target" 2>&1 |
-      sed -n -e 's/^stat::number_of_executed_units: /   inputs tried: /p' -e '/ERROR\|panicked\|SUMMARY\|Test unit/p' >&2
+# One target, and then what came of it in one piece: another one runs beside it.
+fuzz() { # PACKAGE TARGET
+  local said status=0
+  mkdir -p "$root/target/fuzz/corpus/$2" "$root/target/fuzz/found"
+  said="$("$root/target/fuzz/build/$host/release/$2" -max_total_time="$seconds" -max_len=65536 -timeout=10 \
+    -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 -artifact_prefix="$root/target/fuzz/found/$2-" \
+    "$root/target/fuzz/corpus/$2" "$root/$1/corpus/$2" 2>&1 |
+    sed -n -e 's/^stat::number_of_executed_units: /   inputs tried: /p' -e '/ERROR\|panicked\|SUMMARY\|Test unit/p')" || status=$?
+  printf 'fuzz: %s for %s s\n%s\n' "$2" "$seconds" "$said" >&2
+  return "$status"
+}
+
+# A target has one thread: as many at a time as there are processors. No more are begun when one has failed.
+jobs="$(getconf _NPROCESSORS_ONLN)"
+running=0 failed=0
+for package in "${PACKAGES[@]}"; do
+  for target in $(targets_of "$package" "$@"); do
+    [ "$failed" = 0 ] || break 2
+    fuzz "$package" "$target" &
+    running=$((running + 1))
+    if [ "$running" -ge "$jobs" ]; then
+      wait -n || failed=1
+      running=$((running - 1))
+    fi
   done
 done
+while [ "$running" -gt 0 ]; do
+  wait -n || failed=1
+  running=$((running - 1))
+done
+exit "$failed"

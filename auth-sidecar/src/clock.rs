@@ -14,6 +14,11 @@ pub struct UnixTime(pub u64);
 pub trait Clock: Send + Sync + 'static {
     /// The current time in whole seconds.
     fn now(&self) -> UnixTime;
+
+    /// The same in milliseconds since 1970, as finely as this clock goes.
+    fn millis(&self) -> u64 {
+        self.now().0.saturating_mul(1_000)
+    }
 }
 
 /// The clock of the operating system.
@@ -63,6 +68,11 @@ impl Clock for SystemClock {
     fn now(&self) -> UnixTime {
         // A clock before 1970 reads as zero: everything then counts as not yet expired, nothing as issued later.
         UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+    }
+
+    fn millis(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 }
 

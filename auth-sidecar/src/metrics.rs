@@ -67,6 +67,8 @@ pub(crate) struct Metrics {
     pub(crate) refusals: Family<RefusalLabels, Counter>,
     pub(crate) feed_polls: Family<Outcome, Counter>,
     pub(crate) external_tokens: Family<Outcome, Counter>,
+    pub(crate) leases: Family<Outcome, Counter>,
+    pub(crate) tokens_lent: Counter,
     pub(crate) clients_registered: Counter,
     pub(crate) grants_revoked: Counter,
     pub(crate) code_replays: Counter,
@@ -93,6 +95,8 @@ impl Metrics {
             refusals: Family::default(),
             feed_polls: Family::default(),
             external_tokens: Family::default(),
+            leases: Family::default(),
+            tokens_lent: Counter::default(),
             clients_registered: Counter::default(),
             grants_revoked: Counter::default(),
             code_replays: Counter::default(),
@@ -129,6 +133,12 @@ impl Metrics {
             "Questions about tokens of other issuers",
             metrics.external_tokens.clone(),
         );
+        registry.register(
+            "leases",
+            "Buckets that gateways asked of: all, fewer or none of the wanted tokens were lent",
+            metrics.leases.clone(),
+        );
+        registry.register("tokens_lent", "Tokens of buckets lent to gateways", metrics.tokens_lent.clone());
         registry.register(
             "clients_registered",
             "Clients that registered themselves",

@@ -1,6 +1,7 @@
 //! How does a running server take over another configuration? It is read and compiled as at the start. If it is right it takes
 //! the place of the other for every request that comes from then on, of all listeners at once; if not, nothing changes.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -90,8 +91,13 @@ impl Context {
     /// The same server under another configuration.
     fn under(&self, config: Config) -> Result<Self, ServeError> {
         // What was fetched counts only under the rules that it was fetched and admitted under.
+        let named = |config: &Config| {
+            let issuers = config.identity_assertions.iter();
+            issuers.flat_map(|issuer| issuer.published_clients.clone()).collect::<BTreeSet<_>>()
+        };
         let same_rules = config.fetch == self.config.fetch
-            && config.registration.private_use == self.config.registration.private_use;
+            && config.registration.private_use == self.config.registration.private_use
+            && named(&config) == named(&self.config);
         let (documents, client_keys) = match same_rules {
             true => (Arc::clone(&self.documents), Arc::clone(&self.client_keys)),
             false => (Arc::new(Cache::new()), Arc::new(Cache::new())),

@@ -43,6 +43,7 @@ fn the_configuration_of_the_readme_compiles_and_shows_the_defaults() {
         "fetch",
         "login",
         "forwarded",
+        "pages",
         "lifetimes",
         "signing",
         "dpop",
@@ -53,6 +54,7 @@ fn the_configuration_of_the_readme_compiles_and_shows_the_defaults() {
     assert_eq!(format!("{:?}", full.login), format!("{:?}", defaults.login));
     assert_eq!(format!("{:?}", full.signing), format!("{:?}", defaults.signing));
     assert_eq!(format!("{:?}", full.dpop), format!("{:?}", defaults.dpop));
+    assert_eq!(full.pages, defaults.pages);
     assert_eq!(full.require_pushed, defaults.require_pushed);
     assert_eq!(full.trusted_hops, defaults.trusted_hops);
     assert!(!defaults.registration.open);

@@ -7,6 +7,8 @@ mod devices;
 mod keys;
 #[path = "store_contract/kill_switches.rs"]
 mod kill_switches;
+#[path = "store_contract/lending.rs"]
+mod lending;
 #[path = "store_contract/lists.rs"]
 mod lists;
 #[path = "store_contract/news.rs"]
@@ -99,6 +101,7 @@ async fn contract(store: &Arc<Store>) {
     used_digests_are_bounded(store).await;
     keys::contract(store).await;
     counters(store).await;
+    lending::contract(store).await;
     devices::contract(store).await;
     news::contract(store).await;
     transfer::contract(store).await;
@@ -303,6 +306,7 @@ fn client(id: &str) -> Client {
         grant_types: vec![GrantType::AuthorizationCode],
         default_scope: None,
         scope_ceiling: None,
+        post_logout_redirect_uris: vec![],
         introspects: vec![],
         preferences: Preferences::default(),
         document: None,

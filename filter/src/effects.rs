@@ -1,11 +1,12 @@
 //! What a step has to be done besides: headers taken out, callouts begun, records written, things counted.
 
-use wicketgate_core::exchange::step::Effect;
+use wicketgate_core::exchange::step::{Effect, NoLease};
+use wicketgate_core::history::table as history;
 
-use crate::host::{self, Buffer, Map};
+use crate::host::{self, Buffer, Level, Map};
 use crate::http::{Callout, Http};
 use crate::root::now;
-use crate::{audit, shared, sidecar};
+use crate::{audit, leases, shared, sidecar};
 
 // === impl Http ===
 
@@ -33,8 +34,21 @@ impl Http {
                 Effect::Validate(question) => {
                     self.callout = Some(Callout::Token(sidecar::ask(&open.active, &question)));
                 }
+                Effect::Lease(buckets) => {
+                    let asked = now().ok_or(NoLease::Away);
+                    let asked = asked.and_then(|now| leases::ask(&open.active, &buckets, now));
+                    self.callout = Some(Callout::Leases(asked));
+                }
                 Effect::GiveBack(take) => {
-                    let _ = now().map(|now| shared::give_back(&take, now));
+                    if let Some(now) = now() {
+                        shared::give_back(&take, now);
+                    }
+                }
+                Effect::Remember(recall) => {
+                    if now().and_then(|now| shared::recall(&recall, now)) != Some(history::Outcome::Admitted)
+                    {
+                        host::log(Level::Warn, "what was done could not be kept: it counts as not done");
+                    }
                 }
                 Effect::Forget(binding) => shared::forget(&binding),
                 Effect::RecordDecision(line) => {
@@ -47,6 +61,10 @@ impl Http {
                 Effect::Count(reason) => open.active.metrics.decision(reason),
                 Effect::CountToken { remembered } => open.active.metrics.token(remembered),
                 Effect::CountServer { server, allowed } => open.active.metrics.server(server, allowed),
+                Effect::CountShadow(verdict) => open.active.metrics.shadow(verdict),
+                Effect::CountContent { found, action, count } => {
+                    open.active.metrics.content(found, action, count);
+                }
                 Effect::CountRemoved(entries) => open.active.metrics.removed(entries),
                 Effect::CountFound { why, done, count } => open.active.metrics.found(why, done, count),
             }

@@ -1,11 +1,10 @@
 //! What have issuers withdrawn? Their feeds are polled at each tick, by each VM for itself: like keys, what is revoked is never
 //! put where another plugin could write it.
 
-use std::collections::BTreeMap;
-
 use wicketgate_core::denial::Denial;
 use wicketgate_core::time::Timestamp;
 
+use crate::callouts::Callouts;
 use crate::host::{self, Level};
 use crate::root::Active;
 use crate::sidecar::{self, Destination};
@@ -15,7 +14,7 @@ const MAX_FEED: usize = 8 << 20;
 
 /// Polls of the root context that are under way, by token: of which issuer.
 #[derive(Default)]
-pub(crate) struct Polls(BTreeMap<u32, usize>);
+pub(crate) struct Polls(Callouts<usize>);
 
 // === impl Polls ===
 
@@ -33,7 +32,7 @@ impl Polls {
     fn ask(&mut self, active: &Active, now: Timestamp, first: bool) {
         for (index, issuer) in active.guard.issuers.iter().enumerate() {
             let Some(source) = &issuer.revocations else { continue };
-            if self.0.values().any(|polled| *polled == index) {
+            if self.0.any(|polled| *polled == index) {
                 continue;
             }
             let Ok(memory) = active.memory.try_borrow() else { continue };
@@ -47,7 +46,7 @@ impl Polls {
             let path = format!("{}?{}", source.path, memory.revocations.query(index));
             let to = Destination { cluster: &source.cluster, authority: &source.authority, path: &path };
             match sidecar::send(&to, None, source.timeout) {
-                Some(token) => drop(self.0.insert(token, index)),
+                Some(token) => self.0.begin(token, index),
                 None => active.metrics.poll(false),
             }
         }
@@ -62,7 +61,7 @@ impl Polls {
         body: usize,
         now: Timestamp,
     ) -> Option<bool> {
-        let index = self.0.remove(&token)?;
+        let index = self.0.end(token)?;
         let heard = hear(active, index, headers, body, now);
         active.metrics.poll(heard.is_ok());
         if let Err(why) = &heard {

@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use wicketgate_core::exchange::step::{Control, Event, Lease, Owners, Pages, ResponseMode, Step, Take};
+use wicketgate_core::exchange::step::{Control, Event, NoLease, Owners, Pages, ResponseMode, Step, Tools};
 use wicketgate_core::exchange::{Exchange, World};
-use wicketgate_core::limits::{lease, store, used_proofs};
 use wicketgate_core::reply::Reply;
 use wicketgate_core::server::Limits;
 
 use crate::host::{self, Buffer, Half, Level};
-use crate::metrics::Table;
 use crate::root::{Active, Moment, clock, now};
-use crate::{deadlines, head, roll, shared, sidecar, streams};
+use crate::{deadlines, head, leases, roll, shared, sidecar, streams};
 
 /// One HTTP exchange.
 pub(crate) struct Http {
@@ -28,7 +26,7 @@ pub(crate) struct Http {
     /// What an issuer was asked on behalf of this exchange.
     pub(crate) callout: Option<Callout>,
     /// That this exchange counts among the streams of its principal.
-    stream: Option<streams::Stream>,
+    pub(crate) stream: Option<streams::Stream>,
     /// That the root context ends it when its time has come.
     watched: Option<deadlines::Watched>,
     /// That it is known to be lost if this VM dies.
@@ -39,6 +37,7 @@ pub(crate) struct Http {
 pub(crate) enum Callout {
     Keys(Result<sidecar::Fetch, sidecar::NotSent>),
     Token(Result<sidecar::Asked, sidecar::NotSent>),
+    Leases(Result<leases::Asked, NoLease>),
 }
 
 pub(crate) struct Open {
@@ -127,45 +126,14 @@ impl Http {
                     Event::Consulted(now().and_then(|now| shared::consult(&consult, now)))
                 }
                 Control::UseProof(proof) => Event::ProofUsed(self.use_proof(&proof)),
+                Control::Recall(recall) => Event::Recalled(self.recall(&recall)),
                 Control::Route => Event::Routed(head::route()),
-                Control::Lease(lease) => Event::Leased(self.lease(&lease)),
+                Control::CountStream(stream) => Event::StreamCounted(self.count_stream(&stream)),
             };
             step = match self.on(event) {
                 Some(step) => step,
                 None => return self.fail("no clock"),
             };
-        }
-    }
-
-    fn take(&self, takes: &[Take]) -> (Option<store::Outcome>, usize) {
-        let Some(now) = now() else { return (None, 0) };
-        let (outcome, at) = shared::take(takes, now);
-        if outcome == Some(store::Outcome::Full) {
-            self.table_full(Table::Buckets);
-        }
-        (outcome, at)
-    }
-
-    fn use_proof(&self, proof: &used_proofs::Use) -> Option<used_proofs::Outcome> {
-        let outcome = shared::use_proof(proof, now()?);
-        if outcome == Some(used_proofs::Outcome::Full) {
-            self.table_full(Table::Proofs);
-        }
-        outcome
-    }
-
-    fn lease(&mut self, wanted: &Lease) -> Option<lease::Outcome> {
-        let (outcome, stream) = streams::open(wanted, now()?);
-        self.stream = stream;
-        if outcome == Some(lease::Outcome::Full) {
-            self.table_full(Table::Streams);
-        }
-        outcome
-    }
-
-    fn table_full(&self, table: Table) {
-        if let Some(open) = &self.open {
-            open.active.metrics.table_full(table);
         }
     }
 
@@ -177,7 +145,12 @@ impl Http {
             guard: &open.active.guard,
             memory: &mut memory,
             held: &open.active.held,
+            salt: shared::salt().ok(),
             owners: Owners(&|consult| shared::consult(consult, now)),
+            tools: Tools {
+                recall: &shared::recall_tool,
+                learn: &|tag, listed| shared::learn_tool(tag, listed, now),
+            },
             pages: Pages(&shared::page),
             now,
         };
@@ -189,6 +162,7 @@ impl Http {
         let event = match self.callout {
             Some(Callout::Keys(Err(sidecar::NotSent))) => Event::KeysFetched,
             Some(Callout::Token(Err(sidecar::NotSent))) => Event::Validated(None),
+            Some(Callout::Leases(Err(why))) => Event::Leased(Err(why)),
             _ => return None,
         };
         self.callout = None;
@@ -287,6 +261,10 @@ impl Context for Http {
             (Some(Callout::Token(Ok(asked))), Some(_)) => {
                 let answer = asked.read(num_headers, body_size);
                 self.feed(Event::Validated(answer.as_deref()), 0)
+            }
+            (Some(Callout::Leases(Ok(asked))), Some(at)) => {
+                let answer = asked.read(num_headers, body_size, at);
+                self.feed(Event::Leased(answer), 0)
             }
             (Some(_), None) => self.fail("no clock"),
             _ => return,

@@ -3,6 +3,7 @@
 #![expect(missing_docs, reason = "the only public item is the entry point that the SDK's macro makes")]
 
 mod audit;
+mod callouts;
 mod deadlines;
 #[cfg(feature = "drill")]
 mod drill;
@@ -11,6 +12,7 @@ mod feed;
 mod head;
 mod host;
 mod http;
+mod leases;
 mod metrics;
 mod roll;
 mod root;
@@ -18,6 +20,7 @@ mod shared;
 mod sidecar;
 mod signature;
 mod streams;
+mod tables;
 
 use proxy_wasm::traits::RootContext;
 use proxy_wasm::types::LogLevel;

@@ -3,10 +3,12 @@
 //! What stands behind the last dot of some names becomes a label by the `stats_tags` of `envoy/envoy.yaml`. Counters are
 //! Envoy's and outlive a VM; gauges are set from what the live VMs say ([`crate::roll`]), so a dead one leaves nothing in them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wicketgate_core::denial::Denial;
 use wicketgate_core::guard::Guard;
+use wicketgate_core::limits::lease::Grant;
 use wicketgate_core::limits::roll::{IssuerTag, Totals};
 use wicketgate_core::sanitize::server_asks::Ask;
 use wicketgate_core::time::Timestamp;
@@ -34,6 +36,8 @@ pub(crate) enum Table {
     Proofs,
     /// Counts of open streams.
     Streams,
+    /// Marks of what was done before.
+    History,
     /// Rows of live VMs.
     Vms,
 }
@@ -46,8 +50,11 @@ pub(crate) struct Metrics {
     servers: Vec<[u32; 2]>,
     removed: u32,
     found: Vec<([&'static str; 2], u32)>,
+    /// What content rules may find, what becomes of it, and the counter.
+    contents: Vec<(&'static str, &'static str, u32)>,
     questions: u32,
     questions_failed: u32,
+    leases: [u32; 4],
     tokens_remembered: u32,
     tokens_verified: u32,
     work: u32,
@@ -57,7 +64,8 @@ pub(crate) struct Metrics {
     polls: u32,
     polls_failed: u32,
     host_signatures: u32,
-    full: [u32; 4],
+    shadows: [(&'static str, u32); 3],
+    full: [u32; 5],
     exchanges: u32,
     streams: u32,
     held: u32,
@@ -101,6 +109,9 @@ impl Metrics {
         for (done, why) in kinds_of_findings() {
             found.push(([why, done], counter(&format!("wicketgate.answer_findings_total.{done}.{why}"))?));
         }
+        let shadow = |verdict: &'static str| {
+            counter(&format!("wicketgate.shadow_decisions_total.{verdict}")).map(|id| (verdict, id))
+        };
         let full = |table: &str| counter(&format!("wicketgate.tables_full_total.{table}"));
         Ok(Self {
             requests: counter("wicketgate.requests_total")?,
@@ -108,8 +119,15 @@ impl Metrics {
             servers,
             removed: counter("wicketgate.list_entries_removed_total")?,
             found,
+            contents: contents(guard)?,
             questions: counter("wicketgate.validations_total")?,
             questions_failed: counter("wicketgate.validation_failures_total")?,
+            leases: [
+                counter("wicketgate.lease_questions_total")?,
+                counter("wicketgate.lease_failures_total")?,
+                counter("wicketgate.leased_tokens_total")?,
+                counter("wicketgate.leases_refused_total")?,
+            ],
             tokens_remembered: counter("wicketgate.tokens_total.remembered")?,
             tokens_verified: counter("wicketgate.tokens_total.verified")?,
             work: host::define(Metric::Histogram, "wicketgate.work_us")?,
@@ -119,7 +137,8 @@ impl Metrics {
             polls: counter("wicketgate.revocation_polls_total")?,
             polls_failed: counter("wicketgate.revocation_poll_failures_total")?,
             host_signatures: gauge("wicketgate.host_signature_algorithms")?,
-            full: [full("buckets")?, full("proofs")?, full("streams")?, full("vms")?],
+            shadows: [shadow("would_allow")?, shadow("would_challenge")?, shadow("would_deny")?],
+            full: [full("buckets")?, full("proofs")?, full("streams")?, full("history")?, full("vms")?],
             exchanges: gauge("wicketgate.exchanges_open")?,
             streams: gauge("wicketgate.streams_open")?,
             held: gauge("wicketgate.held_bytes")?,
@@ -173,6 +192,20 @@ impl Metrics {
         }
     }
 
+    /// Rules that only tell would have decided otherwise.
+    pub(crate) fn shadow(&self, verdict: &str) {
+        for (_, id) in self.shadows.iter().filter(|(known, _)| *known == verdict) {
+            host::add(*id, 1);
+        }
+    }
+
+    /// What content rules have found, and what became of it.
+    pub(crate) fn content(&self, found: &str, action: &str, count: u64) {
+        if let Some((_, _, id)) = self.contents.iter().find(|(f, a, _)| *f == found && *a == action) {
+            host::add(*id, i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
     pub(crate) fn token(&self, remembered: bool) {
         host::add(if remembered { self.tokens_remembered } else { self.tokens_verified }, 1);
     }
@@ -184,6 +217,24 @@ impl Metrics {
 
     pub(crate) fn question_failed(&self) {
         host::add(self.questions_failed, 1);
+    }
+
+    /// The authorization server is asked for leases.
+    pub(crate) fn lease_asked(&self) {
+        let [asked, ..] = self.leases;
+        host::add(asked, 1);
+    }
+
+    pub(crate) fn lease_failed(&self) {
+        let [_, failed, ..] = self.leases;
+        host::add(failed, 1);
+    }
+
+    /// What it has granted; of some buckets maybe nothing.
+    pub(crate) fn leased(&self, grants: &[Grant]) {
+        let [_, _, tokens, refused] = self.leases;
+        host::add(tokens, grants.iter().map(|grant| i64::from(grant.tokens)).sum());
+        host::add(refused, grants.iter().map(|grant| i64::from(grant.tokens == 0)).sum());
     }
 
     /// One exchange is over, for which the host waited so long.
@@ -202,11 +253,12 @@ impl Metrics {
 
     /// Something was refused, or a VM goes uncounted, because a table has no room.
     pub(crate) fn table_full(&self, table: Table) {
-        let [buckets, proofs, streams, vms] = self.full;
+        let [buckets, proofs, streams, history, vms] = self.full;
         let id = match table {
             Table::Buckets => buckets,
             Table::Proofs => proofs,
             Table::Streams => streams,
+            Table::History => history,
             Table::Vms => vms,
         };
         host::add(id, 1);
@@ -227,7 +279,8 @@ impl Metrics {
         host::record(self.held, totals.held);
         host::record(self.held_fullest, totals.fullest);
         for issuer in &self.issuers {
-            let (oldest, missing) = totals.keys.get(&issuer.tag).copied().unwrap_or_default();
+            let found = totals.keys.iter().find(|(of, ..)| *of == issuer.tag);
+            let (oldest, missing) = found.map_or((None, 0), |(_, oldest, missing)| (*oldest, *missing));
             host::record(issuer.age, oldest.map_or(0, |oldest| now.since(oldest).as_secs()));
             host::record(issuer.missing, missing);
         }
@@ -241,6 +294,17 @@ fn kinds_of_findings() -> impl Iterator<Item = (&'static str, &'static str)> {
     let flagged = [Why::HiddenCharacters, Why::Unreadable, Why::Shadows].map(|why| ("flagged", why.word()));
     let asks = ["stripped", "refused"].into_iter().flat_map(|done| Ask::WORDS.map(|why| (done, why)));
     quarantined.into_iter().chain(stripped).chain(flagged).chain(asks)
+}
+
+/// One counter for each thing that a rule of any server may find, and what becomes of it there.
+fn contents(guard: &Guard) -> Result<Vec<(&'static str, &'static str, u32)>, Fault> {
+    let rules = guard.servers.iter().flat_map(|server| &server.content.0);
+    let kinds: BTreeSet<(&str, &str)> = rules.flat_map(|rule| rule.kinds()).collect();
+    let define = |(found, action): (&'static str, &'static str)| {
+        let name = format!("wicketgate.content_findings_total.{action}.{found}");
+        Ok((found, action, host::define(Metric::Counter, &name)?))
+    };
+    kinds.into_iter().map(define).collect()
 }
 
 // === impl IssuerMetrics ===

@@ -4,12 +4,11 @@
 //! A number costs one plain write, because nobody else writes a row whose term runs. Taking a seat and clearing one are swaps.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
-use wicketgate_core::limits::lease::Holder;
 use wicketgate_core::limits::roll::{self, IssuerTag, Load, Row, Seat, Totals};
+use wicketgate_core::limits::streams::Holder;
 use wicketgate_core::time::Timestamp;
 
 use crate::host::{self, Level};
@@ -39,8 +38,8 @@ struct Book {
 const PATIENCE: u8 = 2;
 
 thread_local! {
-    /// Lapsed rows by seat: whose, until when, how often seen.
-    static SILENT: RefCell<BTreeMap<u16, (Holder, Timestamp, u8)>> = const { RefCell::new(BTreeMap::new()) };
+    /// Lapsed rows: which seat, whose, until when, how often seen.
+    static SILENT: RefCell<Vec<(u16, Holder, Timestamp, u8)>> = const { RefCell::new(Vec::new()) };
     static BOOK: RefCell<Book> = RefCell::new(Book {
         holder: Holder(RandomState::new().build_hasher().finish()),
         seat: None,
@@ -138,7 +137,12 @@ fn look_around(metrics: &Metrics, now: Timestamp) -> Totals {
 /// all rows lapsed: who is alive says so within a tick.
 fn has_been_silent(seat: u16, row: &Row) -> bool {
     SILENT.with_borrow_mut(|silent| {
-        let (holder, until, looks) = silent.entry(seat).or_insert((row.holder, row.until, 0));
+        if !silent.iter().any(|(of, ..)| *of == seat) {
+            silent.push((seat, row.holder, row.until, 0));
+        }
+        let Some((_, holder, until, looks)) = silent.iter_mut().find(|(of, ..)| *of == seat) else {
+            return false;
+        };
         if (*holder, *until) != (row.holder, row.until) {
             (*holder, *until, *looks) = (row.holder, row.until, 0);
         }

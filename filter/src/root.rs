@@ -1,7 +1,6 @@
 //! How does a configuration reach this VM? Compiled whole or refused whole; exchanges in flight keep theirs.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use wicketgate_core::time::Timestamp;
 use crate::host::{self, Buffer, Level};
 use crate::http::Http;
 use crate::metrics::Metrics;
-use crate::{deadlines, feed, roll, shared, sidecar, signature, streams};
+use crate::{deadlines, feed, leases, roll, shared, sidecar, signature, streams};
 
 /// Soon after configure the keys of every issuer are fetched; then due dates are looked at once a second.
 const TICK: Duration = Duration::from_millis(1000);
@@ -35,12 +34,12 @@ pub(crate) struct Active {
     pub(crate) held: Held,
     /// Callouts for keys that exchanges have under way, or have abandoned.
     pub(crate) fetches: Cell<u32>,
-    /// How many of these were abandoned, by issuer; the root context fetches in their stead.
-    pub(crate) abandoned: RefCell<BTreeMap<usize, u32>>,
-    /// Callouts about tokens that exchanges have under way.
-    pub(crate) questions: Cell<u32>,
-    /// When those of them that nobody waits for any more will have timed out.
-    pub(crate) unanswered: RefCell<Vec<Timestamp>>,
+    /// The issuers of those of them that were abandoned; the root context fetches in their stead.
+    pub(crate) abandoned: RefCell<Vec<usize>>,
+    /// Callouts about tokens that are under way.
+    pub(crate) questions: sidecar::Questions,
+    /// Leases that are asked for.
+    pub(crate) leases: leases::Book,
     /// Ids of the metrics.
     pub(crate) metrics: Metrics,
 }
@@ -51,6 +50,7 @@ pub(crate) struct Root {
     active: Option<Rc<Active>>,
     fetching: sidecar::Fetching,
     polls: feed::Polls,
+    ahead: leases::Ahead,
 }
 
 thread_local! {
@@ -110,19 +110,13 @@ impl Active {
         roll::call(self.held.bytes(), keys.chain(heard).collect(), &self.metrics, now);
     }
 
-    /// Questions that nobody waits for count until they would have timed out.
-    fn let_unanswered_go(&self, now: Timestamp) {
-        let Ok(mut unanswered) = self.unanswered.try_borrow_mut() else { return };
-        let before = unanswered.len();
-        unanswered.retain(|ends| now < *ends);
-        let gone = u32::try_from(before.saturating_sub(unanswered.len())).unwrap_or_default();
-        self.questions.set(self.questions.get().saturating_sub(gone));
-    }
-
     /// A fetch of an issuer's keys has ended, whoever began it: what was abandoned counts no longer.
     pub(crate) fn fetched_for_the_abandoned(&self, issuer: usize) {
-        let count = self.abandoned.try_borrow_mut().ok().and_then(|mut abandoned| abandoned.remove(&issuer));
-        self.fetches.set(self.fetches.get().saturating_sub(count.unwrap_or_default()));
+        let Ok(mut abandoned) = self.abandoned.try_borrow_mut() else { return };
+        let before = abandoned.len();
+        abandoned.retain(|of| *of != issuer);
+        let gone = u32::try_from(before.saturating_sub(abandoned.len())).unwrap_or_default();
+        self.fetches.set(self.fetches.get().saturating_sub(gone));
     }
 }
 
@@ -131,7 +125,15 @@ impl Active {
 impl Root {
     pub(crate) fn new(id: u32) -> Self {
         roll::root_begins();
-        Self { id, active: None, fetching: sidecar::Fetching::default(), polls: feed::Polls::default() }
+        #[cfg(feature = "rego")]
+        wicketgate_core::policy::rego::keep_time_by(|| host::now().ok().map(Duration::from_nanos));
+        Self {
+            id,
+            active: None,
+            fetching: sidecar::Fetching::default(),
+            polls: feed::Polls::default(),
+            ahead: leases::Ahead::default(),
+        }
     }
 
     fn configure(&self) -> Result<Active, String> {
@@ -163,8 +165,8 @@ impl Root {
             held,
             fetches: Cell::new(0),
             abandoned: RefCell::default(),
-            questions: Cell::new(0),
-            unanswered: RefCell::default(),
+            questions: sidecar::Questions::default(),
+            leases: leases::Book::default(),
             metrics,
         })
     }
@@ -190,6 +192,7 @@ impl Context for Root {
         // Where these were the first keys, a feed can be believed now.
         self.polls.begin_first(active, now);
         self.fetching.answered_about_token(token_id, num_headers, body_size, now);
+        self.ahead.answered(token_id, num_headers, body_size, now);
     }
 }
 
@@ -215,6 +218,7 @@ impl RootContext for Root {
                 }
                 self.fetching = sidecar::Fetching::default();
                 self.polls = feed::Polls::default();
+                self.ahead = leases::Ahead::default();
                 self.active = Some(active);
                 self.set_tick_period(Duration::from_millis(50));
                 true
@@ -230,7 +234,9 @@ impl RootContext for Root {
         let (Some(active), Some(now)) = (&self.active, now()) else { return };
         self.fetching.fetch_due(active, now);
         self.polls.begin(active, now);
-        active.let_unanswered_go(now);
+        active.questions.let_unanswered_go(now);
+        active.leases.questions.let_unanswered_go(now);
+        self.ahead.ask(active, now);
         self.fetching.ask_due(now);
         self.set_tick_period(TICK);
         if shared::agree_on_salt().is_err() {

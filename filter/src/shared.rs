@@ -1,23 +1,30 @@
-//! How do Envoy's workers know the same? Token buckets, used proofs, owners and counts of streams lie in shared data and change
-//! by compare-and-swap only.
+//! How do Envoy's workers know the same? Token buckets, leases, used proofs, owners, counts of streams, what was done before
+//! and what tools were said to be lie in shared data and change by compare-and-swap only.
 //!
-//! Which slot, what bytes and who is evicted is the core's (`limits::store`, `limits::used_proofs`, `limits::lease`,
-//! `bindings::table`); here is only the loop around the host.
+//! Which slot, what bytes and who is evicted is the core's (`limits::store`, `limits::lease`, `limits::used_proofs`, `limits::streams`,
+//! `bindings::table`, `history::table`, `tools::table`); here is only the loop around the host.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::iter::once;
+use std::time::Duration;
 
 use wicketgate_core::bindings::owner::{Binding, Kind};
 use wicketgate_core::bindings::table::{self, Finding};
-use wicketgate_core::exchange::step::{Consult, Next, Take};
+use wicketgate_core::exchange::step::{Consult, Next, Recall, Take};
 use wicketgate_core::guard::Guard;
-use wicketgate_core::limits::store::{self, Outcome};
+use wicketgate_core::history::table as history;
+use wicketgate_core::limits::lease::{self, Ask, Grant, Need};
+use wicketgate_core::limits::rate::Rate;
+use wicketgate_core::limits::tag::Tag;
+use wicketgate_core::limits::taking::{self, Taken};
 use wicketgate_core::limits::used_proofs::{self, Use};
-use wicketgate_core::limits::{lease, roll};
+use wicketgate_core::limits::{roll, store, streams};
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 use wicketgate_core::tools::book::Book;
+use wicketgate_core::tools::listed::{Listed, ToolTag};
+use wicketgate_core::tools::table as tools;
 
 use crate::host::{self, Fault, Level};
 
@@ -35,8 +42,13 @@ pub(crate) fn prepare(guard: &Guard) -> Result<(), Fault> {
     create(&mut once(Salt::KEY.to_owned()), &[0])?;
     create(&mut store::all_keys(), &store::empty_set())?;
     create(&mut used_proofs::all_keys(), &used_proofs::empty_set())?;
-    create(&mut lease::all_keys(), &lease::empty_set())?;
+    create(&mut streams::all_keys(), &streams::empty_set())?;
+    if guard.leases.is_some() {
+        create(&mut lease::all_keys(), &lease::empty_set())?;
+    }
     create(&mut roll::all_keys(), &roll::free())?;
+    create(&mut history::all_keys(), &history::empty_set())?;
+    create(&mut tools::all_keys(), &tools::empty_set())?;
     for kind in [Kind::Session, Kind::Task] {
         create(&mut table::all_keys(kind), &table::empty_set())?;
     }
@@ -88,34 +100,34 @@ fn random() -> [u8; 16] {
     bytes
 }
 
-/// One token from each bucket, or from none, and the last bucket that was asked; `None` when the host fails.
-pub(crate) fn take(takes: &[Take], now: Timestamp) -> (Option<Outcome>, usize) {
-    let mut outcome = None;
-    for (index, bucket) in takes.iter().enumerate() {
-        outcome = take_one(bucket, now).ok();
-        if !matches!(outcome, Some(Outcome::Admitted { .. })) {
-            // Lost only if the store broke meanwhile: then one token too few is left, never one too many.
-            for earlier in takes.iter().take(index) {
-                let _ = give_back(earlier, now);
-            }
-            return (outcome, index);
-        }
-    }
-    (outcome, takes.len().saturating_sub(1))
+/// One token from each bucket, or from none; what the outcome is `None` of, the host could not do.
+pub(crate) fn take(takes: &[Take], now: Timestamp) -> Option<Taken> {
+    Some(taking::take(takes, salt().ok()?, now, &mut |key, next| swap(key, next).is_ok()))
 }
 
 /// A token that was taken for what did not happen.
-pub(crate) fn give_back(bucket: &Take, now: Timestamp) -> Result<(), Fault> {
-    change(&store::set_key(bucket.tag, salt()?), |set| {
-        (store::give_back(set, bucket.tag, bucket.rate, 1, now), ())
+pub(crate) fn give_back(bucket: &Take, now: Timestamp) {
+    if let Ok(salt) = salt() {
+        bucket.give_back(now, salt, now, &mut |key, next| swap(key, next).is_ok());
+    }
+}
+
+/// How many tokens of a bucket are to be asked for; others learn that they are.
+pub(crate) fn want(
+    bucket: (Tag, Rate),
+    need: Need,
+    patience: Duration,
+    now: Timestamp,
+) -> Result<Option<Ask>, Fault> {
+    change(&lease::set_key(bucket.0, salt()?), |set| {
+        let (ask, bytes) = lease::want(set, bucket, need, patience, now);
+        (bytes, ask)
     })
 }
 
-fn take_one(bucket: &Take, now: Timestamp) -> Result<Outcome, Fault> {
-    change(&store::set_key(bucket.tag, salt()?), |set| {
-        let taken = store::take(set, bucket.tag, bucket.rate, 1, now);
-        (taken.bytes, taken.outcome)
-    })
+/// Keeps what was granted ahead of need.
+pub(crate) fn keep(grant: &Grant, rate: Rate, now: Timestamp) -> Result<(), Fault> {
+    change(&lease::set_key(grant.tag, salt()?), |set| (lease::keep(set, grant.tag, rate, grant, now), ()))
 }
 
 /// Uses up a proof of possession; `None` when the host fails.
@@ -140,6 +152,32 @@ pub(crate) fn consult(consult: &Consult, now: Timestamp) -> Option<Finding> {
 /// Changes what is known of the tools of a server; `false` when the host fails.
 pub(crate) fn page(key: &str, next: &mut Next<'_>) -> bool {
     swap(key, next).is_ok()
+}
+
+/// Asks what was done before, and marks what is done now; `None` when the host fails.
+pub(crate) fn recall(recall: &Recall, now: Timestamp) -> Option<history::Outcome> {
+    let noted = change(&history::set_key(recall.slots, salt().ok()?), |set| {
+        let noted = history::ask(set, &recall.asks, now);
+        (noted.bytes, noted.outcome)
+    });
+    noted.ok()
+}
+
+/// How a tool was last listed; `None` where that is not known, or the host fails.
+pub(crate) fn recall_tool(tag: ToolTag) -> Option<Listed> {
+    let (bytes, _) = host::shared(&tools::set_key(tag, salt().ok()?)).ok()??;
+    tools::recall(Some(&bytes), tag)
+}
+
+/// Keeps how a tool is listed now; whether it is kept.
+pub(crate) fn learn_tool(tag: ToolTag, listed: Listed, now: Timestamp) -> bool {
+    let learnt = salt().and_then(|salt| {
+        change(&tools::set_key(tag, salt), |set| match tools::learn(set, tag, listed, now) {
+            Ok(bytes) => (bytes, true),
+            Err(tools::Corrupt) => (None, false),
+        })
+    });
+    learnt.unwrap_or(false)
 }
 
 /// Forgets whose it is. Where the host fails it stays with its owner, whom that harms no more than anybody.

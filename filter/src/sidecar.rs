@@ -1,7 +1,7 @@
 //! How are issuers asked, for their keys and about tokens? By callouts through an Envoy cluster, each VM for itself: trust
 //! roots and verdicts are never put where another plugin could write them.
 
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::validation::Question;
 use wicketgate_core::time::Timestamp;
 
+use crate::callouts::Callouts;
 use crate::deadlines;
 use crate::host::{self, Buffer, Level, Map};
 use crate::root::{Active, now};
@@ -21,7 +22,8 @@ const MAX_DOCUMENT: usize = 256 << 10;
 const MAX_UNDER_WAY: u32 = 8;
 /// The same while there are no keys at all, so that everybody waits.
 const MAX_FIRST: u32 = 64;
-/// Callouts about tokens that one VM may have under way together; more would only wait behind each other.
+/// Questions of one kind (about tokens, for leases) that one VM may have under way together; more would only wait behind each
+/// other.
 const MAX_QUESTIONS: u32 = 64;
 /// The largest answer about a token that is read, bytes.
 const MAX_ANSWER: usize = 64 << 10;
@@ -35,11 +37,23 @@ pub(crate) struct Fetch {
     answered: bool,
 }
 
-/// A question about a token on its way. Where the client leaves, it counts on until it would have timed out.
-pub(crate) struct Asked {
+/// Questions of one kind that are under way.
+#[derive(Default)]
+pub(crate) struct Questions {
+    under_way: Cell<u32>,
+    /// When those of them that nobody waits for any more will have timed out.
+    unanswered: RefCell<Vec<Timestamp>>,
+}
+
+/// The place of one among them. Where the client leaves, it counts on until it would have timed out.
+pub(crate) struct Place {
     active: Rc<Active>,
+    of: fn(&Active) -> &Questions,
     ends: Option<Timestamp>,
 }
+
+/// A question about a token on its way.
+pub(crate) struct Asked(Place);
 
 /// The host refused a callout at once (the cluster is not there), or too many are under way.
 pub(crate) struct NotSent;
@@ -54,9 +68,9 @@ pub(crate) struct Destination<'a> {
 /// The callouts of the root context, by token.
 #[derive(Default)]
 pub(crate) struct Fetching {
-    under_way: BTreeMap<u32, usize>,
+    under_way: Callouts<usize>,
     /// Questions about the tokens of streams.
-    questions: BTreeMap<u32, (Question, Asked)>,
+    questions: Callouts<(Question, Asked)>,
 }
 
 /// Asks for the keys of one issuer on behalf of an exchange. A refusal is remembered like a fetch that failed.
@@ -84,13 +98,13 @@ pub(crate) fn ask(active: &Rc<Active>, question: &Question) -> Result<Asked, Not
 
 fn send_question(active: &Rc<Active>, question: &Question) -> Result<(u32, Asked), NotSent> {
     let source = active.guard.issuers.get(question.issuer).and_then(|issuer| issuer.validate.as_ref());
-    let Some(source) = source.filter(|_| active.questions.get() < MAX_QUESTIONS) else { return Err(NotSent) };
+    let source = source.ok_or(NotSent)?;
+    let mut place = Place::of(active, |active| &active.questions).ok_or(NotSent)?;
     let to = Destination { cluster: &source.cluster, authority: &source.authority, path: &source.path };
     let token = send(&to, Some(&question.body()), source.timeout).ok_or(NotSent)?;
-    active.questions.set(active.questions.get() + 1);
     active.metrics.question();
-    let ends = now().map(|now| now.plus(source.timeout));
-    Ok((token, Asked { active: Rc::clone(active), ends }))
+    place.sent(now().map(|now| now.plus(source.timeout)));
+    Ok((token, Asked(place)))
 }
 
 fn dispatch(guard: &Guard, issuer: usize) -> Option<u32> {
@@ -135,8 +149,53 @@ impl Drop for Fetch {
         if self.answered {
             self.active.fetches.set(self.active.fetches.get().saturating_sub(1));
         } else if let Ok(mut abandoned) = self.active.abandoned.try_borrow_mut() {
-            let count = abandoned.entry(self.issuer).or_default();
-            *count = count.saturating_add(1);
+            abandoned.push(self.issuer);
+        }
+    }
+}
+
+// === impl Questions ===
+
+impl Questions {
+    /// Those that nobody waits for count until they would have timed out.
+    pub(crate) fn let_unanswered_go(&self, now: Timestamp) {
+        let Ok(mut unanswered) = self.unanswered.try_borrow_mut() else { return };
+        let before = unanswered.len();
+        unanswered.retain(|ends| now < *ends);
+        let gone = u32::try_from(before.saturating_sub(unanswered.len())).unwrap_or_default();
+        self.under_way.set(self.under_way.get().saturating_sub(gone));
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// One more, if there may be.
+    pub(crate) fn of(active: &Rc<Active>, of: fn(&Active) -> &Questions) -> Option<Self> {
+        let under_way = &of(active).under_way;
+        (under_way.get() < MAX_QUESTIONS).then(|| {
+            under_way.set(under_way.get() + 1);
+            Self { active: Rc::clone(active), of, ends: None }
+        })
+    }
+
+    /// It was sent, and will have timed out then.
+    pub(crate) fn sent(&mut self, ends: Option<Timestamp>) {
+        self.ends = ends;
+    }
+
+    /// The answer has come.
+    pub(crate) fn answered(mut self) {
+        self.ends = None;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let questions = (self.of)(&self.active);
+        match (self.ends, questions.unanswered.try_borrow_mut()) {
+            (Some(ends), Ok(mut unanswered)) => unanswered.push(ends),
+            _ => questions.under_way.set(questions.under_way.get().saturating_sub(1)),
         }
     }
 }
@@ -145,24 +204,16 @@ impl Drop for Fetch {
 
 impl Asked {
     /// The answer, or `None` for anything that is none.
-    pub(crate) fn read(mut self, headers: usize, body: usize) -> Option<Vec<u8>> {
-        self.ends = None;
+    pub(crate) fn read(self, headers: usize, body: usize) -> Option<Vec<u8>> {
+        let active = Rc::clone(&self.0.active);
+        self.0.answered();
         match document(headers, body, MAX_ANSWER) {
             Ok(bytes) => Some(bytes),
             Err(why) => {
-                self.active.metrics.question_failed();
+                active.metrics.question_failed();
                 host::log(Level::Warn, &format!("an issuer did not answer about a token: {why}"));
                 None
             }
-        }
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        match (self.ends, self.active.unanswered.try_borrow_mut()) {
-            (Some(ends), Ok(mut unanswered)) => unanswered.push(ends),
-            _ => self.active.questions.set(self.active.questions.get().saturating_sub(1)),
         }
     }
 }
@@ -174,12 +225,12 @@ impl Fetching {
     pub(crate) fn fetch_due(&mut self, active: &Active, now: Timestamp) {
         for issuer in 0..active.guard.issuers.len() {
             let due = active.memory.try_borrow().is_ok_and(|memory| memory.keys.is_due(issuer, now));
-            let wanted = active.abandoned.try_borrow().is_ok_and(|abandoned| abandoned.contains_key(&issuer));
-            if !(due || wanted) || self.under_way.values().any(|i| *i == issuer) {
+            let wanted = active.abandoned.try_borrow().is_ok_and(|abandoned| abandoned.contains(&issuer));
+            if !(due || wanted) || self.under_way.any(|i| *i == issuer) {
                 continue;
             }
             if let Some(token) = dispatch(&active.guard, issuer) {
-                self.under_way.insert(token, issuer);
+                self.under_way.begin(token, issuer);
             } else {
                 active.fetched_for_the_abandoned(issuer);
                 if let Ok(mut memory) = active.memory.try_borrow_mut() {
@@ -194,11 +245,11 @@ impl Fetching {
         let questions = &mut self.questions;
         deadlines::ask_due(now, |active, question| {
             // Half of the room is left to those who come.
-            if active.questions.get() >= MAX_QUESTIONS / 2 {
+            if active.questions.under_way.get() >= MAX_QUESTIONS / 2 {
                 return false;
             }
             let sent = send_question(active, question).map(|(token, asked)| {
-                questions.insert(token, (question.clone(), asked));
+                questions.begin(token, (question.clone(), asked));
             });
             sent.is_ok()
         });
@@ -206,8 +257,8 @@ impl Fetching {
 
     /// The answer to a callout of the root context about a token.
     pub(crate) fn answered_about_token(&mut self, token: u32, headers: usize, body: usize, now: Timestamp) {
-        if let Some((question, asked)) = self.questions.remove(&token) {
-            let active = Rc::clone(&asked.active);
+        if let Some((question, asked)) = self.questions.end(token) {
+            let active = Rc::clone(&asked.0.active);
             deadlines::answered(&active, &question, asked.read(headers, body).as_deref(), now);
         }
     }
@@ -221,7 +272,7 @@ impl Fetching {
         body: usize,
         now: Timestamp,
     ) {
-        if let Some(issuer) = self.under_way.remove(&token) {
+        if let Some(issuer) = self.under_way.end(token) {
             store(active, issuer, headers, body, now);
         }
     }

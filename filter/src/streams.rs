@@ -1,4 +1,4 @@
-//! How many streams has a principal open? Each VM counts its own and says so in shared data, as leases that it renews: what
+//! How many streams has a principal open? Each VM counts its own and says so in shared data, as rows that it renews: what
 //! a VM that died had counted is free again when their term is over.
 //!
 //! Most requests end soon and another of the same principal follows, so a few places that have become free are kept until
@@ -9,8 +9,8 @@ use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
 
-use wicketgate_core::exchange::step::Lease;
-use wicketgate_core::limits::lease::{self, Holder, Outcome, TERM};
+use wicketgate_core::exchange::step::StreamOf;
+use wicketgate_core::limits::streams::{self, Holder, Outcome, TERM};
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::time::Timestamp;
 
@@ -54,7 +54,7 @@ thread_local! {
 }
 
 /// Counts one more, if there may be; the outcome is `None` when the host fails.
-pub(crate) fn open(wanted: &Lease, now: Timestamp) -> (Option<Outcome>, Option<Stream>) {
+pub(crate) fn open(wanted: &StreamOf, now: Timestamp) -> (Option<Outcome>, Option<Stream>) {
     BOOK.with(|book| {
         let Ok(mut book) = book.try_borrow_mut() else { return (None, None) };
         let outcome = book.open(wanted, now);
@@ -62,7 +62,7 @@ pub(crate) fn open(wanted: &Lease, now: Timestamp) -> (Option<Outcome>, Option<S
     })
 }
 
-/// Once a second: gives back what was kept, and says again what this VM holds before its leases end.
+/// Once a second: gives back what was kept, and says again what this VM holds before its rows end.
 pub(crate) fn renew(now: Timestamp) {
     BOOK.with(|book| {
         let Ok(mut book) = book.try_borrow_mut() else { return };
@@ -84,8 +84,8 @@ pub(crate) fn renew(now: Timestamp) {
 // === impl Book ===
 
 impl Book {
-    fn open(&mut self, wanted: &Lease, now: Timestamp) -> Option<Outcome> {
-        let Lease { tag, most } = *wanted;
+    fn open(&mut self, wanted: &StreamOf, now: Timestamp) -> Option<Outcome> {
+        let StreamOf { tag, most } = *wanted;
         let places = self.held.get(&tag).copied().unwrap_or_default();
         let open = places.open.saturating_add(1);
         // A clock that was set back says nothing about how long ago it was said.
@@ -95,8 +95,8 @@ impl Book {
             return Some(Outcome::Admitted);
         }
         let outcome = shared::salt().and_then(|salt| {
-            shared::change(&lease::set_key(tag, salt), |set| {
-                let acquired = lease::acquire(set, tag, self.holder, places.open, most, now);
+            shared::change(&streams::set_key(tag, salt), |set| {
+                let acquired = streams::acquire(set, tag, self.holder, places.open, most, now);
                 (acquired.bytes, acquired.outcome)
             })
         });
@@ -110,7 +110,7 @@ impl Book {
     fn close(&mut self, tag: Tag, now: Option<Timestamp>) {
         let Some(places) = self.held.get_mut(&tag) else { return };
         places.open = places.open.saturating_sub(1);
-        let kept = places.said.saturating_sub(places.open) <= lease::spare(places.most);
+        let kept = places.said.saturating_sub(places.open) <= streams::spare(places.most);
         if kept && (self.spared.contains(&tag) || self.spared.len() < SPARED) {
             self.spared.insert(tag);
         } else if let Some(now) = now {
@@ -123,8 +123,8 @@ impl Book {
         let Some(places) = self.held.get_mut(&tag) else { return };
         let open = places.open;
         let said = shared::salt().and_then(|salt| {
-            shared::change(&lease::set_key(tag, salt), |set| {
-                (lease::hold(set, tag, self.holder, open, now), ())
+            shared::change(&streams::set_key(tag, salt), |set| {
+                (streams::hold(set, tag, self.holder, open, now), ())
             })
         });
         if said.is_ok() {

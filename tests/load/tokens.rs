@@ -58,7 +58,7 @@ pub(super) async fn run(things: usize, summary: &mut Summary) {
     on_a_file(things, summary).await;
     let things = things / 10;
     summary.part(&format!("The same on Redis: {things} of them"));
-    match Redis::single() {
+    match Redis::of("single") {
         Ok(redis) => on_redis(&redis, things, summary).await,
         Err(why) => summary.told("left out, no Redis", why),
     }

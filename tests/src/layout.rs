@@ -47,6 +47,20 @@ pub fn filter_module() -> Result<PathBuf> {
     }
 }
 
+/// The filter with Rego and regular expressions, as `make filter-rego` leaves it, or where [`MODULE_VARIABLE`] says.
+///
+/// # Errors
+/// It was not built.
+pub fn rego_module() -> Result<PathBuf> {
+    let built = || root().join("target/wicketgate-rego-regex.wasm");
+    let module = std::env::var_os(MODULE_VARIABLE).map_or_else(built, PathBuf::from);
+    if module.is_file() {
+        Ok(module)
+    } else {
+        Err(Failure::new(format!("{} is missing: run `make filter-rego`.", module.display())))
+    }
+}
+
 /// The filter that traps when a request asks for it, as `make e2e` leaves it. For tests of what becomes of the others.
 ///
 /// # Errors

@@ -108,6 +108,8 @@ acts! {
     ClientDocumentRefused = "client_document_refused", Refused;
     /// Too many metadata documents would have had to be fetched for one address.
     ClientDocumentThrottled = "client_document_throttled", Refused;
+    /// Too many devices were begun to be connected from one address.
+    DeviceThrottled = "device_throttled", Refused;
     /// A user let a device in.
     DeviceApproved = "device_approved", Success;
     /// A user did not.
@@ -122,7 +124,7 @@ acts! {
     ApiKeyRevoked = "api_key_revoked", Success;
     /// An operator let somebody try to sign in again.
     ThrottleReset = "throttle_reset", Success;
-    /// Somebody asked the admin listener without its token.
+    /// Somebody asked the admin listener without its token, by another name than its own, or from a page of elsewhere.
     AdminRefused = "admin_refused", Refused;
     /// Signing keys were made or began to sign.
     KeysRotated = "keys_rotated", Success;

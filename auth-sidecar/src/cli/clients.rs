@@ -50,6 +50,9 @@ pub(super) struct Fields {
     /// Where answers may go; may be repeated.
     #[arg(long = "redirect-uri", value_name = "URI")]
     redirect_uris: Vec<String>,
+    /// Where browsers may go once they are signed out; may be repeated.
+    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
+    post_logout_redirect_uris: Vec<String>,
     /// `authorization_code`, `refresh_token` (the default: both), `client_credentials`; may be repeated.
     #[arg(long = "grant-type", value_name = "GRANT")]
     grant_types: Vec<String>,
@@ -112,6 +115,7 @@ impl Fields {
         ];
         let lists = [
             ("redirect_uris", &self.redirect_uris),
+            ("post_logout_redirect_uris", &self.post_logout_redirect_uris),
             ("grant_types", &self.grant_types),
             ("scopes", &self.scopes),
             ("introspects", &self.introspects),

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use wicketgate_auth::admin_client::{Admin, Question};
 use wicketgate_auth::clock::{Clock, SystemClock};
 use wicketgate_auth::config::Config;
-use wicketgate_auth::store::transfer::{Item, SCHEMA};
+use wicketgate_auth::store::transfer::{self, SCHEMA};
 use wicketgate_auth::store::{Store, StoreError};
 
 use super::{Asked, FAILED, Failure, Outcome, failed, load, output};
@@ -98,13 +98,9 @@ async fn export(config: &Config, to: &mut impl Write) -> Outcome<usize> {
     Ok(written)
 }
 
-/// Everything is read before anything is written: a file that cannot be read changes nothing.
+/// Everything is read before anything is written: a file that cannot be read, or is of another version, changes nothing.
 async fn import(config: &Config, from: Box<dyn BufRead>) -> Outcome<usize> {
-    let mut items = Vec::new();
-    for (index, line) in from.lines().enumerate() {
-        let item = serde_json::from_str::<Item>(&line.map_err(failed)?);
-        items.push(item.map_err(|error| failed(format!("line {}: column {}", index + 1, error.column())))?);
-    }
+    let items = transfer::read(from).map_err(failed)?;
     let (store, now) = (open(config)?, SystemClock.now());
     if !store.is_empty(now).await.map_err(failed)? {
         return Err(failed("the store is not empty: an import would mix two of them"));

@@ -28,6 +28,9 @@ pub(super) struct RawClient {
     signing_alg: Option<Algorithm>,
     #[serde(default)]
     redirect_uris: Vec<String>,
+    /// Where browsers may go once they are signed out.
+    #[serde(default)]
+    post_logout_redirect_uris: Vec<String>,
     grant_types: Option<Vec<GrantType>>,
     scopes: Option<Vec<String>>,
     /// Resource servers that this client speaks for: it may introspect tokens issued for them.
@@ -106,9 +109,12 @@ fn compile_one(mut raw: RawClient, path: &str, resources: &Resources) -> Result<
         return Err(at("id", "must not be a URL: such ids belong to metadata documents (`cimd`)"));
     }
     let (auth_method, secret, keys) = authentication(&mut raw, path)?;
-    for (index, uri) in raw.redirect_uris.iter().enumerate() {
-        redirect_uri::admit(uri, &PrivateUse::Any)
-            .map_err(|why| at(&format!("redirect_uris[{index}]"), why))?;
+    for (key, uris) in
+        [("redirect_uris", &raw.redirect_uris), ("post_logout_redirect_uris", &raw.post_logout_redirect_uris)]
+    {
+        for (index, uri) in uris.iter().enumerate() {
+            redirect_uri::admit(uri, &PrivateUse::Any).map_err(|why| at(&format!("{key}[{index}]"), why))?;
+        }
     }
     for (index, url) in raw.introspects.iter().enumerate() {
         if resources.exactly(url).is_none() {
@@ -137,6 +143,7 @@ fn compile_one(mut raw: RawClient, path: &str, resources: &Resources) -> Result<
         keys,
         assertion_algorithm: raw.signing_alg,
         redirect_uris: raw.redirect_uris,
+        post_logout_redirect_uris: raw.post_logout_redirect_uris,
         grant_types: raw
             .grant_types
             .unwrap_or_else(|| vec![GrantType::AuthorizationCode, GrantType::RefreshToken]),

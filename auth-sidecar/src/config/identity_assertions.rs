@@ -8,6 +8,7 @@ use super::identity_providers::{self, RawAllow, RawClaims};
 use super::{ConfigError, Resources, Rules, UpstreamConfig, UpstreamKind, User};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::jwk::Algorithm;
+use crate::oauth::metadata_document;
 
 const LONGEST_TENANT: usize = 255;
 
@@ -24,6 +25,8 @@ pub struct AssertionIssuer {
     pub tenant: Option<String>,
     /// For which resource servers it may speak: their URLs.
     pub resources: Vec<String>,
+    /// Which clients may present its assertions besides those of `clients`: URLs of metadata documents.
+    pub published_clients: Vec<String>,
     /// Whom we let in, and what our tokens say.
     pub rules: Rules,
 }
@@ -35,6 +38,7 @@ pub(super) struct Known<'a> {
     pub(super) clients: &'a [Client],
     pub(super) users: &'a [User],
     pub(super) resources: &'a Resources,
+    pub(super) cimd: bool,
 }
 
 /// Mirrors the document.
@@ -50,6 +54,18 @@ pub(super) struct RawIssuer {
     allow: Option<RawAllow>,
     tenant: Option<String>,
     resources: Vec<String>,
+    #[serde(default)]
+    published_clients: Vec<String>,
+}
+
+// === impl AssertionIssuer ===
+
+impl AssertionIssuer {
+    /// Whether this client, which publishes itself, may present its assertions.
+    #[must_use]
+    pub fn admits_published(&self, id: &str) -> bool {
+        self.published_clients.iter().any(|one| one == id)
+    }
 }
 
 pub(super) fn compile(raw: Vec<RawIssuer>, known: &Known<'_>) -> Result<Vec<AssertionIssuer>, ConfigError> {
@@ -89,6 +105,7 @@ fn compile_one(mut raw: RawIssuer, known: &Known<'_>, path: &str) -> Result<Asse
         return Err(at("tenant", "must be 1 to 255 characters"));
     }
     let resources = std::mem::take(&mut raw.resources);
+    let published_clients = published(std::mem::take(&mut raw.published_clients), known.cimd, path)?;
     let provider = raw.provider.take();
     let key = if provider.is_some() { "provider" } else { "issuer" };
     let one = match provider {
@@ -98,7 +115,22 @@ fn compile_one(mut raw: RawIssuer, known: &Known<'_>, path: &str) -> Result<Asse
     // "Cross-Domain Use" among the draft's security considerations: what we say ourselves is no grant for more.
     match one.issuer == known.issuer {
         true => Err(at(key, "is ours")),
-        false => Ok(AssertionIssuer { tenant, resources, ..one }),
+        false => Ok(AssertionIssuer { tenant, resources, published_clients, ..one }),
+    }
+}
+
+/// The operator names them: whoever publishes a document is a client, and none of those need be trusted with this.
+fn published(ids: Vec<String>, cimd: bool, path: &str) -> Result<Vec<String>, ConfigError> {
+    for (index, id) in ids.iter().enumerate() {
+        let at = |why: &str| ConfigError::new(format!("{path}.published_clients[{index}]"), why);
+        metadata_document::admit_url(id).map_err(at)?;
+        if ids.iter().take(index).any(|other| other == id) {
+            return Err(at("is listed twice"));
+        }
+    }
+    match ids.is_empty() || cimd {
+        true => Ok(ids),
+        false => Err(ConfigError::new(format!("{path}.published_clients"), "needs `cimd.enabled`")),
     }
 }
 
@@ -128,6 +160,7 @@ fn of_provider(
             algorithms: algorithms.clone(),
             tenant: None,
             resources: Vec::new(),
+            published_clients: Vec::new(),
             rules: one.rules.clone(),
         }),
         _ => Err(at("provider", "is not the id of an identity provider of kind oidc")),
@@ -153,6 +186,7 @@ fn of_its_own(
     }
     let allow = raw.allow.ok_or_else(|| at("allow", "is needed beside issuer"))?;
     let rules = Rules::compile(raw.claims.unwrap_or_default(), allow, false, path)?;
-    let (tenant, resources) = (None, Vec::new());
-    Ok(AssertionIssuer { issuer, jwks_uri: Some(jwks_uri), algorithms, tenant, resources, rules })
+    let (tenant, resources, published_clients) = (None, Vec::new(), Vec::new());
+    let jwks_uri = Some(jwks_uri);
+    Ok(AssertionIssuer { issuer, jwks_uri, algorithms, tenant, resources, published_clients, rules })
 }

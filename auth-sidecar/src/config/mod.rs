@@ -17,6 +17,7 @@ mod issuer;
 mod lifetimes;
 mod limits;
 mod listen;
+mod pages;
 mod resources;
 mod secret_ref;
 mod security;
@@ -48,6 +49,7 @@ pub(crate) use self::issuer::is_loopback;
 pub use self::lifetimes::Lifetimes;
 pub use self::limits::{LoginLimits, RegistrationPolicy};
 pub use self::listen::Listen;
+pub use self::pages::PagesConfig;
 pub use self::resources::{Resource, Resources};
 pub use self::security::DpopPolicy;
 pub use self::signing::Signing;
@@ -98,6 +100,8 @@ pub struct Config {
     pub dpop: DpopPolicy,
     /// Records of what happened.
     pub audit: AuditConfig,
+    /// What the pages look like.
+    pub pages: PagesConfig,
     /// Traces.
     pub telemetry: TelemetryConfig,
     /// How long everything lives.
@@ -146,6 +150,8 @@ struct RawConfig {
     dpop: DpopPolicy,
     #[serde(default)]
     audit: AuditConfig,
+    #[serde(default)]
+    pages: pages::RawPages,
     #[serde(default)]
     telemetry: telemetry::RawTelemetry,
     #[serde(default)]
@@ -221,12 +227,14 @@ impl RawConfig {
         let clients = clients::compile(raw.clients, &resources, &users, &signing)?;
         let identity_providers = identity_providers::compile(raw.identity_providers, &users)?;
         let issuer = Issuer::parse(&raw.issuer).map_err(|why| ConfigError::new("issuer", why))?;
+        let cimd = raw.cimd.compile();
         let known = identity_assertions::Known {
             issuer: issuer.as_str(),
             providers: &identity_providers,
             clients: &clients,
             users: &users,
             resources: &resources,
+            cimd: cimd.enabled,
         };
         let identity_assertions = identity_assertions::compile(raw.identity_assertions, &known)?;
         let external_issuers =
@@ -243,13 +251,14 @@ impl RawConfig {
             data_key: SealingKey::from_base64(&raw.data_key.resolve("data_key")?)
                 .map_err(|why| ConfigError::new("data_key", why.to_string()))?,
             registration: raw.registration.compile()?,
-            cimd: raw.cimd.compile(),
+            cimd,
             fetch: raw.fetch.compile()?,
             login: raw.login.compile(),
             trusted_hops: raw.forwarded.trusted_hops,
             require_pushed: raw.require_pushed_authorization_requests,
             dpop: raw.dpop,
             audit: raw.audit,
+            pages: raw.pages.compile()?,
             telemetry: raw.telemetry.compile()?,
             lifetimes: raw.lifetimes.compile()?,
             exchanges: token_exchange::compile(raw.token_exchange, &clients, &resources)?,

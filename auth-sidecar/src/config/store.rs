@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use redis::{ConnectionInfo, IntoConnectionInfo as _};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -188,6 +188,7 @@ impl RawRedis {
         let sentinel_password =
             self.sentinel_password.map(|from| from.resolve("store.redis.sentinel_password")).transpose()?;
         let tls = self.tls.compile()?;
+        in_one_way(&nodes, &tls)?;
         let said = Zeroizing::new(format!(
             "{} {password:?} {sentinel_password:?} {topology:?} {:?} {} {:?} {:?} {:?}",
             *url, self.prefix, self.timeout_ms, self.replicas, tls.ca, tls.client
@@ -249,6 +250,26 @@ fn nodes(urls: &str, password: Option<&str>) -> Result<Vec<ConnectionInfo>, Conf
             "is `redis://HOST:PORT` or `rediss://…`, or several with commas between them",
         )
     })
+}
+
+/// All servers are spoken to with TLS, or none is: with one URL in clear, a password and all tokens would travel in clear as well.
+fn in_one_way(nodes: &[ConnectionInfo], tls: &Tls) -> Result<(), ConfigError> {
+    let secured = |node: &&ConnectionInfo| matches!(node.addr(), ConnectionAddr::TcpTls { .. });
+    let unchecked =
+        |node: &ConnectionInfo| matches!(node.addr(), ConnectionAddr::TcpTls { insecure: true, .. });
+    if nodes.iter().any(unchecked) {
+        return Err(ConfigError::new("store.redis.url", "asks for TLS without a check of certificates"));
+    }
+    match nodes.iter().filter(secured).count() {
+        0 if tls.ca.is_some() || tls.client.is_some() => {
+            Err(ConfigError::new("store.redis.tls", "is for `rediss://`, and `url` says `redis://`"))
+        }
+        count if count != 0 && count != nodes.len() => Err(ConfigError::new(
+            "store.redis.url",
+            "names servers with `rediss://` and with `redis://`: it is one or the other",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn topology(kind: RawTopology, master: Option<String>) -> Result<Topology, ConfigError> {

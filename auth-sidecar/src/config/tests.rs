@@ -1,6 +1,8 @@
 use std::ffi::OsString;
 
-use super::{Config, StoreConfig};
+use super::Config;
+
+mod redis;
 
 pub(super) const GOOD: &str = r"
 issuer: http://127.0.0.1:8080
@@ -119,6 +121,11 @@ fn every_mistake_is_refused_with_its_place() {
         ("groups: [engineering]", "password_hash: x", "users[0]: needs either"),
         ("password: {file: DATA_KEY}", "password_hash: '$2b$10$abc'", "users[0].password_hash"),
         ("https://app.example/cb", "http://app.example/cb", "clients[0].redirect_uris[0]"),
+        (
+            "id: web,",
+            "id: web, post_logout_redirect_uris: ['https://a.example/', 'http://a.example/'],",
+            "clients[0].post_logout_redirect_uris[1]",
+        ),
         (
             "id: web, secret: {file: DATA_KEY}",
             "id: web, introspects: ['http://127.0.0.1:8080/mcp']",
@@ -261,6 +268,21 @@ fn whose_assertions_count_is_listed_with_its_keys_and_resources() {
         (resources, "resources: ['https://c.example']}", "identity_assertions[0].resources[0]"),
         (&format!(", {resources}"), "}", "resources"),
         (
+            "tenant: t",
+            "published_clients: ['https://c.example/c.json']",
+            "identity_assertions[1].published_clients: needs `cimd.enabled`",
+        ),
+        (
+            "tenant: t",
+            "published_clients: ['https://c.example/c.json', agent]",
+            "identity_assertions[1].published_clients[1]: a client_id URL",
+        ),
+        (
+            "tenant: t",
+            "published_clients: ['https://c.example/c.json', 'https://c.example/c.json']",
+            "identity_assertions[1].published_clients[1]: is listed twice",
+        ),
+        (
             "issuer: 'https://b.example'",
             "issuer: 'https://idp.example'",
             "identity_assertions[1].issuer: is that",
@@ -324,55 +346,4 @@ fn debug_shows_no_secret() {
     let digest = crate::secret::Digest::of(&key).encoded();
     let shown = format!("{config:?}");
     assert!(!shown.contains(&key) && !shown.contains(&digest), "{shown}");
-}
-
-/// A document whose store is Redis at these URLs, with these other keys.
-fn on_redis(urls: &str, more: &str) -> Result<Config, String> {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), urls).unwrap();
-    let store = format!("redis: {{url: {{file: {}}}{more}}}", file.path().display());
-    parse(&GOOD.replace("embedded: {path: auth.redb}", &store))
-}
-
-#[test]
-fn redis_is_named_by_urls_and_how_several_are_one() {
-    let one = "redis://wicketgate:pass%20word@redis.example:6380/2";
-    let two = "rediss://a.example:26379, rediss://b.example:26379";
-    let StoreConfig::Redis(config) = on_redis(one, "").unwrap().store else { unreachable!() };
-    let settings = config.nodes[0].redis_settings();
-    assert_eq!((settings.username(), settings.password()), (Some("wicketgate"), Some("pass word")));
-    assert_eq!((settings.db(), config.prefix.as_str(), config.replicas), (2, "wicketgate:", 0));
-    let shown = format!("{config:?}");
-    assert!(shown.contains("redis.example:6380") && !shown.contains("pass"), "{shown}");
-    let StoreConfig::Redis(config) =
-        on_redis(two, ", topology: cluster, password: {file: DATA_KEY}").unwrap().store
-    else {
-        unreachable!()
-    };
-    assert!(
-        config.nodes.len() == 2 && config.nodes.iter().all(|node| node.redis_settings().password().is_some())
-    );
-    assert!(
-        on_redis(two, ", topology: sentinel, master: m, replicas: {acknowledge: 1, within_ms: 100}").is_ok()
-    );
-}
-
-#[test]
-fn a_redis_that_cannot_be_is_refused() {
-    for (more, wanted) in [
-        ("", "store.redis.url: names several"),
-        (", topology: sentinel", "store.redis.master: is missing"),
-        (", topology: cluster, master: m", "store.redis.master: belongs"),
-        (", topology: ring", "store.redis.topology"),
-        (", topology: cluster, timeout_ms: 0", "store.redis.timeout_ms: is from 1"),
-        (", topology: cluster, replicas: {within_ms: 5001}", "store.redis.replicas.within_ms: is from 1"),
-        (", topology: cluster, prefix: 'a{b'", "store.redis.prefix: is printable"),
-        (", topology: cluster, prefix: ''", "store.redis.prefix: is printable"),
-        (", topology: cluster, tls: {key: DATA_KEY}", "store.redis.tls: `certificate` and `key`"),
-        (", topology: cluster, tls: {ca: /nowhere}", "store.redis.tls.ca: cannot read /nowhere"),
-        (", topology: cluster, database: 1", "store.redis"),
-    ] {
-        let refused = on_redis("redis://a:1,redis://b:1", more).unwrap_err();
-        assert!(refused.starts_with(wanted), "{more}: {refused}");
-    }
 }

@@ -8,7 +8,7 @@ use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::idp::Account;
-use crate::oauth::claims::{AccessClaims, Audience, Confirmation};
+use crate::oauth::claims::{self, AccessClaims, Audience, Confirmation};
 use crate::oauth::client::Client;
 use crate::oauth::openid::{AccessTokenFormat, OPENID};
 use crate::oauth::scope::ScopeSet;
@@ -75,6 +75,7 @@ pub(crate) async fn issue(
         client_id: client.id.clone(),
         scope: narrowing.scope.clone(),
         grant_id: grant.id.clone(),
+        grant_client_id: claims::grant_client_id(&grant.client_id, &client.id),
         auth_time: accounts::auth_time(grant),
         groups: account.groups,
         roles: account.roles,

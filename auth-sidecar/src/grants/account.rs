@@ -95,11 +95,11 @@ pub(crate) async fn revoke_all(context: &Context, subject: &str, now: UnixTime) 
     Ok(())
 }
 
-/// Ends a sign-in, or all of its user.
+/// Ends a sign-in, or all of its user; because this client asked, if one did.
 pub(crate) async fn sign_out(
     context: &Context,
     (cookie, session): (&str, &Session),
-    everywhere: bool,
+    (everywhere, client_id): (bool, Option<&str>),
     now: UnixTime,
 ) -> Result<(), StoreError> {
     if everywhere {
@@ -107,6 +107,7 @@ pub(crate) async fn sign_out(
     }
     context.store.remove_session(Digest::of(cookie)).await?;
     let extent = if everywhere { "everywhere" } else { "in one browser" };
-    context.audit.write(&Act::SignedOut.event().subject(session.subject.as_str()).because(extent));
+    let event = Act::SignedOut.event().client(client_id).subject(session.subject.as_str());
+    context.audit.write(&event.because(extent));
     Ok(())
 }

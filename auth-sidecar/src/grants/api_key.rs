@@ -135,6 +135,7 @@ pub(super) async fn claims(
         client_id: api_key.owner,
         scope: api_key.scope,
         grant_id: api_key.id,
+        grant_client_id: None,
         auth_time: None,
         groups: api_key.groups,
         roles: api_key.roles,

@@ -2,10 +2,24 @@
 //! that the client shows?
 
 use crate::app::Context;
+use crate::clock::UnixTime;
 use crate::oauth::authorization_request::{self, AuthorizationRequest, ReplyTo};
 use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
+use crate::store::StoreError;
+
+/// Looks once for the key of an `id_token_hint` that none of ours signed: another replica may have made it a moment ago.
+pub(crate) async fn look_for_hints_key(
+    context: &Context,
+    params: &Params,
+    now: UnixTime,
+) -> Result<(), StoreError> {
+    match params.get("id_token_hint") {
+        Some(token) => context.keys.look_for_signer(token, &context.store, now).await,
+        None => Ok(()),
+    }
+}
 
 /// Reads a request that came to the authorization endpoint or was pushed.
 pub(crate) fn read(

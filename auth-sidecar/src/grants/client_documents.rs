@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::clients;
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -51,7 +52,8 @@ pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<C
             };
         }
     };
-    match metadata_document::admit(id, &fetched.body, &context.config.registration.private_use) {
+    let rules = (&context.config.registration.private_use, clients::presents_assertions(context, id));
+    match metadata_document::admit(id, &fetched.body, rules) {
         Ok(client) => {
             context.documents.keep(id, &client, fetched.fresh_for, now);
             tracing::info!(event = "client_document_fetched", client_id = id);

@@ -40,10 +40,16 @@ pub(crate) async fn both_exist(
     Ok(exists(context, grants, now).await? && (grants == tokens || exists(context, tokens, now).await?))
 }
 
-/// Whether a user has let in the client whose document lies at `id`.
+/// Whether the operator lets the client whose document lies at `id` present identity assertions of somebody.
+pub(crate) fn presents_assertions(context: &Context, id: &str) -> bool {
+    context.config.identity_assertions.iter().any(|issuer| issuer.admits_published(id))
+}
+
+/// Whether a user has let in the client whose document lies at `id`, or the operator has.
 pub(crate) async fn was_let_in(context: &Context, id: &str, now: UnixTime) -> Result<bool, StoreError> {
     // What cannot be a URL of a client was never let in, and is not looked up.
-    Ok(metadata_document::admit_url(id).is_ok() && context.store.client(id, now).await?.is_some())
+    Ok(metadata_document::admit_url(id).is_ok()
+        && (presents_assertions(context, id) || context.store.client(id, now).await?.is_some()))
 }
 
 /// The client of this id, as far as it is known without asking anybody.

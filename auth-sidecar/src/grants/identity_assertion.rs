@@ -117,6 +117,9 @@ async fn judge<'c>(
     now: UnixTime,
 ) -> Result<Judged<'c>, Unfit> {
     let audience = context.config.issuer.as_str();
+    if client.document.is_some() && !issuer.config.admits_published(&client.id) {
+        return Err(Unfit::Refused("a published client that its issuer does not list".into(), refused()));
+    }
     let assertion = issuer.read(presented, &client.id, audience, now).await?;
     if assertion.jkt.is_some() && assertion.jkt.as_deref() != jkt {
         return Err(ErrorCode::InvalidGrant.because("the assertion is bound to another DPoP key").into());

@@ -15,6 +15,7 @@ pub(crate) mod client_keys;
 pub(crate) mod clients;
 pub(crate) mod device_code;
 pub(crate) mod dpop;
+pub(crate) mod end_session;
 pub(crate) mod id_token;
 pub(crate) mod identity_assertion;
 pub(crate) mod interaction;

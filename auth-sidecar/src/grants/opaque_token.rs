@@ -4,7 +4,7 @@ use super::{accounts, clients};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
-use crate::oauth::claims::{AccessClaims, Audience, Confirmation};
+use crate::oauth::claims::{self, AccessClaims, Audience, Confirmation};
 use crate::secret::{Digest, Kind, Opaque, grant_id_of};
 use crate::store::StoreError;
 use crate::store::grant::OpaqueToken;
@@ -57,6 +57,7 @@ pub(crate) async fn claims(
         client_id: client_id.clone(),
         scope: token.scope.clone(),
         grant_id: grant.id.clone(),
+        grant_client_id: claims::grant_client_id(&grant.client_id, client_id),
         auth_time: accounts::auth_time(&grant),
         groups: account.groups,
         roles: account.roles,

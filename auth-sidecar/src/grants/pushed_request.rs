@@ -50,6 +50,7 @@ pub(crate) async fn push(
         params = params.without(&["dpop_jkt"]).with("dpop_jkt", &jkt);
     }
     let reply_to = authorization_request::reply_to(&params, client)?;
+    request::look_for_hints_key(context, &params, now).await?;
     request::read(context, &params, client, &reply_to)?;
 
     let uri = format!("{PREFIX}{}", Opaque::handle()?.expose());

@@ -60,6 +60,7 @@ pub(crate) fn rules(context: &Context) -> Rules<'_> {
     Rules {
         private_use: &context.config.registration.private_use,
         client_credentials: !context.config.registration.client_credentials_scopes.is_empty(),
+        jwt_bearer: false,
         default_method: AuthMethod::ClientSecretBasic,
     }
 }
@@ -149,6 +150,7 @@ pub(crate) fn client(
         keys: registration.keys,
         assertion_algorithm: registration.assertion_algorithm,
         redirect_uris: registration.redirect_uris,
+        post_logout_redirect_uris: registration.post_logout_redirect_uris,
         grant_types: registration.grant_types,
         default_scope: registration.scope,
         scope_ceiling: None,

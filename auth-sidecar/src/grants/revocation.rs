@@ -20,6 +20,7 @@ pub(crate) async fn revoke(
     token: &str,
     now: UnixTime,
 ) -> Result<(), Failure> {
+    context.keys.look_for_signer(token, &context.store, now).await?;
     if context.keys.verify_hint(token, context.config.issuer.as_str()).is_some() {
         return Err(ErrorCode::UnsupportedTokenType.because("an ID token cannot be revoked").into());
     }

@@ -95,6 +95,7 @@ impl Said {
             client_id: client(config.client_from.as_ref(), claims, &whole)?,
             scope: scope.and(&resource.scopes),
             grant_id: digest,
+            grant_client_id: None,
             auth_time: common.auth_time,
             groups: account.groups,
             roles: account.roles,

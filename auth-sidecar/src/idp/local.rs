@@ -1,17 +1,13 @@
 //! Who are the local users? Those of the configuration.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
 
+use super::hashing::Hashing;
 use super::password::{self, PasswordError};
 use super::{Account, Busy, IdentityProvider};
 use crate::config::{User, Verifier};
-
-/// How long a sign-in waits for its turn to hash.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// The users of the configuration.
 pub struct LocalUsers {
@@ -19,8 +15,7 @@ pub struct LocalUsers {
     /// What an unknown name is verified against, so that it takes as long as a known one; it opens nothing. A hash of the
     /// configuration where there is one: those may cost more than ours.
     dummy: String,
-    /// One hash takes 19 MiB and a core: as many at once as there are cores, the rest waits.
-    hashing: Semaphore,
+    hashing: Hashing,
 }
 
 struct LocalUser {
@@ -51,7 +46,6 @@ impl LocalUsers {
             };
             known.insert(user.name.clone(), LocalUser { account, phc });
         }
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let costs_as_much = users.iter().find_map(|user| match &user.verifier {
             Verifier::Hash(phc) => Some(phc.clone()),
             Verifier::Clear(_) => None,
@@ -60,20 +54,15 @@ impl LocalUsers {
             Some(phc) => phc,
             None => password::hash("no one has this password: the name is unknown")?,
         };
-        Ok(Self { users: known, dummy, hashing: Semaphore::new(cores) })
+        Ok(Self { users: known, dummy, hashing: Hashing::on_all_cores() })
     }
 }
 
 #[async_trait]
 impl IdentityProvider for LocalUsers {
     async fn sign_in(&self, name: &str, password: &str) -> Result<Option<Account>, Busy> {
-        let turn = tokio::time::timeout(LONGEST_WAIT, self.hashing.acquire()).await;
-        let _turn = turn.map_err(|_| Busy)?.map_err(|_| Busy)?;
         let user = self.users.get(name);
-        let phc = user.map_or(&self.dummy, |user| &user.phc).clone();
-        let password = zeroize::Zeroizing::new(password.to_owned());
-        let matches = tokio::task::spawn_blocking(move || password::matches(&password, &phc));
-        let matches = matches.await.map_err(|_| Busy)?;
+        let matches = self.hashing.matches(password, user.map_or(&self.dummy, |user| &user.phc)).await?;
         Ok(user.filter(|_| matches).map(|user| user.account.clone()))
     }
 

@@ -7,6 +7,7 @@ mod external_token;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod github;
+mod hashing;
 mod id_token;
 pub(crate) mod identity_assertion;
 mod jwt;

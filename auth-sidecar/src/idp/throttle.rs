@@ -49,6 +49,17 @@ pub async fn succeeded(store: &Store, name: &str, address: IpAddr, now: UnixTime
     store.uncount(&of_account(name), now).await
 }
 
+/// Takes an attempt back at which the password was not looked at.
+///
+/// # Errors
+/// The store's.
+pub async fn untried(store: &Store, name: &str, address: IpAddr, now: UnixTime) -> Result<(), StoreError> {
+    for key in [both(name, address), of_address(address), of_account(name)] {
+        store.uncount(&key, now).await?;
+    }
+    Ok(())
+}
+
 /// Forgets all failures of this account, and those from this address where one is named.
 ///
 /// # Errors

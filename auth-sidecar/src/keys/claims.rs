@@ -14,6 +14,8 @@ pub(super) struct PrivateClaims {
     scope: ScopeSet,
     grant_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    grant_client_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     auth_time: Option<UnixTime>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     groups: Vec<String>,
@@ -64,6 +66,7 @@ pub(super) fn to_jwt(claims: AccessClaims) -> JWTClaims<PrivateClaims> {
             client_id: claims.client_id,
             scope: claims.scope,
             grant_id: claims.grant_id,
+            grant_client_id: claims.grant_client_id,
             auth_time: claims.auth_time,
             groups: claims.groups,
             roles: claims.roles,
@@ -93,6 +96,7 @@ pub(super) fn from_jwt(claims: JWTClaims<PrivateClaims>) -> Option<AccessClaims>
         client_id: claims.custom.client_id,
         scope: claims.custom.scope,
         grant_id: claims.custom.grant_id,
+        grant_client_id: claims.custom.grant_client_id,
         auth_time: claims.custom.auth_time,
         groups: claims.custom.groups,
         roles: claims.custom.roles,

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use jwt_simple::prelude::{Duration, Token, VerificationOptions};
+use jwt_simple::prelude::{Audiences, Duration, Token, VerificationOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -101,6 +101,8 @@ pub struct KeySummary {
 pub struct Hint {
     /// The user.
     pub subject: String,
+    /// The client that it was issued to.
+    pub client_id: String,
 }
 
 // === impl Keys ===
@@ -257,7 +259,10 @@ impl Keys {
         let options =
             VerificationOptions { accept_future: true, ..options(ID_TOKEN_TYPE, issuer, UnixTime(0)) };
         let claims = held.signer_of(token)?.verify::<PrivateIdClaims>(token, options)?;
-        claims.subject.map(|subject| Hint { subject })
+        match claims.audiences? {
+            Audiences::AsString(client_id) => Some(Hint { subject: claims.subject?, client_id }),
+            Audiences::AsSet(_) => None,
+        }
     }
 
     /// Reads, changes and writes the keys until nobody else has written in between, and takes over what is then there. Whether

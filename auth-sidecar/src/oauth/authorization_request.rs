@@ -12,7 +12,8 @@ use super::{pkce, resource};
 use crate::config::Resources;
 use crate::secret::Digest;
 
-const LONGEST_STATE: usize = 4096;
+/// The longest `state` that is returned, in bytes.
+pub(crate) const LONGEST_STATE: usize = 4096;
 
 /// A valid request, as it waits for the user.
 #[derive(Clone, Debug, Serialize, Deserialize)]

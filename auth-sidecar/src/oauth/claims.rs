@@ -36,6 +36,9 @@ pub struct AccessClaims {
     pub scope: ScopeSet,
     /// The grant it came from: revoked together.
     pub grant_id: String,
+    /// The client that the grant was given to, where another one got this token in exchange: withdrawn together, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant_client_id: Option<String>,
     /// When the user signed in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<UnixTime>,
@@ -111,6 +114,12 @@ impl Audience {
             Self::Many(many) => many.iter().any(|one| one == url),
         }
     }
+}
+
+/// `grant_client_id`: the grant's client, where a token of the grant is another one's.
+#[must_use]
+pub fn grant_client_id(grants: &str, tokens: &str) -> Option<String> {
+    (grants != tokens).then(|| grants.to_owned())
 }
 
 /// `at_hash` (OpenID Connect Core 3.1.3.6): the left half of the hash that belongs to the ID token's algorithm. Ed25519

@@ -64,6 +64,9 @@ pub struct Client {
     pub assertion_algorithm: Option<Algorithm>,
     /// Where answers may go.
     pub redirect_uris: Vec<String>,
+    /// Where browsers may go once they are signed out.
+    #[serde(default)]
+    pub post_logout_redirect_uris: Vec<String>,
     /// What it may present at the token endpoint.
     pub grant_types: Vec<GrantType>,
     /// What it asks for when a request names no scope. Not a ceiling: an MCP client registers with the scopes of its
@@ -203,6 +206,7 @@ mod tests {
             "introspects": [], "dynamic": {"issued_at": 1, "metadata": {}}}"#;
         let client: Client = serde_json::from_str(earlier).unwrap();
         assert!(client.keys.is_none() && client.document.is_none());
+        assert!(client.post_logout_redirect_uris.is_empty());
         assert!(!client.is_managed_with(&Digest::of("")), "it has no registration token");
     }
 }

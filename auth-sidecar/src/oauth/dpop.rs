@@ -1,8 +1,8 @@
 //! Does the client hold the key that it names? DPoP proofs (RFC 9449 section 4): a JWT made for one request.
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
+    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
+    RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,8 +15,9 @@ use super::error::{ErrorCode, OAuthError};
 use crate::clock::UnixTime;
 use crate::secret::Digest;
 
-/// What a proof may be signed with: asymmetric algorithms.
-pub const ALGORITHMS: [&str; 5] = ["ES256", "ES384", "EdDSA", "RS256", "PS256"];
+/// What a proof may be signed with: what gateways verify (`filter/core/src/identity/dpop.rs`). A token that is bound to a key of
+/// another kind would be worth nothing there.
+pub const ALGORITHMS: [&str; 4] = ["ES256", "EdDSA", "PS256", "RS256"];
 /// How old a proof may be, in seconds.
 pub const OLDEST: u64 = 300;
 /// How far ahead the client's clock may be, in seconds.
@@ -142,10 +143,7 @@ fn verify(header: &Header, signed: &[u8], signature: &[u8]) -> Result<String, OA
     let unfit = || refuse("its alg is not supported, or does not fit its jwk");
     let good = match (header.alg.as_str(), kty, text("crv")) {
         ("ES256", "EC", Some("P-256")) => {
-            ec(jwk, 32).is_some_and(|key| is_signed(&ECDSA_P256_SHA256_FIXED, &key, signed, signature))
-        }
-        ("ES384", "EC", Some("P-384")) => {
-            ec(jwk, 48).is_some_and(|key| is_signed(&ECDSA_P384_SHA384_FIXED, &key, signed, signature))
+            ec(jwk).is_some_and(|key| is_signed(&ECDSA_P256_SHA256_FIXED, &key, signed, signature))
         }
         ("EdDSA", "OKP", Some("Ed25519")) => {
             text("x").and_then(bytes).is_some_and(|key| is_signed(&ED25519, &key, signed, signature))
@@ -174,9 +172,9 @@ fn is_signed(
     UnparsedPublicKey::new(algorithm, key).verify(signed, signature).is_ok()
 }
 
-/// An uncompressed point.
-fn ec(jwk: &Map<String, Value>, size: usize) -> Option<Vec<u8>> {
-    let coordinate = |member| jwk.get(member)?.as_str().and_then(bytes).filter(|bytes| bytes.len() == size);
+/// An uncompressed point of P-256.
+fn ec(jwk: &Map<String, Value>) -> Option<Vec<u8>> {
+    let coordinate = |member| jwk.get(member)?.as_str().and_then(bytes).filter(|bytes| bytes.len() == 32);
     Some([vec![4], coordinate("x")?, coordinate("y")?].concat())
 }
 

@@ -25,6 +25,7 @@ pub fn openid_configuration(config: &Config) -> Value {
     document.insert("subject_types_supported".into(), json!(["public"]));
     let algorithms: Vec<_> = config.signing.held().into_iter().map(SigningAlgorithm::as_str).collect();
     document.insert("id_token_signing_alg_values_supported".into(), json!(algorithms));
+    document.insert("end_session_endpoint".into(), json!(config.issuer.endpoint("/logout")));
     document.insert("userinfo_endpoint".into(), json!(config.issuer.endpoint("/userinfo")));
     let claims = ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "preferred_username"];
     document.insert("claims_supported".into(), json!(claims));

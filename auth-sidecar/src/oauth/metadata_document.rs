@@ -45,11 +45,16 @@ pub fn admit_url(id: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-/// The client that the document at `id` describes. Nothing in it is a secret: a client is public, or signs assertions.
+/// The client that the document at `id` describes. Nothing in it is a secret: a client is public, or signs assertions. `jwt_bearer`:
+/// the operator lets it present identity assertions.
 ///
 /// # Errors
 /// `invalid_client_metadata` or `invalid_redirect_uri`, naming the field.
-pub fn admit(id: &str, body: &[u8], private_use: &PrivateUse) -> Result<Client, OAuthError> {
+pub fn admit(
+    id: &str,
+    body: &[u8],
+    (private_use, jwt_bearer): (&PrivateUse, bool),
+) -> Result<Client, OAuthError> {
     let refuse = |why: &'static str| ErrorCode::InvalidClientMetadata.because(why);
     let document = registration::object(body)?;
     if document.get("client_id").is_none_or(|named| named != id) {
@@ -58,7 +63,8 @@ pub fn admit(id: &str, body: &[u8], private_use: &PrivateUse) -> Result<Client, 
     if ["client_secret", "client_secret_expires_at"].iter().any(|field| document.contains_key(*field)) {
         return Err(refuse("a public document holds no client_secret"));
     }
-    let rules = Rules { private_use, client_credentials: false, default_method: AuthMethod::None };
+    let rules =
+        Rules { private_use, client_credentials: false, jwt_bearer, default_method: AuthMethod::None };
     let registration = registration::admit(document, rules)?;
     if registration.auth_method.is_shared_secret() {
         return Err(refuse("token_endpoint_auth_method must be none or private_key_jwt"));
@@ -91,6 +97,7 @@ fn client(id: &str, registration: Registration) -> Client {
         keys: registration.keys,
         assertion_algorithm: registration.assertion_algorithm,
         redirect_uris: registration.redirect_uris,
+        post_logout_redirect_uris: registration.post_logout_redirect_uris,
         grant_types: registration.grant_types,
         default_scope: registration.scope,
         scope_ceiling: None,
@@ -113,7 +120,7 @@ mod tests {
             "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
         });
         change(&mut document);
-        admit(ID, document.to_string().as_bytes(), &PrivateUse::None).map_err(|error| error.code)
+        admit(ID, document.to_string().as_bytes(), (&PrivateUse::None, false)).map_err(|error| error.code)
     }
 
     #[test]
@@ -182,7 +189,11 @@ mod tests {
             let refused = read(|document| document[field] = value.clone());
             assert_eq!(refused.unwrap_err(), code, "{field} {value}");
         }
-        assert!([b"[]".as_slice(), b"<html>"].iter().all(|body| admit(ID, body, &PrivateUse::None).is_err()));
+        assert!(
+            [b"[]".as_slice(), b"<html>"]
+                .iter()
+                .all(|body| admit(ID, body, (&PrivateUse::None, false)).is_err())
+        );
     }
 
     #[test]

@@ -70,6 +70,10 @@ pub(crate) struct SignOutPage<'a> {
     pub(crate) user: &'a str,
     /// Binds the form to the sign-in.
     pub(crate) binding: &'a str,
+    /// Where a client wants the browser to go then.
+    pub(crate) destination: Option<&'a str>,
+    /// What the form must say besides: names and values.
+    pub(crate) fields: &'a [(&'a str, &'a str)],
 }
 
 // === impl Moment ===

@@ -10,7 +10,7 @@ mod account;
 
 pub(crate) use self::account::{AccountPage, GrantCard, SignInPage, SignOutPage};
 
-/// The style sheet of all pages.
+/// The style sheet of all pages; the operator may add to it (`pages.style`).
 pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// Name and password, or a provider.
@@ -139,9 +139,9 @@ pub(crate) fn account(page: &AccountPage<'_>) -> Response {
     render(StatusCode::OK, page, "'self'".into())
 }
 
-/// The page that asks whether the user wants to sign out.
-pub(crate) fn sign_out(page: &SignOutPage<'_>) -> Response {
-    render(StatusCode::OK, page, "'self'".into())
+/// The page that asks whether the user wants to sign out; `redirect_uri` is where its form may lead in the end.
+pub(crate) fn sign_out(page: &SignOutPage<'_>, redirect_uri: Option<&str>) -> Response {
+    render(StatusCode::OK, page, redirect_uri.map_or_else(|| "'self'".into(), form_targets))
 }
 
 /// The page on which a user types a device's code.

@@ -94,9 +94,13 @@ impl ApiKey {
         true
     }
 
-    /// Revokes it; the first time counts.
-    pub fn revoke(&mut self, now: UnixTime) {
-        self.revoked_at.get_or_insert(now);
+    /// Revokes it. `false`, and nothing has changed, when it is dead.
+    pub fn revoke(&mut self, now: UnixTime) -> bool {
+        let is_live = self.is_live(now);
+        if is_live {
+            self.revoked_at = Some(now);
+        }
+        is_live
     }
 
     /// Whether a use now is worth a write.

@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
+use super::bucket::{Lent, Shape};
 use super::feed::{News, Place, Revocation};
 use super::transfer::Page;
 use crate::clock::UnixTime;
@@ -59,6 +60,10 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Takes one from a counter whose window has not passed; never below none.
     async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError>;
+
+    /// Takes as many of the tokens that are `wanted` from a bucket as are there. `now` is in milliseconds since 1970; a place that
+    /// has a clock of its own goes by that, which is the same for all who ask.
+    async fn lend(&self, key: &str, shape: Shape, wanted: u32, now: u64) -> Result<Lent, StoreError>;
 
     /// Adds a name to a list, or moves its end. Lists are for finding things; they may lag behind and never decide.
     async fn list_add(

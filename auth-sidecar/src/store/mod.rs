@@ -8,6 +8,7 @@
 
 pub mod api_key;
 pub mod backend;
+pub mod bucket;
 pub mod device;
 pub mod embedded;
 pub mod feed;

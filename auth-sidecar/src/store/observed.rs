@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 
 use super::StoreError;
 use super::backend::{Backend, Row};
+use super::bucket::{Lent, Shape};
 use super::feed::{News, Place, Revocation};
 use super::transfer::Page;
 use crate::clock::UnixTime;
@@ -87,6 +88,10 @@ impl Backend for Observed {
 
     async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError> {
         self.watch("uncount", self.backend.uncount(key, now)).await
+    }
+
+    async fn lend(&self, key: &str, shape: Shape, wanted: u32, now: u64) -> Result<Lent, StoreError> {
+        self.watch("lend", self.backend.lend(key, shape, wanted, now)).await
     }
 
     async fn list_add(

@@ -1,7 +1,10 @@
 //! How does all that a store keeps get into another one? Item by item, in a form that is no store's own: a backup, or a move from
 //! a file to Redis and back.
 
+use std::io::BufRead;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::backend::Row;
@@ -58,6 +61,48 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// Why what was exported cannot be taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum UnfitExport {
+    /// It cannot be read.
+    #[error(transparent)]
+    Input(#[from] std::io::Error),
+    /// A line is no item.
+    #[error("line {line}: column {column}")]
+    Line {
+        /// The line, counted from 1.
+        line: usize,
+        /// The column, counted from 1.
+        column: usize,
+    },
+    /// Another version of this program wrote it.
+    #[error(
+        "line {line}: the export has schema {found} and this program has {SCHEMA}: import it with a program of that schema, nothing \
+         was written"
+    )]
+    Schema {
+        /// The line, counted from 1.
+        line: usize,
+        /// What it says.
+        found: Value,
+    },
+    /// Nothing says of which version it is.
+    #[error("no line says which schema the export has: it is not whole, nothing was written")]
+    Incomplete,
+}
+
+/// As much of a line as every version must have, so that it says which one it is: the record of that.
+#[derive(Deserialize)]
+struct Loose {
+    record: LooseRecord,
+}
+
+#[derive(Deserialize)]
+struct LooseRecord {
+    key: String,
+    value: Value,
+}
+
 // === impl Item ===
 
 impl Item {
@@ -70,6 +115,39 @@ impl Item {
         let value = value.map_err(|_| StoreError::Corrupt("a record is no JSON".into()))?;
         Ok(Self::Record { key: key.to_owned(), value, until: row.until })
     }
+}
+
+/// Everything that was exported, where this program can take it over. Every store that was ever used has the record that says its
+/// version, at whatever place it stands; a newer one may have lines that cannot be read here, and that is then why.
+///
+/// # Errors
+/// [`UnfitExport`].
+pub fn read(from: impl BufRead) -> Result<Vec<Item>, UnfitExport> {
+    let (mut items, mut unread, mut said) = (Vec::new(), None, false);
+    for (line, text) in (1..).zip(from.lines()) {
+        let text = text?;
+        if let Some(found) = schema_of(&text) {
+            if found != SCHEMA {
+                return Err(UnfitExport::Schema { line, found });
+            }
+            said = true;
+        }
+        match serde_json::from_str(&text) {
+            Ok(item) => items.push(item),
+            Err(error) => drop(unread.get_or_insert(UnfitExport::Line { line, column: error.column() })),
+        }
+    }
+    match unread {
+        Some(unread) => Err(unread),
+        None if said || items.is_empty() => Ok(items),
+        None => Err(UnfitExport::Incomplete),
+    }
+}
+
+/// The version that a line says, if it is the line that does.
+fn schema_of(line: &str) -> Option<Value> {
+    let Loose { record } = serde_json::from_str(line).ok()?;
+    (record.key == SCHEMA_KEY).then_some(record.value)
 }
 
 // === impl Store ===

@@ -55,6 +55,7 @@ fn a_store_is_exported_while_it_runs_and_imported_elsewhere() {
     std::fs::remove_file(folder.path().join("run/auth.redb")).unwrap();
     let broken = run(&["store", "import", "--config", config, "-"], "{\"record\":{}}\n");
     assert!(text(&broken.stderr).contains("line 1"), "{broken:?}");
+    another_schema_is_refused(config, &std::fs::read_to_string(&backup).unwrap());
     let imported = import(backup.to_str().unwrap());
     assert!(imported.status.success(), "{imported:?}");
     let again = folder.path().join("again.jsonl");
@@ -71,4 +72,35 @@ fn a_store_is_exported_while_it_runs_and_imported_elsewhere() {
         assert!(text(&done.stdout).contains(wanted), "{command}: {done:?}");
     }
     terminate(&mut served);
+}
+
+/// Before anything is written, wherever the version stands, and although the rest cannot be read then. Afterwards the store is as empty
+/// as before, or the import that follows would say so.
+fn another_schema_is_refused(config: &str, backup: &str) {
+    let (schema, others): (Vec<&str>, Vec<&str>) =
+        backup.lines().partition(|line| line.starts_with("{\"record\":{\"key\":\"schema\""));
+    assert_eq!(schema.len(), 1, "one line says the version: {schema:?}");
+    let schema = schema.first().unwrap();
+    let newer = schema.replace("\"value\":1", "\"value\":2");
+    assert_ne!(newer, *schema, "{schema}");
+    let unknown = "{\"passkey\":{\"key\":\"x\"}}";
+    let whole = others.join("\n");
+    for (case, lines, said) in [
+        ("first", format!("{newer}\n{whole}"), "schema 2 and this program has 1"),
+        ("last", format!("{whole}\n{newer}\n"), "schema 2 and this program has 1"),
+        ("of two", format!("{schema}\n{whole}\n{newer}"), "schema 2 and this program has 1"),
+        ("behind what it brings", format!("{unknown}\n{whole}\n{newer}"), "schema 2 and this program has 1"),
+        (
+            "in a form of its own",
+            format!("{whole}\n{}", schema.replace("\"value\":1", "\"value\":\"two\"")),
+            "schema \"two\"",
+        ),
+        ("nowhere", whole.clone(), "which schema"),
+        ("cut off", format!("{schema}\n{{\"record\":{{\"key\":\"x\""), "line 2"),
+        ("what nobody knows", format!("{schema}\n{unknown}"), "line 2"),
+    ] {
+        let refused = run(&["store", "import", "--config", config, "-"], &lines);
+        assert_eq!(refused.status.code(), Some(2), "{case}: {refused:?}");
+        assert!(text(&refused.stderr).contains(said), "{case}: {refused:?}");
+    }
 }

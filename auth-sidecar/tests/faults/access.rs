@@ -1,4 +1,4 @@
-//! What Redis must be told, and what it must allow: TLS, a user with few rights, a password. What is wrong is said without secrets.
+//! What Redis must be told, and what it must allow: a user with few rights, a password. What is wrong is said without secrets.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,12 @@ use wicketgate_auth::store::redis::RedisStore;
 use crate::backend::Plan;
 use crate::flow::{Walk, complete};
 use crate::ground::Ground;
-use crate::redis::{Redis, Server, free_port, until};
+use crate::redis::{Redis, Server, until};
 use crate::served::Served;
 use crate::world::World;
 
 const DOCUMENT: &str = include_str!("../../src/store/README.md");
-const SECRET: &str = "a-password-that-nobody-may-see";
+pub(crate) const SECRET: &str = "a-password-that-nobody-may-see";
 /// A password of the right form that is not the right one.
 const WRONG: &str = "another-password-nobody-may-see";
 
@@ -30,7 +30,7 @@ fn ask_for_a_password(redis: &Redis) {
 }
 
 /// A world that keeps its records under this URL.
-fn world(url: &str, more: &str) -> World {
+pub(crate) fn world(url: &str, more: &str) -> World {
     let store = format!("{{redis: {{url: {{file: FOLDER/redis.url}}, timeout_ms: 3000{more}}}}}");
     let world = World::prepared(|yaml| yaml.replace("STORE", &store));
     std::fs::write(world.folder.path().join("redis.url"), url).unwrap();
@@ -38,7 +38,7 @@ fn world(url: &str, more: &str) -> World {
 }
 
 /// Goes through a complete flow with records at this URL.
-async fn works(url: &str, more: &str) -> World {
+pub(crate) async fn works(url: &str, more: &str) -> World {
     let mut world = world(url, more);
     world.restart().await;
     let plan = Plan::default();
@@ -47,7 +47,7 @@ async fn works(url: &str, more: &str) -> World {
 }
 
 /// The server starts, is not ready, and says why in these words, without the secret ones.
-async fn is_refused(world: World, words: &[&str], secrets: &[&str]) {
+pub(crate) async fn is_refused(world: World, words: &[&str], secrets: &[&str]) {
     let served = Served::of(world);
     let ready = served.world.http.get(format!("{}/readyz", served.world.admin)).send().await.unwrap();
     assert_eq!(ready.status(), 503);
@@ -62,14 +62,14 @@ async fn is_refused(world: World, words: &[&str], secrets: &[&str]) {
 }
 
 /// The commands that the document names in this sentence.
-fn documented(begin: &str) -> BTreeSet<String> {
+pub(crate) fn documented(begin: &str) -> BTreeSet<String> {
     let (_, rest) = DOCUMENT.split_once(begin).unwrap();
     let list = rest.split('`').find(|part| part.starts_with('+')).unwrap();
     list.split_whitespace().map(|word| word.trim_start_matches('+').to_owned()).collect()
 }
 
 /// Gives the user `wicketgate` these rights and no others.
-fn allow(server: &Server, rights: &BTreeSet<String>) {
+pub(crate) fn allow(server: &Server, rights: &BTreeSet<String>) {
     let mut user = redis::cmd("ACL");
     user.arg("SETUSER")
         .arg("wicketgate")
@@ -116,9 +116,7 @@ async fn the_documented_rights_are_enough_and_all_are_needed() {
 /// With the rights that these sentences name as well a flow works, without one of them the server is not ready.
 async fn needs_as_well(topology: &str, more: &str, sentences: &[&str]) {
     let Ok(redis) = Redis::of(topology) else { return };
-    let asked = if redis.sentinels.is_empty() { &redis.servers } else { &redis.sentinels };
-    let urls = asked.iter().map(|one| format!("redis://wicketgate:{SECRET}@127.0.0.1:{}", one.port));
-    let urls = urls.collect::<Vec<_>>().join(",");
+    let urls = redis.urls(&format!("wicketgate:{SECRET}@"));
     let extra: Vec<String> = sentences.iter().flat_map(|begin| documented(begin)).collect();
     let all: BTreeSet<String> =
         documented("these commands, no more").into_iter().chain(extra.iter().cloned()).collect();
@@ -169,38 +167,4 @@ async fn a_missing_right_is_told() {
     user.exec(&mut server.connection()).unwrap();
     let url = format!("redis://reader:{SECRET}@127.0.0.1:{}", server.port);
     is_refused(world(&url, ""), &["NOPERM"], &[SECRET]).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tls_is_spoken_to_whom_the_authority_vouches_for() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str| folder.path().join(name).display().to_string();
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    std::fs::write(file("cert.pem"), made.cert.pem()).unwrap();
-    std::fs::write(file("key.pem"), made.signing_key.serialize_pem()).unwrap();
-    let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    std::fs::write(file("other.pem"), other.cert.pem()).unwrap();
-    let port = free_port();
-    let (cert, key) = (file("cert.pem"), file("key.pem"));
-    let options = [
-        "--tls-port",
-        &port.to_string(),
-        "--tls-cert-file",
-        &cert,
-        "--tls-key-file",
-        &key,
-        "--tls-ca-cert-file",
-        &cert,
-        "--tls-auth-clients",
-        "no",
-    ];
-    let Some(redis) = redis(&options) else { return };
-    ask_for_a_password(&redis);
-    let url = format!("rediss://:{SECRET}@localhost:{port}");
-    let trusting = |ca: &str| format!(", tls: {{ca: {}}}", file(ca));
-    works(&url, &trusting("cert.pem")).await;
-    is_refused(world(&url, &trusting("other.pem")), &["certificate"], &[SECRET]).await;
-    let elsewhere = format!("rediss://:{SECRET}@127.0.0.1:{port}");
-    is_refused(world(&elsewhere, &trusting("cert.pem")), &["certificate"], &[SECRET]).await;
-    is_refused(world(&url, ""), &["certificate"], &[SECRET]).await;
 }

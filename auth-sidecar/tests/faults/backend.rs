@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use wicketgate_auth::clock::{Clock, UnixTime};
 use wicketgate_auth::config::{Config, StoreConfig};
 use wicketgate_auth::store::backend::{Backend, Row};
+use wicketgate_auth::store::bucket::{Lent, Shape};
 use wicketgate_auth::store::embedded::EmbeddedStore;
 use wicketgate_auth::store::feed::{self, News, Revocation};
 use wicketgate_auth::store::redis::RedisStore;
@@ -156,6 +157,10 @@ impl Backend for Faulty {
 
     async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError> {
         self.pass(("uncount", key), self.inner.uncount(key, now)).await
+    }
+
+    async fn lend(&self, key: &str, shape: Shape, wanted: u32, now: u64) -> Result<Lent, StoreError> {
+        self.pass(("lend", key), self.inner.lend(key, shape, wanted, now)).await
     }
 
     async fn list_add(

@@ -94,6 +94,9 @@ async fn half_way(world: &World, client: &Client, browser: &mut Browser) -> Stri
     });
     let made = world.http.post(format!("{}/v1/api-keys", world.admin)).json(&wanted).send().await.unwrap();
     assert_eq!(made.status(), 201);
+    let lease = json!({"bucket": "0".repeat(32), "capacity": 9, "tokens": 1, "per": 60, "wanted": 9});
+    let leases = world.http.post(format!("{}/v1/leases", world.internal)).json(&json!({"leases": [lease]}));
+    assert_eq!(leases.send().await.unwrap().status(), 200);
     let somebody = format!("{}/v1/users/somebody/revoke", world.admin);
     assert_eq!(world.http.post(somebody).json(&json!({})).send().await.unwrap().status(), 204);
     leave(world, browser, &link).await

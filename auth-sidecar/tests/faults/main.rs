@@ -23,6 +23,7 @@ mod replicas;
 mod report;
 mod restarts;
 mod served;
+mod tls;
 mod wire;
 #[allow(dead_code, reason = "the HTTP suite needs all of it")]
 #[path = "../http/world/mod.rs"]

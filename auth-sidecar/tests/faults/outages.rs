@@ -188,12 +188,21 @@ async fn a_node_of_a_cluster_that_dies_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_dies_loses_nothing_that_a_replica_confirmed() {
+    a_master_dies("sentinel").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_does_one_that_speaks_tls() {
+    a_master_dies("sentinel over TLS").await;
+}
+
+async fn a_master_dies(topology: &str) {
     // Alone the new one confirms nothing: the old one comes back as its replica.
     let fails_over = |redis: &mut Redis| {
         is_replaced(redis);
         redis.servers[0].start_again();
     };
-    outage("sentinel", CONFIRMED, |redis| redis.servers[0].kill(), fails_over).await;
+    outage(topology, CONFIRMED, |redis| redis.servers[0].kill(), fails_over).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -212,12 +221,21 @@ fn is_replaced(redis: &Redis) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_of_a_cluster_that_dies_loses_nothing_that_its_replica_confirmed() {
+    a_node_dies("cluster with replicas").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_does_a_node_that_speaks_tls() {
+    a_node_dies("cluster with replicas over TLS").await;
+}
+
+async fn a_node_dies(topology: &str) {
     let fails_over = |redis: &mut Redis| {
         let dead = redis.servers[0].port;
         until("a replica has taken over", || redis.servers[1].goes_on_without(dead));
         redis.servers[0].start_again();
     };
-    outage("cluster with replicas", CONFIRMED, |redis| redis.servers[0].kill(), fails_over).await;
+    outage(topology, CONFIRMED, |redis| redis.servers[0].kill(), fails_over).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::flow::outcome;
 use crate::place::Place;
+use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens};
-use crate::world::{World, join_all, read};
+use crate::world::{World, form_headers, join_all, read};
 
 /// Two servers, where there is Redis.
 async fn two() -> Option<(Place, World, World)> {
@@ -85,6 +86,44 @@ async fn keys_that_one_rotates_are_known_to_the_other() {
     assert_eq!(client.tokens(&other).await.decoded().0["kid"], after.decoded().0["kid"]);
 }
 
+/// ID tokens that a client shows: for whom it asks, and whom it signs out.
+#[tokio::test]
+async fn hints_that_one_has_just_signed_are_known_to_the_other() {
+    let Some((_place, one, other)) = two().await else { return };
+    let client = Client::public(&one).await;
+    let openid = ("scope", "openid mcp:read");
+    for path in ["/authorize", "/par", "/logout"] {
+        // It has looked at the keys a moment ago, and need not look again for half a minute.
+        assert_eq!(other.get("/jwks").await.status(), 200);
+        let rotated = one.http.post(format!("{}/v1/keys/rotate", one.admin)).json(&json!({"now": true}));
+        assert_eq!(read(rotated.send().await.unwrap()).await.0, 200);
+        let mut browser = Browser::default();
+        let code = browser.approve(&one, &client.link(&[openid])).await.param("code").unwrap();
+        let (_, body) = client.redeem(&one, &code, &[]).await;
+        let hint = ("id_token_hint", body["id_token"].as_str().unwrap());
+        let silent = client.link(&[openid, hint, ("prompt", "none")]);
+        match path {
+            "/authorize" => {
+                let page = browser.get(&other, &silent).await;
+                assert!(page.param("code").is_some(), "{page:?}");
+            }
+            "/par" => {
+                let (_, query) = silent.split_once('?').unwrap();
+                let pushed = other.http.post(other.url(path)).headers(form_headers()).body(query.to_owned());
+                let (status, answer) = read(pushed.send().await.unwrap()).await;
+                assert_eq!(status, 201, "{answer}");
+            }
+            _ => {
+                let page = browser.get(&other, &format!("/logout?id_token_hint={}", hint.1)).await;
+                assert!(page.body.contains("Signed out"), "{page:?}");
+            }
+        }
+        let invented = client.link(&[openid, ("id_token_hint", &hint.1.replacen("ey", "eyJ", 1))]);
+        let page = browser.get(&other, &invented).await;
+        assert_eq!(page.param("error").as_deref(), Some("invalid_request"), "{page:?}");
+    }
+}
+
 #[tokio::test]
 async fn attempts_count_on_both() {
     let five = |yaml: String| yaml.replace("per_address_per_hour: 100000", "per_address_per_hour: 5");
@@ -99,6 +138,20 @@ async fn attempts_count_on_both() {
     for world in [&other, &one] {
         assert_eq!(register(world).await, 429);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_is_one_for_gateways_of_both() {
+    let Some((_place, one, other)) = two().await else { return };
+    let lease = json!({"bucket": "e".repeat(32), "capacity": 100, "tokens": 1, "per": 86_400, "wanted": 7});
+    let ask = async |world: &World| {
+        let url = format!("{}/v1/leases", world.internal);
+        let answer = read(world.http.post(url).json(&json!({"leases": [lease]})).send().await.unwrap()).await;
+        answer.1["leases"][0]["granted"].as_u64().unwrap()
+    };
+    let asks = (0..30).map(|at| ask(if at % 2 == 0 { &one } else { &other }));
+    let granted: u64 = join_all(asks).await.into_iter().sum();
+    assert_eq!(granted, 100);
 }
 
 #[tokio::test]

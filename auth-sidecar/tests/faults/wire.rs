@@ -143,7 +143,7 @@ async fn everything_happens_once(wire: &Wire, store: &RedisStore) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_one_redis() {
-    let Ok(redis) = Redis::single() else { return };
+    let Ok(redis) = Redis::of("single") else { return };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let wire = Wire::to(listener, redis.servers[0].port).await;
     everything_happens_once(&wire, &store(wire.port, "single")).await;

@@ -100,6 +100,61 @@ async fn who_has_a_token_configured_must_show_it() {
     }
 }
 
+/// A page of elsewhere in a browser of this machine: under a name of its own that leads here (DNS rebinding), or plainly.
+#[tokio::test]
+async fn without_a_token_only_programs_of_this_machine_may_ask() {
+    let world = World::start().await;
+    let port = world.admin.rsplit_once(':').unwrap().1;
+    let at = |host: &str| format!("{host}:{port}");
+    let (ours, name) = (at("127.0.0.1"), at("localhost"));
+    let (origin, named) = (format!("http://{ours}"), format!("http://{name}"));
+    let one = [ours.as_str()];
+    for (headers, wanted) in [
+        (vec![("host", one[0])], 200),
+        (vec![("host", name.as_str())], 200),
+        (vec![("host", "[::1]:1")], 200),
+        (vec![("host", one[0]), ("origin", origin.as_str()), ("sec-fetch-site", "same-origin")], 200),
+        (vec![("host", name.as_str()), ("origin", named.as_str())], 200),
+        (vec![("host", one[0]), ("sec-fetch-site", "none")], 200),
+        (vec![("host", "rebound.example")], 421),
+        (vec![("host", "rebound.example:9002"), ("sec-fetch-site", "same-origin")], 421),
+        (vec![("host", "localhost.rebound.example")], 421),
+        (vec![("host", "10.0.0.1")], 421),
+        (vec![("host", one[0]), ("origin", "https://evil.example")], 403),
+        (vec![("host", one[0]), ("origin", named.as_str())], 403),
+        (vec![("host", one[0]), ("origin", "null")], 403),
+        (vec![("host", one[0]), ("origin", "http://127.0.0.1")], 403),
+        (vec![("host", one[0]), ("sec-fetch-site", "cross-site")], 403),
+        (vec![("host", one[0]), ("sec-fetch-site", "same-site")], 403),
+        (vec![("host", one[0]), ("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")], 403),
+    ] {
+        world.happened();
+        let given =
+            headers.iter().fold(world.http.get(format!("{}/v1/keys", world.admin)), |request, header| {
+                request.header(header.0, header.1)
+            });
+        let (status, answer) = read(given.send().await.unwrap()).await;
+        assert_eq!(status, wanted, "{headers:?}");
+        let noted = if wanted == 200 { vec![] } else { vec!["admin_refused".to_owned()] };
+        assert_eq!(world.happened(), noted, "{headers:?}");
+        if wanted != 200 {
+            assert_matches(&document(), schema(&document(), "Error"), &answer);
+        }
+        let probe =
+            headers.iter().fold(world.http.get(format!("{}/livez", world.admin)), |request, header| {
+                request.header(header.0, header.1)
+            });
+        assert_eq!(probe.send().await.unwrap().status(), 200, "probes tell nothing: {headers:?}");
+    }
+    let url = format!("{}/v1/users/alice/revoke", world.admin);
+    let post = world.http.post(&url).json(&json!({})).header("host", "rebound.example");
+    assert_eq!(post.send().await.unwrap().status(), 421, "nor do they change anything");
+    // Who has a token comes from wherever it was brought.
+    let world = World::start_with(|yaml| yaml + "admin: {token: {file: FOLDER/admin.token}}\n").await;
+    let request = world.http.get(format!("{}/v1/keys", world.admin)).bearer_auth(TOKEN);
+    assert_eq!(request.header("host", "auth.internal.example").send().await.unwrap().status(), 200);
+}
+
 #[tokio::test]
 async fn what_is_not_described_is_refused() {
     let world = World::start().await;
@@ -132,7 +187,9 @@ async fn what_is_not_described_is_refused() {
         let form = world.http.post(format!("{}{path}", world.admin)).body("{}");
         assert_eq!(form.header("content-type", "text/plain").send().await.unwrap().status(), 400, "{path}");
     }
-    for query in ["?after=x&more=1", "?limit=0", "?limit=101", "?limit=x", "?limit=1&limit=2"] {
+    for query in
+        ["?after=x&more=1", "?more=", "?limit=", "?limit=0", "?limit=101", "?limit=x", "?limit=1&limit=2"]
+    {
         assert_eq!(get(&world, &format!("/v1/clients{query}")).await.0, 400, "{query}");
     }
     let twice = world.http.post(format!("{}/v1/clients", world.admin)).body("{\"id\": \"a\", \"id\": \"b\"}");
@@ -144,10 +201,11 @@ async fn an_operator_makes_a_client_and_ends_it() {
     let world = World::start().await;
     let asked = json!({
         "id": "made", "name": "Made here", "redirect_uris": ["http://127.0.0.1:7777/cb"], "scopes": ["mcp:read"],
-        "introspects": [RESOURCE],
+        "introspects": [RESOURCE], "post_logout_redirect_uris": ["https://a.example/out"],
     });
     let (status, made) = post(&world, "/v1/clients", asked.clone()).await;
     assert_eq!((status, &made["client"]["source"]), (201, &json!("operator")), "{made}");
+    assert_eq!(made["client"]["post_logout_redirect_uris"], asked["post_logout_redirect_uris"]);
     for taken in [&asked, &json!({"id": "resource-server", "redirect_uris": ["https://a.example/cb"]})] {
         assert_eq!(post(&world, "/v1/clients", taken.clone()).await.0, 409, "{taken}");
     }

@@ -44,6 +44,18 @@ async fn is_good(world: &World, token: &str) -> bool {
     validate(world, token, RESOURCE).await["active"] == json!(true)
 }
 
+/// How often a record was changed and something was told to the log.
+async fn writes(world: &World) -> Vec<String> {
+    let text =
+        world.http.get(format!("{}/metrics", world.metrics)).send().await.unwrap().text().await.unwrap();
+    let counted = |line: &&str| {
+        ["swap", "announce"].iter().any(|operation| {
+            line.starts_with(&format!("wicketgate_auth_store_seconds_count{{operation=\"{operation}\"}}"))
+        })
+    };
+    text.lines().filter(counted).map(ToOwned::to_owned).collect()
+}
+
 #[tokio::test]
 async fn a_key_is_shown_once_and_stands_for_claims() {
     let world = World::start().await;
@@ -98,9 +110,15 @@ async fn a_revoked_key_is_dead_and_news() {
     let mut world = World::start().await;
     let made = create(&world, &wanted()).await;
     let (id, secret) = (text(&made, "id"), text(&made, "api_key"));
-    for _ in 0..2 {
-        assert_eq!(ask(&world, Method::DELETE, &format!("/{id}"), None).await.0, 204);
-    }
+    world.happened();
+    assert_eq!(ask(&world, Method::DELETE, &format!("/{id}"), None).await.0, 204);
+    assert_eq!(world.happened(), ["api_key_revoked"]);
+    let before = writes(&world).await;
+    assert!(before.len() == 2 && before.iter().all(|line| !line.ends_with(" 0")), "{before:?}");
+    world.advance(Duration::from_secs(5));
+    assert_eq!(ask(&world, Method::DELETE, &format!("/{id}"), None).await.0, 204, "it has ended");
+    assert_eq!(writes(&world).await, before, "and nothing is written again");
+    assert_eq!(world.happened(), [] as [&str; 0]);
     assert!(!is_good(&world, &secret).await);
     let (status, _) = ask(&world, Method::POST, &format!("/{id}/rotate"), Some(&json!({}))).await;
     assert_eq!(status, 404, "what is dead gets no new secret");
@@ -112,6 +130,11 @@ async fn a_revoked_key_is_dead_and_news() {
     let (_, feed) = crate::world::client::decode(&feed.text().await.unwrap());
     let news = feed["revocations"].as_array().unwrap();
     assert!(news.len() == 1 && news[0]["kind"] == "grant", "{feed}");
+    let expired = text(&create(&world, &wanted()).await, "id");
+    world.advance(Duration::from_secs(3600));
+    let before = writes(&world).await;
+    assert_eq!(ask(&world, Method::DELETE, &format!("/{expired}"), None).await.0, 204);
+    assert_eq!(writes(&world).await, before, "what has expired need not be ended");
 }
 
 #[tokio::test]

@@ -2,10 +2,15 @@
 
 mod administration;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use wicketgate_auth::audit::Act;
+use wicketgate_auth::clock::{Clock, UnixTime};
+use wicketgate_auth::config::Config;
+use wicketgate_auth::store::Store;
+use wicketgate_auth::store::transfer::Item;
 
 use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens};
@@ -121,6 +126,37 @@ async fn too_many_of_anything() {
     for wanted in [[].as_slice(), &["user_code_throttled"]] {
         browser.submit(&world, &form).await;
         assert_happened(&world, wanted);
+    }
+}
+
+/// Begun so often within the hour that the next one is too much.
+#[tokio::test]
+async fn too_many_devices() {
+    let mut world = World::start().await;
+    let client = Client::register(
+        &world,
+        json!({"token_endpoint_auth_method": "none", "grant_types": ["authorization_code", DEVICE]}),
+    );
+    let client = client.await;
+    let begin = async |world: &World| {
+        client.post(world, "/device_authorization", &[("resource", RESOURCE)], &[]).await.0
+    };
+    assert_eq!(begin(&world).await, 200);
+    world.stop().await;
+    // The counter of this address, of which there is none but that one, as if it had been asked for all that is allowed.
+    let store =
+        Store::open(&Config::parse(&world.yaml).unwrap().store, &(world.clock.clone() as Arc<dyn Clock>))
+            .unwrap();
+    for item in store.export(None, UnixTime(0)).await.unwrap().items {
+        if let Item::Counter { key, sum: 1, until } = item {
+            store.import(Item::Counter { key, sum: 3_599, until }, UnixTime(0)).await.unwrap();
+        }
+    }
+    world.run_on(|_, _| store).await;
+    world.happened();
+    for (wanted, noted) in [(200, vec![]), (429, vec!["device_throttled"])] {
+        assert_eq!(begin(&world).await, wanted);
+        assert_happened(&world, &noted);
     }
 }
 

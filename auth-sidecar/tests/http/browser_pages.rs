@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use wicketgate_auth::config::Config;
 
 use crate::world::browser::{Browser, Page};
 use crate::world::client::Client;
@@ -51,6 +52,29 @@ async fn pages_are_locked_down_and_still_lead_to_the_client() {
     let style = world.get("/assets/style.css").await;
     assert_eq!(style.headers()["content-type"], "text/css; charset=utf-8");
     assert!(style.text().await.unwrap().contains("prefers-color-scheme: dark"));
+}
+
+#[tokio::test]
+async fn the_operators_style_comes_after_ours() {
+    let mut world = World::prepared(|yaml| yaml + "pages: {style: FOLDER/theme.css}\n");
+    let theme = world.folder.path().join("theme.css");
+    let styled = async |world: &World| world.get("/assets/style.css").await.text().await.unwrap();
+    for wrong in [None, Some(vec![b' '; 64 * 1024 + 1]), Some(vec![0xff])] {
+        if let Some(bytes) = wrong {
+            std::fs::write(&theme, bytes).unwrap();
+        }
+        let refused = Config::parse(&world.yaml).unwrap_err();
+        assert_eq!(refused.path, "pages.style", "{refused}");
+    }
+    std::fs::write(&theme, ":root { --primary: #4b2e83; }").unwrap();
+    world.restart().await;
+    let style = styled(&world).await;
+    assert!(style.contains(".primary {") && style.ends_with(":root { --primary: #4b2e83; }"), "{style}");
+    std::fs::write(&theme, "main { max-width: 40rem; }").unwrap();
+    world.reload(|yaml| yaml).await.unwrap();
+    assert!(styled(&world).await.ends_with("main { max-width: 40rem; }"), "read anew");
+    let plain = styled(&World::start().await).await;
+    assert!(plain.contains(".primary {") && !plain.contains("40rem"));
 }
 
 #[tokio::test]

@@ -113,6 +113,7 @@ async fn proofs_are_judged_strictly() {
         ("twice the same member", doubled),
         ("typ", header("typ", json!("JWT"))),
         ("symmetric", header("alg", json!("HS256"))),
+        ("an alg that gateways do not verify", header("alg", json!("ES384"))),
         ("alg of another key", header("alg", json!("RS256"))),
         ("no jwk", header("jwk", Value::Null)),
         ("crit", header("crit", json!(["x"]))),

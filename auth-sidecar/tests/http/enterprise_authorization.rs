@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use crate::opaque_tokens::validate;
 use crate::world::client::{Client, decode};
 use crate::world::dpop::Key;
-use crate::world::enterprise::{Enterprise, GRANT};
+use crate::world::enterprise::{self, Enterprise, GRANT};
+use crate::world::publisher::Publisher;
+use crate::world::signer::{ASSERTION, Signer};
+use crate::world::upstream::{Upstream, signed};
 use crate::world::{ISSUER, OTHER_RESOURCE, RESOURCE, World, read};
 
 const T0: u64 = 1_800_000_000;
@@ -225,4 +228,76 @@ async fn the_token_can_be_exchanged() {
     let (before, after) = (decode(token(&body)).1, decode(token(&exchanged)).1);
     assert_eq!((&after["sub"], &after["grant_id"]), (&before["sub"], &before["grant_id"]));
     assert_eq!((&after["aud"], &after["scope"]), (&json!(OTHER_RESOURCE), &json!("mcp:read")));
+}
+
+/// Clients that publish themselves may where the operator names them for the issuer.
+#[tokio::test]
+async fn a_published_client_may_that_is_listed_for_the_issuer() {
+    let (publisher, signer) = (Publisher::start().await, Signer::es256());
+    let url = |path: &str| publisher.url(path);
+    let publish = |path: &str, method: &str, grants: &[&str]| {
+        let mut document = json!({
+            "client_id": url(path), "client_name": "Agent", "token_endpoint_auth_method": method,
+            "grant_types": grants, "redirect_uris": ["https://agent.example/cb"],
+        });
+        if method == "private_key_jwt" {
+            document["jwks"] = signer.jwks();
+        }
+        if !grants.contains(&"authorization_code") {
+            document.as_object_mut().unwrap().remove("redirect_uris");
+        }
+        publisher.publish(path, &document);
+    };
+    publish("/agent", "private_key_jwt", &[GRANT]);
+    publish("/unlisted", "private_key_jwt", &["authorization_code", GRANT]);
+    publish("/public", "none", &["authorization_code", GRANT]);
+    publish("/other-grants", "private_key_jwt", &["authorization_code"]);
+    let listed = ["/agent", "/public", "/other-grants"].map(url).join("', '");
+    let issuer = format!("allow: {{everyone: true}}, published_clients: ['{listed}']");
+    let mut scene = Enterprise::with(&issuer, |yaml| publisher.allowed(&yaml)).await;
+    // Another enterprise that is trusted for the same resource, and names no such client.
+    let other = Upstream::start().await;
+    let entry = enterprise::trusted(&other, "allow: {everyone: true}");
+    let (_, entry) = entry.split_once('\n').unwrap();
+    let both = format!("identity_assertions:\n{entry}");
+    scene.world.restart_with(|yaml| yaml.replace("identity_assertions:\n", &both)).await;
+
+    let ask = async |scene: &Enterprise, path: &str, assertion: &str| {
+        let client = Client { id: url(path), secret: None, method: "none".into() };
+        let proof = signer.assertion(&scene.world, &client.id, |_| {});
+        let form = [
+            ("grant_type", GRANT),
+            ("assertion", assertion),
+            ("client_assertion_type", ASSERTION),
+            ("client_assertion", proof.as_str()),
+        ];
+        client.post(&scene.world, "/token", &form, &[]).await
+    };
+    let assertion =
+        |scene: &Enterprise, path: &str| scene.assertion(|claims| claims.set("client_id", json!(url(path))));
+    let (status, body) = ask(&scene, "/agent", &assertion(&scene, "/agent")).await;
+    assert_eq!((status, &body["scope"]), (200, &json!("mcp:read")), "{body}");
+    assert_eq!(decode(token(&body)).1["client_id"], json!(url("/agent")));
+    assert_eq!(validate(&scene.world, token(&body), RESOURCE).await["active"], true);
+    assert_eq!(publisher.asked("/agent"), 1, "nobody need have signed in for it");
+
+    let mut theirs = enterprise::claims(&other.base);
+    theirs.set("client_id", json!(url("/agent")));
+    let theirs = signed(&other.mock.lock().unwrap().pair, enterprise::TYPE, theirs);
+    for (case, path, assertion, status, error) in [
+        ("an issuer that does not name it", "/agent", theirs, 400, "invalid_grant"),
+        ("another client's", "/agent", scene.assertion(|_| {}), 400, "invalid_grant"),
+        ("not listed", "/unlisted", assertion(&scene, "/unlisted"), 401, "invalid_client"),
+        ("proves nothing", "/public", assertion(&scene, "/public"), 401, "invalid_client"),
+        ("other grants", "/other-grants", assertion(&scene, "/other-grants"), 400, "unauthorized_client"),
+    ] {
+        let (got, body) = ask(&scene, path, &assertion).await;
+        assert_eq!((got, &body["error"]), (status, &json!(error)), "{case}: {body}");
+    }
+    assert_eq!(publisher.asked("/unlisted"), 0, "and nothing is fetched for it");
+    // Taken out while the server runs, it is one of many, whatever was remembered of it.
+    let agent = format!("'{}', ", url("/agent"));
+    let again = assertion(&scene, "/agent");
+    scene.world.reload(|yaml| yaml.replace(&agent, "")).await.unwrap();
+    assert_eq!(ask(&scene, "/agent", &again).await.1["error"], "invalid_client");
 }

@@ -19,7 +19,7 @@ fn document(issuer: &str) -> Value {
         "pushed_authorization_request_endpoint": format!("{issuer}/par"),
         "require_pushed_authorization_requests": false,
         "device_authorization_endpoint": format!("{issuer}/device_authorization"),
-        "dpop_signing_alg_values_supported": ["ES256", "ES384", "EdDSA", "RS256", "PS256"],
+        "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "PS256", "RS256"],
         "scopes_supported": ["mcp:read", "mcp:write", "openid", "other:use", "profile"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
@@ -43,6 +43,7 @@ fn openid(issuer: &str) -> Value {
     let mut document = document(issuer);
     document["subject_types_supported"] = json!(["public"]);
     document["id_token_signing_alg_values_supported"] = json!(["ES256", "RS256"]);
+    document["end_session_endpoint"] = json!(format!("{issuer}/logout"));
     document["userinfo_endpoint"] = json!(format!("{issuer}/userinfo"));
     document["claims_supported"] =
         json!(["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "preferred_username",]);

@@ -48,6 +48,9 @@ async fn the_readme_lists_every_metric_with_its_labels() {
     client.redeem(&world, &page.param("code").unwrap(), &[]).await;
     client.refresh(&world, "mr_x", &[]).await;
     world.http.get(format!("{}/v1/feed", world.internal)).send().await.unwrap();
+    let lease = json!({"bucket": "0".repeat(32), "capacity": 1, "tokens": 1, "per": 60, "wanted": 1});
+    let leases = world.http.post(format!("{}/v1/leases", world.internal)).json(&json!({"leases": [lease]}));
+    assert_eq!(leases.send().await.unwrap().status(), 200);
     world.reload(|yaml| yaml).await.unwrap();
     let text = scraped(&world).await;
     let listed = listed();

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::opaque_tokens::validate;
 use crate::openid_connect::tokens_for;
+use crate::revocation_feed::{feed, id};
 use crate::world::client::{Client, Tokens, decode};
 use crate::world::dpop::Key;
 use crate::world::{ISSUER, OTHER_RESOURCE, RESOURCE, World};
@@ -128,7 +129,8 @@ async fn the_new_token_is_narrower_and_of_the_same_grant() {
             json!({
                 "iss": ISSUER, "sub": "alice", "aud": OTHER_RESOURCE, "client_id": "gateway", "jti": null,
                 "iat": T0 + 100, "exp": T0 + 600, "auth_time": T0, "scope": "mcp:read",
-                "grant_id": before["grant_id"], "groups": ["engineering"], "roles": ["operator"], "org": "acme",
+                "grant_id": before["grant_id"], "grant_client_id": scene.owner.id,
+                "groups": ["engineering"], "roles": ["operator"], "org": "acme",
             })
         );
     }
@@ -257,8 +259,15 @@ async fn it_ends_with_either_client_and_nobody_gone_gets_one() {
     let place = scene.world.url(&format!("/register/{}", leaving.id));
     let bearer = format!("Bearer {}", text("registration_access_token"));
     assert!(scene.is_alive(&left).await);
+    // What a gateway needs that verifies by itself: the entry about the first client means this token, too.
+    assert_eq!(decode(&left).1["grant_client_id"], json!(leaving.id));
+    assert_eq!(validate(&scene.world, &left, OTHER_RESOURCE).await["grant_client_id"], json!(leaving.id));
     scene.world.http.delete(place).header("authorization", bearer).send().await.unwrap();
     assert!(!scene.is_alive(&left).await, "the grant's client is gone");
+    let (_, told) = feed(&scene.world, "?since=0").await;
+    assert_eq!(told["revocations"][0]["id"], json!(id("client", &leaving.id)), "{told}");
+    let own = scene.owner.tokens(&scene.world).await;
+    assert!(own.decoded().1.get("grant_client_id").is_none(), "it is the holder's own");
 
     let tokens = scene.owner.tokens(&scene.world).await;
     let token = scene.exchanged(&tokens.access).await;

@@ -1,24 +1,36 @@
 //! Real Redis servers on loopback, as many as a topology needs. They end with the value that holds them.
 #![allow(dead_code, reason = "not every suite needs every topology")]
 
+pub(crate) mod tls;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use redis::{Client, Commands as _};
+
+use self::tls::Authority;
 
 /// So long everything here may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The name that sentinels know the master by.
 const MASTER: &str = "wicket";
 
+/// What servers are started with.
+pub(crate) struct Kit {
+    program: PathBuf,
+    /// They speak TLS alone, with what this authority vouches for.
+    tls: Option<Arc<Authority>>,
+}
+
 /// One server.
 pub(crate) struct Server {
     pub(crate) port: u16,
+    tls: Option<Arc<Authority>>,
     process: Process,
     command: Vec<String>,
     folder: tempfile::TempDir,
@@ -35,7 +47,7 @@ pub(crate) struct Redis {
     pub(crate) servers: Vec<Server>,
     pub(crate) sentinels: Vec<Server>,
     /// The `store` of a configuration, in YAML flow style, but for the URL.
-    topology: String,
+    pub(crate) topology: String,
 }
 
 /// The program, or why there is none.
@@ -46,33 +58,56 @@ pub(crate) fn program() -> Result<PathBuf, String> {
     if ran.status.success() { Ok(said(&ran.stdout).into()) } else { Err(said(&ran.stderr)) }
 }
 
-// === impl Server ===
+// === impl Kit ===
 
-impl Server {
-    fn start(program: &Path, port: u16, arguments: &[String]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut command = vec![program.display().to_string()];
+impl Kit {
+    /// Servers of this authority, or such that speak in clear.
+    pub(crate) fn of(tls: Option<Authority>) -> Result<Self, String> {
+        Ok(Self { program: program()?, tls: tls.map(Arc::new) })
+    }
+
+    fn start(&self, arguments: &[String]) -> Server {
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let mut command = vec![self.program.display().to_string()];
         command.extend(arguments.iter().cloned());
-        let plain = ["--bind", "127.0.0.1", "--save", "", "--daemonize", "no"].map(str::to_owned);
-        command.extend(plain);
-        command.extend([
-            "--port".into(),
-            port.to_string(),
-            "--dir".into(),
-            folder.path().display().to_string(),
-        ]);
-        let server = Self { port, process: Process::run(&command), command, folder };
+        let always = ["--bind", "127.0.0.1", "--save", "", "--daemonize", "no"].map(str::to_owned);
+        command.extend(always);
+        command.extend(match &self.tls {
+            Some(tls) => tls.options(port),
+            None => vec!["--port".into(), port.to_string()],
+        });
+        command.extend(["--dir".into(), folder.path().display().to_string()]);
+        let server = Server { port, tls: self.tls.clone(), process: Process::run(&command), command, folder };
         server.wait();
         server
     }
+}
 
+// === impl Server ===
+
+impl Server {
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        self.url_of("")
+    }
+
+    /// The URL with a user and `@`, or nothing, before the host.
+    pub(crate) fn url_of(&self, user: &str) -> String {
+        match self.tls {
+            Some(_) => format!("rediss://{user}localhost:{}", self.port),
+            None => format!("redis://{user}127.0.0.1:{}", self.port),
+        }
+    }
+
+    fn client(&self) -> Client {
+        match &self.tls {
+            Some(tls) => Client::build_with_tls(self.url(), tls.certificates()).unwrap(),
+            None => Client::open(self.url()).unwrap(),
+        }
     }
 
     /// A blocking connection, for looking at what is there.
     pub(crate) fn connection(&self) -> redis::Connection {
-        Client::open(self.url()).unwrap().get_connection().unwrap()
+        self.client().get_connection().unwrap()
     }
 
     /// Names and values of all that lies under a prefix, as `name kind value`.
@@ -129,8 +164,7 @@ impl Server {
 
     fn wait(&self) {
         until("a server answers", || {
-            let answer =
-                Client::open(self.url()).unwrap().get_connection().and_then(|mut c| c.ping::<String>());
+            let answer = self.client().get_connection().and_then(|mut c| c.ping::<String>());
             answer.is_ok()
         });
     }
@@ -168,43 +202,51 @@ impl Drop for Process {
 // === impl Redis ===
 
 impl Redis {
-    /// Servers of this topology.
+    /// Servers of this topology, which speak TLS alone where it ends so.
     pub(crate) fn of(topology: &str) -> Result<Self, String> {
-        match topology {
-            "single" => Self::single(),
-            "sentinel" => Self::sentinel(),
-            "cluster" => Self::cluster(),
-            "cluster with replicas" => Self::cluster_of(6, 1),
-            other => Err(format!("no topology is called {other}")),
+        match topology.strip_suffix(" over TLS") {
+            Some(topology) => {
+                Self::of_kit(topology, &Kit::of(Some(Authority::of(&["localhost", "127.0.0.1"])))?)
+            }
+            None => Self::of_kit(topology, &Kit::of(None)?),
         }
     }
 
-    /// One server.
-    pub(crate) fn single() -> Result<Self, String> {
-        Self::single_with(&[])
+    /// Such servers of this topology.
+    pub(crate) fn of_kit(topology: &str, kit: &Kit) -> Result<Self, String> {
+        let mut redis = match topology {
+            "single" => Self::single(kit, &[]),
+            "sentinel" => Self::sentinel(kit),
+            "cluster" => Self::cluster(kit, 3, 0),
+            "cluster with replicas" => Self::cluster(kit, 6, 1),
+            other => return Err(format!("no topology is called {other}")),
+        };
+        redis.topology += &kit.tls.as_ref().map(|tls| tls.trusted()).unwrap_or_default();
+        Ok(redis)
     }
 
     /// One server with further options.
     pub(crate) fn single_with(more: &[&str]) -> Result<Self, String> {
-        let program = program()?;
+        Ok(Self::single(&Kit::of(None)?, more))
+    }
+
+    fn single(kit: &Kit, more: &[&str]) -> Self {
         let options = ["--appendonly", "yes", "--appendfsync", "always"];
         let options: Vec<_> = options.iter().chain(more).map(|&option| option.to_owned()).collect();
-        let server = Server::start(&program, free_port(), &options);
-        Ok(Self { servers: vec![server], sentinels: vec![], topology: "topology: single".into() })
+        Self { servers: vec![kit.start(&options)], sentinels: vec![], topology: "topology: single".into() }
     }
 
     /// A master, a replica, and three sentinels that watch them.
-    pub(crate) fn sentinel() -> Result<Self, String> {
-        let program = program()?;
-        let master = Server::start(&program, free_port(), &[]);
+    fn sentinel(kit: &Kit) -> Self {
+        let master = kit.start(&[]);
         let following = ["--replicaof".into(), "127.0.0.1".into(), master.port.to_string()];
-        let replica = Server::start(&program, free_port(), &following);
+        let replica = kit.start(&following);
         until("the replica follows", || {
             let role =
                 redis::cmd("INFO").arg("replication").query::<String>(&mut replica.connection()).unwrap();
             role.contains("master_link_status:up")
         });
-        let sentinels: Vec<_> = (0..3).map(|_| Self::watch(&program, master.port)).collect();
+        let sentinels: Vec<_> = (0..3).map(|_| Self::watch(kit, master.port)).collect();
         until("the sentinels know each other and the replica", || {
             sentinels.iter().all(|sentinel| {
                 let known = redis::cmd("INFO").arg("sentinel").query::<String>(&mut sentinel.connection());
@@ -212,10 +254,10 @@ impl Redis {
             })
         });
         let topology = format!("topology: sentinel, master: {MASTER}");
-        Ok(Self { servers: vec![master, replica], sentinels, topology })
+        Self { servers: vec![master, replica], sentinels, topology }
     }
 
-    fn watch(program: &Path, master: u16) -> Server {
+    fn watch(kit: &Kit, master: u16) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sentinel.conf");
         let lines = format!(
@@ -223,22 +265,15 @@ impl Redis {
              sentinel failover-timeout {MASTER} 3000\n"
         );
         std::fs::write(&file, lines).unwrap();
-        let port = free_port();
         let arguments = [file.display().to_string(), "--sentinel".into()];
-        let mut server = Server::start(program, port, &arguments);
+        let mut server = kit.start(&arguments);
         // Sentinels rewrite their file.
         server.folder = folder;
         server
     }
 
-    /// Three masters that share the keys among them.
-    pub(crate) fn cluster() -> Result<Self, String> {
-        Self::cluster_of(3, 0)
-    }
-
     /// So many servers that share the keys, each master with so many replicas.
-    pub(crate) fn cluster_of(nodes: usize, replicas: usize) -> Result<Self, String> {
-        let program = program()?;
+    fn cluster(kit: &Kit, nodes: usize, replicas: usize) -> Self {
         let node = |_| {
             let options = [
                 "--appendonly",
@@ -251,18 +286,19 @@ impl Redis {
             ];
             let bus = free_port().to_string();
             let arguments: Vec<_> = options.into_iter().chain([bus.as_str()]).map(str::to_owned).collect();
-            Server::start(&program, free_port(), &arguments)
+            kit.start(&arguments)
         };
         let servers: Vec<_> = (0..nodes).map(node).collect();
-        let mut create = Command::new(program.with_file_name("redis-cli"));
+        let mut create = Command::new(kit.program.with_file_name("redis-cli"));
         create
+            .args(kit.tls.as_ref().map(|tls| tls.options_of_client()).unwrap_or_default())
             .args(["--cluster", "create"])
             .args(servers.iter().map(|one| format!("127.0.0.1:{}", one.port)))
             .args(["--cluster-replicas", &replicas.to_string(), "--cluster-yes"]);
         let ran = create.stdin(Stdio::null()).output().unwrap();
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
         until("the cluster is whole", || servers.iter().all(|one| one.is_in_cluster_of(nodes, replicas)));
-        Ok(Self { servers, sentinels: vec![], topology: "topology: cluster".into() })
+        Self { servers, sentinels: vec![], topology: "topology: cluster".into() }
     }
 
     /// Where the sentinels say that the master is.
@@ -273,11 +309,15 @@ impl Redis {
         Some(port)
     }
 
+    /// Those that a configuration names, and a user and `@`, or nothing, before each host.
+    pub(crate) fn urls(&self, user: &str) -> String {
+        let asked = if self.sentinels.is_empty() { &self.servers } else { &self.sentinels };
+        asked.iter().map(|one| one.url_of(user)).collect::<Vec<_>>().join(",")
+    }
+
     /// The `store` of a configuration, with the URL in this file.
     pub(crate) fn store(&self, url_file: &Path, more: &str) -> String {
-        let asked = if self.sentinels.is_empty() { &self.servers } else { &self.sentinels };
-        let urls: Vec<_> = asked.iter().map(Server::url).collect();
-        std::fs::write(url_file, urls.join(",")).unwrap();
+        std::fs::write(url_file, self.urls("")).unwrap();
         format!("{{redis: {{url: {{file: {}}}, {}{more}}}}}", url_file.display(), self.topology)
     }
 }

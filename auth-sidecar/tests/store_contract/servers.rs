@@ -37,15 +37,15 @@ async fn fulfils(redis: Result<Redis, String>, more: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_redis_fulfils_the_contract() {
-    fulfils(Redis::single(), "").await;
+    fulfils(Redis::of("single"), "").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_behind_sentinels_fulfils_the_contract() {
-    fulfils(Redis::sentinel(), ", replicas: {acknowledge: 1, within_ms: 2000}").await;
+    fulfils(Redis::of("sentinel"), ", replicas: {acknowledge: 1, within_ms: 2000}").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_fulfils_the_contract() {
-    fulfils(Redis::cluster(), ", timeout_ms: 3000").await;
+    fulfils(Redis::of("cluster"), ", timeout_ms: 3000").await;
 }

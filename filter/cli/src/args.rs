@@ -13,7 +13,7 @@ use std::path::PathBuf;
     name = "wicketgate",
     version,
     about,
-    after_help = "Exit codes:\n  0  done\n  1  the policy is refused, explain's answer is not the expected one, or pins differ\n  2  wrong \
+    after_help = "Exit codes:\n  0  done\n  1  the policy is refused, explain's answer is not the expected one, pins differ, or a test fails\n  2  wrong \
                   usage, or a file cannot be read or written\n\nPolicies are YAML or JSON. Their texts may hold ${NAME} \
                   and ${NAME:-default}, taken from the environment; $${ stands for a plain ${."
 )]
@@ -41,6 +41,9 @@ pub(crate) enum Command {
     /// Say which definitions of tools are approved: make pins of what a server answered, compare, sign.
     #[command(subcommand)]
     Pins(Pins),
+    /// Run the tests of Rego policies, and say which lines they reach.
+    #[command(after_help = TEST_HELP)]
+    Test(Test),
     /// Print the JSON Schema of policies, for editors.
     #[command(after_help = "Example:\n  wicketgate schema > config.schema.json")]
     Schema,
@@ -107,16 +110,43 @@ pub(crate) enum Form {
     Json,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Files, or folders in which all *.rego are taken. Default: the present folder.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Only tests whose name holds this.
+    #[arg(long, value_name = "WORD")]
+    pub(crate) run: Option<String>,
+    /// Exit with 1 where fewer lines of a policy are reached, in percent.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) threshold: Option<u8>,
+}
+
+const TEST_HELP: &str =
+    "A test is a rule whose name begins with test_, in a file called *_test.rego; it passes when it is \
+true. The policy is compiled as `render` does, too, so that what the gateway refuses fails here.
+
+Examples:
+  wicketgate test policies/
+  wicketgate test authz.rego authz_test.rego --threshold 90
+  wicketgate test policies/ --json";
+
 const EXPLAIN_HELP: &str = r#"The request file:
   {
     "server": "notes",                     or "url": "https://mcp.example.com/notes";
                                            neither is needed where the policy has one server
     "principal": {"subject": "alice", "client_id": "c1", "scopes": ["mcp:read"],
-                  "groups": [], "roles": [], "issuer": "https://as.example.com"},
+                  "groups": [], "roles": [], "organization": "acme", "issuer": "https://as.example.com"},
                                            or "anonymous"
     "method": "tools/call", "tool": "get_note"
                                            or "prompt", "resource", "template", "task";
                                            or "message": {...}, a JSON-RPC message
+    "address": "10.0.0.1",                 from where, "origin": "https://app.example.com" from which page,
+    "bytes": 2048,                         how long its body is
+    "read_only": true,                     that the server lists the tool as readOnlyHint: true
+    "after": ["read_secret"],              tools that were called before, for rules over the past
+    "arguments": {}, "headers": {}, "time": 1900000000
+                                           what a Rego policy may read besides
   }
 A bare JSON-RPC message is a request file too; --as and --server say the rest.
 

@@ -3,6 +3,7 @@
 use crate::environment::expand;
 use crate::outcome::{Refusal, Unusable};
 use crate::pins;
+use crate::rego;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -60,7 +61,12 @@ impl Policy {
 
     /// The same for a text that was read from `file`.
     pub(crate) fn from_text(file: &Path, text: &str) -> Result<Self, Refusal> {
-        let document = Document::parse(file, text)?;
+        let mut document = Document::parse(file, text)?;
+        let mut errors = pins::inline(file, &mut document.json);
+        errors.extend(rego::compile_all(&mut document).err().into_iter().flatten());
+        if !errors.is_empty() {
+            return Err(document.refusal(errors));
+        }
         let bytes = document.json.to_string();
         match compile(bytes.as_bytes()) {
             Ok(compiled) => Ok(Self { document, compiled }),
@@ -74,7 +80,9 @@ pub(crate) fn named_by(file: &Path, text: &str) -> Vec<PathBuf> {
     let named = |root| {
         let mut document = Document::new(file);
         document.json = document.place(root, String::new(), None, &mut Vec::new());
-        pins::files(file, &document.json)
+        let mut files = pins::files(file, &document.json);
+        files.extend(rego::files_of(&document));
+        files
     };
     serde_saphyr::from_str_with_options(text, options()).map(named).unwrap_or_default()
 }
@@ -97,7 +105,7 @@ impl Document {
         Self { file: file.to_owned(), json: Value::Null, spots: BTreeMap::new() }
     }
 
-    fn parse(file: &Path, text: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, Refusal> {
         let one = |at: Spot, path: &str, message: String| {
             let error = ConfigError { path: path.to_owned(), message, suggestion: None };
             Refusal { file: file.to_owned(), errors: vec![(at, error)] }
@@ -109,7 +117,6 @@ impl Document {
         let mut document = Self::new(file);
         let mut unset = Vec::new();
         document.json = document.place(root, String::new(), None, &mut unset);
-        unset.extend(pins::inline(file, &mut document.json));
         if unset.is_empty() { Ok(document) } else { Err(document.refusal(unset)) }
     }
 

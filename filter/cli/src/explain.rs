@@ -1,20 +1,25 @@
 //! What does a policy answer to one request, and why?
 
+mod contents;
+mod pinned;
+mod rego;
+
 use crate::args::{Expected, Explain};
 use crate::document::{Policy, read};
 use crate::outcome::{Outcome, Unusable};
-use crate::request::{Asking, Request};
+use crate::request::{Around, Asking, Request};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
+use wicketgate_core::denial::Denial;
+use wicketgate_core::identity::network::address_of;
 use wicketgate_core::identity::principal::Principal;
-use wicketgate_core::mcp::operation::{Operation, Target};
+use wicketgate_core::mcp::operation::Operation;
 use wicketgate_core::policy::explain::Explanation;
-use wicketgate_core::policy::{Verdict, authorize};
+use wicketgate_core::policy::rego::narrow;
+use wicketgate_core::policy::{Caller, RuleId, Verdict, authorize};
 use wicketgate_core::server::Server;
-use wicketgate_core::tools::book::Book;
-use wicketgate_core::tools::pins::Pins;
 
 pub(crate) fn run(arguments: &Explain, _as_json: bool) -> Result<Outcome, Unusable> {
     let policy = match Policy::load(&arguments.file) {
@@ -38,7 +43,9 @@ pub(crate) fn run(arguments: &Explain, _as_json: bool) -> Result<Outcome, Unusab
     let server = request.server(guard)?;
     let principal = asking.principal(guard, server)?;
     let operation = request.operation()?;
-    Ok(tell(arguments.expect, server, &principal, &operation))
+    let around = request.around()?;
+    let narrowed = rego::narrowed(server, &principal, &operation, &request, &around)?;
+    Ok(tell(arguments.expect, server, &principal, &operation, &around, narrowed.as_ref()))
 }
 
 fn request_text(path: &Path) -> Result<String, Unusable> {
@@ -52,88 +59,203 @@ fn request_text(path: &Path) -> Result<String, Unusable> {
     Ok(text)
 }
 
-fn tell(expect: Option<Expected>, server: &Server, who: &Principal, operation: &Operation) -> Outcome {
-    let told = server.rules.explain(who, operation);
-    let unpinned = unpinned(server, operation).filter(|_| matches!(told.verdict, Verdict::Allow { .. }));
-    let (kind, verdict, scopes) = match &told.verdict {
-        Verdict::Allow { .. } if unpinned.is_some() => (Expected::Deny, "deny", None),
-        Verdict::Allow { .. } => (Expected::Allow, "allow", None),
-        Verdict::Challenge { scopes, .. } => (Expected::Challenge, "challenge", Some(scopes)),
-        Verdict::Deny { .. } => (Expected::Deny, "deny", None),
+fn tell(
+    expect: Option<Expected>,
+    server: &Server,
+    who: &Principal,
+    operation: &Operation,
+    around: &Around,
+    narrowed: Option<&rego::Narrowed>,
+) -> Outcome {
+    let known = |_: &str| around.read_only;
+    let address = address_of(around.address.as_deref());
+    let caller = Caller { principal: who, address, read_only: Some(&known) };
+    let told = server.rules.explain(caller, operation);
+    let refusal = refused_beside_rules(server, who, around);
+    let allowed = refusal.is_none() && matches!(told.verdict, Verdict::Allow { .. });
+    let unpinned = pinned::unpinned(server, operation).filter(|_| allowed);
+    let narrowed = narrowed.filter(|_| refusal.is_none() && unpinned.is_none());
+    let denial = narrowed.and_then(|narrowed| narrowed.denial.as_ref());
+    let past = server.history.iter().find(|rule| rule.refuses(operation, &around.after));
+    let kind = match &told.verdict {
+        _ if refusal.is_some() || unpinned.is_some() => Expected::Deny,
+        _ if matches!(denial, Some(Denial::InsufficientScope(_))) => Expected::Challenge,
+        _ if denial.is_some() => Expected::Deny,
+        Verdict::Allow { .. } if past.is_some() => Expected::Deny,
+        Verdict::Allow { .. } => Expected::Allow,
+        Verdict::Challenge { .. } => Expected::Challenge,
+        Verdict::Deny { .. } => Expected::Deny,
     };
-    let answer = match authorize(&server.rules, who, operation) {
-        Ok(_) if unpinned.is_some() => "quarantined",
-        Ok(_) => "forwarded",
-        Err((denial, _)) => denial.reason(),
+    let (answer, by) = match (&refusal, authorize(&server.rules, caller, operation)) {
+        (Some((denial, key)), _) => (denial.reason(), key.clone()),
+        (None, Ok(permit)) if unpinned.is_some() => ("quarantined", Some(permit.rule().clone())),
+        (None, Ok(permit)) => match past {
+            Some(rule) => (Denial::HistoryRefused(rule.refusal()).reason(), Some(rule.id.clone())),
+            None => ("forwarded", Some(permit.rule().clone())),
+        },
+        (None, Err((denial, rule))) => (denial.reason(), rule),
     };
-    let rule = told.considered.iter().find(|c| c.decides).map(|c| c.rule.as_str());
+    let (answer, by) = match denial {
+        Some(denial) => (denial.reason(), Some(narrow::rule())),
+        None => (answer, by),
+    };
+    let said = Told { told, verdict: word(kind), answer, by, beside: refusal.is_some(), unpinned, narrowed };
     let good = expect.is_none_or(|e| e == kind);
-    let considered: Vec<Value> = told
-        .considered
-        .iter()
-        .map(|c| {
-            json!({"rule": c.rule.as_str(), "effect": c.effect, "says": c.outcome.to_text(), "decides": c.decides})
-        })
-        .collect();
-    let targets: Vec<Value> =
-        operation.targets.iter().map(|t| json!({"kind": t.kind(), "name": t.name()})).collect();
-    let json = json!({
-        "ok": good,
-        "verdict": verdict,
-        "rule": rule,
-        "scopes": scopes,
-        "answer": answer,
-        "why": told.impossible.or(unpinned),
-        "server": server.name,
-        "method": operation.method,
-        "targets": targets,
-        "considered": considered,
-    });
-    let mut text = text_of(&told, verdict, answer, server, operation);
+    let counting = contents::counting(server, who, operation);
+    let json = json_of(&said, server, who, operation, good, &counting);
+    let mut text = text_of(&said, server, who, operation);
     if let Some(why) = unpinned {
         text.push_str(&format!("whatever the rules say, because {why}\n"));
     }
+    if let Some(narrowed) = narrowed {
+        text.push_str(&narrowed.told());
+    }
+    text.push_str(&contents::told(&counting));
     if !good {
         text.push_str("not the verdict that was expected\n");
     }
     Outcome::Said { text, json, good }
 }
 
-/// Why a tool that is called may not be, whatever the rules say; as far as that is known before any list was seen.
-fn unpinned(server: &Server, operation: &Operation) -> Option<&'static str> {
-    let policy = server.tools.as_ref().filter(|_| operation.method == "tools/call")?;
-    let refused = |target: &Target| matches!(target, Target::Tool(name) if policy.judge_call(name, &Book::default()).is_err());
-    operation.targets.iter().any(refused).then_some(match policy.pins {
-        Pins::Baseline => "the tool is not in the baseline (servers[].tools)",
-        _ => "the tool must have been listed before (servers[].tools.unseen)",
+/// What is asked before the rules: where it comes from, and the settings of the caller's layers.
+fn refused_beside_rules(
+    server: &Server,
+    who: &Principal,
+    around: &Around,
+) -> Option<(Denial, Option<RuleId>)> {
+    if around.address.is_some()
+        && let Err(denial) = server.addresses.admit(around.address.as_deref())
+    {
+        return Some((denial, None));
+    }
+    if around.origin.as_ref().is_some_and(|origin| !server.origins.contains(origin)) {
+        return Some((Denial::OriginRefused, None));
+    }
+    let within = server.within_overlays(who, around.origin.as_ref(), around.bytes);
+    within.err().map(|(denial, key)| (denial, Some(key)))
+}
+
+/// All that there is to say.
+struct Told<'a> {
+    told: Explanation,
+    verdict: &'static str,
+    answer: &'static str,
+    /// The rule, or the key, that decides.
+    by: Option<RuleId>,
+    /// That it was refused before the rules were asked.
+    beside: bool,
+    /// Why a tool may not be called, though the rules allow it.
+    unpinned: Option<&'static str>,
+    /// What the Rego policy said.
+    narrowed: Option<&'a rego::Narrowed>,
+}
+
+// === impl Told ===
+
+impl Told<'_> {
+    /// What the Rego policy refuses.
+    fn denial(&self) -> Option<&Denial> {
+        self.narrowed.and_then(|narrowed| narrowed.denial.as_ref())
+    }
+
+    /// What to ask for, where that would do.
+    fn scopes(&self) -> Option<&Vec<String>> {
+        if let Some(Denial::InsufficientScope(scopes)) = self.denial() {
+            return Some(scopes);
+        }
+        match &self.told.verdict {
+            Verdict::Challenge { scopes, .. } if !self.beside => Some(scopes),
+            _ => None,
+        }
+    }
+}
+
+const fn word(verdict: Expected) -> &'static str {
+    match verdict {
+        Expected::Allow => "allow",
+        Expected::Challenge => "challenge",
+        Expected::Deny => "deny",
+    }
+}
+
+fn json_of(
+    said: &Told<'_>,
+    server: &Server,
+    who: &Principal,
+    operation: &Operation,
+    good: bool,
+    contents: &[Value],
+) -> Value {
+    let scopes = said.scopes();
+    let considered: Vec<Value> = said
+        .told
+        .considered
+        .iter()
+        .map(|c| {
+            json!({"rule": c.rule.as_str(), "layer": c.layer, "effect": c.effect, "shadow": c.shadow,
+                "says": c.outcome.to_text(), "decides": c.decides && said.denial().is_none()})
+        })
+        .collect();
+    let targets: Vec<Value> =
+        operation.targets.iter().map(|t| json!({"kind": t.kind(), "name": t.name()})).collect();
+    let shadow = said.told.shadow.as_ref().map(|s| json!({"verdict": s.verdict, "rule": s.rule.as_str()}));
+    let history: Vec<&str> =
+        server.history.iter().filter(|r| r.concerns(operation)).map(|r| r.id.as_str()).collect();
+    json!({
+        "ok": good,
+        "verdict": said.verdict,
+        "rule": said.by.as_ref().map(RuleId::as_str),
+        "scopes": scopes,
+        "answer": said.answer,
+        "why": said.told.impossible.or(said.unpinned),
+        "shadow": shadow,
+        "server": server.name,
+        "method": operation.method,
+        "targets": targets,
+        "layers": server.overlays(who).map(|o| o.member.to_string()).collect::<Vec<_>>(),
+        "considered": considered,
+        "history": history,
+        "content": contents,
+        "rego": said.narrowed.map(rego::Narrowed::json),
     })
 }
 
-fn text_of(
-    told: &Explanation,
-    verdict: &str,
-    answer: &str,
-    server: &Server,
-    operation: &Operation,
-) -> String {
+fn text_of(said: &Told<'_>, server: &Server, who: &Principal, operation: &Operation) -> String {
     let mut text = String::new();
     let names: Vec<String> =
         operation.targets.iter().map(|t| format!(" {} {}", t.kind(), t.name())).collect();
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{}: {}{}", server.name, operation.method, names.join(","));
-    let by = match (told.considered.iter().find(|c| c.decides), told.impossible) {
-        (Some(c), _) => format!("by the rule {}", c.rule),
+    let by = match (&said.by, said.told.impossible) {
+        (Some(rule), _) if rule.as_str() == narrow::RULE => "by the Rego policy".to_owned(),
+        (Some(key), _) if said.beside => format!("by the key {key}"),
+        (None, _) if said.beside => "before the rules".to_owned(),
+        (Some(rule), _) => format!("by the rule {rule}"),
         (None, Some(why)) => format!("because {why}"),
         (None, None) => "because no rule allows it".to_owned(),
     };
-    let _ = writeln!(text, "verdict: {verdict}, {by}");
-    if let Verdict::Challenge { scopes, .. } = &told.verdict {
+    let _ = writeln!(text, "verdict: {}, {by}", said.verdict);
+    if let Some(scopes) = said.scopes() {
         let _ = writeln!(text, "scopes to ask for: {}", scopes.join(" "));
     }
-    let _ = writeln!(text, "answer: {answer}");
-    for c in &told.considered {
-        let mark = if c.decides { "->" } else { "  " };
-        let _ = writeln!(text, "{mark} {} ({}): {}", c.rule, c.effect, c.outcome.to_text());
+    let _ = writeln!(text, "answer: {}", said.answer);
+    if let Some(shadow) = &said.told.shadow {
+        let _ = writeln!(text, "in shadow mode: {}, by the rule {}", shadow.verdict, shadow.rule);
+    }
+    for overlay in server.overlays(who) {
+        let size = overlay.request_bytes.map(|(most, key)| format!(", {key} {most}"));
+        let rate = overlay.rate.as_ref().map(|r| format!(", {} requests a minute", r.rate.tokens));
+        let parts = [size, rate].into_iter().flatten().collect::<String>();
+        let _ = writeln!(text, "layer: {}{parts}", overlay.member);
+    }
+    for c in &said.told.considered {
+        let mark = if c.decides && !said.beside && said.denial().is_none() { "->" } else { "  " };
+        let mode = if c.shadow { ", shadow" } else { "" };
+        let _ = writeln!(text, "{mark} {} ({}{mode}): {}", c.rule, c.effect, c.outcome.to_text());
+    }
+    for rule in server.history.iter().filter(|rule| rule.concerns(operation)) {
+        let mark = if said.by.as_ref() == Some(&rule.id) { "->" } else { "  " };
+        let _ = writeln!(text, "{mark} {} (history): looks at what was done before", rule.id);
     }
     text
 }

@@ -7,8 +7,10 @@ mod environment;
 mod explain;
 mod outcome;
 mod pins;
+mod rego;
 mod render;
 mod request;
+mod test;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
         Command::Explain(explain) => explain::run(explain, arguments.json),
         Command::Render(render) => render::run(render, arguments.json),
         Command::Pins(pins) => pins::run(pins),
+        Command::Test(test) => test::run(test, arguments.json),
         Command::Schema => schema(),
     };
     result.unwrap_or_else(Outcome::from).report(arguments.json)

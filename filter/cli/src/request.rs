@@ -1,11 +1,14 @@
 //! What does a request file ask? From JSON to a server, a principal and an operation.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::outcome::Unusable;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use wicketgate_core::guard::Guard;
+use wicketgate_core::identity::network::address_of;
+use wicketgate_core::identity::origin::Origin;
 use wicketgate_core::identity::principal::{Identity, Principal};
 use wicketgate_core::mcp::operation::{Operation, Target};
 use wicketgate_core::server::Server;
@@ -25,6 +28,32 @@ pub(crate) struct Request {
     template: Option<String>,
     task: Option<String>,
     message: Option<Map<String, Value>>,
+    address: Option<String>,
+    origin: Option<String>,
+    bytes: Option<u64>,
+    read_only: Option<bool>,
+    after: Option<Vec<String>>,
+    /// What a Rego policy may read besides.
+    arguments: Option<Map<String, Value>>,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+    /// Seconds since 1970; now if absent.
+    pub(crate) time: Option<u64>,
+}
+
+/// What stands around a request.
+#[derive(Debug)]
+pub(crate) struct Around {
+    /// Where it comes from.
+    pub(crate) address: Option<String>,
+    /// The page that asks.
+    pub(crate) origin: Option<Origin>,
+    /// How long its body is.
+    pub(crate) bytes: u64,
+    /// Whether the server lists the tool as one that changes nothing.
+    pub(crate) read_only: bool,
+    /// Tools that were called before.
+    pub(crate) after: Vec<String>,
 }
 
 /// Who asks.
@@ -49,6 +78,7 @@ pub(crate) struct Claims {
     groups: Words,
     #[serde(default)]
     roles: Words,
+    organization: Option<String>,
 }
 
 /// A list, or one text with spaces.
@@ -96,6 +126,23 @@ impl Request {
         }
     }
 
+    /// What stands around it; where nothing is said, nothing that would refuse.
+    pub(crate) fn around(&self) -> Result<Around, Unusable> {
+        let origin = self.origin.as_deref().map(Origin::parse).transpose();
+        if let Some(address) = self.address.as_deref()
+            && address_of(Some(address)).is_none()
+        {
+            return Err(Unusable(format!("`{address}` is no IP address")));
+        }
+        Ok(Around {
+            address: self.address.clone(),
+            origin: origin.map_err(|why| Unusable(format!("the origin: {why}")))?,
+            bytes: self.bytes.unwrap_or_default(),
+            read_only: self.read_only.unwrap_or_default(),
+            after: self.after.clone().unwrap_or_default(),
+        })
+    }
+
     /// The method and the things that it names.
     pub(crate) fn operation(&self) -> Result<Operation, Unusable> {
         if let Some(message) = &self.message {
@@ -109,6 +156,14 @@ impl Request {
             .clone()
             .ok_or_else(|| Unusable("the request has no method and no message".to_owned()))?;
         Ok(Operation { method, targets: self.targets() })
+    }
+
+    /// The arguments of the call, as JSON.
+    pub(crate) fn arguments(&self) -> String {
+        let of_message =
+            self.message.as_ref().and_then(|message| message.get("params")?.get("arguments")?.as_object());
+        let arguments = self.arguments.as_ref().or(of_message);
+        arguments.map_or_else(|| "{}".to_owned(), |arguments| Value::Object(arguments.clone()).to_string())
     }
 
     fn targets(&self) -> Vec<Target> {
@@ -171,8 +226,9 @@ impl Asking {
             scopes,
             groups: claims.groups.list(),
             roles: claims.roles.list(),
-            organization: None,
+            organization: claims.organization,
             grant: None,
+            grant_client: None,
             key: None,
             issued: None,
             expires: Timestamp::from_nanos(u64::MAX),

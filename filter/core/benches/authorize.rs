@@ -46,6 +46,7 @@ fn alice() -> Principal {
         roles: vec![],
         organization: None,
         grant: None,
+        grant_client: None,
         issued: None,
         key: None,
         expires: Timestamp::from_secs(1),

@@ -11,15 +11,15 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jwt_simple::prelude::{Claims, ECDSAP256KeyPairLike, ES256KeyPair, HeaderOptions, UnixTimeStamp};
 use serde_json::{Value, json};
 use wicketgate_core::config::compile;
-use wicketgate_core::exchange::step::{Control, Event, Owners, Pages, Step, Take};
+use wicketgate_core::exchange::step::{Control, Event, Owners, Pages, Step, Take, Tools};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
-use wicketgate_core::limits::lease;
 use wicketgate_core::limits::store;
+use wicketgate_core::limits::streams;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 
@@ -93,7 +93,9 @@ impl Gate {
             guard: &self.guard,
             memory: &mut memory,
             held: &self.held,
+            salt: None,
             owners: Owners(&|_| None),
+            tools: Tools { recall: &|_| None, learn: &|_, _| false },
             pages: Pages(&|_, _| false),
             now: self.now.get(),
         };
@@ -120,9 +122,10 @@ impl Gate {
             black_box(&step.effects);
             let event = match step.control {
                 Control::Take(takes) => Event::Taken(takes.iter().map(|t| self.take(t)).last(), takes.len()),
-                Control::Lease(_) => Event::Leased(Some(lease::Outcome::Admitted)),
+                Control::CountStream(_) => Event::StreamCounted(Some(streams::Outcome::Admitted)),
                 Control::UseProof(_) => Event::ProofUsed(None),
                 Control::Consult(_) => Event::Consulted(None),
+                Control::Recall(_) => Event::Recalled(None),
                 Control::Route => Event::Routed(None),
                 other => return other,
             };

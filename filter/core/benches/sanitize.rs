@@ -4,9 +4,9 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use wicketgate_core::mcp::operation::Target;
-use wicketgate_core::sanitize::judge::{Judge, Kept};
-use wicketgate_core::sanitize::list::filter_list;
+use wicketgate_core::sanitize::list::{filter_answer, filter_list};
 use wicketgate_core::sanitize::stream::ListStream;
+use wicketgate_core::sanitize::viewer::{Kept, Viewer};
 use wicketgate_core::time::Timestamp;
 use wicketgate_core::tools::book::Book;
 use wicketgate_core::tools::entry::examine;
@@ -35,7 +35,7 @@ fn visible(target: &Target) -> bool {
 /// Judges tools as a server that pins them is judged, by a page that it has read.
 struct Pinned(ToolPolicy, Book);
 
-impl Judge for Pinned {
+impl Viewer for Pinned {
     fn sees(&mut self, target: &Target) -> bool {
         visible(target)
     }
@@ -56,7 +56,7 @@ fn pinned(c: &mut Criterion) {
     group.throughput(Throughput::Bytes(body.len() as u64));
     group.bench_function("list_50_tools", |b| {
         b.iter(|| {
-            let filtered = filter_list(black_box(body.as_bytes()), None, &mut judge).unwrap();
+            let filtered = filter_answer(black_box(body.as_bytes()), None, &mut judge).unwrap();
             // As each list of a server does: the page is read twice, and compared.
             let page = judge.1.bytes();
             assert_eq!(Book::read(Some(&page)).as_ref(), Some(&judge.1));

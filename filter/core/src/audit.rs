@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::identity::principal::Principal;
 use crate::mcp::operation::{Operation, Target};
+use crate::policy::rule_set::Shadow;
 use crate::time::Timestamp;
 
 /// Names and URIs are the client's own words: longer ones are cut, so that a record has a bounded size.
@@ -40,14 +41,45 @@ pub struct Decision<'a> {
     pub reason: &'static str,
     /// Fixed words that say more: ours, or those of the host where it answered before us.
     pub detail: Option<&'a str>,
-    /// The id of the rule that decided.
+    /// The id of the rule that decided, or the key of a layer (`clients[cli].allowed_tools`).
     pub rule: Option<&'a str>,
+    /// What rules in shadow mode would have decided, where that is something else.
+    pub shadow: Option<Would<'a>>,
+    /// What the server's Rego policy said, where it was asked.
+    pub rego: Option<Said<'a>>,
     /// The first 16 digits of the configuration's SHA-256.
     pub policy: &'a str,
+    /// What content rules found in the request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub content: Vec<Content<'a>>,
     /// Bytes of the request body, as far as read.
     pub request_bytes: u64,
     /// From the first header to the verdict, microseconds; waiting for the body included.
     pub took_us: u64,
+}
+
+/// What would have been decided.
+#[derive(Clone, Debug, Serialize)]
+pub struct Would<'a> {
+    /// `would_allow`, `would_challenge` or `would_deny`.
+    pub verdict: &'static str,
+    /// The id of the rule.
+    pub rule: &'a str,
+}
+
+/// What a Rego policy said: words of ours, and constants of the policy.
+#[derive(Clone, Debug, Serialize)]
+pub struct Said<'a> {
+    /// `allow`, `challenge`, `deny` or `failed`.
+    pub verdict: &'static str,
+    /// Why, or what went wrong.
+    pub why: &'static str,
+    /// The policy's reasons.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub reasons: &'a [String],
+    /// What its obligation `log` wants to be written down.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub log: &'a [String],
 }
 
 /// The principal as the record names it.
@@ -87,6 +119,19 @@ pub struct Named {
     pub name: String,
 }
 
+/// What one content rule found of one kind: how much, never what.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Content<'a> {
+    /// The rule's id.
+    pub rule: &'a str,
+    /// The detector, or another kind of finding.
+    pub found: &'static str,
+    /// What became of it.
+    pub action: &'static str,
+    /// How often.
+    pub count: u64,
+}
+
 /// The record of an exchange's end.
 #[derive(Clone, Debug, Serialize)]
 pub struct Completion<'a> {
@@ -112,6 +157,9 @@ pub struct Completion<'a> {
     pub removed: u64,
     /// What was found of tools in lists, and of what the server asked for; the first [`Found::MOST`].
     pub found: &'a [Found],
+    /// What content rules found, in the request and in the answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub content: Vec<Content<'a>>,
     /// The filter's own part of that: time within its callbacks, microseconds.
     pub work_us: u64,
     /// From the first header to the end, milliseconds.
@@ -164,6 +212,14 @@ impl<'a> From<&'a Principal> for Who<'a> {
             grant: identity.and_then(|i| i.grant.as_deref()),
             bound: identity.is_some_and(|i| i.key.is_some()),
         }
+    }
+}
+
+// === impl Would ===
+
+impl<'a> From<&'a Shadow> for Would<'a> {
+    fn from(shadow: &'a Shadow) -> Self {
+        Self { verdict: shadow.verdict, rule: shadow.rule.as_str() }
     }
 }
 

@@ -16,6 +16,10 @@ pub enum Denial {
     InsufficientScope(Vec<String>),
     /// The `Origin` of a browser is not allowed: 403.
     OriginRefused,
+    /// The request comes from an address that may not ask: 403.
+    AddressRefused,
+    /// What the caller did before stands against it: 403. Which rule says so goes to the audit only.
+    HistoryRefused(&'static str),
     /// No server of ours lives at this host and path: 404.
     UnknownServer,
     /// An HTTP verb that MCP does not use here: 405.
@@ -40,6 +44,8 @@ pub enum Denial {
     Quarantined(String, &'static str),
     /// The method may not be used or is unknown: -32601.
     UnknownMethod(String),
+    /// The operator's policy could not be answered: for the client the same as the denial within. Why goes to the audit only.
+    PolicyFailed(Box<Self>, &'static str),
     /// The session is not known or another's: 404, in the same words. Which of them goes to the audit only.
     UnknownSession(&'static str),
     /// The request is larger than allowed: 413. The limit in bytes.
@@ -50,6 +56,10 @@ pub enum Denial {
     TooManyStreams(u32),
     /// The upstream's answer may not pass: 502.
     UnsafeResponse(&'static str),
+    /// The same because of its contents. The content rule and what it found, never the value.
+    UnsafeContent(String),
+    /// The request holds what a content rule refuses: -32602. The rule and what it found, never the value.
+    ContentRefused(String),
     /// A part that is needed cannot be reached: 503. Names the part.
     Unavailable(&'static str),
     /// Anything that should not happen: 500. Names the place.
@@ -80,6 +90,8 @@ impl Denial {
             Self::InvalidProof(_) => "invalid_proof",
             Self::InsufficientScope(_) => "insufficient_scope",
             Self::OriginRefused => "origin_refused",
+            Self::AddressRefused => "address_refused",
+            Self::HistoryRefused(_) => "history_refused",
             Self::UnknownServer => "unknown_server",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -92,23 +104,27 @@ impl Denial {
             Self::NotAllowed(_) => "not_allowed",
             Self::Quarantined(..) => "quarantined",
             Self::UnknownMethod(_) => "unknown_method",
+            Self::PolicyFailed(..) => "policy_failed",
             Self::UnknownSession(_) => "unknown_session",
             Self::TooLarge(_) => "too_large",
             Self::RateLimited(..) => "rate_limited",
             Self::TooManyStreams(_) => "too_many_streams",
-            Self::UnsafeResponse(_) => "unsafe_response",
+            Self::UnsafeResponse(_) | Self::UnsafeContent(_) => "unsafe_response",
+            Self::ContentRefused(_) => "content_refused",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
         }
     }
 
     /// Every slug that [`Denial::reason`] can give, for metrics defined at configure and for the README's table.
-    pub const REASONS: [&'static str; 24] = [
+    pub const REASONS: [&'static str; 28] = [
         "missing_credential",
         "invalid_credential",
         "invalid_proof",
         "insufficient_scope",
         "origin_refused",
+        "address_refused",
+        "history_refused",
         "unknown_server",
         "method_not_allowed",
         "unsupported_media_type",
@@ -121,11 +137,13 @@ impl Denial {
         "not_allowed",
         "quarantined",
         "unknown_method",
+        "policy_failed",
         "unknown_session",
         "too_large",
         "rate_limited",
         "too_many_streams",
         "unsafe_response",
+        "content_refused",
         "unavailable",
         "internal",
     ];
@@ -133,14 +151,16 @@ impl Denial {
     /// More detail for the audit record: our own words and those of the configuration, never input.
     pub fn detail(&self) -> Option<&str> {
         match self {
-            Self::RateLimited(_, limit) => Some(limit),
+            Self::RateLimited(_, what) | Self::UnsafeContent(what) | Self::ContentRefused(what) => Some(what),
             Self::InvalidCredential(what)
             | Self::InvalidProof(what)
+            | Self::HistoryRefused(what)
             | Self::ParseError(what)
             | Self::InvalidRequest(what)
             | Self::InvalidParams(what)
             | Self::HeaderMismatch(what)
             | Self::Quarantined(_, what)
+            | Self::PolicyFailed(_, what)
             | Self::UnknownSession(what)
             | Self::UnsafeResponse(what)
             | Self::Unavailable(what)

@@ -1,7 +1,7 @@
 //! START HERE. How does one HTTP exchange become a decision?
 //!
 //! ```text
-//! request head   arrive        which server? Origin? which revision? declared size? which credential?
+//! request head   arrive        which server? address? Origin? which revision? declared size? which credential?
 //!                greet         is the token remembered? Else the flood guard: one token of the source's bucket
 //!                authenticate  verified token -> Principal                  (may wait for keys, or for the issuer)
 //!                              one token of the principal's bucket, before anything is judged
@@ -9,9 +9,11 @@
 //! request body   read          strict JSON -> one message; header and body agree
 //!                decide        rules -> Permit or Denial                     (needs principal and message)
 //!                              is the tool what it was?                      (exchange/judging.rs)
-//!                admit         whose session? how many streams? one token of each bucket    (exchange/admission.rs)
+//!                              content rules about requests                  (exchange/contents.rs)
+//!                admit         whose session? what before? how many streams? one token of each bucket (exchange/admission.rs)
+//!                              (may wait for a lease of buckets that hold across a fleet)
 //!                forward       the bytes that were read, unchanged
-//! response       answering     lists filtered by the same rules, sizes bounded   (exchange/response.rs)
+//! response       answering     lists filtered by the same rules, contents by rules of their own, sizes bounded   (exchange/response.rs)
 //! end            finish        completion record
 //! ```
 //!
@@ -20,13 +22,17 @@
 
 mod admission;
 mod authentication;
+mod contents;
 mod document;
 pub mod expiry;
 mod handing;
 mod judging;
+mod narrowing;
+mod past;
 mod record;
 mod response;
 pub mod step;
+mod viewing;
 mod waiting;
 
 use std::time::Duration;
@@ -36,6 +42,7 @@ use crate::guard::Guard;
 use crate::head::{RequestHead, ResponseHead, passing};
 use crate::identity::credential;
 use crate::identity::memory::Memory;
+use crate::identity::network::address_of;
 use crate::identity::origin;
 use crate::limits::held::Held;
 use crate::limits::size;
@@ -44,8 +51,10 @@ use crate::mcp::operation::Operation;
 use crate::mcp::versions::Era;
 use crate::mcp::{headers, session};
 use crate::policy::authorize::authorize;
+use crate::policy::caller::Caller;
 use crate::policy::permit::Permit;
 use crate::reply::Reply;
+use crate::salt::Salt;
 use crate::server::{Limits, Server};
 use crate::time::Timestamp;
 
@@ -53,7 +62,8 @@ use admission::{Admission, bucket_admits};
 use handing::Handing;
 use record::Facts;
 use response::Answering;
-use step::{Control, Effect, Event, Owners, Pages, ResponseMode, Step};
+use step::{Control, Effect, Event, Owners, Pages, ResponseMode, Step, Tools};
+use viewing::known_read_only;
 use waiting::{Asked, Waiting};
 
 /// One HTTP request and its response, from the first header to the end.
@@ -78,9 +88,13 @@ pub struct World<'a> {
     pub memory: &'a mut Memory,
     /// What the streams of this VM hold.
     pub held: &'a Held,
+    /// What this Envoy drew at its start; `None` while the store of all workers cannot be read.
+    pub salt: Option<Salt>,
     /// Whose tasks are.
     pub owners: Owners<'a>,
     /// What is known of tools.
+    pub tools: Tools<'a>,
+    /// The same in definitions that were pinned.
     pub pages: Pages<'a>,
     /// Now.
     pub now: Timestamp,
@@ -148,7 +162,12 @@ impl Exchange {
             (Phase::Proving(waiting), Event::ProofUsed(outcome)) => self.proof_used(waiting, outcome, world),
             (
                 Phase::Admitting(admission),
-                event @ (Event::Taken(..) | Event::Consulted(_) | Event::Leased(_) | Event::Routed(_)),
+                event @ (Event::Taken(..)
+                | Event::Consulted(_)
+                | Event::StreamCounted(_)
+                | Event::Recalled(_)
+                | Event::Routed(_)
+                | Event::Leased(_)),
             ) => self.answered(admission, &event, world),
             (Phase::Forwarded(answering), Event::ResponseHead { head, end }) => {
                 self.answer_begins(answering, head, end, world)
@@ -211,12 +230,16 @@ impl Exchange {
             return Err(Denial::UnknownServer);
         };
         self.facts.server = world.guard.servers.iter().position(|s| std::ptr::eq(s, server));
-        origin::admit(&head, &server.origins)?;
+        server.addresses.admit(head.source.as_deref())?;
+        self.facts.origin = origin::admit(&head, &server.origins)?;
         self.strip(&head);
         let asked = self.asked_by_head(&head, end, server)?;
         let presented = credential::present(&head)?;
         self.facts.with_proof = presented.as_ref().is_some_and(|presented| presented.proof.is_some());
-        let waiting = Waiting::new(&head, presented, asked, world.held)?;
+        let mut waiting = Waiting::new(&head, presented, asked, world.held)?;
+        if let Some(rego) = &server.rego {
+            waiting.keep_headers(rego, &head.headers)?;
+        }
         self.greet(Box::new(waiting), world)
     }
 
@@ -299,6 +322,10 @@ impl Exchange {
             headers::unnamed_revision(self.facts.revision, requested, &server.versions)?;
         }
         headers::agree(&waiting.mirrors, self.facts.revision, &message)?;
+        self.read_contents(server, body);
+        if let Some(rego) = &server.rego {
+            waiting.keep_arguments(rego.pick(body, message.arguments))?;
+        }
         waiting.asked = Asked::Known(message.operation);
         self.proceed(waiting, world)
     }
@@ -311,24 +338,37 @@ impl Exchange {
         };
         let server = self.server(world.guard)?;
         self.facts.operation.get_or_insert_with(|| operation.clone());
-        let permit = authorize(&server.rules, principal, operation).map_err(|(denial, rule)| {
+        let within = server.within_overlays(principal, self.facts.origin.as_ref(), self.facts.request_bytes);
+        within.map_err(|(denial, key)| {
+            self.facts.rule = Some(key);
+            denial
+        })?;
+        let known = |tool: &str| known_read_only(server, tool, world);
+        let address = address_of(self.facts.source.as_deref());
+        let who = Caller { principal, address, read_only: Some(&known) };
+        self.facts.shadow = server.rules.shadow(who, operation);
+        let permit = authorize(&server.rules, who, operation).map_err(|(denial, rule)| {
             self.facts.rule = rule;
             denial
         })?;
         self.facts.rule = Some(permit.rule().clone());
         self.tools_hold(server, operation, world)?;
+        let permit = self.narrowed(permit, server, (principal, operation), &waiting, world)?;
+        self.judge_contents(server, principal, operation)?;
         self.admit(permit, principal, operation, world)
     }
 
     fn forward(&mut self, permit: Permit, world: &mut World<'_>) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
-        let limit = server.limits.response_bytes;
+        let who = self.facts.principal.as_ref().ok_or(Denial::Internal("a permit without a principal"))?;
+        let bounds = server.bounds(who);
         let answering = Answering::to(
             self.facts.operation.as_ref(),
             self.facts.revision,
             self.facts.newer.is_some(),
-            self.facts.takes_tasks || !server.asks.is_open(),
-            limit,
+            self.facts.takes_tasks || bounds.sandbox || !server.asks.is_open(),
+            bounds.response_bytes,
+            self.answer_plan(server, world)?,
         );
         self.decided("allow", "allowed", None, world);
         // What it named is on record, and may be a megabyte that a stream would keep for hours.

@@ -1,5 +1,7 @@
 //! Which server is a request for? The whole compiled configuration, immutable, shared by all exchanges of a VM.
 
+use std::time::Duration;
+
 use crate::identity::issuer::Issuer;
 use crate::limits::rate::Rate;
 use crate::server::{Authority, Server};
@@ -17,8 +19,34 @@ pub struct Guard {
     pub held_bytes: u64,
     /// Per source address, tokens that are looked at because they are not remembered.
     pub unknown_tokens: Rate,
+    /// Where leases of limits come from that hold across a fleet; there is one where any limit does.
+    pub leases: Option<LeaseSource>,
     /// SHA-256 of the canonical configuration, lower-case hexadecimal: the policy's version in status and audit.
     pub digest: String,
+}
+
+/// Where tokens of buckets are leased: the `leases` call of the authorization server's internal API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseSource {
+    /// The name of a cluster in the host's configuration.
+    pub cluster: String,
+    /// The `:authority` to send.
+    pub authority: String,
+    /// Its path.
+    pub path: String,
+    /// How long one question may take.
+    pub timeout: Duration,
+    /// What holds where it cannot be had.
+    pub when_away: WhenAway,
+}
+
+/// What becomes of requests whose limits hold across a fleet while no lease can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenAway {
+    /// They are refused with 503.
+    Refuse,
+    /// Each Envoy applies the limit for itself.
+    Local,
 }
 
 /// Where protected-resource metadata begins (RFC 9728 section 3).

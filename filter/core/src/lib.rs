@@ -5,6 +5,7 @@
 //!              |                          server, guard   the compiled configuration
 //!   mcp  identity  policy  limits         what is asked, by whom, may they, may they now
 //!              |           bindings       whose session or task it is
+//!              |           history tools  what was done before, what tools were said to be
 //!              |                          sanitize        what may come back
 //!              |           tools           is a tool what it was before?
 //!        denial --> reply                 every refusal, and its words
@@ -22,6 +23,7 @@ pub mod denial;
 pub mod exchange;
 pub mod guard;
 pub mod head;
+pub mod history;
 pub mod identity;
 mod json;
 pub mod limits;

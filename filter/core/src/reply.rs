@@ -78,6 +78,9 @@ impl Reply {
 
     /// The answer to a refused request.
     pub fn refuse(denial: &Denial, asked: &Asked<'_>) -> Self {
+        if let Denial::PolicyFailed(seen, _) = denial {
+            return Self::refuse(seen, asked);
+        }
         let mut headers = vec![("cache-control", "no-store".to_owned())];
         headers.extend(challenges(denial, asked).into_iter().map(|c| ("www-authenticate", c)));
         match denial {
@@ -100,7 +103,10 @@ impl Reply {
 fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
     match denial {
         Denial::MissingCredential | Denial::InvalidCredential(_) | Denial::InvalidProof(_) => 401,
-        Denial::InsufficientScope(_) | Denial::OriginRefused => 403,
+        Denial::InsufficientScope(_)
+        | Denial::OriginRefused
+        | Denial::AddressRefused
+        | Denial::HistoryRefused(_) => 403,
         Denial::UnknownServer | Denial::UnknownSession(_) => 404,
         Denial::MethodNotAllowed => 405,
         Denial::NotAcceptable => 406,
@@ -112,12 +118,22 @@ fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
         | Denial::InvalidParams(_)
         | Denial::HeaderMismatch(_)
         | Denial::UnsupportedVersion(_) => 400,
-        Denial::NotAllowed(_) | Denial::Quarantined(..) | Denial::UnknownMethod(_) if asked.unanswered => 403,
+        Denial::NotAllowed(_)
+        | Denial::Quarantined(..)
+        | Denial::UnknownMethod(_)
+        | Denial::ContentRefused(_)
+            if asked.unanswered =>
+        {
+            403
+        }
         Denial::UnknownMethod(_) if asked.revision.is_some_and(|r| r.era() == Era::Modern) => 404,
-        Denial::NotAllowed(_) | Denial::Quarantined(..) | Denial::UnknownMethod(_) => 200,
-        Denial::UnsafeResponse(_) => 502,
+        Denial::NotAllowed(_)
+        | Denial::Quarantined(..)
+        | Denial::UnknownMethod(_)
+        | Denial::ContentRefused(_) => 200,
+        Denial::UnsafeResponse(_) | Denial::UnsafeContent(_) => 502,
         Denial::Unavailable(_) => 503,
-        Denial::Internal(_) => 500,
+        Denial::PolicyFailed(..) | Denial::Internal(_) => 500,
     }
 }
 
@@ -240,6 +256,8 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
             data: Some(json!({ "limit_bytes": limit })),
         },
         Denial::OriginRefused => plain(-31004, "Origin not allowed"),
+        Denial::AddressRefused => plain(-31010, "Address not allowed"),
+        Denial::HistoryRefused(_) => plain(-31011, "Not after what was done before"),
         Denial::UnknownServer => plain(-31005, "Not found"),
         Denial::UnknownSession(_) => plain(-31006, "Session not found"),
         Denial::MethodNotAllowed => plain(-31007, "Method not allowed"),
@@ -249,12 +267,16 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
         Denial::NotAcceptable => {
             plain(-31009, "Accept must allow both application/json and text/event-stream")
         }
-        Denial::UnsafeResponse(_) => plain(-32603, "The server's answer was withheld"),
+        Denial::UnsafeResponse(_) | Denial::UnsafeContent(_) => {
+            plain(-32603, "The server's answer was withheld")
+        }
+        Denial::ContentRefused(_) => plain(-32602, "The request holds what may not be sent"),
         Denial::Unavailable(_) => plain(-32603, "Temporarily unavailable"),
         Denial::Internal(_)
         | Denial::MissingCredential
         | Denial::InvalidCredential(_)
-        | Denial::InvalidProof(_) => plain(-32603, "Internal error"),
+        | Denial::InvalidProof(_)
+        | Denial::PolicyFailed(..) => plain(-32603, "Internal error"),
     }
 }
 

@@ -1,17 +1,26 @@
 //! What does one protected MCP server look like to the gateway? Compiled: it cannot be wrong any more.
 
 mod dpop;
+mod overlay;
 
 pub use dpop::Dpop;
+pub use overlay::{Bounds, Overlay};
 
+use std::sync::Arc;
+
+use crate::history::rule::HistoryRule;
+use crate::identity::network::Networks;
 use crate::identity::origin::Origin;
-use crate::limits::rate::Rate;
+use crate::limits::rate::{Across, Rate};
 use crate::limits::tag::Per;
 use crate::mcp::operation::{Operation, Target};
 use crate::mcp::versions::{Newer, Revision};
+use crate::policy::caller::Caller;
 use crate::policy::pattern::Pattern;
+use crate::policy::rego::Rego;
 use crate::policy::rule_set::RuleSet;
 use crate::sanitize::asks::AskPolicy;
+use crate::sanitize::content::Content;
 use crate::tools::pins::ToolPolicy;
 
 /// One protected MCP server: a resource server in the words of OAuth.
@@ -33,6 +42,8 @@ pub struct Server {
     pub scopes: Vec<String>,
     /// Browser origins (`scheme://host[:port]`) that may call it; a request with any other `Origin` is refused.
     pub origins: Vec<Origin>,
+    /// From which addresses it may be asked.
+    pub addresses: Networks,
     /// Indexes into [`crate::guard::Guard::issuers`]; empty only where anonymous rules alone exist.
     pub issuers: Vec<usize>,
     /// What becomes of tokens that are bound to a key.
@@ -49,8 +60,16 @@ pub struct Server {
     pub asks: AskPolicy,
     /// How much and how often.
     pub limits: Limits,
+    /// What may be in requests and answers.
+    pub content: Content,
     /// Who may do what.
     pub rules: RuleSet,
+    /// Rules over what was done before.
+    pub history: Vec<HistoryRule>,
+    /// What organizations, groups and clients have besides rules.
+    pub overlays: Vec<Overlay>,
+    /// What the operator's own policy makes of what the rules allow.
+    pub rego: Option<Arc<Rego>>,
 }
 
 /// Where a server lives.
@@ -115,6 +134,8 @@ pub struct Limit {
     pub covers: Covers,
     /// Its shape.
     pub rate: Rate,
+    /// Where the bucket holds.
+    pub across: Across,
 }
 
 /// What spends from a bucket.
@@ -126,6 +147,16 @@ pub enum Covers {
     Methods(Vec<Pattern>),
     /// Calls of these tools.
     Tools(Vec<Pattern>),
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Whether a list shows `target` to `who`: what the rules show, and the policy does not hide.
+    pub fn shows(&self, who: Caller<'_>, target: &Target) -> bool {
+        let rego = self.rego.as_ref();
+        self.rules.visible(who, target) && rego.is_none_or(|rego| rego.visible(who.principal, target))
+    }
 }
 
 // === impl Place ===

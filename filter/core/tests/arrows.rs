@@ -24,25 +24,29 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("identity", &["time", "head", "denial", "json"]),
     ("policy", &["time", "head", "denial", "mcp", "identity"]),
     ("bindings", &["time", "rows", "salt", "identity"]),
-    ("limits", &["time", "head", "denial", "rows", "salt", "mcp", "identity", "policy"]),
-    ("sanitize", &["time", "head", "denial", "mcp", "identity", "policy"]),
-    ("tools", &["time", "denial", "rows", "mcp", "sanitize"]),
-    ("server", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "tools"]),
+    ("history", &["time", "rows", "salt", "mcp", "identity", "policy"]),
+    ("limits", &["time", "head", "denial", "rows", "json", "salt", "mcp", "identity", "policy"]),
+    ("sanitize", &["time", "head", "denial", "salt", "mcp", "identity", "policy"]),
+    ("tools", &["time", "denial", "rows", "salt", "mcp", "sanitize"]),
+    (
+        "server",
+        &["time", "head", "denial", "mcp", "identity", "policy", "history", "limits", "sanitize", "tools"],
+    ),
     ("guard", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server"]),
-    ("audit", &["time", "head", "denial", "mcp", "identity", "sanitize"]),
+    ("audit", &["time", "head", "denial", "mcp", "identity", "policy", "sanitize"]),
     ("reply", &["time", "head", "denial", "mcp", "identity", "sanitize"]),
     (
         "exchange",
         &[
-            "time", "head", "denial", "mcp", "identity", "policy", "bindings", "limits", "sanitize", "tools",
-            "server", "guard", "audit", "reply",
+            "time", "head", "denial", "salt", "mcp", "identity", "policy", "bindings", "history", "limits",
+            "sanitize", "tools", "server", "guard", "audit", "reply",
         ],
     ),
     (
         "config",
         &[
-            "time", "head", "denial", "json", "mcp", "identity", "policy", "limits", "sanitize", "tools",
-            "server", "guard",
+            "time", "head", "denial", "json", "mcp", "identity", "policy", "history", "limits", "sanitize",
+            "tools", "server", "guard",
         ],
     ),
 ];

@@ -15,9 +15,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wicketgate_core::bindings::table::Finding;
-use wicketgate_core::exchange::step::Event;
-use wicketgate_core::limits::lease;
+use wicketgate_core::exchange::step::{Event, NoLease};
 use wicketgate_core::limits::store::Outcome;
+use wicketgate_core::limits::streams;
 use world::{Gate, call, list, request, response};
 
 /// An event, as data.
@@ -30,6 +30,7 @@ enum Fed {
     Keys,
     Taken(usize),
     Consulted(usize),
+    StreamCounted(usize),
     Leased(usize),
     Expired,
     Answer { status: u16, media: &'static str, end: bool },
@@ -55,7 +56,8 @@ fn fed() -> impl Strategy<Value = Fed> {
         1 => Just(Fed::Keys),
         1 => (0..OUTCOMES.len()).prop_map(Fed::Taken),
         1 => (0..FINDINGS.len()).prop_map(Fed::Consulted),
-        1 => (0..LEASES.len()).prop_map(Fed::Leased),
+        1 => (0..STREAMS.len()).prop_map(Fed::StreamCounted),
+        1 => (0..3_usize).prop_map(Fed::Leased),
         1 => Just(Fed::Expired),
         2 => (prop_oneof![Just(200u16), Just(404), Just(503)], media, any::<bool>())
             .prop_map(|(status, media, end)| Fed::Answer { status, media, end }),
@@ -75,8 +77,8 @@ const OUTCOMES: [Option<Outcome>; 5] = [
 const FINDINGS: [Option<Finding>; 5] =
     [None, Some(Finding::Own), Some(Finding::Foreign), Some(Finding::Unknown), Some(Finding::Corrupt)];
 
-const LEASES: [Option<lease::Outcome>; 3] =
-    [None, Some(lease::Outcome::Admitted), Some(lease::Outcome::Refused)];
+const STREAMS: [Option<streams::Outcome>; 3] =
+    [None, Some(streams::Outcome::Admitted), Some(streams::Outcome::Refused)];
 
 fn rules() -> Value {
     json!([{"id": "r", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["t*"]}}])
@@ -99,7 +101,13 @@ fn feed(driven: &mut world::Driven, gate: &mut Gate, event: &Fed, bearer: &str) 
         Fed::Keys => driven.feed(gate, Event::KeysFetched),
         Fed::Taken(which) => driven.feed(gate, Event::Taken(OUTCOMES[*which], 0)),
         Fed::Consulted(which) => driven.feed(gate, Event::Consulted(FINDINGS[*which])),
-        Fed::Leased(which) => driven.feed(gate, Event::Leased(LEASES[*which])),
+        Fed::StreamCounted(which) => driven.feed(gate, Event::StreamCounted(STREAMS[*which])),
+        Fed::Leased(which) => {
+            let grants =
+                driven.leases.last().map(|asks| world::granted(asks, 1, gate.now)).unwrap_or_default();
+            let answers = [Ok(grants), Err(NoLease::Away), Err(NoLease::Busy)];
+            driven.feed(gate, Event::Leased(answers[*which].clone()));
+        }
         Fed::Expired => driven.feed(gate, Event::Expired),
         Fed::Answer { status, media, end } => {
             let head = response(*status, &[("content-type", media)]);
@@ -119,7 +127,11 @@ proptest! {
     /// one completion record, and nothing goes upstream but on the word of the policy.
     #[test]
     fn any_sequence_of_events_has_one_ending(events in vec(fed(), 0..12)) {
-        let mut gate = Gate::with_rules(&rules());
+        let mut configuration = world::configuration(&rules());
+        configuration["leases"] = json!({"cluster": "auth", "path": "/v1/leases"});
+        configuration["servers"][0]["limits"] =
+            json!({"tools": [{"names": ["t1"], "rate": "2/m", "across": "fleet"}]});
+        let mut gate = Gate::new(&configuration);
         let bearer = format!("Bearer {}", gate.token(&json!({})));
         let mut driven = gate.begin();
         for event in &events {

@@ -30,7 +30,9 @@ async fn what_is_exposed_is_documented_and_names_nothing_of_clients() {
     let upstream = recorder.upstream.clone();
     let world = stage::world("metrics", |plan| {
         plan.upstream = Some(upstream);
-        plan.set_policy(&stage::hearing(&stage::policy("{streams: 3}", RULES))).unwrap();
+        const CONTENT: &str = "    content: [{id: r, detect: [email, us_ssn], action: mask}]\n    limits:";
+        let policy = stage::policy("{streams: 3}", RULES).replace("    limits:", CONTENT);
+        plan.set_policy(&stage::hearing(&policy)).unwrap();
     })
     .await;
     // Histograms show once they hold something.
@@ -151,6 +153,8 @@ fn labels_are_ours(families: &Families, origin: &str) {
     assert_eq!(values("wicketgate_tokens_total", "how"), ["remembered", "verified"]);
     assert_eq!(values("wicketgate_server_decisions_total", "verdict"), ["allow", "deny"]);
     assert!(!values("wicketgate_server_decisions_total", "server").is_empty());
+    assert_eq!(values("wicketgate_content_findings_total", "action"), ["mask"]);
+    assert_eq!(values("wicketgate_content_findings_total", "found"), ["email", "us_ssn"]);
     assert_eq!(values("wicketgate_records_lost_total", "record"), ["completion", "decision"]);
     for table in values("wicketgate_tables_full_total", "table") {
         assert!(readme.contains(&format!("`{table}`")), "{table} is not documented");

@@ -64,6 +64,11 @@ struct Access {
     scope: String,
     org: String,
     grant_id: String,
+    /// Roles, where Keycloak puts those of a client.
+    resource_access: Value,
+    /// And where Auth0 puts them.
+    #[serde(rename = "https://example.com/roles")]
+    roles: Vec<String>,
 }
 
 /// A whole feed of revocations.
@@ -131,6 +136,8 @@ impl Signer {
             scope: "mcp:read".into(),
             org: organization.into(),
             grant_id: grant.into(),
+            resource_access: json!({"my.client": {"roles": ["operator"]}}),
+            roles: vec!["auditor".into()],
         };
         let mut claims = Claims::with_custom_claims(access, Duration::from_mins(10))
             .with_issuer(issuer)
@@ -279,14 +286,18 @@ impl State {
 pub(super) fn clusters(issuers: &[(&str, &Recorder)]) -> Change {
     let mut text = "  clusters:\n".to_owned();
     for (name, server) in issuers {
-        text.push_str(&format!(
-            "    - name: {name}\n      type: STATIC\n      connect_timeout: 2s\n      load_assignment:\n        \
-             cluster_name: {name}\n        endpoints:\n          - lb_endpoints:\n              - endpoint: {{address: \
-             {{socket_address: {{address: 127.0.0.1, port_value: {}}}}}}}\n",
-            server.upstream.port
-        ));
+        text.push_str(&cluster_at(name, server.upstream.port));
     }
     ("  clusters:\n".to_owned(), text)
+}
+
+/// One cluster, of a server on this port.
+pub(super) fn cluster_at(name: &str, port: u16) -> String {
+    format!(
+        "    - name: {name}\n      type: STATIC\n      connect_timeout: 2s\n      load_assignment:\n        \
+         cluster_name: {name}\n        endpoints:\n          - lb_endpoints:\n              - endpoint: {{address: \
+         {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}}}\n"
+    )
 }
 
 /// A world without a sidecar, before an echoing upstream, whose tokens these issuers make. `jwks` are settings of their

@@ -38,7 +38,7 @@ struct Contest {
 
 pub(super) async fn run(rounds: usize, summary: &mut Summary) {
     beside(Storage::File, rounds, 5.0, summary).await;
-    match Redis::single() {
+    match Redis::of("single") {
         Ok(redis) => {
             let url = redis.servers.first().map(|server| server.url()).unwrap_or_default();
             beside(Storage::Redis(url), rounds, 3.0, summary).await;

@@ -40,5 +40,10 @@ fn refused(refusal: &Refusal) -> Response {
         Refusal::Conflict(why) => (StatusCode::CONFLICT, "conflict", why),
         Refusal::Failed(failure) => return reply::failure(failure),
     };
+    refuse(status, error, why)
+}
+
+/// A refusal in words of ours.
+pub(super) fn refuse(status: StatusCode, error: &str, why: &str) -> Response {
     reply::fresh_json(status, &json!({"error": error, "error_description": why}))
 }

@@ -57,10 +57,11 @@ pub(super) async fn rotate(
 
 pub(super) async fn revoke(State(context): State<Arc<Context>>, Id(id): Id) -> Response {
     let revoked = context.store.revoke_api_key(&id, context.clock.now()).await;
-    if matches!(revoked, Ok(true)) {
+    // What had ended has been written down before.
+    if matches!(revoked, Ok(Some(true))) {
         context.audit.write(&Act::ApiKeyRevoked.event().grant(&id));
     }
-    answer::done(there(revoked.map(|is_there| is_there.then_some(()))))
+    answer::done(there(revoked).map(drop))
 }
 
 fn there<T>(found: Result<Option<T>, impl Into<Refusal>>) -> Result<T, Refusal> {

@@ -7,6 +7,7 @@ mod clients;
 mod health;
 mod keys;
 mod request;
+mod same_machine;
 mod status;
 mod store;
 mod tokens;

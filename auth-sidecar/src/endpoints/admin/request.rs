@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::bearer::bearer;
 use super::super::{json, media_type, reply};
+use super::{answer, same_machine};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::error::Failure;
@@ -23,8 +24,18 @@ use crate::oauth::params::Params;
 const MOST: usize = 100;
 const USUAL: usize = 50;
 
-/// Lets in who has the token, where one is configured.
+/// Lets in who has the token, where one is configured, and else who comes from this machine.
 pub(super) async fn admit(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+    if context.config.admin.token.is_none()
+        && let Err((status, why)) = same_machine::admit(&request)
+    {
+        context.audit.write(&Act::AdminRefused.event().because(why));
+        return answer::refuse(
+            status,
+            "forbidden",
+            "without admin.token this listener is for programs of this machine",
+        );
+    }
     let presented = match bearer(request.headers()) {
         Ok(presented) => presented,
         Err(error) => return reply::oauth_error(&error),
@@ -83,8 +94,11 @@ impl<S: Send + Sync> FromRequestParts<S> for InList {
         let refuse = || {
             reply::oauth_error(&ErrorCode::InvalidRequest.because("ask with after and limit (1 to 100) only"))
         };
-        let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        let known = params.pairs().iter().all(|(name, _)| name == "after" || name == "limit");
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        let params = Params::parse(query);
+        // As it stands there: nothing is no number, and for `Params` it is not there.
+        let known = url::form_urlencoded::parse(query)
+            .all(|(name, value)| name == "after" || name == "limit" && !value.is_empty());
         let limit = params.get("limit").map_or(Ok(USUAL), str::parse);
         match limit {
             Ok(most @ 1..=MOST) if known && params.admit().is_ok() => {

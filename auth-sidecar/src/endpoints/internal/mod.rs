@@ -3,6 +3,7 @@
 mod feed;
 mod issuer_jwks;
 mod jwks;
+mod leases;
 mod validate;
 mod verify;
 
@@ -20,6 +21,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route("/v1/feed", get(feed::get))
         .route("/v1/issuers/{id}/jwks", get(issuer_jwks::get))
         .route("/v1/jwks", get(jwks::get))
+        .route("/v1/leases", post(leases::post))
         .route("/v1/validate", post(validate::post))
         .route("/verify/envoy/", any(verify::envoy))
         .route("/verify/envoy/{*path}", any(verify::envoy))

@@ -84,9 +84,12 @@ async fn begin(
         true => Ok(()),
         false => pushed_request::admit_unpushed(context, &client),
     };
+    request::look_for_hints_key(context, &params, now).await?;
     match admitted.and_then(|()| request::read(context, &params, &client, &reply_to)) {
         // Browsers leave our cookies out of posts from elsewhere, and send them with the request that follows.
-        Ok(_) if posted && browser.id.is_none() && !was_pushed => Ok(browser::ask_again(context, &params)),
+        Ok(_) if posted && browser.id.is_none() && !was_pushed => {
+            Ok(browser::ask_again(context, "/authorize", &params))
+        }
         Ok(request) => proceed(context, browser, request, &reply_to, now).await,
         Err(error) => Ok(browser::refuse(context, &reply_to, &error)),
     }

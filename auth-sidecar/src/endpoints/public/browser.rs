@@ -121,11 +121,11 @@ pub(super) async fn wait(
     Ok(with_cookie(response, context, Cookie::Browser, browser.expose()))
 }
 
-/// Sends a browser that posted its request to the same request as a link.
-pub(super) fn ask_again(context: &Context, params: &Params) -> Response {
+/// Sends a browser that posted its request to the same request as a link to this page of ours.
+pub(super) fn ask_again(context: &Context, page: &str, params: &Params) -> Response {
     let pairs: Vec<(&str, &str)> =
         params.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let path = format!("{}/authorize", context.config.issuer.path());
+    let path = format!("{}{page}", context.config.issuer.path());
     see_other(&redirect_uri::with_params(&path, &pairs))
 }
 

@@ -12,6 +12,7 @@ use super::super::form::Form;
 use super::super::reply;
 use super::token::authenticated_first;
 use crate::app::Context;
+use crate::audit::Act;
 use crate::error::Failure;
 use crate::grants::device_code::{self, Offered};
 use crate::oauth::client::GrantType;
@@ -48,6 +49,7 @@ async fn offer(
     }
     let counter = format!("device authorization {}", caller.network());
     if context.store.count(&counter, now.plus(WINDOW), now).await? > MOST_PER_ADDRESS {
+        context.audit.write(&Act::DeviceThrottled.by_client(&client.id));
         return Err(Failure::TooMany);
     }
     device_code::offer(context, &client, params, now).await

@@ -110,7 +110,10 @@ async fn attempt(
             context.audit.write(&Act::SignInFailed.event());
             Attempt::Wrong
         }
-        Err(Busy) => Attempt::Busy,
+        Err(Busy) => {
+            throttle::untried(store, name, caller.0, now).await?;
+            Attempt::Busy
+        }
     })
 }
 

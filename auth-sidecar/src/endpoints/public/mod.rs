@@ -56,7 +56,7 @@ fn endpoints(context: &Context) -> Vec<(&'static str, MethodRouter<Arc<Context>>
         ("/login", get(login::get).post(login::post)),
         ("/consent", get(consent::get).post(consent::post)),
         ("/account", get(account::get).post(account::post)),
-        ("/logout", get(logout::get).post(logout::post)),
+        (logout::PATH, get(logout::get).post(logout::post)),
         ("/token", postable(post(token::post))),
         ("/revoke", postable(post(revoke::post))),
         ("/auth/refresh", postable(post(aliases::refresh))),

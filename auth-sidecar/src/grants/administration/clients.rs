@@ -28,6 +28,7 @@ pub(crate) struct ClientSummary {
     source: Source,
     auth_method: AuthMethod,
     redirect_uris: Vec<String>,
+    post_logout_redirect_uris: Vec<String>,
     grant_types: Vec<GrantType>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scopes: Option<ScopeSet>,
@@ -156,6 +157,7 @@ fn summary(context: &Context, client: &Client) -> ClientSummary {
         source,
         auth_method: client.auth_method,
         redirect_uris: client.redirect_uris.clone(),
+        post_logout_redirect_uris: client.post_logout_redirect_uris.clone(),
         grant_types: client.grant_types.clone(),
         scopes: client.scope_ceiling.clone(),
         introspects: client.introspects.clone(),

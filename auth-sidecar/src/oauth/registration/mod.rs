@@ -18,6 +18,9 @@ use super::registration_preferences;
 use super::scope::ScopeSet;
 
 const MOST_REDIRECT_URIS: usize = 20;
+/// Grants without a user at hand.
+const NEEDS_PROOF: [GrantType; 2] = [GrantType::ClientCredentials, GrantType::JwtBearer];
+const POST_LOGOUT: &str = "post_logout_redirect_uris";
 const LONGEST_SCOPE: usize = 2048;
 
 /// What differs between the ways in which metadata comes.
@@ -27,6 +30,8 @@ pub struct Rules<'a> {
     pub private_use: &'a PrivateUse,
     /// Whether a client may be registered for tokens in its own name.
     pub client_credentials: bool,
+    /// Whether it may be for tokens on the word of an identity assertion.
+    pub jwt_bearer: bool,
     /// `token_endpoint_auth_method` where it is left out.
     pub default_method: AuthMethod,
 }
@@ -45,6 +50,8 @@ pub struct Registration {
     pub grant_types: Vec<GrantType>,
     /// `redirect_uris`.
     pub redirect_uris: Vec<String>,
+    /// `post_logout_redirect_uris` (OpenID Connect RP-Initiated Logout 3.1).
+    pub post_logout_redirect_uris: Vec<String>,
     /// `client_name`.
     pub name: Option<String>,
     /// `scope`.
@@ -73,12 +80,15 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
 pub fn admit(mut asked: Map<String, Value>, rules: Rules<'_>) -> Result<Registration, OAuthError> {
     asked.retain(|_, value| !value.is_null() && value != "");
     let auth_method = auth_method(&asked, rules.default_method)?;
-    let grant_types = grant_types(&asked, rules.client_credentials)?;
+    let grant_types = grant_types(&asked, rules)?;
     let has_code = grant_types.contains(&GrantType::AuthorizationCode);
     let redirect_uris = redirect_uris(&asked, has_code, rules.private_use)?;
+    let post_logout_redirect_uris = post_logout_redirect_uris(&asked, rules.private_use)?;
     let response_types = response_types(&asked, has_code)?;
-    if auth_method == AuthMethod::None && grant_types.contains(&GrantType::ClientCredentials) {
-        return Err(refuse("client_credentials is for clients that can prove who they are"));
+    if auth_method == AuthMethod::None
+        && let Some(grant) = grant_types.iter().find(|grant| NEEDS_PROOF.contains(grant))
+    {
+        return Err(refuse(format!("{} is for clients that can prove who they are", grant.as_str())));
     }
     let assertion_algorithm = assertion_algorithm(&asked)?;
     let keys = fields::keys(&asked)?;
@@ -93,6 +103,9 @@ pub fn admit(mut asked: Map<String, Value>, rules: Rules<'_>) -> Result<Registra
     let mut metadata = fields::descriptive(&asked)?;
     let preferences = registration_preferences::read(&asked, &mut metadata)?;
     metadata.insert("redirect_uris".into(), redirect_uris.clone().into());
+    if asked.contains_key(POST_LOGOUT) {
+        metadata.insert(POST_LOGOUT.into(), post_logout_redirect_uris.clone().into());
+    }
     metadata.insert("token_endpoint_auth_method".into(), auth_method.as_str().into());
     let grant_names: Vec<&str> = grant_types.iter().map(|grant| grant.as_str()).collect();
     metadata.insert("grant_types".into(), grant_names.into());
@@ -109,6 +122,7 @@ pub fn admit(mut asked: Map<String, Value>, rules: Rules<'_>) -> Result<Registra
         keys,
         grant_types,
         redirect_uris,
+        post_logout_redirect_uris,
         name,
         scope,
         preferences,
@@ -172,11 +186,27 @@ fn redirect_uris(
     Ok(uris)
 }
 
+/// Browsers are sent there like to redirect URIs, so no other places will do.
+fn post_logout_redirect_uris(
+    asked: &Map<String, Value>,
+    private_use: &PrivateUse,
+) -> Result<Vec<String>, OAuthError> {
+    let uris = fields::strings(asked, POST_LOGOUT)?.unwrap_or_default();
+    if uris.len() > MOST_REDIRECT_URIS {
+        return Err(refuse("post_logout_redirect_uris must hold at most 20 URIs"));
+    }
+    for uri in &uris {
+        redirect_uri::admit(uri, private_use).map_err(|why| refuse(format!("{POST_LOGOUT}: {why}")))?;
+    }
+    Ok(uris.into_iter().map(ToOwned::to_owned).collect())
+}
+
 /// Clients list every grant that they know (`urn:ietf:params:oauth:grant-type:jwt-bearer` and the like); what we do
 /// not support is left out, as long as there is one left that gets a token. `client_credentials` is the operator's to
-/// give: whoever may register could else do without any user. What needs
-/// no user at hand and gives a user's rights (token exchange, identity assertions) is never registered.
-fn grant_types(asked: &Map<String, Value>, client_credentials: bool) -> Result<Vec<GrantType>, OAuthError> {
+/// give: whoever may register could else do without any user. What needs no user at hand and gives a user's rights is never
+/// registered: token exchange, and identity assertions but for documents that the operator has named.
+fn grant_types(asked: &Map<String, Value>, rules: Rules<'_>) -> Result<Vec<GrantType>, OAuthError> {
+    let Rules { client_credentials, jwt_bearer, .. } = rules;
     let Some(names) = fields::strings(asked, "grant_types")? else {
         return Ok(vec![GrantType::AuthorizationCode]);
     };
@@ -184,14 +214,16 @@ fn grant_types(asked: &Map<String, Value>, client_credentials: bool) -> Result<V
     let has_code = named(GrantType::AuthorizationCode);
     let has_device = named(GrantType::DeviceCode);
     let own = client_credentials && named(GrantType::ClientCredentials);
+    let asserted = jwt_bearer && named(GrantType::JwtBearer);
     let granted = GrantType::ALL.into_iter().filter(|grant| match grant {
         GrantType::AuthorizationCode => has_code,
         GrantType::RefreshToken => (has_code || has_device) && named(GrantType::RefreshToken),
         GrantType::ClientCredentials => own,
         GrantType::DeviceCode => has_device,
-        GrantType::TokenExchange | GrantType::JwtBearer => false,
+        GrantType::JwtBearer => asserted,
+        GrantType::TokenExchange => false,
     });
-    match (has_code || has_device || own, client_credentials) {
+    match (has_code || has_device || own || asserted, client_credentials) {
         (true, _) => Ok(granted.collect()),
         (false, false) => Err(refuse("grant_types must include authorization_code")),
         (false, true) => Err(refuse("grant_types must include authorization_code or client_credentials")),

@@ -5,6 +5,7 @@ use super::*;
 const RULES: Rules<'static> = Rules {
     private_use: &PrivateUse::None,
     client_credentials: false,
+    jwt_bearer: false,
     default_method: AuthMethod::ClientSecretBasic,
 };
 const P256: &str = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",

@@ -19,6 +19,7 @@ use self::tables::{Records, Tx};
 use self::writer::Writer;
 use super::StoreError;
 use super::backend::{Backend, Row};
+use super::bucket::{Lent, Shape};
 use super::feed::{News, Place, Revocation};
 use super::transfer::Page;
 use crate::clock::UnixTime;
@@ -142,6 +143,19 @@ impl Backend for EmbeddedStore {
     async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError> {
         let key = key.to_owned();
         self.write(move |tx| tx.uncount(&key, now)).await
+    }
+
+    async fn lend(&self, key: &str, shape: Shape, wanted: u32, now: u64) -> Result<Lent, StoreError> {
+        let key = key.to_owned();
+        self.write(move |tx| {
+            let level = tx.read(&key, UnixTime(now / 1_000))?.map(|(level, _)| level);
+            let (level, lent) = shape.lend(level, wanted, now);
+            if lent.granted > 0 {
+                tx.write(&key, &level, shape.full(level))?;
+            }
+            Ok(lent)
+        })
+        .await
     }
 
     async fn list_add(&self, list: &str, name: &str, until: UnixTime, _: UnixTime) -> Result<(), StoreError> {

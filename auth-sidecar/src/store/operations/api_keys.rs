@@ -71,20 +71,22 @@ impl Store {
         Ok(self.change(&key(id), now, rotate).await?.flatten())
     }
 
-    /// Revokes a key; the log says so first. Whether there is one.
+    /// Revokes a key; the log says so first. Whether it has ended by this, or had before; `None` where there is none. One that had
+    /// ended costs no write, and of several callers one ends it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn revoke_api_key(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
-        let Some(api_key) = self.api_key(id, now).await? else { return Ok(false) };
-        if api_key.is_live(now) {
-            self.backend.announce(Revocation::of_api_key(&api_key, now)).await?;
+    pub async fn revoke_api_key(&self, id: &str, now: UnixTime) -> Result<Option<bool>, StoreError> {
+        match self.api_key(id, now).await? {
+            None => return Ok(None),
+            Some(api_key) if !api_key.is_live(now) => return Ok(Some(false)),
+            Some(api_key) => self.backend.announce(Revocation::of_api_key(&api_key, now)).await?,
         }
-        let revoke = |api_key: &mut ApiKey, end| {
-            api_key.revoke(now);
-            Change::Keep(true, end)
+        let revoke = |api_key: &mut ApiKey, end| match api_key.revoke(now) {
+            true => Change::Keep(true, end),
+            false => Change::Leave(false),
         };
-        Ok(self.change(&key(id), now, revoke).await?.unwrap_or(false))
+        self.change(&key(id), now, revoke).await
     }
 
     /// Notes that a key was used: see [`ApiKey::is_use_news`].

@@ -6,6 +6,7 @@ mod clients;
 mod devices;
 mod grants;
 mod kill_switches;
+mod lending;
 mod lists;
 mod log;
 mod people;

@@ -22,6 +22,9 @@ use crate::config::{RedisConfig, Tls, Topology};
 /// Pauses between two tries to connect: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
+/// What a server is said to have done that was given up.
+const LATE: &str = "did not answer in time";
+
 /// A connection to whatever holds the records. Clones share it.
 #[derive(Clone)]
 pub(super) enum Connection {
@@ -49,6 +52,7 @@ struct Slot {
 /// One connection that is made anew when it fails.
 pub(super) struct Line {
     source: Source,
+    is_secured: bool,
     timeout: Duration,
     /// How long the longest command may wait at the server.
     longest: Duration,
@@ -63,6 +67,7 @@ impl Line {
     pub(super) fn new(config: &RedisConfig) -> RedisResult<Self> {
         Ok(Self {
             source: Source::of(config)?,
+            is_secured: is_secured(config),
             timeout: config.timeout,
             longest: longest(config),
             slot: Mutex::default(),
@@ -83,7 +88,8 @@ impl Line {
         }
         // Twice the time of a command: a connection takes several.
         let made = tokio::time::timeout(self.timeout * 2, self.connect(time)).await;
-        match made.unwrap_or_else(|_| Err(unreachable("it did not answer in time"))) {
+        let made = made.unwrap_or_else(|_| Err(unreachable(format!("it {LATE}"))));
+        match made.map_err(|error| explained(error, self.is_secured)) {
             Ok(connection) => {
                 *slot = Slot { connection: Some(connection.clone()), number: slot.number + 1, rest: None };
                 self.failures.store(0, Ordering::Relaxed);
@@ -120,9 +126,9 @@ impl Line {
 impl Source {
     fn of(config: &RedisConfig) -> RedisResult<Self> {
         let certificates = certificates(&config.tls);
-        let first = config.nodes.first().ok_or_else(|| unreachable("no server is named"))?;
+        let first = config.nodes.first().ok_or_else(|| unreachable("no server is named".into()))?;
         // Certificates without TLS are refused, or taken for a wish to have it.
-        let is_tls = matches!(first.addr(), ConnectionAddr::TcpTls { .. });
+        let is_tls = is_secured(config);
         Ok(match &config.topology {
             Topology::Single => Self::Server(Box::new(match is_tls {
                 true => Client::build_with_tls(first.clone(), certificates)?,
@@ -166,7 +172,7 @@ async fn master(
         let (sentinel, config) = (Arc::clone(sentinel), config.clone());
         asked.spawn(async move { sentinel.lock().await.get_async_connection_with_config(&config).await });
     }
-    let mut failure = unreachable("no sentinel answered");
+    let mut failure = unreachable("no sentinel answered".into());
     while let Some(answer) = asked.join_next().await {
         match answer {
             Ok(Ok(connection)) => return Ok(Connection::Server(connection)),
@@ -216,8 +222,28 @@ pub(super) fn is_final(error: &RedisError) -> bool {
         || matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "LOADING" | "CLUSTERDOWN" | "UNBLOCKED"))
 }
 
-fn unreachable(why: &'static str) -> RedisError {
-    RedisError::from((ErrorKind::Io, "Redis cannot be reached", why.to_owned()))
+fn unreachable(why: String) -> RedisError {
+    RedisError::from((ErrorKind::Io, "Redis cannot be reached", why))
+}
+
+/// All servers are spoken to with TLS, or none is.
+fn is_secured(config: &RedisConfig) -> bool {
+    config.nodes.iter().any(|node| matches!(node.addr(), ConnectionAddr::TcpTls { .. }))
+}
+
+/// Why no connection came about, in words that lead to what is wrong with TLS.
+fn explained(error: RedisError, is_secured: bool) -> RedisError {
+    let said = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+    // The redis crate keeps from us why it could not reach the nodes that a cluster names.
+    let is_lost = matches!(error.kind(), ErrorKind::ClusterConnectionNotFound);
+    let meaning = match is_secured {
+        true if is_lost => "no node that the cluster names is there with a certificate for its address",
+        true if said.contains("received fatal alert") => "it does not take our certificate, or wants one",
+        true if said.ends_with("timed out") || said.ends_with(LATE) => "is it one that speaks TLS?",
+        false if error.is_connection_dropped() && !error.is_connection_refusal() => "does it want TLS?",
+        _ => return error,
+    };
+    unreachable(format!("{said}: {meaning}"))
 }
 
 /// Grows by two, with up to half of it by chance, so that replicas do not come back all at once.

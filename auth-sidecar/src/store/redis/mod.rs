@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use self::calls::Calls;
 use self::scripts::{Script, Scripts};
 use super::backend::{Backend, NEVER, Row};
+use super::bucket::{Lent, Shape};
 use super::feed::{News, Place, Revocation};
 use super::transfer::Page;
 use super::{StoreError, parse, written};
@@ -209,6 +210,17 @@ impl Backend for RedisStore {
 
     async fn uncount(&self, key: &str, now: UnixTime) -> Result<(), StoreError> {
         self.run(&self.scripts.uncount, &[self.key(key)], &[&now.0.to_string()]).await
+    }
+
+    async fn lend(&self, key: &str, shape: Shape, wanted: u32, _: u64) -> Result<Lent, StoreError> {
+        let key = self.key(key);
+        let span = u64::from(shape.per) * 1_000;
+        let arguments = [shape.capacity.into(), shape.tokens.into(), span, u64::from(wanted)];
+        let arguments = arguments.map(|number| number.to_string().into_bytes()).into();
+        let keys = [key.clone()];
+        let call = self.scripts.lend.on(&keys, arguments);
+        let (granted, wait): (u32, i64) = self.calls.run_confirmed(&key, &call).await?;
+        Ok(Lent { granted, retry_after: u64::try_from(wait).ok().map(Duration::from_millis) })
     }
 
     async fn set_count(&self, key: &str, sum: u32, until: UnixTime) -> Result<(), StoreError> {

@@ -134,5 +134,12 @@ impl Form {
 
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let (_, rest) = tag.split_once(&format!("{name}=\""))?;
-    Some(rest.split_once('"')?.0.replace("&amp;", "&").replace("&#38;", "&"))
+    Some(
+        rest.split_once('"')?
+            .0
+            .replace("&#60;", "<")
+            .replace("&#62;", ">")
+            .replace("&amp;", "&")
+            .replace("&#38;", "&"),
+    )
 }

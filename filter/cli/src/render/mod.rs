@@ -8,6 +8,7 @@ pub(crate) mod write;
 use crate::args::{Form, Render};
 use crate::document::{Fault, Policy};
 use crate::outcome::{Outcome, Unusable, warnings_text};
+use crate::rego::Need;
 use serde_json::{Value, json};
 use std::path::Path;
 use wicketgate_core::config::ConfigError;
@@ -28,9 +29,16 @@ pub(crate) fn run(arguments: &Render, as_json: bool) -> Result<Outcome, Unusable
     if arguments.watch {
         return watch::stay(arguments, &form, out, &policy.compiled.guard.digest, as_json);
     }
+    let need = Need::of(&policy.document.json);
     let digest = policy.compiled.guard.digest;
-    let json = json!({"ok": true, "out": out.display().to_string(), "digest": digest});
-    Ok(Outcome::Said { text: format!("{}: written, digest {digest}\n", out.display()), json, good: true })
+    let json = json!({
+        "ok": true, "out": out.display().to_string(), "digest": digest, "module": need.file(), "why": need.why(),
+    });
+    let mut text = format!("{}: written, digest {digest}\n", out.display());
+    if need.file() != "wicketgate.wasm" {
+        text.push_str(&format!("module: {} ({})\n", need.file(), need.why()));
+    }
+    Ok(Outcome::Said { text, json, good: true })
 }
 
 /// What to write, judged before anything is read.
@@ -70,6 +78,7 @@ impl Rendering {
     pub(crate) fn text(&self, policy: &Policy) -> Result<String, Fault> {
         let guard = &policy.compiled.guard;
         let config = &policy.document.json;
+        self.module_suffices(policy)?;
         let value = match self.form {
             Form::Json => config.clone(),
             Form::Ecds => envoy::discovery_response(guard, config, &self.wasm),
@@ -88,6 +97,19 @@ impl Rendering {
             Form::Wasmplugin => istio::wasm_plugin(config, &self.wasm),
         };
         if self.as_json { to_json(&value) } else { to_yaml(&value) }.map_err(Fault::Unusable)
+    }
+}
+
+impl Rendering {
+    /// One of our own modules, by its name, must have what the policy needs. Any other name is believed: the module refuses
+    /// a configuration that needs more than it has.
+    fn module_suffices(&self, policy: &Policy) -> Result<(), Fault> {
+        let need = Need::of(&policy.document.json);
+        if !need.exceeds(&self.wasm) {
+            return Ok(());
+        }
+        let message = format!("the policy needs {}, because {}", need.file(), need.why());
+        Err(Fault::Unusable(Unusable(format!("--wasm {}: {message}", self.wasm))))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What happens when the policy is edited? It is compiled and written again; a bad edit is told and changes nothing.
 //!
-//! The file is read five times a second: a policy is small, and this sees every way in which editors, `kubectl` and
+//! The files are read five times a second: a policy is small, and this sees every way in which editors, `kubectl` and
 //! scripts replace files, also across the symbolic links of a mounted ConfigMap.
 
 use super::{Rendering, write};
@@ -20,8 +20,6 @@ struct Watch<'a> {
     form: &'a Rendering,
     out: &'a Path,
     status: PathBuf,
-    /// The files that the policy names, whose content stands in what is rendered.
-    beside: Vec<PathBuf>,
     /// Of the policy in force.
     digest: String,
     /// Whether the last edit was bad.
@@ -44,25 +42,40 @@ pub(crate) fn stay(
         form,
         out,
         status: PathBuf::from(name),
-        beside: Vec::new(),
         digest: digest.to_owned(),
         refusing: false,
         as_json,
     };
     watch.tell("current", &[], &format!("{}: written, digest {digest}", out.display()))?;
     // Not the text that was just rendered: an edit in between must not be missed.
-    let mut seen = None;
+    let (mut seen, mut beside) = (None, Vec::new());
     loop {
-        let text = read(arguments.file.as_path()).map_err(|why| why.0);
-        if seen.as_ref().is_none_or(|(seen, _)| *seen != text) {
-            watch.beside = text.as_deref().map_or_else(|_| Vec::new(), |text| named_by(watch.policy, text));
-        }
-        let now = (text, watch.beside.iter().map(|file| read(file).ok()).collect::<Vec<_>>());
+        let now = Files::read(arguments.file.as_path(), &beside);
         if seen.as_ref() != Some(&now) {
-            watch.take(&now.0)?;
+            let policy = now.policy.as_deref();
+            beside = policy.map_or_else(|_| Vec::new(), |text| named_by(watch.policy, text));
+            // Read once more, because it may name others now; before it is taken, so that no edit is missed.
+            let now = Files::read(arguments.file.as_path(), &beside);
+            watch.take(&now.policy)?;
             seen = Some(now);
         }
         std::thread::sleep(PERIOD);
+    }
+}
+
+/// What the policy and the files that it names hold, whose content stands in what is rendered.
+#[derive(PartialEq, Eq)]
+struct Files {
+    policy: Result<String, String>,
+    beside: Vec<Result<String, String>>,
+}
+
+// === impl Files ===
+
+impl Files {
+    fn read(policy: &Path, beside: &[PathBuf]) -> Self {
+        let text = |file: &Path| read(file).map_err(|why| why.0);
+        Self { policy: text(policy), beside: beside.iter().map(|file| text(file)).collect() }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 #[test]
 fn every_command_helps_with_an_example() {
     let world = World::new("help");
-    for command in ["check", "explain", "render", "schema"] {
+    for command in ["check", "explain", "render", "test", "schema"] {
         let ran = world.run(&[command, "--help"]);
         assert_eq!(ran.code, Some(0));
         assert!(

@@ -121,3 +121,147 @@ fn a_request_that_is_not_understood_is_code_2_and_says_what_is() {
         assert!(ran.err.contains(expected), "{request}: {}", ran.err);
     }
 }
+
+const LAYERED: &str = r#"version: 1
+issuers:
+  - issuer: https://as.example.com
+    algorithms: [ES256]
+    jwks: {cluster: auth_internal, path: /v1/jwks}
+servers:
+  - name: notes
+    url: https://mcp.example.com/notes
+    origins: ["https://one.example", "https://two.example"]
+    addresses: {allow: [10.0.0.0/8]}
+    rules:
+      - id: all
+        allow: {who: any, tools: ["*"]}
+      - id: trial
+        deny: {who: any, tools: [old]}
+        mode: shadow
+    history:
+      - {id: no-leak, after: [read_secret], deny: [send_mail], within: 1h}
+    organizations:
+      - {name: acme, allowed_tools: ["get_*", old, send_mail]}
+    clients:
+      - {name: cli, max_request_size: 1000, max_requests_per_minute: 30, allowed_origins: ["https://one.example"]}
+      - {name: box, sandbox_mode: true}
+"#;
+
+#[test]
+fn explain_names_the_layer_and_the_key_that_decide() {
+    let world = World::new("layers");
+    world.write("policy.yaml", LAYERED);
+    let cli = r#"{"client_id":"cli","organization":"acme"}"#;
+    // request, --as, verdict, rule, answer, what shadow rules would do
+    for (request, who, verdict, rule, answer, shadow) in [
+        (r#"{"method":"tools/call","tool":"get_a"}"#, "{}", "allow", json!("all"), "forwarded", json!(null)),
+        (
+            r#"{"method":"tools/call","tool":"get_a"}"#,
+            cli,
+            "allow",
+            json!("organizations[acme].allowed_tools"),
+            "forwarded",
+            json!(null),
+        ),
+        (
+            r#"{"method":"tools/call","tool":"put_a"}"#,
+            cli,
+            "deny",
+            json!("organizations[acme].allowed_tools"),
+            "not_allowed",
+            json!(null),
+        ),
+        (
+            r#"{"method":"tools/call","tool":"get_a","bytes":1001}"#,
+            cli,
+            "deny",
+            json!("clients[cli].max_request_size"),
+            "too_large",
+            json!(null),
+        ),
+        (
+            r#"{"method":"tools/call","tool":"get_a","origin":"https://two.example"}"#,
+            cli,
+            "deny",
+            json!("clients[cli].allowed_origins"),
+            "origin_refused",
+            json!(null),
+        ),
+        (
+            r#"{"method":"tools/call","tool":"get_a","address":"192.0.2.1"}"#,
+            cli,
+            "deny",
+            json!(null),
+            "address_refused",
+            json!(null),
+        ),
+        (
+            r#"{"method":"tools/call","tool":"get_a"}"#,
+            r#"{"client_id":"box"}"#,
+            "deny",
+            json!("clients[box].sandbox_mode"),
+            "not_allowed",
+            json!(null),
+        ),
+        (
+            r#"{"method":"tools/call","tool":"get_a","read_only":true}"#,
+            r#"{"client_id":"box"}"#,
+            "allow",
+            json!("all"),
+            "forwarded",
+            json!(null),
+        ),
+        (
+            r#"{"method":"tools/call","tool":"old"}"#,
+            "{}",
+            "allow",
+            json!("all"),
+            "forwarded",
+            json!({"verdict": "would_deny", "rule": "trial"}),
+        ),
+        (
+            r#"{"method":"tools/call","tool":"send_mail","after":["read_secret"]}"#,
+            "{}",
+            "deny",
+            json!("no-leak"),
+            "history_refused",
+            json!(null),
+        ),
+    ] {
+        let ran =
+            world.run_with(&["explain", "policy.yaml", "--request", "-", "--as", who, "--json"], request);
+        assert_eq!(ran.code, Some(0), "{request}: {}", ran.err);
+        let said = ran.json();
+        assert_eq!(
+            (&said["verdict"], &said["rule"], &said["answer"], &said["shadow"]),
+            (&json!(verdict), &rule, &json!(answer), &shadow),
+            "{request} {who}: {said}"
+        );
+    }
+    let request = r#"{"method":"tools/call","tool":"put_a"}"#;
+    let ran = world.run_with(&["explain", "policy.yaml", "--request", "-", "--as", cli], request);
+    let expected = "notes: tools/call tool put_a\nverdict: deny, by the rule organizations[acme].allowed_tools\n\
+                    answer: not_allowed\nlayer: organizations[acme]\n\
+                    layer: clients[cli], max_request_size 1000, 30 requests a minute\n   all (allow): matches put_a\n   \
+                    trial (deny, shadow): does not match: other methods or targets\n\
+                    -> organizations[acme].allowed_tools (allow): allows other things, and its layer nothing beyond them\n   \
+                    clients[box].sandbox_mode (deny): does not count: a layer of others\n";
+    assert_eq!(ran.out, expected);
+}
+
+#[test]
+fn explain_names_the_rules_about_contents_that_count() {
+    let world = World::new("explain-content");
+    world.write(
+        "p.yaml",
+        "version: 1\nservers:\n  - name: s\n    url: https://mcp.example.com/mcp\n    content:\n      - {id: all, detect: \
+         [credentials], action: mask}\n      - {id: other, applies: {tools: [b]}, detect: [email], action: drop}\n      - {id: \
+         roles, applies: {who: {roles: [x]}}, characters: strip}\n    rules:\n      - {id: r, allow: {who: anonymous, tools: \
+         [\"*\"]}}\n",
+    );
+    world.write("r.json", r#"{"method": "tools/call", "tool": "a"}"#);
+    let ran = world.run(&["explain", "p.yaml", "--request", "r.json", "--as", "anonymous"]);
+    let expected = "content: all (mask): counts\n\
+                    content: other (drop): counts in a session, where an answer may be another request's\n";
+    assert!(ran.out.ends_with(expected) && ran.code == Some(0), "{} {}", ran.out, ran.err);
+}

@@ -4,5 +4,6 @@
 mod checking;
 mod explaining;
 mod pinning;
+mod rego;
 mod rendering;
 mod world;

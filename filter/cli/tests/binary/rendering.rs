@@ -121,10 +121,48 @@ fn watching_takes_good_edits_and_keeps_the_last_good_one() {
     assert!(world.read("o.json").contains("20/m"));
 }
 
+#[test]
+fn watching_takes_edits_of_a_rego_policy_too() {
+    let world = World::new("watch-rego");
+    let rego = |name: &str| format!("package mcp.authz\n\nallow if input.tool.name == \"{name}\"\n");
+    world.write("policy.yaml", &format!("{POLICY}    rego: {{files: [authz.rego]}}\n"));
+    world.write("authz.rego", &rego("a"));
+    let arguments = ["render", "policy.yaml", "--to", "json", "--out", "o.json", "--watch"];
+    let child = world.command(&arguments).stderr(Stdio::null()).spawn().unwrap();
+    let _running = Running(child);
+    let status = || serde_json::from_str::<Value>(&world.read("o.json.status.json")).unwrap_or_default();
+    until(|| status()["state"] == json!("current"));
+    let first = status()["digest"].clone();
+    world.write("authz.rego", "package mcp.authz\n\nallow if {\n");
+    until(|| status()["state"] == json!("refused"));
+    assert_eq!(status()["errors"][0]["path"], json!("servers[0].rego.files[0]"));
+    assert_eq!(status()["digest"], first);
+    world.write("authz.rego", &rego("b"));
+    until(|| status()["state"] == json!("current") && status()["digest"] != first);
+}
+
 fn until(condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !condition() {
         assert!(Instant::now() < deadline, "it did not come to pass");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn a_policy_with_regular_expressions_says_which_module_it_needs() {
+    let world = World::new("render-regex");
+    world.write(
+        "p.yaml",
+        "version: 1\nservers:\n  - name: s\n    url: https://mcp.example.com/mcp\n    content:\n      - {id: t, regexes: [{name: \
+         ticket, pattern: \"T-[0-9]{6}\"}], action: mask}\n    rules:\n      - {id: r, allow: {who: anonymous, tools: [\"*\"]}}\n",
+    );
+    let render =
+        |wasm: &str| world.run(&["render", "p.yaml", "--to", "ecds", "--wasm", wasm, "--out", "out.yaml"]);
+    let because = "servers[0].content has `regexes`";
+    let ran = render("wicketgate-rego-regex.wasm");
+    let said = format!("module: wicketgate-rego-regex.wasm ({because})");
+    assert!(ran.code == Some(0) && ran.out.contains(&said), "{} {}", ran.out, ran.err);
+    let ran = render("wicketgate.wasm");
+    assert!(ran.code == Some(2) && ran.err.contains(because), "{} {}", ran.out, ran.err);
 }

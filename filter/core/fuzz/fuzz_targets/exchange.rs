@@ -14,10 +14,10 @@ use host::{Asked, Driven, Vm};
 use script::{ANSWERS, BODIES, GOOD, Next, SESSIONS, Script, TOKENS};
 use serde_json::{Value, json};
 use wicketgate_core::bindings::table::Finding;
-use wicketgate_core::exchange::step::{Event, ResponseMode};
+use wicketgate_core::exchange::step::{Event, NoLease, ResponseMode};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
-use wicketgate_core::limits::{lease, store};
+use wicketgate_core::limits::{lease, store, streams};
 
 /// One for each way to hold a request.
 static GUARDS: LazyLock<[Guard; 2]> = LazyLock::new(|| [true, false].map(guard));
@@ -26,9 +26,10 @@ fn guard(holds: bool) -> Guard {
     host::guard(
         &json!({"version": 1, "hold_headers": holds, "issuers": [{"issuer": host::ISSUER, "algorithms": ["ES256"],
         "jwks": {"cluster": "c", "path": "/"}, "validate": {"cluster": "c", "path": "/"}}],
+        "leases": {"cluster": "c", "path": "/", "when_away": if holds { "refuse" } else { "local" }},
         "servers": [{"name": "s", "url": host::RESOURCE, "rules": [{"id": "r", "allow": {"who": "any", "tools": ["t*"]}}],
         "limits": {"streams": 2, "request_bytes": 300, "response_bytes": 200, "principal": {"rate": "3/m"},
-            "tools": [{"names": ["t1"], "rate": "2/m"}]}}]}),
+            "tools": [{"names": ["t1"], "rate": "2/m", "across": "fleet"}]}}]}),
     )
 }
 
@@ -199,6 +200,21 @@ impl Seen {
                 vm.memory.borrow_mut().keys.failed(issuer, vm.now);
                 self.driven.feed(vm, Event::KeysFetched);
             }
+            Some(Asked::Leases) => {
+                let grants = self.driven.leases.iter().map(|ask| lease::Grant {
+                    tag: ask.tag,
+                    tokens: u32::from(how & 1),
+                    until: vm.now.plus(lease::TERM),
+                    retry_after: (how & 1 == 0).then_some(Duration::from_secs(1)),
+                    batch: ask.batch,
+                });
+                let answer = match how % 8 {
+                    0..6 => Ok(grants.collect()),
+                    6 => Err(NoLease::Away),
+                    _ => Err(NoLease::Busy),
+                };
+                self.driven.feed(vm, Event::Leased(answer));
+            }
             Some(Asked::Token) => {
                 let token = self.token.expect("somebody's");
                 let good = GOOD.contains(&token);
@@ -264,7 +280,7 @@ impl Seen {
 
     fn out_of_order(&mut self, script: &mut Script<'_>, vm: &mut Vm<'_>) {
         let bytes = script.of(&BODIES).0.as_bytes();
-        let event = match script.byte() % 11 {
+        let event = match script.byte() % 12 {
             0 => Event::RequestHead { head: RequestHead::default(), end: false },
             1 => Event::BodyBegins,
             2 => {
@@ -283,8 +299,13 @@ impl Seen {
                 Some(Finding::Unknown),
                 Some(Finding::Corrupt),
             ])),
-            8 => Event::Leased(script.of(&[None, Some(lease::Outcome::Refused), Some(lease::Outcome::Full)])),
+            8 => Event::StreamCounted(script.of(&[
+                None,
+                Some(streams::Outcome::Refused),
+                Some(streams::Outcome::Full),
+            ])),
             9 => Event::Withdrawn,
+            10 => Event::Leased(Err(script.of(&[NoLease::Away, NoLease::Busy]))),
             _ => Event::ResponseTooLarge,
         };
         self.driven.feed(vm, event);

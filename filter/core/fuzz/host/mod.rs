@@ -9,17 +9,24 @@ use std::time::Duration;
 use serde_json::Value;
 use wicketgate_core::bindings::table;
 use wicketgate_core::config::compile;
-use wicketgate_core::exchange::step::{Consult, Control, Effect, Event, Lease, Next, Owners, Pages, Take};
+use wicketgate_core::exchange::step::{
+    Consult, Control, Effect, Event, Next, Owners, Pages, Recall, StreamOf, Take, Tools,
+};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
+use wicketgate_core::history::table as history;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
-use wicketgate_core::limits::lease::{self, Holder};
-use wicketgate_core::limits::store::{self, Outcome};
+use wicketgate_core::limits::lease::{self, Ask, Need};
+use wicketgate_core::limits::rate::Rate;
+use wicketgate_core::limits::store::Outcome;
+use wicketgate_core::limits::streams::{self, Holder};
 use wicketgate_core::limits::tag::Tag;
-use wicketgate_core::limits::used_proofs;
+use wicketgate_core::limits::{taking, used_proofs};
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::listed::{Listed, ToolTag};
+use wicketgate_core::tools::table as tools;
 
 /// What all streams may hold together here: little, so that it is reached.
 pub const HELD: u64 = 96;
@@ -49,13 +56,15 @@ pub struct Driven {
     pub reset: bool,
     pub decisions: Vec<Value>,
     pub completions: Vec<Value>,
-    pub leases: Vec<Tag>,
+    pub streams: Vec<Tag>,
     pub removed: Vec<String>,
     pub removed_from_answer: Vec<&'static str>,
     /// Whether its session has ended with it.
     pub forgot: bool,
     /// What was asked of an issuer and is not answered.
     pub asked: Option<Asked>,
+    /// What the authorization server was asked for of buckets that hold across a fleet.
+    pub leases: Vec<Ask>,
     pub downstream: Vec<u8>,
 }
 
@@ -66,6 +75,7 @@ const SALT: Salt = Salt::new([5; 16]);
 pub enum Asked {
     Keys(usize),
     Token,
+    Leases,
 }
 
 pub fn guard(document: &Value) -> Guard {
@@ -95,29 +105,29 @@ impl<'g> Vm<'g> {
     }
 
     fn take(&self, takes: &[Take]) -> (Option<Outcome>, usize) {
-        let one = |take: &Take| {
-            self.change(&store::set_key(take.tag, SALT), |set| {
-                let taken = store::take(set, take.tag, take.rate, 1, self.now);
-                (taken.bytes, taken.outcome)
-            })
-        };
-        let mut outcome = None;
-        for (at, take) in takes.iter().enumerate() {
-            outcome = one(take);
-            if !matches!(outcome, Some(Outcome::Admitted { .. })) {
-                return (outcome, at);
-            }
-        }
-        (outcome, 0)
+        let taken = taking::take(takes, SALT, self.now, &mut |key, next| {
+            self.change(key, |set| (next(set), ())).is_some()
+        });
+        (taken.outcome, taken.at)
     }
 
-    fn lease(&mut self, wanted: &Lease) -> Option<lease::Outcome> {
+    fn ask_for_leases(&self, buckets: &[(Tag, Rate)]) -> Vec<Ask> {
+        let asks = buckets.iter().map(|bucket| {
+            self.change(&lease::set_key(bucket.0, SALT), |set| {
+                let (ask, bytes) = lease::want(set, *bucket, Need::Now, lease::MOST_PATIENCE, self.now);
+                (bytes, ask)
+            })
+        });
+        asks.filter_map(Option::flatten).collect()
+    }
+
+    fn count_stream(&mut self, wanted: &StreamOf) -> Option<streams::Outcome> {
         let held = self.streams.get(&wanted.tag).copied().unwrap_or_default();
-        let outcome = self.change(&lease::set_key(wanted.tag, SALT), |set| {
-            let got = lease::acquire(set, wanted.tag, Holder(1), held, wanted.most, self.now);
+        let outcome = self.change(&streams::set_key(wanted.tag, SALT), |set| {
+            let got = streams::acquire(set, wanted.tag, Holder(1), held, wanted.most, self.now);
             (got.bytes, got.outcome)
         });
-        if outcome == Some(lease::Outcome::Admitted) {
+        if outcome == Some(streams::Outcome::Admitted) {
             assert!(held < wanted.most, "more streams than there may be");
             self.streams.insert(wanted.tag, held + 1);
         }
@@ -127,7 +137,9 @@ impl<'g> Vm<'g> {
     fn release(&mut self, tag: Tag) {
         let left = self.streams.get(&tag).copied().expect("it counts") - 1;
         self.streams.insert(tag, left);
-        self.change(&lease::set_key(tag, SALT), |set| (lease::hold(set, tag, Holder(1), left, self.now), ()));
+        self.change(&streams::set_key(tag, SALT), |set| {
+            (streams::hold(set, tag, Holder(1), left, self.now), ())
+        });
     }
 
     fn page(&self, key: &str, next: &mut Next<'_>) -> bool {
@@ -139,6 +151,24 @@ impl<'g> Vm<'g> {
             let found = table::ask(set, &consult.binding, consult.question, self.now);
             (found.bytes, found.finding)
         })
+    }
+
+    fn recall(&self, recall: &Recall) -> Option<history::Outcome> {
+        self.change(&history::set_key(recall.slots, SALT), |set| {
+            let noted = history::ask(set, &recall.asks, self.now);
+            (noted.bytes, noted.outcome)
+        })
+    }
+
+    fn recall_tool(&self, tag: ToolTag) -> Option<Listed> {
+        self.change(&tools::set_key(tag, SALT), |set| (None, tools::recall(set, tag))).flatten()
+    }
+
+    fn learn_tool(&self, tag: ToolTag, listed: Listed) -> bool {
+        let learnt = self.change(&tools::set_key(tag, SALT), |set| {
+            (tools::learn(set, tag, listed, self.now).expect("a set of ours"), ())
+        });
+        learnt.is_some()
     }
 }
 
@@ -154,11 +184,12 @@ impl Driven {
             reset: false,
             decisions: Vec::new(),
             completions: Vec::new(),
-            leases: Vec::new(),
+            streams: Vec::new(),
             removed: Vec::new(),
             removed_from_answer: Vec::new(),
             forgot: false,
             asked: None,
+            leases: Vec::new(),
             downstream: Vec::new(),
         }
     }
@@ -198,11 +229,12 @@ impl Driven {
                     next = Some(Event::ProofUsed(outcome));
                 }
                 Control::Consult(consult) => next = Some(Event::Consulted(vm.consult(&consult))),
+                Control::Recall(recall) => next = Some(Event::Recalled(vm.recall(&recall))),
                 Control::Route => next = Some(Event::Routed(None)),
-                Control::Lease(wanted) => {
-                    let outcome = vm.lease(&wanted);
-                    self.leases.extend((outcome == Some(lease::Outcome::Admitted)).then_some(wanted.tag));
-                    next = Some(Event::Leased(outcome));
+                Control::CountStream(wanted) => {
+                    let outcome = vm.count_stream(&wanted);
+                    self.streams.extend((outcome == Some(streams::Outcome::Admitted)).then_some(wanted.tag));
+                    next = Some(Event::StreamCounted(outcome));
                 }
                 Control::Forward(_) => {
                     assert!(!self.is_over() && self.forwarded.is_none(), "forwarded after an ending");
@@ -234,7 +266,12 @@ impl Driven {
             guard: vm.guard,
             memory: &mut vm.memory.borrow_mut(),
             held: &vm.held,
+            salt: Some(SALT),
             owners: Owners(&ask),
+            tools: Tools {
+                recall: &|tag| vm.recall_tool(tag),
+                learn: &|tag, listed| vm.learn_tool(tag, listed),
+            },
             pages: Pages(&page),
             now: vm.now,
         };
@@ -251,6 +288,10 @@ impl Driven {
             Effect::ReplaceResponseBody(bytes) => *out = bytes,
             Effect::FetchKeys(issuer) => self.ask(Asked::Keys(issuer)),
             Effect::Validate(_) => self.ask(Asked::Token),
+            Effect::Lease(buckets) => {
+                self.leases = vm.ask_for_leases(&buckets);
+                self.ask(Asked::Leases);
+            }
             Effect::Forget(binding) => {
                 self.forgot = true;
                 vm.change(&table::set_key(&binding, SALT), |set| (table::forget(set, &binding), ()));
@@ -258,11 +299,18 @@ impl Driven {
             Effect::RecordDecision(line) => self.decisions.push(record(&line)),
             Effect::RecordCompletion(line) => self.completions.push(record(&line)),
             Effect::GiveBack(take) => {
-                vm.change(&store::set_key(take.tag, SALT), |set| {
-                    (store::give_back(set, take.tag, take.rate, 1, vm.now), ())
+                take.give_back(vm.now, SALT, vm.now, &mut |key, next| {
+                    vm.change(key, |set| (next(set), ())).is_some()
                 });
             }
-            Effect::Count(_) | Effect::CountServer { .. } | Effect::CountToken { .. } | Effect::CountRemoved(_) | Effect::CountFound { .. } => {}
+            Effect::Remember(recall) => drop(vm.recall(&recall)),
+            Effect::Count(_)
+            | Effect::CountServer { .. }
+            | Effect::CountShadow(_)
+            | Effect::CountToken { .. }
+            | Effect::CountContent { .. }
+            | Effect::CountFound { .. }
+            | Effect::CountRemoved(_) => {}
         }
     }
 
@@ -273,7 +321,7 @@ impl Driven {
 
     /// The end, however it came.
     pub fn finish(mut self, vm: &mut Vm<'_>) {
-        for tag in std::mem::take(&mut self.leases) {
+        for tag in std::mem::take(&mut self.streams) {
             vm.release(tag);
         }
         let over = self.is_over();

@@ -2,7 +2,7 @@
 
 use super::error::{ConfigError, ConfigWarning, Findings, Place};
 use super::raw::RawConfig;
-use super::{Sound, VERSION, digest, issuers, limits, read, servers};
+use super::{Sound, VERSION, digest, issuers, leases, limits, read, servers};
 use crate::guard::Guard;
 use crate::json;
 
@@ -41,12 +41,14 @@ fn judge(raw: &RawConfig, digest: String, mut found: Findings) -> Result<Sound, 
     }
     let issuers = issuers::compile(&raw.issuers, &root.key("issuers"), &mut found);
     let servers = servers::compile(&raw.servers, &raw.issuers, &root.key("servers"), &mut found);
+    let leases = leases::compile(raw.leases.as_ref(), &raw.issuers, &root.key("leases"), &mut found);
+    leases::judge(raw, &root, &mut found);
     let held_bytes = limits::held_bytes(raw.held_bytes.as_ref(), &root.key("held_bytes"), &mut found);
     let unknown_tokens =
         limits::unknown_tokens(raw.unknown_tokens.as_ref(), &root.key("unknown_tokens"), &mut found);
     if found.errors.is_empty() {
         let hold_headers = raw.hold_headers;
-        let guard = Guard { servers, issuers, hold_headers, held_bytes, unknown_tokens, digest };
+        let guard = Guard { servers, issuers, hold_headers, held_bytes, unknown_tokens, leases, digest };
         return Ok((guard, found.warnings));
     }
     Err(found.errors)

@@ -1,7 +1,7 @@
 //! Whose tokens may be accepted? Issuers, judged.
 
 use super::error::{Findings, Place, nearest};
-use super::raw::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
+use super::raw::{RawClaims, RawIssuer, RawJwks, RawPaths, RawRevocations, RawValidate};
 use super::units::{format_duration, parse_duration};
 use super::url::Url;
 use crate::identity::issuer::{
@@ -12,6 +12,8 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86400);
+/// More than any identity provider spreads one thing over.
+const MOST_PATHS: usize = 16;
 
 /// Compiles all issuers; one that is refused is left out and found.
 pub(crate) fn compile(raw: &[RawIssuer], place: &Place, found: &mut Findings) -> Vec<Issuer> {
@@ -112,7 +114,8 @@ fn refuse_algorithm(name: &str) -> (String, Option<String>) {
 
 fn jwks(raw: &RawJwks, issuer: &Url, place: &Place, found: &mut Findings) -> JwksSource {
     let before = found.errors.len();
-    let authority = reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer, place, found);
+    let authority =
+        reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer.authority(), place, found);
     let mut span = |key: &str, text: &Option<String>, default: &str, within: RangeInclusive<Duration>| {
         duration(text.as_deref(), default, within, &place.key(key), found)
     };
@@ -136,7 +139,8 @@ fn jwks(raw: &RawJwks, issuer: &Url, place: &Place, found: &mut Findings) -> Jwk
 }
 
 fn validate(raw: &RawValidate, issuer: &Url, place: &Place, found: &mut Findings) -> ValidateSource {
-    let authority = reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer, place, found);
+    let authority =
+        reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer.authority(), place, found);
     let mut span = |key: &str, text: &Option<String>, default: &str, within: RangeInclusive<Duration>| {
         duration(text.as_deref(), default, within, &place.key(key), found)
     };
@@ -150,7 +154,8 @@ fn validate(raw: &RawValidate, issuer: &Url, place: &Place, found: &mut Findings
 }
 
 fn revocations(raw: &RawRevocations, issuer: &Url, place: &Place, found: &mut Findings) -> RevocationSource {
-    let authority = reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer, place, found);
+    let authority =
+        reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer.authority(), place, found);
     if raw.path.contains('?') {
         found.error(&place.key("path"), "a query is added to it, so it has none");
     }
@@ -167,11 +172,11 @@ fn revocations(raw: &RawRevocations, issuer: &Url, place: &Place, found: &mut Fi
 }
 
 /// The `:authority` of a call through a cluster, whose other parts are judged too.
-fn reached(
+pub(super) fn reached(
     cluster: &str,
     path: &str,
     authority: Option<&String>,
-    issuer: &Url,
+    default: String,
     place: &Place,
     found: &mut Findings,
 ) -> String {
@@ -181,7 +186,7 @@ fn reached(
     if !path.starts_with('/') || path.contains(|c: char| !c.is_ascii_graphic()) {
         found.error(&place.key("path"), "a path begins with `/` and holds no spaces");
     }
-    let authority = authority.cloned().unwrap_or_else(|| issuer.authority());
+    let authority = authority.cloned().unwrap_or(default);
     if crate::server::Authority::parse(&authority).is_none() {
         found.error(&place.key("authority"), "is a host with an optional port");
     }
@@ -191,20 +196,41 @@ fn reached(
 fn claims(raw: Option<&RawClaims>, place: &Place, found: &mut Findings) -> ClaimNames {
     let default = ClaimNames::default();
     let Some(raw) = raw else { return default };
+    let mut judge = |path: &str, at: &Place| {
+        if path.is_empty() || path.split('.').any(str::is_empty) {
+            found.error(at, "is the name of a claim; dots stand between names only");
+        }
+    };
     let mut name = |key: &str, given: &Option<String>, default: String| {
         let Some(given) = given else { return default };
-        if given.is_empty() || given.split('.').any(str::is_empty) {
-            found.error(&place.key(key), "is the name of a claim; dots stand between names only");
+        judge(given, &place.key(key));
+        given.clone()
+    };
+    let client = name("client", &raw.client, default.client);
+    let organization = name("organization", &raw.organization, default.organization);
+    let mut paths = |key: &str, given: &Option<RawPaths>, default: Vec<String>| {
+        let Some(RawPaths(given)) = given else { return default };
+        let here = place.key(key);
+        if let [only] = given.as_slice() {
+            judge(only, &here);
+        } else {
+            given.iter().enumerate().for_each(|(at, path)| judge(path, &here.index(at)));
         }
         given.clone()
     };
-    ClaimNames {
-        client: name("client", &raw.client, default.client),
-        scopes: name("scopes", &raw.scopes, default.scopes),
-        groups: name("groups", &raw.groups, default.groups),
-        roles: name("roles", &raw.roles, default.roles),
-        organization: name("organization", &raw.organization, default.organization),
+    let claims = ClaimNames {
+        client,
+        scopes: paths("scopes", &raw.scopes, default.scopes),
+        groups: paths("groups", &raw.groups, default.groups),
+        roles: paths("roles", &raw.roles, default.roles),
+        organization,
+    };
+    for (key, paths) in [("scopes", &claims.scopes), ("groups", &claims.groups), ("roles", &claims.roles)] {
+        if !(1..=MOST_PATHS).contains(&paths.len()) {
+            found.error(&place.key(key), format!("1 to {MOST_PATHS} paths of claims"));
+        }
     }
+    claims
 }
 
 pub(super) fn duration(

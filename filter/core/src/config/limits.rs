@@ -1,11 +1,12 @@
 //! How much and how often? Limits, judged; zero is refused, because nothing would ever pass.
 
 use super::error::{Findings, Place, nearest};
+use super::leases;
 use super::methods;
 use super::raw::{RawLimits, RawNamedLimit, RawRate, RawSize};
 use super::rules::patterns;
 use super::units::{parse_rate, parse_size};
-use crate::limits::rate::Rate;
+use crate::limits::rate::{Across, Rate};
 use crate::limits::tag::Per;
 use crate::server::{Covers, Limit, Limits};
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub(crate) fn compile(raw: Option<&RawLimits>, place: &Place, found: &mut Findin
             .flood
             .as_ref()
             .map_or(Rate { burst: 200, tokens: 100, per: Duration::from_secs(1) }, |r| {
-                bucket(r, &place.key("flood"), found)
+                here(r, &place.key("flood"), found)
             }),
         rates: rates(raw, place, found),
         streams: streams(raw.streams, &place.key("streams"), found),
@@ -54,7 +55,7 @@ pub(crate) fn held_bytes(given: Option<&RawSize>, place: &Place, found: &mut Fin
 /// What one address may have looked at.
 pub(crate) fn unknown_tokens(given: Option<&RawRate>, place: &Place, found: &mut Findings) -> Rate {
     let default = Rate { burst: 50, tokens: 10, per: Duration::from_secs(1) };
-    given.map_or(default, |raw| bucket(raw, place, found))
+    given.map_or(default, |raw| here(raw, place, found))
 }
 
 fn streams(given: Option<u32>, place: &Place, found: &mut Findings) -> u32 {
@@ -82,6 +83,14 @@ fn size_up_to(most: u64, given: Option<&RawSize>, default: u64, place: &Place, f
     default
 }
 
+/// A bucket that stops a flood where it comes in.
+fn here(raw: &RawRate, place: &Place, found: &mut Findings) -> Rate {
+    if leases::across(raw.across.as_deref(), place, found) == Across::Fleet {
+        found.error(&place.key("across"), "floods are stopped where they come in: by each `envoy`");
+    }
+    bucket(raw, place, found)
+}
+
 fn bucket(raw: &RawRate, place: &Place, found: &mut Findings) -> Rate {
     rate(&raw.rate, raw.burst, place, found)
 }
@@ -96,6 +105,7 @@ fn rates(raw: &RawLimits, place: &Place, found: &mut Findings) -> Vec<Limit> {
             per: *per,
             covers: Covers::Everything,
             rate: bucket(raw, &place.key(word), found),
+            across: leases::across(raw.across.as_deref(), &place.key(word), found),
         }));
     }
     for (key, raw) in [("methods", &raw.methods), ("tools", &raw.tools)] {
@@ -121,7 +131,8 @@ fn named(key: &str, raw: &RawNamedLimit, place: &Place, found: &mut Findings) ->
         methods::judge_names(&names, &place.key("names"), found);
         Covers::Methods(names)
     };
-    Limit { name, per, covers, rate: rate(&raw.rate, raw.burst, place, found) }
+    let across = leases::across(raw.across.as_deref(), place, found);
+    Limit { name, per, covers, rate: rate(&raw.rate, raw.burst, place, found), across }
 }
 
 fn per(given: Option<&str>, place: &Place, found: &mut Findings) -> (&'static str, Per) {

@@ -5,14 +5,19 @@
 
 mod asks;
 mod compile;
+mod content;
 mod digest;
 mod dpop;
 pub mod error;
+mod history;
 mod issuers;
+mod layers;
+mod leases;
 mod limits;
 mod methods;
 pub mod raw;
 mod read;
+mod rego;
 mod rules;
 mod servers;
 mod tools;

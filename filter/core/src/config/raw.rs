@@ -3,15 +3,29 @@
 //! Texts with a form of their own (sizes, patterns, URLs) stay texts here: `compile` judges them, so that several
 //! mistakes are reported at once.
 
+mod content;
+mod history;
+mod issuers;
+mod layers;
+mod leases;
+mod paths;
+mod rego;
 mod rules;
+mod size;
 mod tools;
 
-pub use rules::{RawAllow, RawAttributes, RawDeny, RawRule, RawWho};
+pub use content::{RawApplies, RawCaps, RawContentRule, RawRegex};
+pub use history::RawHistory;
+pub use issuers::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
+pub use layers::{RawAddresses, RawLayer};
+pub use leases::RawLeases;
+pub use paths::RawPaths;
+pub use rego::{RawCompiled, RawLabels, RawRego, RawToolLabels};
+pub use rules::{RawAllow, RawAttributes, RawDelegable, RawDeny, RawRule, RawWho};
+pub use size::RawSize;
 pub use tools::{RawAsks, RawBaseline, RawElicitation, RawTools};
 
-use super::error::{Findings, Place};
-use super::read::{Shape, mapping, unexpected};
-use serde_json::Value;
+use super::read::mapping;
 
 /// The gateway's policy: which MCP servers it protects, whose tokens it accepts, who may do what.
 #[derive(Clone, Debug)]
@@ -34,6 +48,8 @@ pub struct RawConfig {
     /// How many tokens that are not remembered one source address (of IPv6 the /64 network) may have looked at; good ones
     /// give theirs back at once. Default 10/s, burst 50.
     pub unknown_tokens: Option<RawRate>,
+    /// Where tokens of the buckets come from that hold across a fleet of Envoys. Default: nowhere; then none does.
+    pub leases: Option<RawLeases>,
     /// Authorization servers whose access tokens are accepted.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub issuers: Vec<RawIssuer>,
@@ -41,129 +57,12 @@ pub struct RawConfig {
     pub servers: Vec<RawServer>,
 }
 
-mapping!(RawConfig, "a mapping", [version, servers], [hold_headers, held_bytes, unknown_tokens, issuers]);
-
-/// An authorization server.
-#[derive(Clone, Debug)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(deny_unknown_fields, rename = "Issuer")
-)]
-pub struct RawIssuer {
-    /// Its identifier, an absolute URL, compared with the claim `iss` byte for byte.
-    pub issuer: String,
-    /// The signature algorithms accepted from it: RS256, PS256, ES256, EdDSA.
-    pub algorithms: Vec<String>,
-    /// Where its public keys come from.
-    pub jwks: RawJwks,
-    /// Where it is asked about opaque tokens: the `validate` call of the authorization server's internal API. Default: it
-    /// issues none, and every token must be a JWT.
-    pub validate: Option<RawValidate>,
-    /// Where it says once a second which tokens it has withdrawn. Default: nowhere; a token counts until it expires.
-    pub revocations: Option<RawRevocations>,
-    /// Leeway for `exp` and `nbf`, at most 60s. Default 30s.
-    pub clock_skew: Option<String>,
-    /// The `typ` of its access tokens: `at+jwt` (RFC 9068), or `JWT` for issuers that do not follow it; then tokens
-    /// without a type pass too, and the audience alone tells an access token from another. Default `at+jwt`.
-    pub token_type: Option<String>,
-    /// Which claims hold what rules read; dots walk into objects (`realm_access.roles`).
-    pub claims: Option<RawClaims>,
-}
-
 mapping!(
-    RawIssuer,
+    RawConfig,
     "a mapping",
-    [issuer, algorithms, jwks],
-    [validate, revocations, clock_skew, token_type, claims]
+    [version, servers],
+    [hold_headers, held_bytes, unknown_tokens, leases, issuers]
 );
-
-/// A JWKS endpoint, reached through a cluster of Envoy.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields, rename = "Jwks"))]
-pub struct RawJwks {
-    /// The name of the cluster in Envoy's configuration.
-    pub cluster: String,
-    /// The path, beginning with `/`.
-    pub path: String,
-    /// The `:authority` to send. Default: the issuer's host.
-    pub authority: Option<String>,
-    /// How long one fetch may take, at most 30s. Default 5s.
-    pub timeout: Option<String>,
-    /// How often the keys are fetched again, 10s to 24h. Default 5m.
-    pub refresh: Option<String>,
-    /// How old the last good keys may become while fetching fails, from `refresh` to 7d. Default 24h.
-    pub max_stale: Option<String>,
-}
-
-mapping!(RawJwks, "a mapping", [cluster, path], [authority, timeout, refresh, max_stale]);
-
-/// The `validate` call, reached through a cluster of Envoy.
-#[derive(Clone, Debug)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(deny_unknown_fields, rename = "Validate")
-)]
-pub struct RawValidate {
-    /// The name of the cluster in Envoy's configuration.
-    pub cluster: String,
-    /// The path, beginning with `/`.
-    pub path: String,
-    /// The `:authority` to send. Default: the issuer's host.
-    pub authority: Option<String>,
-    /// How long one question may take, at most 30s. Default 5s.
-    pub timeout: Option<String>,
-    /// How long a good answer is believed, at most 10m: a token that is revoked lives on so long. Default 30s.
-    pub remember: Option<String>,
-}
-
-mapping!(RawValidate, "a mapping", [cluster, path], [authority, timeout, remember]);
-
-/// A feed of revocations, reached through a cluster of Envoy.
-#[derive(Clone, Debug)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(deny_unknown_fields, rename = "Revocations")
-)]
-pub struct RawRevocations {
-    /// The name of the cluster in Envoy's configuration.
-    pub cluster: String,
-    /// The path, beginning with `/`, without a query.
-    pub path: String,
-    /// The `:authority` to send. Default: the issuer's host.
-    pub authority: Option<String>,
-    /// How long one poll may take, at most 30s. Default 5s.
-    pub timeout: Option<String>,
-    /// How old the last news may become, 5s to 24h. Then `validate` is asked about each token; without it none counts, and
-    /// streams end. Default 5m.
-    pub max_age: Option<String>,
-}
-
-mapping!(RawRevocations, "a mapping", [cluster, path], [authority, timeout, max_age]);
-
-/// Names of claims.
-#[derive(Clone, Debug, Default)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(deny_unknown_fields, rename = "Claims")
-)]
-pub struct RawClaims {
-    /// The OAuth client. Default `client_id`.
-    pub client: Option<String>,
-    /// Scopes: a space-separated text or a list. Default `scope`.
-    pub scopes: Option<String>,
-    /// Groups: a list or one text. Default `groups`.
-    pub groups: Option<String>,
-    /// Roles: a list or one text. Default `roles`.
-    pub roles: Option<String>,
-    /// Organization. Default `org`.
-    pub organization: Option<String>,
-}
-
-mapping!(RawClaims, "a mapping", [], [client, scopes, groups, roles, organization]);
 
 /// A protected MCP server. What no rule allows is denied.
 #[derive(Clone, Debug)]
@@ -184,6 +83,8 @@ pub struct RawServer {
     /// Browser origins that may call it, such as `https://app.example.com`. Default: none.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub origins: Vec<String>,
+    /// From which addresses it may be asked. Default: from everywhere.
+    pub addresses: Option<RawAddresses>,
     /// Scopes named in the metadata and in the challenge to a request without a credential.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub scopes: Vec<String>,
@@ -203,16 +104,53 @@ pub struct RawServer {
     pub asks: Option<RawAsks>,
     /// Sizes, rates and numbers.
     pub limits: Option<RawLimits>,
+    /// What may be in requests and answers; of several rules the strongest action counts.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub content: Vec<RawContentRule>,
     /// Who may do what; deny wins, order does not matter for the verdict.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub rules: Vec<RawRule>,
+    /// A policy in Rego, which narrows what the rules allow; without rules, what whoever is known may do.
+    pub rego: Option<RawRego>,
+    /// What may not be done after, or before, something else.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub history: Vec<RawHistory>,
+    /// What the members of organizations may, within `rules`.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub organizations: Vec<RawLayer>,
+    /// What the members of groups may, within what their organization may.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub groups: Vec<RawLayer>,
+    /// What OAuth clients may, whoever uses them, within all of that.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub clients: Vec<RawLayer>,
 }
 
 mapping!(
     RawServer,
     "a mapping",
     [name, url],
-    [r#match, issuers, origins, scopes, versions, newer_versions, sessions, dpop, tools, asks, limits, rules]
+    [
+        r#match,
+        issuers,
+        origins,
+        addresses,
+        scopes,
+        versions,
+        newer_versions,
+        sessions,
+        dpop,
+        tools,
+        asks,
+        limits,
+        content,
+        rules,
+        rego,
+        history,
+        organizations,
+        groups,
+        clients
+    ]
 );
 
 /// Which requests are for a server.
@@ -314,10 +252,6 @@ mapping!(
     ]
 );
 
-/// A size: a number of bytes, or a text such as `64KiB` or `1MiB`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawSize(pub String);
-
 /// A token bucket.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields, rename = "Rate"))]
@@ -326,9 +260,12 @@ pub struct RawRate {
     pub rate: String,
     /// How many at once. Default: the number in `rate`.
     pub burst: Option<u32>,
+    /// Where it holds: `envoy`, each has a bucket of its own; `fleet`, all that ask one authorization server for `leases`
+    /// share it (limits of allowed requests only). Default `envoy`.
+    pub across: Option<String>,
 }
 
-mapping!(RawRate, "a mapping such as {rate: 600/m, burst: 100}", [rate], [burst]);
+mapping!(RawRate, "a mapping such as {rate: 600/m, burst: 100}", [rate], [burst, across]);
 
 /// A token bucket for requests that name something.
 #[derive(Clone, Debug)]
@@ -346,49 +283,13 @@ pub struct RawNamedLimit {
     pub burst: Option<u32>,
     /// Who shares it: `principal`, `client`, `organization`, `source` (an address), or `server` for everybody. Default `principal`.
     pub per: Option<String>,
+    /// Where it holds: `envoy` or `fleet`. Default `envoy`.
+    pub across: Option<String>,
 }
 
 mapping!(
     RawNamedLimit,
     "a mapping such as {names: [\"run_*\"], rate: 10/m, burst: 5}",
     [names, rate],
-    [burst, per]
+    [burst, per, across]
 );
-
-// === impl RawSize ===
-
-impl Shape for RawSize {
-    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
-        match value {
-            Value::Number(bytes) if bytes.is_u64() => Some(Self(bytes.to_string())),
-            Value::String(size) => Some(Self(size.clone())),
-            other => {
-                unexpected(other, "a number of bytes or a size such as 1MiB", at, found);
-                None
-            }
-        }
-    }
-}
-
-#[cfg(feature = "schema")]
-mod schema {
-    use super::RawSize;
-    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-    use std::borrow::Cow;
-
-    impl JsonSchema for RawSize {
-        fn schema_name() -> Cow<'static, str> {
-            "Size".into()
-        }
-
-        fn json_schema(_: &mut SchemaGenerator) -> Schema {
-            json_schema!({
-                "description": "A size: a number of bytes, or a text such as `64KiB` or `1MiB`.",
-                "anyOf": [
-                    {"type": "integer", "minimum": 1},
-                    {"type": "string", "pattern": "^([0-9]+(B|KiB|MiB|GiB)?|.*\\$\\{.*\\}.*)$"}
-                ]
-            })
-        }
-    }
-}

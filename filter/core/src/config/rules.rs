@@ -1,14 +1,13 @@
 //! Can every rule mean something, and only one thing? Rules, judged.
 
-use super::error::{Findings, Place};
+use super::error::{Findings, Place, nearest};
 use super::methods;
-use super::raw::{RawAllow, RawDeny, RawRule};
+use super::raw::{RawAllow, RawDelegable, RawDeny, RawRule};
 use super::who::{self, Side};
 use crate::policy::methods::Kind;
 use crate::policy::pattern::Pattern;
 use crate::policy::resource_uri::ResourceUri;
 use crate::policy::rule::{Effect, Rule, RuleId, Targets};
-use crate::policy::rule_set::RuleSet;
 use crate::policy::who::Who;
 
 /// The lists of a rule, whichever side it is on.
@@ -20,30 +19,56 @@ struct Lists<'a> {
     tasks: Option<&'a Vec<String>>,
 }
 
-/// Compiles the rules of a server that accepts `issuers`.
-pub(crate) fn compile(raw: &[RawRule], issuers: &[&str], place: &Place, found: &mut Findings) -> RuleSet {
+/// Compiles rules that stand together, of a server that accepts `issuers`. `ids` are those that stand elsewhere on it, and
+/// get these besides.
+pub(crate) fn compile(
+    raw: &[RawRule],
+    issuers: &[&str],
+    ids: &mut Vec<String>,
+    place: &Place,
+    found: &mut Findings,
+) -> Vec<Rule> {
     let mut rules: Vec<(Rule, Place)> = Vec::new();
     for (at, rule) in raw.iter().enumerate() {
         let here = place.index(at);
         name(&rule.id, &here.key("id"), found);
-        if raw.iter().take(at).any(|r| r.id == rule.id) {
+        if ids.contains(&rule.id) {
             found.error(&here.key("id"), format!("the id `{}` stands twice on this server", rule.id));
         }
+        ids.push(rule.id.clone());
         rules.extend(compile_one(rule, issuers, &here, found).map(|r| (r, here)));
     }
     refuse_shadowed(&rules, found);
-    RuleSet::new(rules.into_iter().map(|(r, _)| r).collect())
+    rules.into_iter().map(|(r, _)| r).collect()
 }
 
 fn compile_one(raw: &RawRule, issuers: &[&str], place: &Place, found: &mut Findings) -> Option<Rule> {
-    match (&raw.allow, &raw.deny) {
-        (Some(allow), None) => compile_allow(&raw.id, allow, issuers, &place.key("allow"), found),
-        (None, Some(deny)) => compile_deny(&raw.id, deny, issuers, &place.key("deny"), found),
+    let rule = match (&raw.allow, &raw.deny, &raw.delegable) {
+        (Some(allow), None, None) => compile_allow(&raw.id, allow, issuers, &place.key("allow"), found),
+        (None, Some(deny), None) => compile_deny(&raw.id, deny, issuers, &place.key("deny"), found),
+        (None, None, Some(open)) => compile_delegable(&raw.id, open, issuers, &place.key("delegable"), found),
         _ => {
-            found.error(place, "a rule has either `allow` or `deny`");
+            found.error(place, "a rule has one of `allow`, `deny` and `delegable`");
             None
         }
+    };
+    let shadow = shadow(raw, &place.key("mode"), found);
+    rule.map(|rule| Rule { shadow, ..rule })
+}
+
+fn shadow(raw: &RawRule, place: &Place, found: &mut Findings) -> bool {
+    match raw.mode.as_deref() {
+        None | Some("enforce") => return false,
+        Some("shadow") if raw.delegable.is_some() => {
+            found.error(place, "what is delegable decides nothing anyway: leave `mode` out");
+        }
+        Some("shadow") => return true,
+        Some(other) => {
+            let message = format!("`{other}` is neither `enforce` nor `shadow`");
+            found.suggest(place, message, nearest(other, ["enforce", "shadow"]));
+        }
     }
+    false
 }
 
 fn compile_allow(
@@ -74,7 +99,7 @@ fn compile_allow(
             "has no effect: only a rule that asks for scopes shows what a step-up would allow",
         );
     }
-    Some(Rule { id: RuleId::new(id), effect: Effect::Allow { hide: raw.hide }, who, methods, targets })
+    Some(enforced(id, Effect::Allow { hide: raw.hide }, who, methods, targets))
 }
 
 fn compile_deny(
@@ -93,7 +118,31 @@ fn compile_deny(
         tasks: raw.tasks.as_ref(),
     };
     let (methods, targets) = compile_lists(&lists, Side::Deny, place, found);
-    Some(Rule { id: RuleId::new(id), effect: Effect::Deny, who: who?, methods, targets })
+    Some(enforced(id, Effect::Deny, who?, methods, targets))
+}
+
+fn compile_delegable(
+    id: &str,
+    raw: &RawDelegable,
+    issuers: &[&str],
+    place: &Place,
+    found: &mut Findings,
+) -> Option<Rule> {
+    let RawDelegable { who, methods, tools, prompts, resources, tasks } = raw.clone();
+    let as_allow = RawAllow { who, methods, tools, prompts, resources, tasks, hide: false };
+    let rule = compile_allow(id, &as_allow, issuers, place, found)?;
+    Some(Rule { effect: Effect::Delegate, ..rule })
+}
+
+/// A rule that decides.
+pub(crate) fn enforced(
+    id: &str,
+    effect: Effect,
+    who: Who,
+    methods: Option<Vec<Pattern>>,
+    targets: Targets,
+) -> Rule {
+    Rule { id: RuleId::new(id), effect, who, methods, targets, shadow: false, unless_read_only: false }
 }
 
 fn compile_lists(
@@ -140,7 +189,7 @@ pub(crate) fn patterns(given: Option<&Vec<String>>, place: &Place, found: &mut F
 }
 
 /// The same for resource URIs, whose literal parts must be in normal form, since that is what they are compared with.
-fn uri_patterns(given: Option<&Vec<String>>, place: &Place, found: &mut Findings) -> Vec<Pattern> {
+pub(crate) fn uri_patterns(given: Option<&Vec<String>>, place: &Place, found: &mut Findings) -> Vec<Pattern> {
     let compiled = patterns(given, place, found);
     for (at, text) in given.into_iter().flatten().enumerate() {
         if text == "*" || Pattern::parse(text).is_err() {
@@ -182,8 +231,11 @@ fn open_host(text: &str) -> Option<String> {
 
 /// Refuses allow rules of which a rule that denies everybody leaves nothing.
 fn refuse_shadowed(rules: &[(Rule, Place)], found: &mut Findings) {
-    let all_denied: Vec<&Rule> =
-        rules.iter().map(|(r, _)| r).filter(|r| r.effect == Effect::Deny && r.who == Who::Everyone).collect();
+    let all_denied: Vec<&Rule> = rules
+        .iter()
+        .map(|(r, _)| r)
+        .filter(|r| r.effect == Effect::Deny && r.who == Who::Everyone && !r.shadow)
+        .collect();
     for (rule, place) in rules.iter().filter(|(r, _)| r.effect != Effect::Deny) {
         let shadow = |kind: Kind, pattern: &Pattern| {
             all_denied

@@ -1,15 +1,19 @@
 //! Is every protected server whole, and does each request belong to one at most? Servers, judged.
 
 use super::error::{Findings, Place, nearest};
-use super::raw::{RawIssuer, RawMatch, RawServer, RawSessions};
+use super::layers::{self, Above};
+use super::raw::{RawAddresses, RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
-use super::who::is_scope;
-use super::{asks, dpop, limits, rules, tools};
+use super::who::{is_scope, networks};
+use super::{asks, content, dpop, history, limits, rego, rules, tools};
 use crate::guard::{METADATA_ROOT, normal_path};
+use crate::history::rule::HistoryRule;
 use crate::identity::dpop::{ALGORITHMS, BoundTokens};
+use crate::identity::network::Networks;
 use crate::identity::origin::Origin;
 use crate::mcp::versions::{Newer, Revision};
-use crate::server::{self, Authority, Host, Server, Unknown};
+use crate::policy::rule_set::RuleSet;
+use crate::server::{self, Authority, Host, Overlay, Server, Unknown};
 use serde_json::json;
 
 /// Paths that the gateway answers itself.
@@ -49,10 +53,10 @@ fn compile_one(
     let indexes = issuer_indexes(raw.issuers.as_deref(), issuers, &place.key("issuers"), found);
     let accepted: Vec<&str> =
         indexes.iter().filter_map(|at| issuers.get(*at)).map(|i| i.issuer.as_str()).collect();
-    let rules = rules::compile(&raw.rules, &accepted, &place.key("rules"), found);
-    if raw.rules.is_empty() {
-        found.warn(&place.key("rules"), "no rules: everything on this server is denied");
-    }
+    let limits = limits::compile(raw.limits.as_ref(), &place.key("limits"), found);
+    let origins = origins(&raw.origins, &place.key("origins"), found);
+    let (rules, overlays, history) = rules_of(raw, &accepted, &limits, &origins, place, found);
+    let policy = rego::compile(raw, place, found);
     if rules.expects_credential() && accepted.is_empty() && found.errors.len() == before {
         found.error(
             &place.key("issuers"),
@@ -60,11 +64,11 @@ fn compile_one(
         );
     }
     judge_questions(&indexes, issuers, &place.key("issuers"), found);
-    let asks = raw.rules.is_empty() || rules.expects_credential();
+    let asks = rules.all().next().is_none() || rules.expects_credential();
     let dpop = url.as_ref().and_then(|_| dpop::compile(raw, asks, place, found));
     judge_scopes(&raw.scopes, &place.key("scopes"), found);
     let versions = versions(raw.versions.as_deref(), &place.key("versions"), found);
-    let limits = limits::compile(raw.limits.as_ref(), &place.key("limits"), found);
+    let content = content::compile(&raw.content, &accepted, &place.key("content"), found);
     let (url, dpop) = (url?, dpop?);
     let home = home(raw.r#match.as_ref(), &url, &place.key("match"), found);
     let metadata_path = format!("{METADATA_ROOT}{}", url.path);
@@ -77,7 +81,8 @@ fn compile_one(
         dpop,
         resource: raw.url.clone(),
         scopes: raw.scopes.clone(),
-        origins: origins(&raw.origins, &place.key("origins"), found),
+        origins,
+        addresses: addresses(raw.addresses.as_ref(), &place.key("addresses"), found),
         issuers: indexes,
         newer: newer(raw.newer_versions.as_deref(), &versions, &place.key("newer_versions"), found),
         versions,
@@ -85,8 +90,54 @@ fn compile_one(
         tools: tools::compile(raw.tools.as_ref(), &place.key("tools"), found),
         asks: asks::compile(raw.asks.as_ref(), &place.key("asks"), found),
         limits,
+        content,
         rules,
+        history,
+        overlays,
+        rego: policy,
     })
+}
+
+/// The server's own rules and those of all layers.
+fn rules_of(
+    raw: &RawServer,
+    issuers: &[&str],
+    limits: &server::Limits,
+    origins: &[Origin],
+    place: &Place,
+    found: &mut Findings,
+) -> (RuleSet, Vec<Overlay>, Vec<HistoryRule>) {
+    let mut ids = Vec::new();
+    let mut own = rules::compile(&raw.rules, issuers, &mut ids, &place.key("rules"), found);
+    if raw.rules.is_empty() && raw.rego.is_some() {
+        own = rego::candidates();
+    }
+    let above = Above { issuers, limits, origins, rules: &own };
+    let (layers, overlays) = layers::compile(raw, &above, &mut ids, place, found);
+    if own.is_empty() {
+        let nothing = layers.iter().all(|layer| layer.rules.is_empty());
+        found.warn(
+            &place.key("rules"),
+            if nothing {
+                "no rules: everything on this server is denied"
+            } else {
+                "no rules of the server's own: what the layers allow is bounded by nothing above them"
+            },
+        );
+    }
+    let history = history::compile(&raw.history, &mut ids, &place.key("history"), found);
+    (RuleSet::layered(own, layers), overlays, history)
+}
+
+fn addresses(raw: Option<&RawAddresses>, place: &Place, found: &mut Findings) -> Networks {
+    let Some(raw) = raw else { return Networks::default() };
+    if raw.allow.is_none() && raw.deny.is_none() {
+        found.error(place, "says nothing: add `allow` or `deny`");
+    }
+    Networks {
+        allow: networks(raw.allow.as_deref(), &place.key("allow"), found),
+        deny: networks(raw.deny.as_deref(), &place.key("deny"), found),
+    }
 }
 
 /// An opaque token does not say whose it is; asking one issuer after the other would show it to strangers.

@@ -36,6 +36,14 @@ fn sound() -> Value {
                        "organization": {"rate": "90/s"}, "server": {"rate": "10/d"},
                        "methods": [{"names": ["tools/*", "ping"], "rate": "7/s"}],
                        "tools": [{"names": ["run_*"], "rate": "10/m", "burst": 5, "per": "server"}]},
+            "content": [
+                {"id": "secrets", "applies": {"who": {"roles": ["guest"]}, "tools": ["crm_*"], "prompts": ["*"],
+                                              "resources": ["notes://*"], "sessions": "named"},
+                 "in": ["responses"], "detect": ["credentials", "personal"], "keys": ["*password"], "action": "mask",
+                 "fields": ["id", "items.*.name"], "characters": "strip",
+                 "caps": {"text_bytes": "64KiB", "items": 100, "beyond": "cut"}},
+                {"id": "asked", "in": ["requests"], "detect": ["credentials"], "action": "block"}
+            ],
             "rules": [
                 {"id": "readers", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["search_*", "get_note"],
                                             "prompts": ["*"], "resources": ["notes://*"]}},

@@ -2,6 +2,7 @@
 
 use super::error::{Findings, Place, nearest};
 use super::raw::{RawAttributes, RawWho};
+use crate::identity::network::Network;
 use crate::policy::who::{Attributes, Who};
 
 /// Whether the rule permits or refuses: the words mean the wider set for a refusal.
@@ -32,7 +33,13 @@ pub(crate) fn compile(
         organizations: values("organizations", who.organizations.as_ref(), place, found),
         scopes: values("scopes", who.scopes.as_ref(), place, found),
         issuers: values("issuers", who.issuers.as_ref(), place, found),
+        addresses: networks(who.addresses.as_deref(), &place.key("addresses"), found),
     };
+    let place_alone =
+        compiled == Attributes { addresses: compiled.addresses.clone(), ..Attributes::default() };
+    if side == Side::Deny && place_alone && !compiled.addresses.is_empty() {
+        return Some(Who::From(compiled.addresses));
+    }
     if found.errors.len() == before && compiled == Attributes::default() {
         found.error(place, "means nobody in particular; write `any` for every valid credential");
     }
@@ -64,7 +71,7 @@ fn compile_word(word: &str, side: Side, place: &Place, found: &mut Findings) -> 
         _ => {
             let message = format!(
                 "`{word}` is nobody; accepted are `any`, `anonymous`, or a mapping of clients, subjects, groups, \
-                 roles, organizations, scopes, issuers"
+                 roles, organizations, scopes, issuers, addresses"
             );
             found.suggest(place, message, nearest(word, ["any", "anonymous"]));
             None
@@ -86,6 +93,22 @@ fn values(key: &str, given: Option<&Vec<String>>, place: &Place, found: &mut Fin
         }
     }
     given.clone()
+}
+
+/// Compiles a list of addresses; one that is given must not be empty.
+pub(crate) fn networks(given: Option<&[String]>, place: &Place, found: &mut Findings) -> Vec<Network> {
+    let Some(given) = given else { return Vec::new() };
+    if given.is_empty() {
+        found.error(place, "an empty list means no address; leave the key out, or name some");
+    }
+    let compiled = given.iter().enumerate().filter_map(|(at, text)| match Network::parse(text) {
+        Ok(network) => Some(network),
+        Err((why, meant)) => {
+            found.suggest(&place.index(at), format!("`{text}` {why}"), meant);
+            None
+        }
+    });
+    compiled.collect()
 }
 
 /// A subject is somebody only together with the issuer that named it; two issuers may both know an `alice`.

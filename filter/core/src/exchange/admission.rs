@@ -1,14 +1,18 @@
-//! May what the rules allow go on now? Asks in order whose the session is, how many streams are open, and the buckets; the
-//! first no ends it.
+//! May what the rules allow go on now? Asks in order whose the session is, what was done before, how many streams are
+//! open, and the buckets; the first no ends it.
 
 use std::collections::VecDeque;
 
-use super::step::{Consult, Control, Event, Lease, Take};
+use super::past::Past;
+use super::step::{Consult, Control, Effect, Event, NoLease, StreamOf, Take};
 use super::{Exchange, Phase, World};
 use crate::bindings::owner::{Binding, Handle, Kind, Owner};
 use crate::bindings::table::{Finding, Question};
 use crate::denial::{Absent, Denial};
+use crate::guard::WhenAway;
 use crate::identity::principal::Principal;
+use crate::limits::lease::Grant;
+use crate::limits::rate::Across;
 use crate::limits::store::Outcome;
 use crate::limits::tag::Tag;
 use crate::mcp::operation::{Operation, Target};
@@ -30,9 +34,13 @@ enum Ask {
     Route,
     Session(Consult),
     Task(Consult, String),
-    Stream(Lease),
+    /// What was done before.
+    Past(Past),
+    Stream(StreamOf),
     /// The buckets, and the limits that they are of.
     Buckets(Vec<Take>, Vec<String>),
+    /// Tokens of those that hold across a fleet, from the authorization server.
+    Leases(Vec<Take>, Vec<String>),
 }
 
 // === impl Exchange ===
@@ -62,9 +70,11 @@ impl Exchange {
                 asks.push_back(Ask::Task(Consult { binding, question }, id.clone()));
             }
         }
+        asks.extend(self.past(server, who, operation).map(Ask::Past));
+        let source = self.facts.source.as_deref();
         if self.may_stream(operation) {
             let tag = Tag::streams(&server.name, who, source);
-            asks.push_back(Ask::Stream(Lease { tag, most: server.limits.streams }));
+            asks.push_back(Ask::Stream(StreamOf { tag, most: server.bounds(who).streams }));
         }
         let (takes, limits) = takes(server, who, source, operation);
         if !takes.is_empty() {
@@ -90,8 +100,16 @@ impl Exchange {
             // What a client says of a task may be of one of its own, which no server handed out.
             (Some(Ask::Task(..)), Event::Consulted(Some(Finding::Unknown))) if self.is_notification() => {}
             (Some(Ask::Task(_, id)), Event::Consulted(finding)) => own_task(*finding, id)?,
-            (Some(Ask::Stream(lease)), Event::Leased(outcome)) => {
-                outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(lease.most)?;
+            (Some(Ask::Past(past)), Event::Recalled(outcome)) => self.past_admits(&past, *outcome)?,
+            (Some(Ask::Stream(stream)), Event::StreamCounted(outcome)) => {
+                outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(stream.most)?;
+            }
+            (Some(Ask::Buckets(takes, limits)), Event::Taken(Some(Outcome::Unleased), _)) => {
+                admission.asks.push_front(self.lease(takes, limits, world)?);
+            }
+            (Some(Ask::Leases(takes, limits)), Event::Leased(answer)) => {
+                let takes = leased(takes, answer, world)?;
+                admission.asks.push_front(Ask::Buckets(takes, limits));
             }
             (Some(Ask::Buckets(_, limits)), Event::Taken(outcome, at)) => {
                 bucket_admits(*outcome, limits.get(*at).map_or("", String::as_str))?;
@@ -105,12 +123,24 @@ impl Exchange {
         let control = match admission.asks.front() {
             Some(Ask::Route) => Control::Route,
             Some(Ask::Session(consult) | Ask::Task(consult, _)) => Control::Consult(*consult),
-            Some(Ask::Stream(lease)) => Control::Lease(*lease),
+            Some(Ask::Past(past)) => Control::Recall(past.recall.clone()),
+            Some(Ask::Stream(stream)) => Control::CountStream(*stream),
             Some(Ask::Buckets(takes, _)) => Control::Take(takes.clone()),
+            Some(Ask::Leases(..)) => Control::Hold,
             None => return self.forward(admission.permit, world),
         };
         self.phase = Phase::Admitting(admission);
         Ok(control)
+    }
+
+    /// What is asked next where too little is leased. Once: a grant that came too late to count is none.
+    fn lease(&mut self, takes: Vec<Take>, limits: Vec<String>, world: &World<'_>) -> Result<Ask, Denial> {
+        if takes.iter().any(|take| take.grant.is_some()) {
+            return Ok(Ask::Buckets(without_lease(takes, world)?, limits));
+        }
+        let fleet = takes.iter().filter(|take| take.across == Across::Fleet);
+        self.effects.push(Effect::Lease(fleet.map(|take| (take.tag, take.rate)).collect()));
+        Ok(Ask::Leases(takes, limits))
     }
 
     fn is_notification(&self) -> bool {
@@ -134,6 +164,40 @@ impl Exchange {
 /// What the bucket of a limit said.
 pub(super) fn bucket_admits(outcome: Option<Outcome>, limit: &str) -> Result<(), Denial> {
     outcome.ok_or(Denial::Unavailable("rate limit store"))?.admitted(limit).map(drop)
+}
+
+/// The buckets, with what was granted of each that holds across the fleet.
+fn leased(
+    mut takes: Vec<Take>,
+    answer: &Result<Vec<Grant>, NoLease>,
+    world: &World<'_>,
+) -> Result<Vec<Take>, Denial> {
+    let grants = match answer {
+        Ok(grants) => grants,
+        Err(NoLease::Away) => return without_lease(takes, world),
+        // Whoever asks much must not bring about what holds while the server is away.
+        Err(NoLease::Busy) => return Err(Denial::Unavailable("room for questions about rate limits")),
+    };
+    for take in takes.iter_mut().filter(|take| take.across == Across::Fleet) {
+        take.grant = grants.iter().find(|grant| grant.tag == take.tag).copied();
+        if take.grant.is_none() {
+            return Err(Denial::Internal("an answer to another question"));
+        }
+    }
+    Ok(takes)
+}
+
+/// What holds where no lease can be had: nothing, or each bucket for this Envoy alone.
+fn without_lease(mut takes: Vec<Take>, world: &World<'_>) -> Result<Vec<Take>, Denial> {
+    match world.guard.leases.as_ref().map(|source| source.when_away) {
+        Some(WhenAway::Local) => {
+            for take in &mut takes {
+                (take.across, take.grant) = (Across::Envoy, None);
+            }
+            Ok(takes)
+        }
+        Some(WhenAway::Refuse) | None => Err(Denial::Unavailable("a lease of a rate limit")),
+    }
 }
 
 /// Only the caller's own session passes; another's reads like one that never was.
@@ -178,10 +242,16 @@ fn takes(
 ) -> (Vec<Take>, Vec<String>) {
     // A refusal would turn a modern client into a legacy one.
     let limited = operation.method != Operation::DISCOVER;
-    let spends = server.limits.rates.iter().filter(|limit| limited && limit.covers.holds(operation));
+    let of_layers: Vec<&Limit> = server.overlays(who).filter_map(|overlay| overlay.rate.as_ref()).collect();
+    let all = server.limits.rates.iter().chain(of_layers);
+    let spends = all.filter(|limit| limited && limit.covers.holds(operation));
+    // What a bucket of our own refuses needs no lease.
+    let of = |across| spends.clone().filter(move |limit| limit.across == across);
+    let spends = of(Across::Envoy).chain(of(Across::Fleet));
     let take = |limit: &Limit| {
         let tag = Tag::limit(&server.name, &limit.name, limit.per, who, source, limit.rate);
-        (Take { tag, rate: limit.rate }, limit.name.clone())
+        let take = Take { across: limit.across, ..Take::here(tag, limit.rate) };
+        (take, limit.name.clone())
     };
     spends.map(take).unzip()
 }

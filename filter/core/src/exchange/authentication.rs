@@ -14,7 +14,6 @@ use crate::identity::principal::Principal;
 use crate::identity::validation::Question;
 use crate::limits::tag::Tag;
 use crate::limits::used_proofs::{Outcome, Use};
-use crate::policy::rule::Rule;
 use crate::server::Server;
 
 // === impl Exchange ===
@@ -45,7 +44,7 @@ impl Exchange {
         let rate = server.limits.flood;
         let tag = Tag::source(&server.name, self.facts.source.as_deref(), rate);
         self.phase = Phase::Guarding(waiting);
-        Ok(Control::Take(vec![Take { tag, rate }]))
+        Ok(Control::Take(vec![Take::here(tag, rate)]))
     }
 
     pub(super) fn authenticate(
@@ -56,7 +55,7 @@ impl Exchange {
         let server = self.server(world.guard)?;
         if waiting.credential.is_none() {
             // Whether anonymous may do anything is for the rules to say; where none means them, no body is read.
-            let admitted = server.rules.rules().iter().any(Rule::admits_anonymous);
+            let admitted = server.rules.admits_anonymous();
             if !admitted {
                 return Err(Denial::MissingCredential);
             }
@@ -153,7 +152,7 @@ impl Exchange {
             takes.push(take);
         }
         waiting.paced.push("flood of a principal");
-        takes.push(Take { tag: Tag::caller(&server.name, &principal, None, rate), rate });
+        takes.push(Take::here(Tag::caller(&server.name, &principal, None, rate), rate));
         waiting.verified = Some(verified);
         self.phase = Phase::Pacing(waiting);
         Ok(Control::Take(takes))
@@ -226,7 +225,7 @@ impl Exchange {
     /// One token of the bucket of an address for what is not known to be good.
     fn unknown_token(&self, guard: &Guard) -> Take {
         let rate = guard.unknown_tokens;
-        Take { tag: Tag::validation(self.facts.source.as_deref(), rate), rate }
+        Take::here(Tag::validation(self.facts.source.as_deref(), rate), rate)
     }
 
     fn server_index(&self) -> usize {

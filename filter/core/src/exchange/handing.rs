@@ -47,6 +47,9 @@ impl Exchange {
         if head.headers.has(session::HEADER) && (given.is_none() || given != own) {
             self.effects.push(Effect::RemoveResponseHeader(session::HEADER));
         }
+        if let Some(later) = self.facts.later.take().filter(|_| good) {
+            self.effects.push(Effect::Remember(later));
+        }
         if let (true, Operation::END_SESSION, Some(id)) = (good, method, own) {
             self.effects.push(Effect::Forget(self.binding(Kind::Session, id, server)?));
         }

@@ -1,19 +1,13 @@
-//! What of an answer may this caller read? One judge for lists, tools and what the server asks for, and what it found.
+//! Are the tools of a server what they must be? Asked of each that an answer lists, and of each that is called.
 
 use std::collections::BTreeMap;
 
-use super::admission::bound;
-use super::handing::may_be_listed;
-use super::step::{Consult, Effect};
+use super::step::Effect;
 use super::{Exchange, World};
 use crate::audit::Found;
-use crate::bindings::owner::Kind;
-use crate::bindings::table::Question;
 use crate::denial::Denial;
-use crate::identity::principal::Principal;
 use crate::mcp::operation::{Operation, Target};
-use crate::sanitize::judge::{Judge, Kept, Settled};
-use crate::sanitize::server_asks::{Ask, Gate};
+use crate::sanitize::viewer::{Kept, Settled};
 use crate::server::Server;
 use crate::tools::book::{Book, Name};
 use crate::tools::entry::{Examined, examine};
@@ -23,21 +17,8 @@ use crate::tools::pins::{Judged, Reaction, ToolPolicy};
 const NO_STORE: Denial = Denial::Unavailable("tool store");
 const NO_PAGE: Denial = Denial::Internal("tool store");
 
-/// Judges one answer, or what of it has come, for one caller.
+/// The tools of a server while an answer of it is read.
 pub(super) struct Judging<'w> {
-    server: &'w Server,
-    principal: &'w Principal,
-    source: Option<&'w str>,
-    world: &'w World<'w>,
-    tools: Option<Tools<'w>>,
-    /// What was found in messages that are settled.
-    found: Vec<Found>,
-    /// The same of the one that is being read.
-    finding: Vec<Found>,
-}
-
-/// The tools of the server while an answer is read.
-struct Tools<'w> {
     policy: &'w ToolPolicy,
     /// Its page as it was when the message began, and as it will be; not read before a tool comes.
     book: Option<Book>,
@@ -51,24 +32,7 @@ struct Tools<'w> {
 // === impl Exchange ===
 
 impl Exchange {
-    /// The same function that judges calls, asked of each entry of a list; of tasks, the caller's own are left.
-    pub(super) fn judging<'w>(&'w self, world: &'w World<'w>) -> Result<Judging<'w>, Denial> {
-        let server = self.server(world.guard)?;
-        let principal =
-            self.facts.principal.as_ref().ok_or(Denial::Internal("an answer without a principal"))?;
-        let policy = server.tools.as_ref().filter(|policy| !policy.is_idle());
-        let tools = policy.map(|policy| Tools {
-            policy,
-            book: None,
-            listed: Vec::new(),
-            others: Vec::new(),
-            failed: None,
-        });
-        let source = self.facts.source.as_deref();
-        Ok(Judging { server, principal, source, world, tools, found: Vec::new(), finding: Vec::new() })
-    }
-
-    /// Writes down and counts what a judge has found.
+    /// Writes down and counts what was found of tools, and of what the server asked for.
     pub(super) fn note_found(&mut self, found: Vec<Found>) {
         let mut counts: BTreeMap<(&'static str, &'static str), u64> = BTreeMap::new();
         for found in &found {
@@ -107,82 +71,38 @@ impl Exchange {
 
 // === impl Judging ===
 
-impl Judging<'_> {
-    /// What was found, once.
-    pub(super) fn take_found(&mut self) -> Vec<Found> {
-        std::mem::take(&mut self.found)
-    }
-}
-
-impl Judge for Judging<'_> {
-    fn sees(&mut self, target: &Target) -> bool {
-        let own = match target {
-            Target::Task(id) => {
-                let binding = bound(Kind::Task, self.server, id, self.principal, self.source);
-                let consult = Consult { binding, question: Question::Check };
-                may_be_listed((self.world.owners.0)(&consult), self.server)
-            }
-            _ => true,
-        };
-        own && self.server.rules.visible(self.principal, target)
+impl<'w> Judging<'w> {
+    /// For the tools of `server`; `None` where nobody asks what they are.
+    pub(super) fn of(server: &'w Server) -> Option<Self> {
+        let policy = server.tools.as_ref().filter(|policy| !policy.is_idle())?;
+        Some(Self { policy, book: None, listed: Vec::new(), others: Vec::new(), failed: None })
     }
 
-    fn tool(&mut self, name: &str, entry: &[u8]) -> Kept {
-        let Some(tools) = &mut self.tools else { return Kept::Whole };
-        match tools.judge(self.server, name, entry, self.world) {
-            Ok((judged, prose)) => {
-                let done = match judged {
-                    Judged { quarantine: Some(_), .. } => "quarantined",
-                    Judged { strip: true, .. } => "stripped",
-                    Judged { .. } => "flagged",
-                };
-                let why = judged.quarantine.or(judged.flag);
-                self.finding.extend(why.map(|why| Found::tool(name, why.word(), done)));
-                match judged {
-                    Judged { quarantine: Some(_), .. } => Kept::Cut,
-                    Judged { strip: true, .. } => Kept::Without(prose),
-                    Judged { .. } => Kept::Whole,
-                }
-            }
+    /// What becomes of a tool that is listed by `entry`, and what there is to say about it.
+    pub(super) fn judge(
+        &mut self,
+        server: &Server,
+        name: &str,
+        entry: &[u8],
+        world: &'w World<'w>,
+    ) -> (Kept, Option<Found>) {
+        let (judged, prose) = match self.judged(server, name, entry, world) {
+            Ok(judged) => judged,
             Err(denial) => {
-                tools.failed = Some(denial);
-                Kept::Cut
+                self.failed = Some(denial);
+                return (Kept::Cut, None);
             }
-        }
-    }
-
-    fn gates(&self) -> bool {
-        !self.server.asks.is_open()
-    }
-
-    fn asked(&mut self, ask: &Ask) -> Gate {
-        let gate = self.server.asks.gate(ask);
-        let done = match gate {
-            Gate::Pass => return gate,
-            Gate::Strip => "stripped",
-            Gate::Refuse => "refused",
         };
-        self.finding.push(Found::ask(ask.word(), done));
-        gate
-    }
-
-    fn settle(&mut self) -> Result<Settled, Denial> {
-        let settled = match &mut self.tools {
-            Some(tools) => tools.settle(self.server, self.world)?,
-            None => Settled::Done,
+        let (kept, done) = match judged {
+            Judged { quarantine: Some(_), .. } => (Kept::Cut, "quarantined"),
+            Judged { strip: true, .. } => (Kept::Without(prose), "stripped"),
+            Judged { .. } => (Kept::Whole, "flagged"),
         };
-        let finding = std::mem::take(&mut self.finding);
-        if settled == Settled::Done {
-            self.found.extend(finding);
-        }
-        Ok(settled)
+        let why = judged.quarantine.or(judged.flag);
+        (kept, why.map(|why| Found::tool(name, why.word(), done)))
     }
-}
 
-// === impl Tools ===
-
-impl<'w> Tools<'w> {
-    fn judge(
+    fn judged(
         &mut self,
         server: &Server,
         name: &str,
@@ -209,7 +129,7 @@ impl<'w> Tools<'w> {
     }
 
     /// Writes down what was seen, if nobody wrote meanwhile what would change a verdict.
-    fn settle(&mut self, server: &Server, world: &World<'_>) -> Result<Settled, Denial> {
+    pub(super) fn settle(&mut self, server: &Server, world: &World<'_>) -> Result<Settled, Denial> {
         if let Some(denial) = self.failed.take() {
             return Err(denial);
         }

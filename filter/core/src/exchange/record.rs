@@ -2,20 +2,26 @@
 
 use std::time::Duration;
 
-use super::step::{Control, Effect, Unseen};
+use super::contents::Read;
+use super::step::{Control, Effect, Recall, Unseen};
 use super::{Exchange, Phase, World};
-use crate::audit::{self, Completion, Decision, Found, What, Who};
+use crate::audit::{self, Completion, Content, Decision, Found, Said, What, Who, Would};
 use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::head::RequestHead;
 use crate::identity::dpop::BoundTokens;
 use crate::identity::footing::Footing;
+use crate::identity::origin::Origin;
 use crate::identity::principal::Principal;
 use crate::mcp::jsonrpc::{Message, MessageKind, RequestId};
 use crate::mcp::operation::Operation;
 use crate::mcp::versions::Revision;
+use crate::policy::rego::ruling::Ruling;
 use crate::policy::rule::RuleId;
+use crate::policy::rule_set::Shadow;
 use crate::reply::{Asked, Reply};
+use crate::sanitize::content::Report;
+use crate::server::Server;
 use crate::time::Timestamp;
 
 /// Everything an audit record may name; each field is empty until its step has run.
@@ -45,6 +51,14 @@ pub(super) struct Facts {
     pub(super) session: Option<String>,
     /// The rule that decided.
     pub(super) rule: Option<RuleId>,
+    /// What rules that only tell would change.
+    pub(super) shadow: Option<Shadow>,
+    /// The page that asks, where one does.
+    pub(super) origin: Option<Origin>,
+    /// What is kept once the request was answered well.
+    pub(super) later: Option<Recall>,
+    /// What the operator's policy said.
+    pub(super) ruling: Option<Ruling>,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) removed: u64,
@@ -52,6 +66,10 @@ pub(super) struct Facts {
     pub(super) found: Vec<Found>,
     /// Whether an error of ours has taken the place of what was still to come of a stream.
     pub(super) over: bool,
+    /// What content rules found in the request, until it is known whether they are about the principal.
+    pub(super) contents_read: Vec<Read>,
+    /// What they found, both ways.
+    pub(super) contents: Report,
     pub(super) status: u16,
     verdict: Option<&'static str>,
     reason: &'static str,
@@ -79,11 +97,17 @@ impl Facts {
             newer: None,
             session: None,
             rule: None,
+            shadow: None,
+            origin: None,
+            later: None,
+            ruling: None,
             request_bytes: 0,
             response_bytes: 0,
             removed: 0,
             found: Vec::new(),
             over: false,
+            contents_read: Vec::new(),
+            contents: Report::default(),
             status: 0,
             verdict: None,
             reason: "unfinished",
@@ -151,10 +175,26 @@ impl Facts {
             reason: self.reason,
             detail,
             rule: self.rule.as_ref().map(RuleId::as_str),
+            shadow: self.shadow.as_ref().map(Would::from),
+            rego: self.ruling.as_ref().map(said),
             policy: guard.digest.get(..16).unwrap_or(&guard.digest),
+            content: self.found(server),
             request_bytes: self.request_bytes,
             took_us: u64::try_from(now.since(self.began).as_micros()).unwrap_or(u64::MAX),
         }
+    }
+
+    fn found<'a>(&self, server: Option<&'a Server>) -> Vec<Content<'a>> {
+        let id =
+            |number: usize| server.and_then(|s| s.content.0.get(number)).map_or("", |rule| rule.id.as_str());
+        let rows = self.contents.rows();
+        rows.map(|(row, count)| Content {
+            rule: id(row.rule),
+            found: row.found.name(),
+            action: row.action.name(),
+            count,
+        })
+        .collect()
     }
 
     /// Counts a verdict, and records it where it is the first; later ones only change the final reason.
@@ -174,6 +214,7 @@ impl Facts {
             effects.extend(line.map(Effect::RecordDecision));
             let allowed = verdict == "allow";
             effects.extend(self.server.map(|server| Effect::CountServer { server, allowed }));
+            effects.extend(self.shadow.as_ref().map(|shadow| Effect::CountShadow(shadow.verdict)));
         }
         effects
     }
@@ -199,6 +240,7 @@ impl Facts {
             response_bytes: self.response_bytes,
             removed: self.removed,
             found: &self.found,
+            content: self.found(server),
             work_us: u64::try_from(worked.as_micros()).unwrap_or(u64::MAX),
             took_ms: u64::try_from(now.since(self.began).as_millis()).unwrap_or(u64::MAX),
         };
@@ -267,6 +309,8 @@ impl Exchange {
                 Effect::Count(_)
                     | Effect::CountToken { .. }
                     | Effect::CountFound { .. }
+                    | Effect::CountShadow(_)
+                    | Effect::CountContent { .. }
                     | Effect::RecordDecision(_)
             )
         });
@@ -288,4 +332,9 @@ impl Exchange {
         self.effects.push(Effect::ReplaceResponseBody(reply.body));
         Control::Pass
     }
+}
+
+/// What a record tells of the policy's answer.
+fn said(ruling: &Ruling) -> Said<'_> {
+    Said { verdict: ruling.verdict(), why: ruling.why, reasons: &ruling.reasons, log: &ruling.log }
 }

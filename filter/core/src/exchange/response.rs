@@ -1,5 +1,6 @@
 //! What may come back? The answer of an upstream to a forwarded request: lists filtered, sizes bounded.
 
+use super::contents::applied;
 use super::step::{Control, Effect, Event, ResponseMode};
 use super::{Exchange, Phase, World};
 use crate::denial::Denial;
@@ -11,7 +12,8 @@ use crate::mcp::method::{Method, Place};
 use crate::mcp::operation::Operation;
 use crate::mcp::sse::meter::Meter;
 use crate::mcp::versions::{Era, Revision};
-use crate::sanitize::list::{Report, filter_list};
+use crate::sanitize::content::{Plan, Report};
+use crate::sanitize::list::{self, Filtered, filter_answer};
 use crate::sanitize::stream::ListStream;
 
 /// The state of one answer.
@@ -21,6 +23,8 @@ pub(super) struct Answering {
     shape: Shape,
     /// Per message (JSON) or event (SSE).
     limit: u64,
+    /// The content rules that count for it; an event stream takes them over.
+    plan: Option<Box<Plan>>,
 }
 
 /// Whether list results can be in an answer, or notifications of what only some may see.
@@ -35,6 +39,13 @@ enum Lists {
     Never,
 }
 
+/// What a held answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Json,
+    Text,
+}
+
 /// What kind of body passes.
 #[derive(Debug)]
 enum Shape {
@@ -42,8 +53,9 @@ enum Shape {
     Counted(Counted),
     /// An event stream of which only event sizes are watched.
     Metered(Meter),
-    /// A JSON list result, held with its head (of this status) until it is whole.
-    Whole(u16),
+    /// A JSON answer that may hold a list, or an answer whose contents are read, held with its head (of this status) until it
+    /// is whole. One that is no JSON is read as a text.
+    Whole(u16, Form),
     /// An event stream in which list results are filtered, and what it holds of an unfinished event.
     Filtered(Box<ListStream>, Share),
 }
@@ -51,14 +63,15 @@ enum Shape {
 // === impl Answering ===
 
 impl Answering {
-    /// The answer to `operation`, which was allowed, in this revision. `may_ask` tells whether a task, or something that the
-    /// server asks for, is looked for in it.
+    /// The answer to `operation`, which was allowed, in this revision; `inspected` where more than lists is looked for: tasks,
+    /// what the server asks for.
     pub(super) fn to(
         operation: Option<&Operation>,
         revision: Option<Revision>,
         newer: bool,
-        may_ask: bool,
+        inspected: bool,
         limit: u64,
+        plan: Option<Box<Plan>>,
     ) -> Self {
         let method = |o: &Operation| Method::find(&o.method);
         let asked = |o: &Operation| o.method == Operation::STREAM || method(o).is_some_and(|m| m.lists);
@@ -66,18 +79,18 @@ impl Answering {
         let lists = match revision {
             _ if operation.is_none_or(asked) => Lists::Asked,
             // Nobody knows yet where a newer one has lists.
-            Some(revision) if revision.era() == Era::Modern && !may_ask && !newer && !subscribed => {
+            Some(revision) if revision.era() == Era::Modern && !inspected && !newer && !subscribed => {
                 Lists::Never
             }
             _ => Lists::Possible,
         };
-        Self { lists, shape: Shape::Counted(Counted::new(limit)), limit }
+        Self { lists, shape: Shape::Counted(Counted::new(limit)), limit, plan }
     }
 
     pub(super) fn mode(&self) -> ResponseMode {
         match self.shape {
             Shape::Counted(_) => ResponseMode::Pass,
-            Shape::Whole(_) => ResponseMode::Whole,
+            Shape::Whole(..) => ResponseMode::Whole,
             Shape::Metered(_) | Shape::Filtered(..) => ResponseMode::Stream,
         }
     }
@@ -95,7 +108,7 @@ impl Exchange {
         let control = match event {
             Event::ResponseBody { bytes, size, end } => {
                 match (self.answer_body(&mut answering, bytes, size, end, world), &answering.shape) {
-                    (Err(denial), Shape::Whole(status)) if !world.guard.hold_headers => {
+                    (Err(denial), Shape::Whole(status, _)) if !world.guard.hold_headers => {
                         return Ok(self.refuse_in_body(&denial, *status, world));
                     }
                     (done, _) => done?,
@@ -135,7 +148,8 @@ impl Exchange {
         let media = media.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         let plain = head.headers.one("content-encoding").is_ok_and(|e| e.is_none_or(|e| e == "identity"));
         // Of whatever status: clients read the result in an error's body, too.
-        let inspected = answering.lists != Lists::Never && !end;
+        let inspected = (answering.lists != Lists::Never || answering.plan.is_some()) && !end;
+        let text = answering.plan.is_some() && inspected && (media.is_empty() || media.starts_with("text/"));
         if head.headers.has("www-authenticate") {
             // Where to log in for this URL is ours to say; an upstream could send clients to a server of its own.
             self.effects.push(Effect::RemoveResponseHeader("www-authenticate"));
@@ -145,6 +159,8 @@ impl Exchange {
             "text/event-stream" if self.facts.unanswered && !end => {
                 return Err(Denial::UnsafeResponse("a stream where no answer is due"));
             }
+            _ if text && !plain => return Err(Denial::UnsafeResponse("content-encoding")),
+            _ if text && !utf8 => return Err(Denial::UnsafeResponse("charset")),
             "text/event-stream" | "application/json" if inspected && !plain => {
                 return Err(Denial::UnsafeResponse("content-encoding"));
             }
@@ -153,13 +169,15 @@ impl Exchange {
             }
             "text/event-stream" if inspected => {
                 let id = self.facts.id.as_ref().map(RequestId::as_json);
-                let stream = ListStream::new(as_size(answering.limit), self.facts.revision).answering(id);
+                let stream = ListStream::new(as_size(answering.limit), self.facts.revision)
+                    .answering(id)
+                    .with_plan(answering.plan.take());
                 answering.shape = Shape::Filtered(Box::new(stream), held.share());
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
             }
             "text/event-stream" => answering.shape = Shape::Metered(Meter::new(answering.limit)),
             "application/json" if inspected => {
-                answering.shape = Shape::Whole(head.status);
+                answering.shape = Shape::Whole(head.status, Form::Json);
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
                 return Ok(Control::Hold);
             }
@@ -168,6 +186,15 @@ impl Exchange {
             }
             _ if inspected && answering.lists == Lists::Asked && (200..300).contains(&head.status) => {
                 return Err(Denial::UnsafeResponse("content-type of a list"));
+            }
+            _ if text => {
+                answering.shape = Shape::Whole(head.status, Form::Text);
+                self.effects.push(Effect::RemoveResponseHeader("content-length"));
+                return Ok(Control::Hold);
+            }
+            // Nobody reads there what may not pass.
+            _ if answering.plan.is_some() && inspected => {
+                return Err(Denial::UnsafeResponse("content-type of what is to be read"));
             }
             _ => self.declared_within(head, answering.limit)?,
         }
@@ -197,33 +224,47 @@ impl Exchange {
             Shape::Metered(meter) => {
                 meter.add(bytes).map_err(|_| Denial::UnsafeResponse("an event is too large"))?;
             }
-            Shape::Whole(_) if bytes.len() as u64 > limit => return Err(Denial::UnsafeResponse("too large")),
-            Shape::Whole(status) => {
-                let status = *status;
-                let mut judging = self.judging(world)?;
-                let filtered = filter_list(bytes, self.facts.revision, &mut judging);
-                let found = judging.take_found();
+            Shape::Whole(..) if bytes.len() as u64 > limit => {
+                return Err(Denial::UnsafeResponse("too large"));
+            }
+            Shape::Whole(status, form) => {
+                let (status, form) = (*status, *form);
+                let mut viewing = self.viewing(world)?;
+                let filtered = match form {
+                    Form::Json => filter_answer(bytes, self.facts.revision, &mut viewing),
+                    Form::Text => Ok(Filtered::default()),
+                };
+                let (kept, found) = (viewing.kept(), viewing.take_found());
                 self.note_found(found);
                 let filtered = filtered?;
+                kept?;
                 if filtered.hidden {
                     return Err(Denial::UnsafeResponse("a message that may not be seen"));
                 }
                 self.hand_out_tasks(&filtered.created, world)?;
                 self.removed(cut_out(filtered.report));
-                self.effects.extend(filtered.body.map(Effect::ReplaceResponseBody));
+                let mut found = Report::default();
+                let listed = filtered.body.as_deref().unwrap_or(bytes);
+                let read = applied(answering.plan.as_deref(), listed, form == Form::Text, &mut found);
+                self.contents_found(found);
+                let left = read?.or(filtered.body);
+                self.effects.extend(left.map(Effect::ReplaceResponseBody));
                 self.facts.status = status;
             }
             Shape::Filtered(stream, share) => {
                 let before = cut_out(stream.report());
                 let mut out = Vec::new();
-                let mut judging = self.judging(world)?;
-                let mut fed = stream.feed(bytes, &mut judging, &mut out);
+                let mut viewing = self.viewing(world)?;
+                let mut fed = stream.feed(bytes, &mut viewing, &mut out);
                 if end && fed.is_ok() {
-                    fed = stream.finish(&mut judging, &mut out);
+                    fed = stream.finish(&mut viewing, &mut out);
                 }
-                let found = judging.take_found();
+                let (kept, found) = (viewing.kept(), viewing.take_found());
                 self.note_found(found);
+                let contents = stream.take_found();
+                self.contents_found(contents);
                 fed?;
+                kept?;
                 self.facts.over = stream.is_over();
                 self.hand_out_tasks(&stream.take_created(), world)?;
                 share.set(stream.held()).map_err(|_| Denial::UnsafeResponse("too much is held"))?;
@@ -261,7 +302,7 @@ fn resembles_one_read(head: &ResponseHead) -> bool {
 }
 
 /// Entries that the client does not see.
-fn cut_out(report: Report) -> u64 {
+fn cut_out(report: list::Report) -> u64 {
     u64::from(report.removed) + u64::from(report.unreadable)
 }
 

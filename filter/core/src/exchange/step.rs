@@ -3,14 +3,19 @@
 use crate::bindings::owner::Binding;
 use crate::bindings::table::{Finding, Question};
 use crate::head::{RequestHead, ResponseHead};
+use crate::history::rule::Slots;
+use crate::history::table as history;
 use crate::identity::validation;
 use crate::limits::lease;
 use crate::limits::rate::Rate;
 use crate::limits::store::Outcome;
+use crate::limits::streams;
 use crate::limits::tag::Tag;
+pub use crate::limits::taking::Take;
 use crate::limits::used_proofs;
 use crate::policy::permit::Permit;
 use crate::reply::Reply;
+use crate::tools::listed::{Listed, ToolTag};
 
 /// Something happened on the wire, or an answer came to what a step asked for.
 #[derive(Debug)]
@@ -39,8 +44,12 @@ pub enum Event<'a> {
     Consulted(Option<Finding>),
     /// What became of [`Control::UseProof`]; `None` when the store could not be read or written.
     ProofUsed(Option<used_proofs::Outcome>),
-    /// What became of [`Control::Lease`]; `None` when the store could not be read or written.
-    Leased(Option<lease::Outcome>),
+    /// What an [`Effect::Lease`] brought.
+    Leased(Result<Vec<lease::Grant>, NoLease>),
+    /// What became of [`Control::CountStream`]; `None` when the store could not be read or written.
+    StreamCounted(Option<streams::Outcome>),
+    /// What became of [`Control::Recall`]; `None` when the store could not be read or written.
+    Recalled(Option<history::Outcome>),
     /// The host's route (`xds.route_name`) that [`Control::Route`] asked for; `None` when the host gives none.
     Routed(Option<String>),
     /// The time that [`super::Exchange::deadline`] names has come.
@@ -92,23 +101,16 @@ pub enum Control {
     UseProof(used_proofs::Use),
     /// Ask whose something is, and feed [`Event::Consulted`] at once.
     Consult(Consult),
+    /// Ask what was done before and mark what is done now, and feed [`Event::Recalled`] at once.
+    Recall(Recall),
     /// Say which route the host would take now, after all changes to the headers, and feed [`Event::Routed`] at once.
     Route,
-    /// Count one more stream until the exchange ends, however it does, and feed [`Event::Leased`] at once.
-    Lease(Lease),
+    /// Count one more stream until the exchange ends, however it does, and feed [`Event::StreamCounted`] at once.
+    CountStream(StreamOf),
     /// Answer the client; nothing (more) goes to the upstream.
     Reply(Reply),
     /// End the stream: too late for an answer.
     Reset,
-}
-
-/// One bucket to take one token from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Take {
-    /// Which bucket.
-    pub tag: Tag,
-    /// Its shape.
-    pub rate: Rate,
 }
 
 /// Whose is it, and whose shall it be?
@@ -131,14 +133,39 @@ pub type Next<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
 /// that `Next` makes of them, asking again where another thread was faster. `false` when the store could not be read or
 /// written.
 pub struct Pages<'a>(pub &'a dyn Fn(&str, &mut Next<'_>) -> bool);
+/// Why no lease came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoLease {
+    /// The authorization server was not reached, or gave no answer in time, or one that is none.
+    Away,
+    /// It was not asked, because this VM asks too much already.
+    Busy,
+}
 
 /// One more stream of a principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
+pub struct StreamOf {
     /// Whose streams.
     pub tag: Tag,
     /// How many there may be.
     pub most: u32,
+}
+
+/// What was done before, and what is done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// Whose past.
+    pub slots: Slots,
+    /// What is asked and marked, all or nothing.
+    pub asks: Vec<history::Ask>,
+}
+
+/// How tools were last listed, and how they are now. In a function each, because one answer may list many.
+pub struct Tools<'a> {
+    /// What is known of a tool.
+    pub recall: &'a dyn Fn(ToolTag) -> Option<Listed>,
+    /// Keeps it for all workers; whether it could be kept.
+    pub learn: &'a dyn Fn(ToolTag, Listed) -> bool,
 }
 
 /// Something to do besides.
@@ -154,6 +181,8 @@ pub enum Effect {
     FetchKeys(usize),
     /// Ask an issuer about a token, then feed [`Event::Validated`].
     Validate(validation::Question),
+    /// Ask for tokens of these buckets, which hold across a fleet, then feed [`Event::Leased`].
+    Lease(Vec<(Tag, Rate)>),
     /// Count one decision for a server (its index).
     CountServer {
         /// Which.
@@ -165,6 +194,10 @@ pub enum Effect {
     GiveBack(Take),
     /// Forget that something is somebody's: it has ended. Where that fails it stays his.
     Forget(Binding),
+    /// Mark what was done; where that fails it counts as not done.
+    Remember(Recall),
+    /// Count what rules that only tell would have decided otherwise: `would_allow`, `would_challenge` or `would_deny`.
+    CountShadow(&'static str),
     /// One decision record, as one line of JSON.
     RecordDecision(String),
     /// One completion record, as one line of JSON.
@@ -175,6 +208,15 @@ pub enum Effect {
     CountToken {
         /// It was remembered.
         remembered: bool,
+    },
+    /// Count what content rules found.
+    CountContent {
+        /// What was found.
+        found: &'static str,
+        /// What became of it.
+        action: &'static str,
+        /// How often.
+        count: u64,
     },
     /// Count list entries that were removed.
     CountRemoved(u64),
@@ -226,5 +268,11 @@ impl std::fmt::Debug for Pages<'_> {
 impl std::fmt::Debug for Owners<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Owners")
+    }
+}
+
+impl std::fmt::Debug for Tools<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tools")
     }
 }

@@ -9,6 +9,7 @@ use crate::identity::jwt::{Fault, Verified};
 use crate::identity::principal::Principal;
 use crate::limits::held::{Held, Share};
 use crate::mcp::operation::Operation;
+use crate::policy::rego::{Picked, Rego};
 
 /// A request of which not all is known.
 #[derive(Debug)]
@@ -29,13 +30,16 @@ pub(super) struct Waiting {
     /// Whose buckets are asked before the request is judged.
     pub(super) paced: Vec<&'static str>,
     /// What all this takes of the VM's memory until the body has come.
-    #[expect(dead_code, reason = "given back when it is dropped")]
     share: Share,
+    size: usize,
     pub(super) principal: Option<Principal>,
     pub(super) keys_asked: bool,
     pub(super) issuer_asked: bool,
     pub(super) body_began: bool,
     pub(super) asked: Asked,
+    /// What the server's policy will read of the arguments and of the head.
+    pub(super) picked: Picked,
+    pub(super) read_headers: Option<Vec<(String, String)>>,
 }
 
 /// The operation, as far as it is known.
@@ -77,12 +81,40 @@ impl Waiting {
             remembered: false,
             paced: Vec::new(),
             share,
+            size,
             principal: None,
             keys_asked: false,
             issuer_asked: false,
             body_began: false,
             asked,
+            picked: Picked::default(),
+            read_headers: None,
         })
+    }
+
+    /// Keeps of the head what a policy reads.
+    ///
+    /// # Errors
+    /// [`Denial::Unavailable`] where too much waits already.
+    pub(super) fn keep_headers(&mut self, rego: &Rego, headers: &Headers) -> Result<(), Denial> {
+        self.read_headers = rego.headers_of(headers);
+        let kept = self.read_headers.iter().flatten().map(|(name, value)| name.len() + value.len());
+        self.grow(kept.sum())
+    }
+
+    /// The same for the arguments.
+    ///
+    /// # Errors
+    /// [`Denial::Unavailable`] where too much waits already.
+    pub(super) fn keep_arguments(&mut self, picked: Picked) -> Result<(), Denial> {
+        let size = picked.size();
+        self.picked = picked;
+        self.grow(size)
+    }
+
+    fn grow(&mut self, by: usize) -> Result<(), Denial> {
+        self.size += by;
+        self.share.set(self.size).map_err(|_| Denial::Unavailable("room for waiting requests"))
     }
 
     pub(super) fn expects_body(&self) -> bool {

@@ -15,6 +15,8 @@ pub(super) type Members = Map<String, Value>;
 /// a deny rule could name what was cut off.
 pub const MAX_LIST: usize = 512;
 
+const TOO_MANY: &str = "a claim lists too many entries";
+
 /// The longest subject, client, organization or grant, in bytes.
 pub const MAX_NAME_BYTES: usize = 1024;
 
@@ -123,11 +125,12 @@ fn identity(members: &Members, issuer: &Issuer, expires: Timestamp) -> Result<Id
         issuer: issuer.issuer.clone(),
         subject: name(members.get("sub"), "sub is not a name")?.ok_or("sub missing")?,
         client: name(at(members, client), "client claim is not a name")?,
-        scopes: list(at(members, scopes), true, "scopes claim is not a list of strings")?,
-        groups: list(at(members, groups), false, "groups claim is not a list of strings")?,
-        roles: list(at(members, roles), false, "roles claim is not a list of strings")?,
+        scopes: lists(members, scopes, true, "scopes claim is not a list of strings")?,
+        groups: lists(members, groups, false, "groups claim is not a list of strings")?,
+        roles: lists(members, roles, false, "roles claim is not a list of strings")?,
         organization: name(at(members, organization), "organization claim is not a name")?,
         grant: name(members.get("grant_id"), "grant_id is not a name")?,
+        grant_client: name(members.get("grant_client_id"), "grant_client_id is not a name")?,
         issued: None,
         key: None,
         expires,
@@ -155,29 +158,50 @@ fn name(value: Option<&Value>, fault: &'static str) -> Result<Option<String>, &'
     }
 }
 
+/// What stands at all of these paths, together.
+fn lists(
+    members: &Members,
+    paths: &[String],
+    spaced: bool,
+    fault: &'static str,
+) -> Result<Vec<String>, &'static str> {
+    let mut all = Vec::new();
+    for path in paths {
+        all.extend(list(at(members, path), spaced, fault)?);
+    }
+    all.sort_unstable();
+    all.dedup();
+    if all.len() > MAX_LIST {
+        return Err(TOO_MANY);
+    }
+    Ok(all.into_iter().map(str::to_owned).collect())
+}
+
 /// An array of strings, or one string: split at spaces if `spaced` (RFC 6749 section 3.3), else one entry. Sorted, without
 /// repeats and empty entries.
-fn list(value: Option<&Value>, spaced: bool, fault: &'static str) -> Result<Vec<String>, &'static str> {
-    let mut entries: Vec<String> = match value {
+fn list<'v>(
+    value: Option<&'v Value>,
+    spaced: bool,
+    fault: &'static str,
+) -> Result<Vec<&'v str>, &'static str> {
+    let mut entries: Vec<&str> = match value {
         None => Vec::new(),
-        Some(Value::String(s)) if spaced => s.split(' ').map(str::to_owned).collect(),
-        Some(Value::String(s)) => vec![s.clone()],
-        Some(Value::Array(items)) => {
-            items.iter().map(|i| i.as_str().map(str::to_owned)).collect::<Option<_>>().ok_or(fault)?
-        }
+        Some(Value::String(s)) if spaced => s.split(' ').collect(),
+        Some(Value::String(s)) => vec![s],
+        Some(Value::Array(items)) => items.iter().map(Value::as_str).collect::<Option<_>>().ok_or(fault)?,
         Some(_) => return Err(fault),
     };
     entries.retain(|entry| !entry.is_empty());
     entries.sort_unstable();
     entries.dedup();
-    if entries.len() > MAX_LIST { Err("a claim lists too many entries") } else { Ok(entries) }
+    if entries.len() > MAX_LIST { Err(TOO_MANY) } else { Ok(entries) }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{MAX_LIST, at, list};
+    use super::{MAX_LIST, at, list, lists};
 
     #[test]
     fn a_dotted_path_walks_and_a_literal_name_wins() {
@@ -193,8 +217,37 @@ mod tests {
     }
 
     #[test]
+    fn what_identity_providers_put_in_several_places_counts_together() {
+        let value = json!({
+            "realm_access": {"roles": ["offline", "staff"]},
+            "resource_access": {"my.client": {"roles": ["operator", "staff"]}, "other": {"roles": ["admin"]}},
+            "https://example.com/roles": "auditor",
+        });
+        let members = value.as_object().unwrap();
+        let read = |paths: &[&str]| {
+            let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+            lists(members, &paths, false, "fault").unwrap()
+        };
+        // Keycloak, whose clients may have dots in their names, and Auth0, whose claims are URLs.
+        assert_eq!(read(&["resource_access.my.client.roles"]), ["operator", "staff"]);
+        assert_eq!(read(&["https://example.com/roles"]), ["auditor"]);
+        let all =
+            ["realm_access.roles", "resource_access.my.client.roles", "https://example.com/roles", "absent"];
+        assert_eq!(read(&all), ["auditor", "offline", "operator", "staff"]);
+        let many = |from: usize| (from..from + MAX_LIST).map(|n| n.to_string()).collect::<Vec<_>>();
+        let value = json!({"a": many(0), "b": many(1)});
+        let both = [String::from("a"), String::from("b")];
+        let together = lists(value.as_object().unwrap(), &both, false, "fault");
+        assert_eq!(together, Err("a claim lists too many entries"), "one more than one list may have");
+        let faulty = [String::from("absent"), String::from("realm_access")];
+        assert_eq!(lists(members, &faulty, false, "fault"), Err("fault"), "nothing is guessed");
+    }
+
+    #[test]
     fn lists_are_exact_in_type_and_bounded() {
-        let read = |v: Value, spaced| list(Some(&v), spaced, "fault");
+        let read = |v: Value, spaced| {
+            list(Some(&v), spaced, "fault").map(|all| all.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        };
         assert_eq!(read(json!("b a  b"), true), Ok(vec!["a".into(), "b".into()]));
         assert_eq!(read(json!("b a"), false), Ok(vec!["b a".into()]));
         assert_eq!(read(json!(["b", "a"]), false), Ok(vec!["a".into(), "b".into()]));

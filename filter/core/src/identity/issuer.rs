@@ -99,12 +99,12 @@ pub struct RevocationSource {
 pub struct ClaimNames {
     /// The OAuth client; default `client_id`.
     pub client: String,
-    /// Scopes: a space-separated string or an array; default `scope`.
-    pub scopes: String,
-    /// Groups, an array or one string; default `groups`.
-    pub groups: String,
-    /// Roles, an array or one string; default `roles`.
-    pub roles: String,
+    /// Scopes: space-separated strings or arrays at any of these; default `scope`.
+    pub scopes: Vec<String>,
+    /// Groups, an array or one string at any of these; default `groups`.
+    pub groups: Vec<String>,
+    /// Roles, an array or one string at any of these; default `roles`.
+    pub roles: Vec<String>,
     /// Organization, a string; default `org`.
     pub organization: String,
 }
@@ -144,9 +144,9 @@ impl Default for ClaimNames {
     fn default() -> Self {
         Self {
             client: "client_id".into(),
-            scopes: "scope".into(),
-            groups: "groups".into(),
-            roles: "roles".into(),
+            scopes: vec!["scope".into()],
+            groups: vec!["groups".into()],
+            roles: vec!["roles".into()],
             organization: "org".into(),
         }
     }

@@ -12,6 +12,7 @@ pub mod jwt;
 pub mod key;
 pub mod key_ring;
 pub mod memory;
+pub mod network;
 pub mod origin;
 pub mod principal;
 pub mod refused_tokens;

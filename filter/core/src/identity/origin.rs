@@ -15,14 +15,16 @@ pub struct Origin {
     port: Option<u16>,
 }
 
-/// Lets a request pass whose `Origin` is absent (not a browser) or one of `allowed`.
+/// Lets a request pass whose `Origin` is absent (not a browser) or one of `allowed`, and says which.
 ///
 /// # Errors
 /// [`Denial::OriginRefused`] for another origin, `null`, a repeated or unreadable header.
-pub fn admit(head: &RequestHead, allowed: &[Origin]) -> Result<(), Denial> {
-    let Some(value) = head.headers.one("origin").map_err(|_| Denial::OriginRefused)? else { return Ok(()) };
+pub fn admit(head: &RequestHead, allowed: &[Origin]) -> Result<Option<Origin>, Denial> {
+    let Some(value) = head.headers.one("origin").map_err(|_| Denial::OriginRefused)? else {
+        return Ok(None);
+    };
     let origin = Origin::parse(value).map_err(|_| Denial::OriginRefused)?;
-    if allowed.contains(&origin) { Ok(()) } else { Err(Denial::OriginRefused) }
+    if allowed.contains(&origin) { Ok(Some(origin)) } else { Err(Denial::OriginRefused) }
 }
 
 // === impl Origin ===

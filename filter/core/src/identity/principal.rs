@@ -33,6 +33,8 @@ pub struct Identity {
     pub organization: Option<String>,
     /// The grant that the token came from (`grant_id`).
     pub grant: Option<String>,
+    /// The client that the grant was given to, where another one holds the token: it was exchanged (`grant_client_id`).
+    pub grant_client: Option<String>,
     /// `iat`, where the token says it.
     pub issued: Option<Timestamp>,
     /// The key that the token is bound to (`cnf.jkt`); `None` for a bearer token.
@@ -54,6 +56,7 @@ impl Identity {
             roles: Vec::new(),
             organization: None,
             grant: None,
+            grant_client: None,
             issued: None,
             key: None,
             expires: Timestamp::from_secs(1),

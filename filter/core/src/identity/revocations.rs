@@ -9,7 +9,8 @@
 //! revocations: [{kind: grant | subject | client, id, before, until}]
 //! ```
 //!
-//! `id` stands for a `grant_id`, `sub` or `client_id`: base64url of the first 16 bytes of SHA-256 over the kind, a zero byte
+//! `id` stands for a `grant_id`, `sub` or `client_id` (or `grant_client_id`: who withdraws a client means what others got for
+//! what it was granted): base64url of the first 16 bytes of SHA-256 over the kind, a zero byte
 //! and the name. Tokens issued (`iat`) before `before` do not count; all of a grant's, whatever it says. After `until` no such
 //! token can be alive.
 
@@ -146,6 +147,7 @@ impl Slot {
             identity.grant.as_deref().map(|grant| Mark::of("grant", grant)),
             Some(Mark::of("subject", &identity.subject)),
             identity.client.as_deref().map(|client| Mark::of("client", client)),
+            identity.grant_client.as_deref().map(|client| Mark::of("client", client)),
         ];
         let issued = |before: Timestamp| identity.issued.is_none_or(|issued| issued < before);
         let mut rows = named.into_iter().flatten().filter_map(|mark| self.rows.get(&mark));

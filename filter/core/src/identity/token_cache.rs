@@ -161,7 +161,8 @@ impl fmt::Debug for Digested {
 fn text_bytes(identity: &Identity) -> usize {
     let lists = [&identity.scopes, &identity.groups, &identity.roles];
     let listed: usize = lists.into_iter().flatten().map(|s| s.len() + size_of::<String>()).sum();
-    let names = [&identity.client, &identity.organization, &identity.grant];
+    let Identity { client, organization, grant, grant_client, .. } = identity;
+    let names = [client, organization, grant, grant_client];
     let named: usize = names.into_iter().flatten().map(String::len).sum();
     listed + named + identity.issuer.len() + identity.subject.len()
 }

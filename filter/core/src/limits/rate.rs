@@ -12,3 +12,13 @@ pub struct Rate {
     /// The span, at least one second, at most a day.
     pub per: Duration,
 }
+
+/// Where a limit holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Across {
+    /// Across the workers of one Envoy; each Envoy has a bucket of its own.
+    #[default]
+    Envoy,
+    /// Across all Envoys that ask one authorization server for leases.
+    Fleet,
+}

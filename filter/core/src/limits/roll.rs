@@ -7,10 +7,9 @@
 //! Layout: chunks of 16 bytes, sealed as rows: (holder 8, until 8) (undecided 4, decided 4, streams 4, 0) (held 8, 0), then
 //! (issuer 8, keys since 8) for each issuer.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::lease::{self, Holder};
+use super::streams::{self, Holder};
 use crate::rows;
 use crate::time::Timestamp;
 
@@ -19,12 +18,12 @@ use crate::time::Timestamp;
 pub const SEATS: u16 = 512;
 
 /// How long a VM counts as alive that says nothing.
-pub const TERM: Duration = lease::TERM;
+pub const TERM: Duration = streams::TERM;
 
 /// The most issuers, and feeds of issuers, of one VM of which it is told when they were last heard.
 pub const ISSUERS: usize = 128;
 
-/// Part of every key, too: see [`lease`].
+/// Part of every key, too: see [`streams`].
 const VERSION: u8 = 2;
 const CHUNK: usize = 16;
 
@@ -86,7 +85,7 @@ pub struct Totals {
     /// Of those, the most that one VM holds.
     pub fullest: u64,
     /// By issuer: when the oldest keys were fetched, and how many VMs have none.
-    pub keys: BTreeMap<IssuerTag, (Option<Timestamp>, u64)>,
+    pub keys: Vec<(IssuerTag, Option<Timestamp>, u64)>,
 }
 
 /// The key of a seat.
@@ -172,7 +171,11 @@ impl Totals {
         self.held = self.held.saturating_add(load.held);
         self.fullest = self.fullest.max(load.held);
         for (issuer, since) in &load.keys {
-            let (oldest, missing) = self.keys.entry(*issuer).or_default();
+            if !self.keys.iter().any(|(of, ..)| of == issuer) {
+                self.keys.push((*issuer, None, 0));
+            }
+            let found = self.keys.iter_mut().find(|(of, ..)| of == issuer);
+            let Some((_, oldest, missing)) = found else { continue };
             match (since, &oldest) {
                 (None, _) => *missing += 1,
                 (Some(since), Some(known)) if known <= since => {}
@@ -257,7 +260,7 @@ mod tests {
         ] {
             totals.add(&load);
         }
-        let keys = BTreeMap::from([(one, (Some(at(40)), 0)), (two, (None, 2))]);
+        let keys = vec![(one, Some(at(40)), 0), (two, None, 2)];
         assert_eq!(totals, Totals { vms: 3, exchanges: 15, streams: 6, held: 16, fullest: 9, keys });
     }
 

@@ -45,6 +45,8 @@ pub enum Outcome {
         /// How long to wait; [`Duration::MAX`] for a cost above the burst.
         retry_after: Duration,
     },
+    /// None of a bucket that holds across a fleet is leased: more must be asked for.
+    Unleased,
     /// No room for one more principal's bucket: all of the set are in use. Denied, because forgetting one would grant it
     /// tokens. Among strangers the fullest is forgotten instead: it gains least, and no crowd shuts out a newcomer.
     Full,
@@ -113,6 +115,7 @@ impl Outcome {
         match self {
             Self::Admitted { remaining } => Ok(remaining),
             Self::Refused { retry_after } => Err(Denial::RateLimited(retry_after, limit.to_owned())),
+            Self::Unleased => Err(Denial::Unavailable("a lease of a rate limit")),
             Self::Full => Err(Denial::Unavailable("room for rate limits")),
             Self::Corrupt => Err(Denial::Internal("rate limit store")),
         }

@@ -165,6 +165,23 @@ impl<'a> Scanner<'a> {
         Ok(start..self.at)
     }
 
+    /// Reads an object of which no key means anything by its place alone: with [`Rigour::WhereRead`] repeats pass. Gives its
+    /// span.
+    ///
+    /// # Errors
+    /// No object stands here, or a fault inside.
+    pub fn every_member(&mut self, on_member: OnMember<'a, '_>) -> Result<Range<usize>, Fault> {
+        let start = self.begin();
+        self.members(None, on_member)?;
+        Ok(start..self.at)
+    }
+
+    /// Where a text that this scanner gave stands, from its first quote on.
+    pub fn place_of(&self, text: Text<'a>) -> usize {
+        // Both are parts of one text, so the difference of their addresses is one of places in it.
+        (text.raw().as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize).saturating_sub(1)
+    }
+
     /// Reads an array. Gives its span.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! May they: from a verdict to a permit, or to the denial that the client will read.
 
+use super::caller::Caller;
 use super::permit::Permit;
 use super::rule::RuleId;
 use super::rule_set::{RuleSet, Verdict};
@@ -15,28 +16,38 @@ use crate::mcp::operation::{Operation, Target};
 /// - [`Denial::InsufficientScope`] with every scope to ask for
 /// - [`Denial::NotAllowed`] for a thing, in the words used for one that does not exist
 /// - [`Denial::UnknownMethod`] for a method that names nothing
-pub fn authorize(
+pub fn authorize<'c>(
     rules: &RuleSet,
-    who: &Principal,
+    who: impl Into<Caller<'c>>,
     operation: &Operation,
 ) -> Result<Permit, (Denial, Option<RuleId>)> {
+    let who = who.into();
     match rules.judge(who, operation) {
         Verdict::Allow { rule } => Ok(Permit::new(rule)),
         Verdict::Challenge { rule, scopes } => Err((Denial::InsufficientScope(scopes), Some(rule))),
-        Verdict::Deny { rule } if *who == Principal::Anonymous && rules.expects_credential() => {
+        Verdict::Deny { rule } if *who.principal == Principal::Anonymous && rules.expects_credential() => {
             Err((Denial::MissingCredential, rule))
         }
-        Verdict::Deny { rule } => Err((refusal(rules, who, operation), rule)),
+        Verdict::Deny { rule } => Err((refusal(rules, &who, operation), rule)),
     }
 }
 
 /// Names the first thing that is not allowed, as a server would name one that it does not have.
-fn refusal(rules: &RuleSet, who: &Principal, operation: &Operation) -> Denial {
+fn refusal(rules: &RuleSet, who: &Caller<'_>, operation: &Operation) -> Denial {
     let alone = |t: &&Target| {
         let one = Operation { method: operation.method.clone(), targets: vec![(*t).clone()] };
-        matches!(rules.judge(who, &one), Verdict::Deny { .. })
+        matches!(rules.judge(*who, &one), Verdict::Deny { .. })
     };
-    match operation.targets.iter().find(alone).or(operation.targets.first()) {
+    refusal_naming(operation.targets.iter().find(alone).or(operation.targets.first()), operation)
+}
+
+/// The words for an operation of which nothing more is known than that it may not be.
+pub(super) fn refusal_of(operation: &Operation) -> Denial {
+    refusal_naming(operation.targets.first(), operation)
+}
+
+fn refusal_naming(target: Option<&Target>, operation: &Operation) -> Denial {
+    match target {
         Some(Target::Tool(name)) => Denial::NotAllowed(Absent::Tool(name.clone())),
         Some(Target::Prompt(name)) => Denial::NotAllowed(Absent::Prompt(name.clone())),
         Some(Target::Resource(uri) | Target::Template(uri)) => {

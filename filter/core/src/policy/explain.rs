@@ -1,11 +1,11 @@
 //! Why is the verdict what it is? Every rule considered, with what it says and why it does not apply.
 
+use super::caller::Caller;
 use super::methods::{Class, class_of};
 use super::question::Question;
 use super::rule::{Effect, RuleId};
-use super::rule_set::{RuleSet, Verdict};
+use super::rule_set::{RuleSet, Shadow, Verdict};
 use super::who::Fit;
-use crate::identity::principal::Principal;
 use crate::mcp::operation::Operation;
 
 /// A verdict and how each rule stood to it, in the order of the configuration.
@@ -13,6 +13,8 @@ use crate::mcp::operation::Operation;
 pub struct Explanation {
     /// The verdict, from the same function that judges traffic.
     pub verdict: Verdict,
+    /// What rules that only tell would change.
+    pub shadow: Option<Shadow>,
     /// Why no rule can allow the operation, whatever the rules say; `None` in the usual case.
     pub impossible: Option<&'static str>,
     /// One entry for every rule.
@@ -24,8 +26,12 @@ pub struct Explanation {
 pub struct Considered {
     /// Its id.
     pub rule: RuleId,
-    /// `allow` or `deny`.
+    /// Where it stands: `rules`, or the layer (`clients[cli]`).
+    pub layer: String,
+    /// `allow`, `deny` or `delegable`.
     pub effect: &'static str,
+    /// Whether it only tells what it would do.
+    pub shadow: bool,
     /// What it says.
     pub outcome: Outcome,
     /// Whether the verdict names it.
@@ -43,36 +49,54 @@ pub enum Outcome {
     OtherPrincipal(&'static str),
     /// It speaks of other methods or things.
     OtherOperation,
+    /// It stands in a layer of others.
+    OtherLayer,
+    /// It leaves out tools that change nothing, and this one is known to be such.
+    ReadOnly,
+    /// It permits other things of this kind, and its layer nothing beyond them.
+    Beyond,
 }
 
 // === impl RuleSet ===
 
 impl RuleSet {
     /// Judges as [`RuleSet::judge`] does and tells how every rule stood to it.
-    pub fn explain(&self, who: &Principal, operation: &Operation) -> Explanation {
+    pub fn explain<'c>(&self, who: impl Into<Caller<'c>>, operation: &Operation) -> Explanation {
+        let who = who.into();
         let verdict = self.judge(who, operation);
         let decider = match &verdict {
             Verdict::Allow { rule } | Verdict::Challenge { rule, .. } => Some(rule),
             Verdict::Deny { rule } => rule.as_ref(),
         };
         let questions = Question::all(operation);
-        let considered = self.rules().iter().map(|rule| {
+        let considered = self.all().map(|(layer, rule)| {
             let asked = questions.as_deref().unwrap_or_default();
             let concerned: Vec<usize> =
                 asked.iter().enumerate().filter(|(_, q)| q.concerns(rule)).map(|(at, _)| at).collect();
             let names = concerned.iter().filter_map(|at| operation.targets.get(*at));
+            let decides = decider == Some(&rule.id);
+            let known = |q: &Question<'_>| q.tool().is_some_and(|tool| who.knows_read_only(tool));
             let outcome = match rule.who.fit(who) {
+                _ if !layer.member.means(who.principal) => Outcome::OtherLayer,
+                _ if concerned.is_empty() && decides => Outcome::Beyond,
                 _ if concerned.is_empty() => Outcome::OtherOperation,
                 Fit::Unmet(key) => Outcome::OtherPrincipal(key),
                 Fit::NeedsScopes(scopes) => Outcome::NeedsScopes(scopes),
+                Fit::Met if rule.unless_read_only && asked.iter().all(known) => Outcome::ReadOnly,
                 Fit::Met => Outcome::Matches(names.map(|t| t.name().to_owned()).collect()),
             };
-            let effect = if rule.effect == Effect::Deny { "deny" } else { "allow" };
-            Considered { rule: rule.id.clone(), effect, outcome, decides: decider == Some(&rule.id) }
+            let effect = match rule.effect {
+                Effect::Allow { .. } => "allow",
+                Effect::Deny => "deny",
+                Effect::Delegate => "delegable",
+            };
+            let (layer, shadow) = (layer.member.to_string(), rule.shadow);
+            Considered { rule: rule.id.clone(), layer, effect, shadow, outcome, decides }
         });
         let considered = considered.collect();
         let impossible = questions.is_none().then(|| why_impossible(operation));
-        Explanation { verdict, impossible, considered }
+        let shadow = self.shadow(who, operation);
+        Explanation { verdict, shadow, impossible, considered }
     }
 }
 
@@ -91,6 +115,9 @@ impl Outcome {
             }
             Self::OtherPrincipal(key) => format!("does not match: who.{key}"),
             Self::OtherOperation => "does not match: other methods or targets".to_owned(),
+            Self::OtherLayer => "does not count: a layer of others".to_owned(),
+            Self::ReadOnly => "does not match: the tool is listed as read-only".to_owned(),
+            Self::Beyond => "allows other things, and its layer nothing beyond them".to_owned(),
         }
     }
 }

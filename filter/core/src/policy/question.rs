@@ -52,7 +52,7 @@ impl<'a> Question<'a> {
     /// means them whatever they act on.
     pub(crate) fn concerns(&self, rule: &Rule) -> bool {
         match (self, rule.effect) {
-            (Self::Housekeeping(_), Effect::Allow { .. }) => true,
+            (Self::Housekeeping(_), Effect::Allow { .. } | Effect::Delegate) => true,
             (Self::Housekeeping(method) | Self::Bare(method), _) => {
                 rule.names_method(method) && (rule.targets.is_empty() || rule.effect != Effect::Deny)
             }
@@ -61,6 +61,25 @@ impl<'a> Question<'a> {
                 let all_things = effect == Effect::Deny && rule.methods.is_some() && rule.targets.is_empty();
                 method_fits && (all_things || subject.named_by(&rule.targets, effect))
             }
+        }
+    }
+
+    /// Whether `rule`, an allow rule, names things of the kind that is asked about at all: a layer that does permits of this
+    /// kind only what it names.
+    pub(crate) fn is_of_a_kind_in(&self, rule: &Rule) -> bool {
+        match self {
+            Self::Housekeeping(_) => false,
+            Self::Bare(_) => rule.methods.is_some() && rule.targets.is_empty(),
+            Self::Thing(_, Subject::Name(kind, _)) => !rule.targets.of(*kind).is_empty(),
+            Self::Thing(_, Subject::Uri(_) | Subject::Template(_)) => !rule.targets.resources.is_empty(),
+        }
+    }
+
+    /// The tool that is asked about.
+    pub(crate) fn tool(&self) -> Option<&str> {
+        match self {
+            Self::Thing(_, Subject::Name(Kind::Tool, name)) => Some(name),
+            _ => None,
         }
     }
 
@@ -102,12 +121,16 @@ impl<'a> Subject<'a> {
         match self {
             Self::Name(kind, name) => targets.of(*kind).iter().any(|p| p.matches(name)),
             Self::Uri(uri) => match effect {
-                Effect::Allow { .. } => targets.resources.iter().any(|p| p.allows_uri(uri.as_str())),
+                Effect::Allow { .. } | Effect::Delegate => {
+                    targets.resources.iter().any(|p| p.allows_uri(uri.as_str()))
+                }
                 // However a server reads it, what is denied stays so.
                 Effect::Deny => uri.readings().any(|uri| targets.resources.iter().any(|p| p.matches(uri))),
             },
             Self::Template(template) => match effect {
-                Effect::Allow { .. } => targets.resources.iter().any(|p| template.overlaps(p)),
+                Effect::Allow { .. } | Effect::Delegate => {
+                    targets.resources.iter().any(|p| template.overlaps(p))
+                }
                 Effect::Deny => targets.resources.iter().any(|p| template.within(p)),
             },
         }

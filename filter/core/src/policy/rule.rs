@@ -23,6 +23,10 @@ pub struct Rule {
     pub methods: Option<Vec<Pattern>>,
     /// The things that it names.
     pub targets: Targets,
+    /// Whether it only tells what it would do.
+    pub shadow: bool,
+    /// Whether it leaves out tools that are known to change nothing.
+    pub unless_read_only: bool,
 }
 
 /// What a rule does.
@@ -35,6 +39,8 @@ pub enum Effect {
     },
     /// Refuses, whatever other rules say.
     Deny,
+    /// Permits nothing, and lets layers below permit it.
+    Delegate,
 }
 
 /// Patterns by kind; an empty list names nothing.
@@ -78,9 +84,14 @@ impl Rule {
         self.methods.as_ref().is_some_and(|m| m.iter().any(|p| p.matches(method)))
     }
 
+    /// Whether it permits, and does not only tell so.
+    pub const fn allows(&self) -> bool {
+        matches!(self.effect, Effect::Allow { .. }) && !self.shadow
+    }
+
     /// Whether it is an allow rule for those without a credential.
     pub fn admits_anonymous(&self) -> bool {
-        self.effect != Effect::Deny && matches!(self.who, Who::Everyone | Who::Anonymous)
+        self.allows() && matches!(self.who, Who::Everyone | Who::Anonymous)
     }
 }
 

@@ -1,16 +1,19 @@
 //! May this principal do this? The one function that judges calls and lists.
 
+use super::caller::Caller;
+use super::layer::{Layer, Level, Member};
 use super::methods::Kind;
 use super::question::Question;
 use super::rule::{Effect, Rule, RuleId};
+use super::standing::{Challenge, Finding, Said, Standing, edge};
 use super::who::Fit;
-use crate::identity::principal::Principal;
 use crate::mcp::operation::{Operation, Target};
 
-/// The rules of one server, in the order of the configuration. Without rules everything is denied.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The rules of one server: its own, and those of layers below. Without rules everything is denied.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleSet {
-    rules: Vec<Rule>,
+    /// The server's own first.
+    layers: Vec<Layer>,
     /// Every scope that an allow rule asks for: the ones worth keeping in a step-up.
     scopes: Vec<String>,
 }
@@ -20,7 +23,7 @@ pub struct RuleSet {
 pub enum Verdict {
     /// This rule permits it.
     Allow {
-        /// The first allow rule that matches.
+        /// The first allow rule that matches, of the lowest layer that has one.
         rule: RuleId,
     },
     /// This rule would permit it to the same principal with all of these scopes.
@@ -32,108 +35,184 @@ pub enum Verdict {
     },
     /// Refused.
     Deny {
-        /// The deny rule that matched; `None` when no rule allows it.
+        /// The deny rule that matched, or the allow rule of a layer beyond which that permits nothing of the kind; `None` when
+        /// no rule allows it.
         rule: Option<RuleId>,
     },
 }
 
-/// What all rules together say of one thing.
-enum Finding<'a> {
-    Denied(&'a Rule),
-    Allowed(&'a Rule),
-    /// Rules that lack nothing but scopes, with the scopes they ask for.
-    Challenged(Vec<(&'a Rule, Vec<String>)>),
-    Nothing,
+/// What rules that only tell would change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shadow {
+    /// `would_allow`, `would_challenge` or `would_deny`.
+    pub verdict: &'static str,
+    /// The rule that would decide.
+    pub rule: RuleId,
+}
+
+/// Who asks, and whether rules that only tell count.
+#[derive(Clone, Copy)]
+struct Asking<'c, 'p> {
+    who: &'c Caller<'p>,
+    with_shadow: bool,
 }
 
 // === impl RuleSet ===
 
 impl RuleSet {
-    /// From compiled rules.
+    /// From compiled rules of the server's own.
     pub fn new(rules: Vec<Rule>) -> Self {
-        let mut scopes: Vec<String> =
-            rules.iter().filter(|r| r.effect != Effect::Deny).flat_map(|r| r.who.scopes()).cloned().collect();
-        scopes.sort_unstable();
-        scopes.dedup();
-        Self { rules, scopes }
+        Self::layered(rules, Vec::new())
     }
 
-    /// The rules, in the order of the configuration.
+    /// The same with layers below.
+    pub fn layered(rules: Vec<Rule>, below: Vec<Layer>) -> Self {
+        let mut layers = vec![Layer { member: Member::Everyone, rules }];
+        layers.extend(below);
+        let all = || layers.iter().flat_map(|layer| &layer.rules);
+        let named = all().filter(|r| r.effect != Effect::Deny).flat_map(|r| r.who.scopes());
+        let scopes = each_once(named.map(String::as_str).collect());
+        Self { layers, scopes }
+    }
+
+    /// All rules with the layer that each stands in: the server's own first.
+    pub fn all(&self) -> impl Iterator<Item = (&Layer, &Rule)> {
+        self.layers.iter().flat_map(|layer| layer.rules.iter().map(move |rule| (layer, rule)))
+    }
+
+    /// The server's own rules, in the order of the configuration.
     pub fn rules(&self) -> &[Rule] {
-        &self.rules
+        self.layers.first().map_or(&[], |layer| &layer.rules)
     }
 
     /// Whether a credential could help: some allow rule means authenticated principals.
     pub fn expects_credential(&self) -> bool {
-        self.rules.iter().any(|r| r.effect != Effect::Deny && r.who.may_be_authenticated())
+        let known = |layer: &Layer| layer.member != Member::Anonymous;
+        self.all().any(|(layer, r)| {
+            let theirs = layer.member != Member::Everyone || r.who.may_be_authenticated();
+            r.allows() && known(layer) && theirs
+        })
+    }
+
+    /// Whether some rule permits something to those without a credential.
+    pub fn admits_anonymous(&self) -> bool {
+        self.all().any(|(layer, rule)| {
+            matches!(layer.member, Member::Everyone | Member::Anonymous) && rule.admits_anonymous()
+        })
+    }
+
+    /// Whether the verdict depends on what is known of tools.
+    pub fn reads_annotations(&self) -> bool {
+        self.all().any(|(_, rule)| rule.unless_read_only)
     }
 
     /// Judges a call. Every thing that `operation` names must be allowed.
-    pub fn judge(&self, who: &Principal, operation: &Operation) -> Verdict {
-        match Question::all(operation) {
-            Some(questions) => self.settle(who, questions.iter().map(|q| self.find(who, q)).collect()),
-            None => Verdict::Deny { rule: None },
+    pub fn judge<'c>(&self, who: impl Into<Caller<'c>>, operation: &Operation) -> Verdict {
+        self.judged(&Asking { who: &who.into(), with_shadow: false }, operation)
+    }
+
+    /// What rules that only tell would make of it, where that is another verdict than the one in force.
+    pub fn shadow<'c>(&self, who: impl Into<Caller<'c>>, operation: &Operation) -> Option<Shadow> {
+        if !self.all().any(|(_, rule)| rule.shadow) {
+            return None;
+        }
+        let who = who.into();
+        let [now, then] =
+            [false, true].map(|with_shadow| self.judged(&Asking { who: &who, with_shadow }, operation));
+        match (now, then) {
+            (Verdict::Allow { .. }, Verdict::Allow { .. })
+            | (Verdict::Challenge { .. }, Verdict::Challenge { .. })
+            | (Verdict::Deny { .. }, Verdict::Deny { .. })
+            | (_, Verdict::Deny { rule: None }) => None,
+            (_, Verdict::Allow { rule }) => Some(Shadow { verdict: "would_allow", rule }),
+            (_, Verdict::Challenge { rule, .. }) => Some(Shadow { verdict: "would_challenge", rule }),
+            (_, Verdict::Deny { rule: Some(rule) }) => Some(Shadow { verdict: "would_deny", rule }),
         }
     }
 
     /// Whether a list shows `target`: its call is allowed, or more scopes would allow it by a rule that does not hide.
-    pub fn visible(&self, who: &Principal, target: &Target) -> bool {
+    pub fn visible<'c>(&self, who: impl Into<Caller<'c>>, target: &Target) -> bool {
         let Some(question) = Question::of(Kind::of(target).method(), target) else { return false };
-        match self.find(who, &question) {
+        match self.find(&Asking { who: &who.into(), with_shadow: false }, &question) {
             Finding::Allowed(_) => true,
-            Finding::Challenged(rules) => {
-                rules.iter().any(|(r, _)| r.effect == Effect::Allow { hide: false })
-            }
-            Finding::Denied(_) | Finding::Nothing => false,
+            Finding::Challenged(rules) => rules.iter().any(|challenge| !challenge.hide),
+            Finding::Denied(_) | Finding::Beyond(_) | Finding::Nothing => false,
         }
     }
 
-    /// Walks all rules: deny rules that mean `who` win, then the first allow rule, then those that lack scopes only.
-    fn find<'a>(&'a self, who: &Principal, question: &Question<'_>) -> Finding<'a> {
-        let denies: Vec<&Rule> =
-            self.rules.iter().filter(|r| r.effect == Effect::Deny && r.who.fit(who) == Fit::Met).collect();
-        if let Some(rule) = denies.iter().find(|r| question.concerns(r)) {
+    fn judged(&self, asking: &Asking<'_, '_>, operation: &Operation) -> Verdict {
+        match Question::all(operation) {
+            Some(questions) => {
+                self.settle(asking.who, questions.iter().map(|q| self.find(asking, q)).collect())
+            }
+            None => Verdict::Deny { rule: None },
+        }
+    }
+
+    /// Walks all rules that stand for the caller: deny rules win wherever they stand; then the levels, from the top down. A
+    /// level without rules for the caller says nothing, and the highest that has some begins.
+    fn find<'a>(&'a self, asking: &Asking<'_, '_>, question: &Question<'_>) -> Finding<'a> {
+        let layers = || self.layers.iter().filter(|layer| layer.member.means(asking.who.principal));
+        let live = |rule: &&Rule| asking.with_shadow || !rule.shadow;
+        let denies: Vec<&Rule> = layers()
+            .flat_map(|layer| &layer.rules)
+            .filter(live)
+            .filter(|r| r.effect == Effect::Deny && r.who.fit(*asking.who) == Fit::Met)
+            .collect();
+        if let Some(rule) = denies.iter().find(|r| question.concerns(r) && !asking.excepts(r, question)) {
             return Finding::Denied(rule);
         }
-        let mut challenged = Vec::new();
-        for rule in self.rules.iter().filter(|r| r.effect != Effect::Deny) {
-            let fit = rule.who.fit(who);
-            if matches!(fit, Fit::Unmet(_)) || !question.concerns(rule) || question.emptied(rule, &denies) {
+        let mut standing: Option<Standing<'a>> = None;
+        for level in Level::ALL {
+            let of_level = || layers().filter(|layer| layer.member.level() == level);
+            // One whose rules only tell is there all the same: what stands below it does not become the highest.
+            if of_level().all(|layer| layer.rules.is_empty()) {
                 continue;
             }
-            match fit {
-                Fit::Met => return Finding::Allowed(rule),
-                Fit::NeedsScopes(scopes) => challenged.push((rule, scopes)),
-                Fit::Unmet(_) => {}
-            }
+            let rules: Vec<&Rule> = of_level().flat_map(|layer| &layer.rules).filter(live).collect();
+            let said = Said {
+                found: asking.permitted(&rules, question, &denies),
+                delegates: rules.iter().any(|r| {
+                    let meant = r.effect == Effect::Delegate && r.who.fit(*asking.who) == Fit::Met;
+                    meant && question.concerns(r) && !question.emptied(r, &denies)
+                }),
+                edge: edge(&rules, question),
+            };
+            standing = Some(match standing {
+                None => Standing::first(said),
+                Some(above) => above.below(said),
+            });
         }
-        if challenged.is_empty() { Finding::Nothing } else { Finding::Challenged(challenged) }
+        standing.map_or(Finding::Nothing, |standing| standing.finding)
     }
 
     /// Joins what was found for every thing named: one denial denies, one challenge challenges.
-    fn settle(&self, who: &Principal, findings: Vec<Finding<'_>>) -> Verdict {
-        let granted = who.identity().map_or(&[][..], |i| &i.scopes);
+    fn settle(&self, who: &Caller<'_>, findings: Vec<Finding<'_>>) -> Verdict {
+        let granted = who.principal.identity().map_or(&[][..], |i| &i.scopes);
         let (mut allowed, mut asked, mut scopes) = (None, None, Vec::new());
         let mut nothing = findings.is_empty();
         for finding in findings {
             match finding {
-                Finding::Denied(rule) => return Verdict::Deny { rule: Some(rule.id.clone()) },
+                Finding::Denied(rule) | Finding::Beyond(rule) => {
+                    return Verdict::Deny { rule: Some(rule.id.clone()) };
+                }
                 Finding::Nothing => nothing = true,
                 Finding::Allowed(rule) => {
                     allowed.get_or_insert(&rule.id);
                 }
                 Finding::Challenged(rules) => {
-                    let missing = |s: &[String]| s.iter().filter(|x| !granted.contains(x)).count();
-                    if let Some((rule, needed)) = rules.into_iter().min_by_key(|(_, s)| missing(s)) {
-                        asked.get_or_insert(&rule.id);
-                        scopes.extend(needed);
+                    let missing =
+                        |c: &Challenge<'_>| c.scopes.iter().filter(|x| !granted.contains(x)).count();
+                    if let Some(least) = rules.into_iter().min_by_key(missing) {
+                        asked.get_or_insert(&least.rule.id);
+                        scopes.extend(least.scopes);
                     }
                 }
             }
         }
         match (nothing, asked, allowed) {
             (false, Some(rule), _) => {
-                Verdict::Challenge { rule: rule.clone(), scopes: self.step_up(granted, scopes) }
+                Verdict::Challenge { rule: rule.clone(), scopes: self.step_up(granted, &scopes) }
             }
             (false, None, Some(rule)) => Verdict::Allow { rule: rule.clone() },
             _ => Verdict::Deny { rule: None },
@@ -141,17 +220,60 @@ impl RuleSet {
     }
 
     /// A client that asks for exactly these scopes loses none of those that matter here.
-    fn step_up(&self, granted: &[String], mut needed: Vec<String>) -> Vec<String> {
-        needed.extend(granted.iter().filter(|s| self.scopes.contains(s)).cloned());
-        needed.sort_unstable();
-        needed.dedup();
-        needed
+    pub(super) fn step_up(&self, granted: &[String], needed: &[String]) -> Vec<String> {
+        let kept = granted.iter().filter(|s| self.scopes.contains(s));
+        each_once(needed.iter().chain(kept).map(String::as_str).collect())
+    }
+}
+
+/// In order. Texts are sorted as what they borrow everywhere, so that the module has one sort of them.
+fn each_once(mut texts: Vec<&str>) -> Vec<String> {
+    texts.sort_unstable();
+    texts.dedup();
+    texts.into_iter().map(str::to_owned).collect()
+}
+
+// === impl Asking ===
+
+impl Asking<'_, '_> {
+    /// Whether a deny rule leaves out what is asked about.
+    fn excepts(&self, rule: &Rule, question: &Question<'_>) -> bool {
+        rule.unless_read_only && question.tool().is_some_and(|tool| self.who.knows_read_only(tool))
+    }
+
+    /// What the allow rules among these say: the first that matches, then those that lack scopes only.
+    fn permitted<'a>(&self, rules: &[&'a Rule], question: &Question<'_>, denies: &[&Rule]) -> Finding<'a> {
+        let mut challenged = Vec::new();
+        for rule in rules.iter().filter(|r| matches!(r.effect, Effect::Allow { .. })) {
+            let fit = rule.who.fit(*self.who);
+            if matches!(fit, Fit::Unmet(_)) || !question.concerns(rule) || question.emptied(rule, denies) {
+                continue;
+            }
+            match fit {
+                Fit::Met => return Finding::Allowed(rule),
+                Fit::NeedsScopes(scopes) => {
+                    let hide = rule.effect == Effect::Allow { hide: true };
+                    challenged.push(Challenge { rule, scopes, hide });
+                }
+                Fit::Unmet(_) => {}
+            }
+        }
+        if challenged.is_empty() { Finding::Nothing } else { Finding::Challenged(challenged) }
+    }
+}
+
+// === impl Default ===
+
+impl Default for RuleSet {
+    fn default() -> Self {
+        Self::new(Vec::new())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::principal::Principal;
     use crate::policy::pattern::Pattern;
     use crate::policy::rule::Targets;
     use crate::policy::who::Who;
@@ -161,7 +283,15 @@ mod tests {
         let rule = |id, effect, pattern| {
             let resources = vec![Pattern::parse(pattern).unwrap()];
             let targets = Targets { resources, ..Targets::default() };
-            Rule { id: RuleId::new(id), effect, who: Who::Everyone, methods: None, targets }
+            Rule {
+                id: RuleId::new(id),
+                effect,
+                who: Who::Everyone,
+                methods: None,
+                targets,
+                shadow: false,
+                unless_read_only: false,
+            }
         };
         let allow = Effect::Allow { hide: false };
         let template = Target::Template("notes://{any}".into());

@@ -1,6 +1,8 @@
 //! Whom does a rule mean?
 
-use crate::identity::principal::{Identity, Principal};
+use super::caller::Caller;
+use crate::identity::network::Network;
+use crate::identity::principal::Identity;
 
 /// The subjects of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +13,8 @@ pub enum Who {
     Authenticated,
     /// Only who presented no credential.
     Anonymous,
+    /// Everybody who asks from one of these, without a credential too.
+    From(Vec<Network>),
     /// Whoever has all of these.
     Having(Box<Attributes>),
 }
@@ -32,6 +36,8 @@ pub struct Attributes {
     pub scopes: Vec<String>,
     /// Issuers, as `iss` spells them.
     pub issuers: Vec<String>,
+    /// Where they ask from.
+    pub addresses: Vec<Network>,
 }
 
 /// How a principal stands to a [`Who`].
@@ -48,15 +54,21 @@ pub enum Fit {
 // === impl Who ===
 
 impl Who {
-    /// How `principal` stands to this.
-    pub fn fit(&self, principal: &Principal) -> Fit {
-        match (self, principal.identity()) {
+    /// How somebody stands to this.
+    pub fn fit<'a>(&self, who: impl Into<Caller<'a>>) -> Fit {
+        self.fit_caller(&who.into())
+    }
+
+    fn fit_caller(&self, who: &Caller<'_>) -> Fit {
+        match (self, who.principal.identity()) {
             (Self::Everyone | Self::Anonymous, None) | (Self::Everyone | Self::Authenticated, Some(_)) => {
                 Fit::Met
             }
+            (Self::From(networks), _) if within(networks, who) => Fit::Met,
+            (Self::From(_), _) => Fit::Unmet("addresses"),
             (Self::Authenticated | Self::Having(_), None) => Fit::Unmet("credential"),
             (Self::Anonymous, Some(_)) => Fit::Unmet("anonymous"),
-            (Self::Having(wanted), Some(identity)) => wanted.fit(identity),
+            (Self::Having(wanted), Some(identity)) => wanted.fit(identity, who),
         }
     }
 
@@ -77,7 +89,7 @@ impl Who {
 // === impl Attributes ===
 
 impl Attributes {
-    fn fit(&self, identity: &Identity) -> Fit {
+    fn fit(&self, identity: &Identity, who: &Caller<'_>) -> Fit {
         let one = |wanted: &[String], has: Option<&String>| {
             wanted.is_empty() || has.is_some_and(|h| wanted.contains(h))
         };
@@ -101,6 +113,9 @@ impl Attributes {
         if !one(&self.organizations, identity.organization.as_ref()) {
             return Fit::Unmet("organizations");
         }
+        if !self.addresses.is_empty() && !within(&self.addresses, who) {
+            return Fit::Unmet("addresses");
+        }
         if self.scopes.iter().all(|s| identity.scopes.contains(s)) {
             return Fit::Met;
         }
@@ -108,11 +123,18 @@ impl Attributes {
     }
 }
 
+/// Whose address the host does not name is in no network.
+fn within(networks: &[Network], who: &Caller<'_>) -> bool {
+    who.address.is_some_and(|address| networks.iter().any(|network| network.holds(address)))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::identity::network::address_of;
+    use crate::identity::principal::Principal;
 
     fn alice() -> Principal {
         Principal::Authenticated(Arc::new(Identity {
@@ -157,5 +179,25 @@ mod tests {
         let clients = vec!["c1".to_owned()];
         let who = Who::Having(Box::new(Attributes { clients, ..Attributes::default() }));
         assert_eq!(who.fit(&Principal::Authenticated(identity)), Fit::Unmet("clients"));
+    }
+
+    #[test]
+    fn an_address_is_asked_for_like_anything_else() {
+        let networks = || vec![Network::parse("10.0.0.0/8").unwrap()];
+        let having = Who::Having(Box::new(Attributes { addresses: networks(), ..Attributes::default() }));
+        let (alice, nobody) = (alice(), Principal::Anonymous);
+        let at = |principal, source| Caller { address: address_of(source), ..Caller::from(principal) };
+        for (source, within) in [
+            (Some("10.1.2.3"), true),
+            (Some("::ffff:10.1.2.3"), true),
+            (Some("192.0.2.1"), false),
+            (Some("elsewhere"), false),
+            (None, false),
+        ] {
+            let expected = if within { Fit::Met } else { Fit::Unmet("addresses") };
+            assert_eq!(having.fit(at(&alice, source)), expected, "{source:?}");
+            assert_eq!(Who::From(networks()).fit(at(&nobody, source)), expected, "{source:?}");
+            assert_eq!(having.fit(at(&nobody, source)), Fit::Unmet("credential"), "{source:?}");
+        }
     }
 }

@@ -1,15 +1,16 @@
-//! How is a text changed without touching what stays? By ranges of its bytes, found while it is read.
+//! Which bytes of an answer change? Ranges and what replaces them, so that every other byte stays as it came.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 /// A range of the body, and what replaces it.
+#[derive(Debug)]
 pub(super) struct Edit {
     pub(super) range: Range<usize>,
     pub(super) with: Cow<'static, str>,
 }
 
-/// The cuts of one array, found element by element so that exactly one comma goes with each element.
+/// The cuts of one array or object, found element by element so that exactly one comma goes with each element.
 #[derive(Default)]
 pub(super) struct Cuts {
     kept_one: bool,
@@ -18,9 +19,18 @@ pub(super) struct Cuts {
     last_end: usize,
 }
 
+// === impl Edit ===
+
+impl Edit {
+    pub(super) fn new(range: Range<usize>, with: impl Into<Cow<'static, str>>) -> Self {
+        Self { range, with: with.into() }
+    }
+}
+
 // === impl Cuts ===
 
 impl Cuts {
+    /// Takes the next element, which may stay or not; says what is to be cut because of it.
     pub(super) fn element(&mut self, span: &Range<usize>, kept: bool) -> Option<Edit> {
         let cut = match (kept, self.kept_one) {
             (true, _) => self.from.take().map(|from| from..span.start),
@@ -33,16 +43,16 @@ impl Cuts {
         };
         self.kept_one |= kept;
         self.last_end = span.end;
-        cut.map(|range| Edit { range, with: "".into() })
+        cut.map(|range| Edit::new(range, ""))
     }
 
     /// Nothing was kept at all: the brackets and the white space at their inside stay.
     pub(super) fn end(self) -> Option<Edit> {
-        self.from.map(|from| Edit { range: from..self.last_end, with: "".into() })
+        self.from.map(|from| Edit::new(from..self.last_end, ""))
     }
 }
 
-/// `body`, edited. No two edits overlap.
+/// The body with all edits made; they do not overlap.
 pub(super) fn apply(body: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
     edits.sort_unstable_by_key(|edit| edit.range.start);
     let mut out = Vec::with_capacity(body.len() + 32);

@@ -3,33 +3,26 @@
 //! Lists are known by their shape (`result.tools`, `prompts`, `resources`, `resourceTemplates`, `tasks`), not by the request that
 //! they answer: a resumed stream replays answers to requests that this exchange never saw.
 
-use std::borrow::Cow;
+mod element;
+mod report;
+
+pub use report::Report;
+
 use std::ops::Range;
 
+pub(super) use element::readable;
+use element::{element, text_of};
+
 use super::edit::{Cuts, Edit, apply};
-use super::judge::{Judge, Kept, Settled};
 use super::server_asks::{self, Ask, Gate, Params};
+use super::viewer::{Kept, Settled, Viewer};
 use crate::denial::Denial;
-use crate::mcp::jsonrpc::MAX_TARGET_BYTES;
 use crate::mcp::operation::Target;
-use crate::mcp::strict::{Fault, Kind, Rigour, Scanner, Value};
+use crate::mcp::strict::{Fault, Kind, Rigour, Scanner};
 use crate::mcp::versions::{Era, Revision};
 
-/// Says what of an answer may pass.
-pub type Visible<'f> = dyn Judge + 'f;
-
-/// What was done to lists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Lists seen.
-    pub lists: u32,
-    /// Elements left in.
-    pub kept: u32,
-    /// Elements cut out because they may not be seen.
-    pub removed: u32,
-    /// Elements cut out because their name could not be read.
-    pub unreadable: u32,
-}
+/// Says whether the caller may see a tool, prompt, resource or template: the same decision as for a call.
+pub type Visible<'f> = dyn FnMut(&Target) -> bool + 'f;
 
 /// An answer after filtering.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +42,7 @@ pub struct Filtered {
 
 struct Filter<'f, 'v> {
     body: &'f [u8],
-    visible: &'f mut Visible<'v>,
+    viewer: &'f mut (dyn Viewer + 'v),
     modern: bool,
     report: Report,
     created: Vec<String>,
@@ -85,25 +78,6 @@ const LISTS: &[&str] = &[
 const ASKED_TOO_MUCH: &str =
     r#""error":{"code":-32603,"message":"The server asks for something that it may not ask for"}}"#;
 
-// === impl Report ===
-
-impl Report {
-    /// Both together.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            lists: self.lists.saturating_add(other.lists),
-            kept: self.kept.saturating_add(other.kept),
-            removed: self.removed.saturating_add(other.removed),
-            unreadable: self.unreadable.saturating_add(other.unreadable),
-        }
-    }
-
-    fn entries(self) -> u32 {
-        self.kept.saturating_add(self.removed).saturating_add(self.unreadable)
-    }
-}
-
 /// Filters the lists in `body`: a JSON-RPC message, or an array of them.
 ///
 /// Elements that `visible` denies are cut out with one comma each. `cacheScope` of a list becomes `"private"`, because what
@@ -114,33 +88,43 @@ impl Report {
 /// # Errors
 /// `UnsafeResponse`: a notification to be hidden in an array; not JSON, or repeated keys (or such that differ in letter case only) where lists and names stand, so
 /// that a client might see another list than the one filtered here; an array in an array; more than [`MAX_ENTRIES`] or
-/// [`MAX_CREATED`]. `Unavailable` and others: as [`Judge::settle`].
+/// [`MAX_CREATED`].
 pub fn filter_list(
     body: &[u8],
     revision: Option<Revision>,
-    visible: &mut Visible<'_>,
+    mut visible: &mut Visible<'_>,
+) -> Result<Filtered, Denial> {
+    filter_answer(body, revision, &mut visible)
+}
+
+/// The same before somebody who looks at more than what is listed. A request of the server that may not pass is hidden like a
+/// notification.
+///
+/// # Errors
+/// As [`filter_list`], and for a result that asks for input where nothing may be asked. `Unavailable` and others: as
+/// [`Viewer::settle`].
+pub fn filter_answer(
+    body: &[u8],
+    revision: Option<Revision>,
+    viewer: &mut dyn Viewer,
 ) -> Result<Filtered, Denial> {
     if !body.iter().any(|b| matches!(b, b'{' | b'[')) {
         return Ok(Filtered::default());
     }
     for _ in 0..MOST_READINGS {
-        let filtered = filter_once(body, revision, visible)?;
-        if visible.settle()? == Settled::Done {
+        let filtered = filter_once(body, revision, viewer)?;
+        if viewer.settle()? == Settled::Done {
             return Ok(filtered);
         }
     }
     Err(Denial::Unavailable("tool store"))
 }
 
-fn filter_once(
-    body: &[u8],
-    revision: Option<Revision>,
-    visible: &mut Visible<'_>,
-) -> Result<Filtered, Denial> {
+fn filter_once(body: &[u8], revision: Option<Revision>, viewer: &mut dyn Viewer) -> Result<Filtered, Denial> {
     let modern = revision.is_some_and(|r| r.era() == Era::Modern);
     let mut filter = Filter {
         body,
-        visible,
+        viewer,
         modern,
         report: Report::default(),
         created: Vec::new(),
@@ -187,7 +171,7 @@ impl Filter<'_, '_> {
         if !scanner.at_object() {
             return scanner.skip();
         }
-        let gates = self.visible.gates();
+        let gates = self.viewer.gates();
         let known: &[&str] = if gates {
             &["result", "method", "params", "id", "error"]
         } else {
@@ -207,26 +191,26 @@ impl Filter<'_, '_> {
             Ok(())
         })?;
         for ask in in_error {
-            self.to_error |= self.visible.asked(&ask) != Gate::Pass;
+            self.to_error |= self.viewer.asked(&ask) != Gate::Pass;
         }
         if std::mem::take(&mut self.to_error) {
             self.edits.truncate(before);
             let id = id.and_then(|id| std::str::from_utf8(self.body.get(id)?).ok());
-            self.edits.push(Edit { range: span, with: asked_too_much(id).into() });
+            self.edits.push(Edit::new(span, asked_too_much(id)));
         }
         match method {
             Some(method) if method.starts_with("notifications/") => self.notification(params),
-            Some(method) if gates => self.request(&method, &params),
-            _ => {}
+            Some(method) => self.request(&method, &params),
+            None => {}
         }
         Ok(())
     }
 
     fn notification(&mut self, params: Params) {
         // What cannot be read names something that nobody may see.
-        let mut seen = |target: Option<Target>| target.is_some_and(|target| self.visible.sees(&target));
+        let mut seen = |target: Option<Target>| target.is_some_and(|target| self.viewer.sees(&target));
         let seen = params.named.into_iter().all(&mut seen);
-        let asks = params.requests.iter().map(|ask| self.visible.asked(ask) == Gate::Pass);
+        let asks = params.requests.iter().map(|ask| self.viewer.asked(ask) == Gate::Pass);
         // All of them are looked at, so that all are counted.
         if !asks.fold(seen, |all, pass| all && pass) {
             self.hidden = true;
@@ -236,7 +220,11 @@ impl Filter<'_, '_> {
 
     /// A request of the server's own.
     fn request(&mut self, method: &str, params: &Params) {
-        let gate = Ask::of(method, params).map_or(Gate::Pass, |ask| self.visible.asked(&ask));
+        if !self.viewer.may_be_asked() {
+            self.hidden = true;
+            self.report.removed = self.report.removed.saturating_add(1);
+        }
+        let gate = Ask::of(method, params).map_or(Gate::Pass, |ask| self.viewer.asked(&ask));
         self.hidden |= gate != Gate::Pass;
         self.refused |= gate == Gate::Refuse;
     }
@@ -244,7 +232,7 @@ impl Filter<'_, '_> {
     /// What a result asks for (2026-07-28).
     fn input_requests(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
         let (mut left, mut stripped) = (Vec::new(), false);
-        let span = server_asks::requests(scanner, &mut |ask, (key, value)| match self.visible.asked(&ask) {
+        let span = server_asks::requests(scanner, &mut |ask, (key, value)| match self.viewer.asked(&ask) {
             Gate::Pass => left.push((key.raw(), value)),
             Gate::Strip => stripped = true,
             Gate::Refuse => self.to_error = true,
@@ -256,7 +244,7 @@ impl Filter<'_, '_> {
                 format!("\"{key}\":{value}")
             };
             let members: Vec<String> = left.iter().map(member).collect();
-            self.edits.push(Edit { range: span, with: format!("{{{}}}", members.join(",")).into() });
+            self.edits.push(Edit::new(span, format!("{{{}}}", members.join(","))));
         }
         Ok(())
     }
@@ -277,10 +265,14 @@ impl Filter<'_, '_> {
                 "task" => self.created.extend(element(scanner, "taskId")?.1),
                 "taskId" => handle = readable(&scanner.value()?),
                 "resultType" => {
-                    hands_out = matches!(scanner.value()?.kind, Kind::Text(text) if text.says("task"));
+                    let Kind::Text(sort) = scanner.value()?.kind else { return Ok(()) };
+                    hands_out = sort.says("task");
+                    if sort.says("input_required") && !self.viewer.may_be_asked() {
+                        return Err(Fault::Refused("a result that asks for input"));
+                    }
                 }
                 "cacheScope" => scope = Some(scanner.value()?),
-                "inputRequests" if self.visible.gates() && scanner.at_object() => {
+                "inputRequests" if self.viewer.gates() && scanner.at_object() => {
                     self.input_requests(scanner)?
                 }
                 other => {
@@ -299,11 +291,11 @@ impl Filter<'_, '_> {
         }
         match scope {
             Some(value) if matches!(value.kind, Kind::Text(text) if text.says("private")) => {}
-            Some(value) => self.edits.push(Edit { range: value.span, with: "\"private\"".into() }),
+            Some(value) => self.edits.push(Edit::new(value.span, "\"private\"")),
             // The list itself is a member, so a comma is right; the last byte of the span is the brace.
             None if cacheable => {
                 let brace = span.end.saturating_sub(1);
-                self.edits.push(Edit { range: brace..brace, with: ",\"cacheScope\":\"private\"".into() });
+                self.edits.push(Edit::new(brace..brace, ",\"cacheScope\":\"private\""));
             }
             None => {}
         }
@@ -347,50 +339,17 @@ impl Filter<'_, '_> {
     /// Whether an element stays, perhaps without some of its bytes. A tool is looked at whoever may see it: a change is one.
     fn keeps(&mut self, target: &Target, span: &Range<usize>) -> bool {
         let kept = match target {
-            Target::Tool(name) => self.visible.tool(name, self.body.get(span.clone()).unwrap_or_default()),
+            Target::Tool(name) => self.viewer.tool(name, self.body.get(span.clone()).unwrap_or_default()),
             _ => Kept::Whole,
         };
-        if kept == Kept::Cut || !self.visible.sees(target) {
+        if kept == Kept::Cut || !self.viewer.sees(target) {
             return false;
         }
         if let Kept::Without(ranges) = kept {
             let place = |range: Range<usize>| span.start + range.start..span.start + range.end;
-            self.edits.extend(ranges.into_iter().map(|range| Edit { range: place(range), with: "".into() }));
+            self.edits.extend(ranges.into_iter().map(|range| Edit::new(place(range), "")));
         }
         true
-    }
-}
-
-fn text_of(kind: Kind<'_>) -> Option<Cow<'_, str>> {
-    match kind {
-        Kind::Text(text) => Some(text.decode()),
-        _ => None,
-    }
-}
-
-/// Reads one element of a list; the name is `None` if there is none that could be compared.
-fn element(scanner: &mut Scanner<'_>, key: &str) -> Result<(Range<usize>, Option<String>), Fault> {
-    if !scanner.at_object() {
-        return Ok((scanner.value()?.span, None));
-    }
-    let mut name = None;
-    let span = scanner.object(&[key], &mut |scanner, found| {
-        let value = scanner.value()?;
-        if found.says(key) {
-            name = readable(&value);
-        }
-        Ok(())
-    })?;
-    Ok((span, name))
-}
-
-/// A text that every reader reads alike, and no longer than a request could name.
-pub(super) fn readable(value: &Value<'_>) -> Option<String> {
-    match value.kind {
-        Kind::Text(text) if !text.is_lone() => {
-            Some(text.decode().into_owned()).filter(|name| name.len() <= MAX_TARGET_BYTES)
-        }
-        _ => None,
     }
 }
 

@@ -2,9 +2,11 @@
 
 pub mod asks;
 pub mod characters;
+pub mod content;
+pub mod detect;
 mod edit;
-pub mod judge;
 pub mod list;
 mod sensitive;
 pub mod server_asks;
 pub mod stream;
+pub mod viewer;

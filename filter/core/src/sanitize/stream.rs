@@ -1,6 +1,8 @@
 //! What of an event stream may pass, and with which bytes? Filters the lists in it event by event.
 
-use super::list::{Report, Visible, asked_too_much, filter_list};
+use super::content::{self, Plan, Refused};
+use super::list::{Report, asked_too_much, filter_answer};
+use super::viewer::Viewer;
 use crate::denial::Denial;
 use crate::mcp::sse::{Event, Splitter, data_value, lines};
 use crate::mcp::versions::Revision;
@@ -12,6 +14,8 @@ pub struct ListStream {
     revision: Option<Revision>,
     report: Report,
     created: Vec<String>,
+    plan: Option<Box<Plan>>,
+    found: content::Report,
     /// The id of the request that the stream answers, as JSON.
     id: Option<String>,
     /// Whether that was answered with an error of ours: nothing more passes.
@@ -28,6 +32,8 @@ impl ListStream {
             revision,
             report: Report::default(),
             created: Vec::new(),
+            plan: None,
+            found: content::Report::default(),
             id: None,
             ended: false,
         }
@@ -39,17 +45,29 @@ impl ListStream {
         Self { id: id.map(str::to_owned), ..self }
     }
 
+    /// Reads the contents of each event by `plan`, too.
+    #[must_use]
+    pub fn with_plan(mut self, plan: Option<Box<Plan>>) -> Self {
+        self.plan = plan;
+        self
+    }
+
+    /// What content rules found since the last look.
+    pub fn take_found(&mut self) -> content::Report {
+        std::mem::take(&mut self.found)
+    }
+
     /// Takes the next bytes of the stream and appends to `out` what may be passed on now: every complete event but those that
     /// notify of what may not be seen, or ask for what may not be asked; only the `data` lines of those changed that hold a list with something to hide.
     ///
     /// # Errors
-    /// `UnsafeResponse`: an event is too large, or [`filter_list`] refuses its data. `out` holds the events before it; the
+    /// `UnsafeContent`: a content rule blocks an event. `UnsafeResponse`: an event is too large, or [`filter_answer`] refuses its data. `out` holds the events before it; the
     /// stream must be ended there.
-    pub fn feed(&mut self, chunk: &[u8], visible: &mut Visible<'_>, out: &mut Vec<u8>) -> Result<(), Denial> {
+    pub fn feed(&mut self, chunk: &[u8], viewer: &mut dyn Viewer, out: &mut Vec<u8>) -> Result<(), Denial> {
         let mut events = Vec::new();
         let split = self.splitter.push(chunk, &mut events);
         for event in events {
-            self.pass(event, visible, out)?;
+            self.pass(event, viewer, out)?;
         }
         split.map_err(|_| Denial::UnsafeResponse("an event is too large"))
     }
@@ -58,9 +76,9 @@ impl ListStream {
     ///
     /// # Errors
     /// As [`ListStream::feed`].
-    pub fn finish(&mut self, visible: &mut Visible<'_>, out: &mut Vec<u8>) -> Result<(), Denial> {
+    pub fn finish(&mut self, viewer: &mut dyn Viewer, out: &mut Vec<u8>) -> Result<(), Denial> {
         match self.splitter.finish() {
-            Some(event) => self.pass(event, visible, out),
+            Some(event) => self.pass(event, viewer, out),
             None => Ok(()),
         }
     }
@@ -86,12 +104,21 @@ impl ListStream {
         self.ended
     }
 
-    fn pass(&mut self, event: Event, visible: &mut Visible<'_>, out: &mut Vec<u8>) -> Result<(), Denial> {
+    /// The data of an event after the content rules; `None` if it stays as it is.
+    fn contents(&mut self, data: &[u8]) -> Result<Option<Vec<u8>>, Denial> {
+        let Some(plan) = &self.plan else { return Ok(None) };
+        content::apply(data, plan, &mut self.found).map_err(|refused| match refused {
+            Refused::Unreadable(what) => Denial::UnsafeResponse(what),
+            Refused::Blocked(..) => Denial::UnsafeContent(plan.detail(refused)),
+        })
+    }
+
+    fn pass(&mut self, event: Event, viewer: &mut dyn Viewer, out: &mut Vec<u8>) -> Result<(), Denial> {
         if self.ended {
             return Ok(());
         }
         if let Some(data) = &event.data {
-            let filtered = filter_list(data, self.revision, visible)?;
+            let filtered = filter_answer(data, self.revision, viewer)?;
             self.report = self.report.and(filtered.report);
             self.created.extend(filtered.created);
             if filtered.hidden {
@@ -101,7 +128,8 @@ impl ListStream {
                 }
                 return Ok(());
             }
-            if let Some(data) = filtered.body {
+            let read = self.contents(filtered.body.as_deref().unwrap_or(data))?;
+            if let Some(data) = read.or(filtered.body) {
                 replace_data(&event.raw, &data, out);
                 return Ok(());
             }

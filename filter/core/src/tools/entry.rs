@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::canonical::{Passage, canonical};
 use super::digest::Digest;
-use crate::sanitize::characters::Class;
+use crate::sanitize::characters;
 
 /// The longest entry that is digested, in bytes: the largest of public servers are a tenth of it.
 pub const MAX_ENTRY_BYTES: usize = 256 * 1024;
@@ -47,48 +47,25 @@ impl Hidden {
         if raw.is_ascii() && !raw.contains('\\') {
             return;
         }
-        let is_prose = passage.member.is_some_and(|key| key.says("title") || key.says("description"));
-        let mut before = None;
-        let mut command = Command::None;
-        for (range, c) in passage.text.spelt() {
-            let class = Class::of(c, before.replace(c));
-            let belongs = command.goes_on(c);
-            if class.is_none() && !belongs {
-                continue;
-            }
-            self.any |= class.is_some();
-            if is_prose {
-                self.prose.push(passage.at + range.start..passage.at + range.end);
-            } else {
-                self.beyond_prose |= class.is_some();
-            }
+        let said = passage.text.decode();
+        let hidden = characters::hidden(&said);
+        if hidden.is_empty() {
+            return;
         }
-    }
-}
-
-/// How much of a control sequence to a terminal (ECMA-48 section 5.4) has been seen.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Command {
-    None,
-    Escaped,
-    Open,
-}
-
-// === impl Command ===
-
-impl Command {
-    /// Whether `c` is part of the sequence that began before it.
-    fn goes_on(&mut self, c: char) -> bool {
-        let (next, belongs) = match (*self, c) {
-            (_, '\u{1b}') => (Self::Escaped, false),
-            (_, '\u{9b}') => (Self::Open, false),
-            (Self::Escaped, '[') => (Self::Open, true),
-            (Self::Open, ' '..='?') => (Self::Open, true),
-            (Self::Open, '@'..='~') => (Self::None, true),
-            _ => (Self::None, false),
-        };
-        *self = next;
-        belongs
+        self.any = true;
+        if !passage.member.is_some_and(|key| key.says("title") || key.says("description")) {
+            self.beyond_prose = true;
+            return;
+        }
+        let mut rest = hidden.into_iter().peekable();
+        let mut at = 0;
+        for (range, c) in passage.text.places() {
+            while rest.next_if(|hidden| hidden.end <= at).is_some() {}
+            if rest.peek().is_some_and(|hidden| hidden.contains(&at)) {
+                self.prose.push(passage.at + range.start..passage.at + range.end);
+            }
+            at += c.len_utf8();
+        }
     }
 }
 
@@ -111,7 +88,7 @@ mod tests {
             ("{\"description\":\"x\u{202e}y\"}", r#"{"description":"xy"}"#),
             (r#"{"description":"\udb40\udc41z"}"#, r#"{"description":"z"}"#),
             (r#"{"description":"\u001b[1;31mred\u001b[0m [x]"}"#, r#"{"description":"red [x]"}"#),
-            (r#"{"description":"\u001b]0;x"}"#, r#"{"description":"]0;x"}"#),
+            (r#"{"description":"\u001b]0;x\u0007y"}"#, r#"{"description":"y"}"#),
             (
                 r#"{"inputSchema":{"properties":{"a":{"title":"\u0007b"}}}}"#,
                 r#"{"inputSchema":{"properties":{"a":{"title":"b"}}}}"#,

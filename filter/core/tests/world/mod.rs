@@ -10,6 +10,7 @@
 
 mod messages;
 mod shared;
+mod signing;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,20 +21,25 @@ use serde_json::{Value, json};
 use wicketgate_core::bindings::table;
 use wicketgate_core::config;
 use wicketgate_core::exchange::step::{
-    Consult, Control, Effect, Event, Lease, Next, Owners, Pages, ResponseMode, Take,
+    Consult, Control, Effect, Event, Next, Owners, Pages, Recall, ResponseMode, StreamOf, Take, Tools,
 };
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
+use wicketgate_core::head::RequestHead;
+use wicketgate_core::history::table as history;
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
-use wicketgate_core::limits::lease::{self, Holder};
-use wicketgate_core::limits::store::{self, Outcome};
+use wicketgate_core::limits::lease;
+use wicketgate_core::limits::streams::{self, Holder};
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::table as tools;
 
 pub use messages::{call, list, request, response};
+pub use shared::granted;
+pub use signing::{b64, jwk, signed};
 
 pub const NOW: u64 = 1_900_000_000;
 pub const ISSUER: &str = "https://auth.example";
@@ -58,7 +64,7 @@ pub struct Gate {
     pub held: Held,
     pub key: ES256KeyPair,
     pub now: Timestamp,
-    /// Shared data: buckets, owners, leases.
+    /// Shared data: buckets, owners, streams.
     pub shared: BTreeMap<String, Vec<u8>>,
     /// Streams that count in this VM.
     pub streams: BTreeMap<Tag, u32>,
@@ -67,10 +73,16 @@ pub struct Gate {
     pub owners_fail: bool,
     /// The same for the buckets alone.
     pub buckets_fail: bool,
+    /// The same for the salt alone.
+    pub salt_fails: bool,
     /// The same for used proofs alone.
     pub proofs_fail: bool,
     /// What another worker writes after this one has read a page, once.
     pub meanwhile: Option<BTreeMap<String, Vec<u8>>>,
+    /// The same for what was done before.
+    pub history_fails: bool,
+    /// The peer's address.
+    pub source: Option<&'static str>,
     /// The route that Envoy takes.
     pub route: Option<String>,
 }
@@ -95,12 +107,16 @@ pub struct Driven {
     /// Decisions by server: allowed or not.
     pub servers: Vec<(usize, bool)>,
     pub tokens_remembered: Vec<bool>,
-    pub leases: Vec<Tag>,
+    /// What content rules found, what became of it, how often.
+    pub contents: Vec<(&'static str, &'static str, u64)>,
+    pub streams: Vec<Tag>,
     pub removed_request_headers: Vec<String>,
     pub removed_response_headers: Vec<&'static str>,
     pub wants_keys: Option<usize>,
     /// What issuers were asked about tokens.
     pub questions: Vec<Value>,
+    /// What the authorization server was asked for of buckets that hold across a fleet.
+    pub leases: Vec<Vec<lease::Ask>>,
     /// What the client reads of the upstream's answer.
     pub downstream: Vec<u8>,
     body: Vec<u8>,
@@ -124,8 +140,11 @@ impl Gate {
             store_fails: false,
             owners_fail: false,
             buckets_fail: false,
+            salt_fails: false,
             proofs_fail: false,
             meanwhile: None,
+            history_fails: false,
+            source: None,
             route: None,
         };
         let keys = gate.keys();
@@ -181,11 +200,13 @@ impl Gate {
             found: Vec::new(),
             servers: Vec::new(),
             tokens_remembered: Vec::new(),
-            leases: Vec::new(),
+            contents: Vec::new(),
+            streams: Vec::new(),
             removed_request_headers: Vec::new(),
             removed_response_headers: Vec::new(),
             wants_keys: None,
             questions: Vec::new(),
+            leases: Vec::new(),
             downstream: Vec::new(),
             body: Vec::new(),
         }
@@ -203,30 +224,14 @@ impl Gate {
         let mut all =
             vec![("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
         all.extend_from_slice(headers);
-        driven.feed(self, Event::RequestHead { head: request("POST", "/mcp", &all), end: false });
+        let head = RequestHead { source: self.source.map(str::to_owned), ..request("POST", "/mcp", &all) };
+        driven.feed(self, Event::RequestHead { head, end: false });
         if driven.replies.is_empty() {
             driven.body = body.to_vec();
             driven.feed(self, Event::RequestBody(body));
         }
         driven
     }
-}
-
-/// The public half, with its required members alone.
-pub fn jwk(key: &ES256KeyPair) -> Value {
-    let point = key.public_key().public_key().to_bytes_uncompressed();
-    json!({"kty": "EC", "crv": "P-256", "x": b64(&point[1..33]), "y": b64(&point[33..65])})
-}
-
-/// A JWS of this header and these claims.
-pub fn signed(key: &ES256KeyPair, head: &Value, claims: &Value) -> String {
-    let text = format!("{}.{}", b64(head.to_string()), b64(claims.to_string()));
-    let signature = sign(key, text.as_bytes());
-    format!("{text}.{}", b64(signature))
-}
-
-pub fn b64(bytes: impl AsRef<[u8]>) -> String {
-    Base64UrlSafeNoPadding::encode_to_string(bytes).unwrap()
 }
 
 // === impl Driven ===
@@ -246,9 +251,15 @@ impl Driven {
                 }
                 if let Effect::GiveBack(take) = &effect {
                     let now = gate.now;
-                    gate.change(&store::set_key(take.tag, SALT), |set| {
-                        (store::give_back(set, take.tag, take.rate, 1, now), ())
+                    take.give_back(now, SALT, now, &mut |key, next| {
+                        gate.change(key, |set| (next(set), ())).is_some()
                     });
+                }
+                if let Effect::Lease(buckets) = &effect {
+                    self.leases.push(gate.ask_for_leases(buckets));
+                }
+                if let Effect::Remember(recall) = &effect {
+                    gate.recall(recall);
                 }
                 self.perform(effect, &mut out);
             }
@@ -269,11 +280,15 @@ impl Driven {
                     let outcome = gate.use_proof(&proof).filter(|_| !gate.proofs_fail);
                     step = self.on(gate, Event::ProofUsed(outcome));
                 }
+                Control::Recall(recall) => {
+                    let outcome = gate.recall(&recall).filter(|_| !gate.history_fails);
+                    step = self.on(gate, Event::Recalled(outcome));
+                }
                 Control::Route => step = self.on(gate, Event::Routed(gate.route.clone())),
-                Control::Lease(wanted) => {
-                    let outcome = gate.lease(&wanted);
-                    self.leases.extend((outcome == Some(lease::Outcome::Admitted)).then_some(wanted.tag));
-                    step = self.on(gate, Event::Leased(outcome));
+                Control::CountStream(wanted) => {
+                    let outcome = gate.count_stream(&wanted);
+                    self.streams.extend((outcome == Some(streams::Outcome::Admitted)).then_some(wanted.tag));
+                    step = self.on(gate, Event::StreamCounted(outcome));
                 }
                 Control::Forward(_) => return self.upstream = Some(self.body.clone()),
                 Control::Reply(r) => {
@@ -298,6 +313,16 @@ impl Driven {
             shared.extend(found.bytes.map(|bytes| (key, bytes)));
             (!fails).then_some(found.finding)
         };
+        let recall = |tag| {
+            let shared = shared.borrow();
+            tools::recall(shared.get(&tools::set_key(tag, SALT)).map(Vec::as_slice), tag)
+        };
+        let learn = |tag, listed| {
+            let (key, mut shared) = (tools::set_key(tag, SALT), shared.borrow_mut());
+            let learnt = tools::learn(shared.get(&key).map(Vec::as_slice), tag, listed, now);
+            shared.extend(learnt.unwrap().map(|bytes| (key, bytes)));
+            !fails
+        };
         let meanwhile = RefCell::new(gate.meanwhile.take());
         let page = |key: &str, next: &mut Next<'_>| {
             let mut shared = shared.borrow_mut();
@@ -310,7 +335,9 @@ impl Driven {
             guard: &gate.guard,
             memory: &mut gate.memory,
             held: &gate.held,
+            salt: (!fails && !gate.salt_fails).then_some(SALT),
             owners: Owners(&ask),
+            tools: Tools { recall: &recall, learn: &learn },
             pages: Pages(&page),
             now,
         };
@@ -334,7 +361,13 @@ impl Driven {
             Effect::Count(reason) => self.counts.push(reason),
             Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
             Effect::CountFound { why, done, count } => self.found.push((done, why, count)),
-            Effect::CountRemoved(_) | Effect::Forget(_) | Effect::GiveBack(_) => {}
+            Effect::CountContent { found, action, count } => self.contents.push((found, action, count)),
+            Effect::CountShadow(verdict) => self.counts.push(verdict),
+            Effect::CountRemoved(_)
+            | Effect::Forget(_)
+            | Effect::GiveBack(_)
+            | Effect::Lease(_)
+            | Effect::Remember(_) => {}
             Effect::CountServer { server, allowed } => self.servers.push((server, allowed)),
         }
     }
@@ -351,7 +384,7 @@ impl Driven {
     }
 
     pub fn finish(&mut self, gate: &mut Gate) {
-        for tag in std::mem::take(&mut self.leases) {
+        for tag in std::mem::take(&mut self.streams) {
             gate.release(tag);
         }
         for effect in self.exchange.finish(&gate.guard, gate.now, Duration::from_micros(7)) {
@@ -370,12 +403,4 @@ impl Driven {
     pub fn reply_header(&self, name: &str) -> Option<&str> {
         self.replies[0].1.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
-}
-
-/// ES256 over raw bytes; jwt-simple signs whole tokens only, so the key is used through its p256 form.
-fn sign(key: &ES256KeyPair, message: &[u8]) -> Vec<u8> {
-    use p256::ecdsa::signature::Signer;
-    let secret = p256::ecdsa::SigningKey::from_slice(&key.to_bytes()).unwrap();
-    let signature: p256::ecdsa::Signature = secret.sign(message);
-    signature.to_bytes().to_vec()
 }

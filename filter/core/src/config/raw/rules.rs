@@ -4,7 +4,7 @@ use crate::config::error::{Findings, Place};
 use crate::config::read::{Shape, mapping, unexpected};
 use serde_json::Value;
 
-/// One rule: `id` and either `allow` or `deny`.
+/// One rule: `id` and one of `allow`, `deny` and `delegable`.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields, rename = "Rule"))]
 pub struct RawRule {
@@ -14,9 +14,18 @@ pub struct RawRule {
     pub allow: Option<RawAllow>,
     /// What it refuses, whatever other rules say.
     pub deny: Option<RawDeny>,
+    /// What it leaves to layers below: it permits nothing, and they may.
+    pub delegable: Option<RawDelegable>,
+    /// `enforce`, or `shadow`: it decides nothing, and decision records tell what it would have decided. Default `enforce`.
+    pub mode: Option<String>,
 }
 
-mapping!(RawRule, "a mapping with `id` and either `allow` or `deny`", [id], [allow, deny]);
+mapping!(
+    RawRule,
+    "a mapping with `id` and one of `allow`, `deny` and `delegable`",
+    [id],
+    [allow, deny, delegable, mode]
+);
 
 /// What a rule permits. Names are patterns: exact, `*` at the end, or `*` as a whole segment.
 #[derive(Clone, Debug)]
@@ -71,6 +80,35 @@ mapping!(
     [methods, tools, prompts, resources, tasks]
 );
 
+/// What layers below may permit. Names are patterns: exact, `*` at the end, or `*` as a whole segment.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Delegable")
+)]
+pub struct RawDelegable {
+    /// To whom they may permit it.
+    pub who: RawWho,
+    /// Methods. With targets: only these of the methods that use such targets. Alone: methods that name no target.
+    pub methods: Option<Vec<String>>,
+    /// Tools.
+    pub tools: Option<Vec<String>>,
+    /// Prompts.
+    pub prompts: Option<Vec<String>>,
+    /// Resource URIs, in normal form.
+    pub resources: Option<Vec<String>>,
+    /// Task ids. Default: every task for a rule that names tools and no methods; `[]` for none.
+    pub tasks: Option<Vec<String>>,
+}
+
+mapping!(
+    RawDelegable,
+    "a mapping such as {who: any, tools: [\"export_*\"]}",
+    [who],
+    [methods, tools, prompts, resources, tasks]
+);
+
 /// Whom a rule means.
 #[derive(Clone, Debug)]
 pub enum RawWho {
@@ -102,16 +140,24 @@ pub struct RawAttributes {
     pub scopes: Option<Vec<String>>,
     /// Issuers, as spelt at the top.
     pub issuers: Option<Vec<String>>,
+    /// Addresses that the request comes from: CIDR blocks or single ones. Alone in a deny rule they mean everybody there,
+    /// without a credential too.
+    pub addresses: Option<Vec<String>>,
 }
 
-mapping!(RawAttributes, "a mapping", [], [clients, subjects, groups, roles, organizations, scopes, issuers]);
+mapping!(
+    RawAttributes,
+    "a mapping",
+    [],
+    [clients, subjects, groups, roles, organizations, scopes, issuers, addresses]
+);
 
 // === impl RawWho ===
 
 impl Shape for RawWho {
     fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
-        const EXPECTED: &str = "`any`, `anonymous`, or a mapping of clients, subjects, groups, roles, organizations, scopes, issuers \
-            (never both)";
+        const EXPECTED: &str = "`any`, `anonymous`, or a mapping of clients, subjects, groups, roles, organizations, scopes, issuers, \
+            addresses (never both)";
         match value {
             Value::String(word) => Some(Self::Word(word.clone())),
             Value::Object(_) => RawAttributes::read(value, at, found).map(Self::Having),

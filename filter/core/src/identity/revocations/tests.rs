@@ -78,6 +78,17 @@ fn a_grant_a_subject_and_a_client_are_withdrawn() {
         assert_eq!(known.standing(&alice(issued), 10), standing, "{entry}, issued {issued}");
     }
     let mut known = Known::new();
+    known.hear(&feed(0, 1, 10, &[entry("client", "c0", 10)]), 10).unwrap();
+    for (granted_to, issued, standing) in [
+        (Some("c0"), 9, Standing::Revoked),
+        (Some("c0"), 10, Standing::Good),
+        (Some("c1"), 9, Standing::Good),
+        (None, 9, Standing::Good),
+    ] {
+        let exchanged = Identity { grant_client: granted_to.map(Into::into), ..alice(issued) };
+        assert_eq!(known.standing(&exchanged, 10), standing, "exchanged, granted to {granted_to:?}");
+    }
+    let mut known = Known::new();
     known.hear(&feed(0, 1, 0, &[entry("subject", "alice", 10)]), 0).unwrap();
     let undated = Identity { issued: None, ..alice(0) };
     assert_eq!(known.standing(&undated, 0), Standing::Revoked, "when it was issued nobody knows");

@@ -34,6 +34,7 @@ fn verified(subject: &str, issuer: usize, key: KeyMark, expires: u64) -> Verifie
         roles: vec![],
         organization: None,
         grant: Some("g".into()),
+        grant_client: None,
         issued: None,
         key: None,
         expires: at(expires),

@@ -47,14 +47,25 @@ impl<'a> Text<'a> {
         !self.says(known) && self.chars().map(fold).eq(known.chars().map(fold))
     }
 
-    /// Each character that it says, with where it is written within [`Text::raw`]: an escape is several bytes.
-    pub fn spelt(&self) -> impl Iterator<Item = (Range<usize>, char)> + use<'a> {
-        let mut decoded = self.chars();
-        let whole = self.raw.len();
+    /// Appends what it says to `out`; ordinary characters in whole runs.
+    pub fn decode_into(&self, out: &mut String) {
+        let mut rest = self.raw;
+        while let Some((run, escape)) = rest.split_at_checked(ordinary_prefix(rest.as_bytes())) {
+            out.push_str(run);
+            let mut escape = Decoded(escape.chars());
+            let Some(c) = escape.next() else { return };
+            out.push(c);
+            rest = escape.0.as_str();
+        }
+    }
+
+    /// The characters that it says, each with where it is written in [`Text::raw`].
+    pub fn places(&self) -> impl Iterator<Item = (Range<usize>, char)> + use<'a> {
+        let (whole, mut rest) = (self.raw.len(), self.chars());
         std::iter::from_fn(move || {
-            let from = whole - decoded.0.as_str().len();
-            let c = decoded.next()?;
-            Some((from..whole - decoded.0.as_str().len(), c))
+            let start = whole - rest.0.as_str().len();
+            let c = rest.next()?;
+            Some((start..whole - rest.0.as_str().len(), c))
         })
     }
 

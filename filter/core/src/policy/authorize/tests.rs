@@ -1,3 +1,4 @@
+mod layers;
 mod properties;
 
 use std::sync::Arc;
@@ -14,7 +15,8 @@ fn patterns(names: &[&str]) -> Vec<Pattern> {
 
 fn rule(id: &str, effect: Effect, who: Who, tools: &[&str]) -> Rule {
     let targets = Targets { tools: patterns(tools), ..Targets::default() };
-    Rule { id: RuleId::new(id), effect, who, methods: None, targets }
+    let (shadow, unless_read_only) = (false, false);
+    Rule { id: RuleId::new(id), effect, who, methods: None, targets, shadow, unless_read_only }
 }
 
 fn allow(id: &str, who: Who, tools: &[&str]) -> Rule {
@@ -204,7 +206,9 @@ fn what_is_denied_is_denied_however_a_server_reads_it() {
     let rule = |id, effect, patterns: &[&str]| {
         let resources = patterns.iter().map(|p| Pattern::parse(p).unwrap()).collect();
         let targets = Targets { resources, ..Targets::default() };
-        Rule { id: RuleId::new(id), effect, who: Who::Everyone, methods: None, targets }
+        let (shadow, unless_read_only) = (false, false);
+        let who = Who::Everyone;
+        Rule { id: RuleId::new(id), effect, who, methods: None, targets, shadow, unless_read_only }
     };
     let rules = RuleSet::new(vec![
         rule("allow", Effect::Allow { hide: false }, &["file:///data/*"]),

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::mcp::jsonrpc::MAX_TARGET_BYTES;
 
 fn filtered(body: &str, revision: Option<Revision>) -> (String, Report) {
     let visible = &mut |target: &Target| !target.name().starts_with('x');

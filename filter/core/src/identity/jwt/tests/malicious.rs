@@ -233,6 +233,8 @@ fn malicious_claims_are_refused() {
             with("groups", json!(["eng", null])),
         ),
         ("client_id a list", "client claim is not a name", with("client_id", json!(["cli"]))),
+        ("grant_client_id empty", "grant_client_id is not a name", with("grant_client_id", json!(""))),
+        ("grant_client_id a list", "grant_client_id is not a name", with("grant_client_id", json!(["c"]))),
         ("org a number", "organization claim is not a name", with("org", json!(7))),
         ("bound to no key", "bound in a way that is not known here", with("cnf", json!({"jkt": "x"}))),
         (

@@ -25,7 +25,7 @@ fn any_who() -> impl Strategy<Value = Who> {
     ]
 }
 
-fn any_rule() -> impl Strategy<Value = Rule> {
+pub(super) fn any_rule() -> impl Strategy<Value = Rule> {
     let effect = prop_oneof![
         3 => any::<bool>().prop_map(|hide| Effect::Allow { hide }),
         1 => Just(Effect::Deny),
@@ -51,10 +51,12 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         who,
         methods,
         targets: Targets { tools, resources, ..Targets::default() },
+        shadow: false,
+        unless_read_only: false,
     })
 }
 
-fn any_principal() -> impl Strategy<Value = Principal> {
+pub(super) fn any_principal() -> impl Strategy<Value = Principal> {
     prop_oneof![
         Just(Principal::Anonymous),
         ("[abc]{0,3}", "[xyz]{0,2}").prop_map(|(s, r)| {
@@ -68,7 +70,7 @@ fn any_principal() -> impl Strategy<Value = Principal> {
     ]
 }
 
-fn any_target() -> impl Strategy<Value = Target> {
+pub(super) fn any_target() -> impl Strategy<Value = Target> {
     prop_oneof![
         "[tu]{1,3}".prop_map(Target::Tool),
         "(n|N)://[tuT]{0,1}/?[tu.]{0,2}".prop_map(Target::Resource),
@@ -76,12 +78,12 @@ fn any_target() -> impl Strategy<Value = Target> {
     ]
 }
 
-fn operation_on(target: &Target) -> Operation {
+pub(super) fn operation_on(target: &Target) -> Operation {
     let method = if matches!(target, Target::Tool(_)) { "tools/call" } else { "resources/read" };
     Operation { method: method.into(), targets: vec![target.clone()] }
 }
 
-fn any_operation() -> impl Strategy<Value = Operation> {
+pub(super) fn any_operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         4 => any_target().prop_map(|t| operation_on(&t)),
         1 => prop_oneof![Just("ping"), Just("tools/list"), Just("x/y"), Just("tools/call")].prop_map(Operation::bare),
@@ -89,7 +91,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
 }
 
 /// How much a verdict permits.
-fn rank(verdict: &Verdict) -> u8 {
+pub(super) fn rank(verdict: &Verdict) -> u8 {
     match verdict {
         Verdict::Deny { .. } => 0,
         Verdict::Challenge { .. } => 1,

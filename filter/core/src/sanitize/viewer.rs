@@ -6,14 +6,20 @@ use super::server_asks::{Ask, Gate};
 use crate::denial::Denial;
 use crate::mcp::operation::Target;
 
-/// Judges the parts of an answer. A closure that says which targets may be seen is one that lets everything else pass.
-pub trait Judge {
+/// Who looks at an answer, and judges its parts. A closure that says which targets may be seen is one that lets everything
+/// else pass.
+pub trait Viewer {
     /// Whether the caller may see a tool, prompt, resource, template or task: the same decision as for a call.
     fn sees(&mut self, target: &Target) -> bool;
 
-    /// What becomes of a tool in a list, whoever may see it. `entry` is its JSON.
+    /// What becomes of a tool in a list, whoever may see it; told before it is asked whether it is seen. `entry` is its JSON.
     fn tool(&mut self, _name: &str, _entry: &[u8]) -> Kept {
         Kept::Whole
+    }
+
+    /// Whether the server may send the client any request at all, or ask for input in a result.
+    fn may_be_asked(&mut self) -> bool {
+        true
     }
 
     /// Whether anything that a server asks for may be kept from the client.
@@ -55,7 +61,7 @@ pub enum Kept {
     Cut,
 }
 
-impl<F: FnMut(&Target) -> bool> Judge for F {
+impl<F: FnMut(&Target) -> bool> Viewer for F {
     fn sees(&mut self, target: &Target) -> bool {
         self(target)
     }

@@ -1,0 +1,120 @@
+//! Which content rules count for this exchange, and what did they find? Of requests what was found stops them or is only
+//! written down, because the bytes that are authorized are the bytes that are forwarded.
+
+use super::step::Effect;
+use super::{Exchange, World};
+use crate::denial::Denial;
+use crate::identity::principal::Principal;
+use crate::mcp::operation::Operation;
+use crate::mcp::versions::Era;
+use crate::sanitize::content::{Asked, Plan, Refused, Report, apply};
+use crate::server::Server;
+
+/// What one rule found in a request, before it is known whether it is about this principal.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// The rule's number on its server.
+    rule: usize,
+    report: Report,
+    refused: Option<String>,
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// Reads a request body by each rule about requests: it is here only now, its sender may be known later.
+    pub(super) fn read_contents(&mut self, server: &Server, body: &[u8]) {
+        for (rule, _) in server.content.0.iter().enumerate().filter(|(_, rule)| rule.requests) {
+            let Some(plan) = Plan::of_rule(&server.content, rule) else { continue };
+            let mut report = Report::default();
+            let refused = apply(body, &plan, &mut report).err().map(|refused| plan.detail(refused));
+            if refused.is_some() || !report.is_empty() {
+                self.facts.contents_read.push(Read { rule, report, refused });
+            }
+        }
+    }
+
+    /// Whether what was read may go on.
+    ///
+    /// # Errors
+    /// `ContentRefused`: a rule that is about this principal and operation blocks it.
+    pub(super) fn judge_contents(
+        &mut self,
+        server: &Server,
+        principal: &Principal,
+        operation: &Operation,
+    ) -> Result<(), Denial> {
+        let asked = self.asked_about(operation);
+        for read in std::mem::take(&mut self.facts.contents_read) {
+            let rule = server.content.0.get(read.rule).ok_or(Denial::Internal("a content rule"))?;
+            if !rule.applies.mean(principal, asked) {
+                continue;
+            }
+            self.contents_found(read.report);
+            if let Some(detail) = read.refused {
+                return Err(Denial::ContentRefused(detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rules about the answer that is to come.
+    ///
+    /// # Errors
+    /// `Unavailable`: marks of values need what the store of all workers holds, and it cannot be read.
+    pub(super) fn answer_plan(
+        &self,
+        server: &Server,
+        world: &World<'_>,
+    ) -> Result<Option<Box<Plan>>, Denial> {
+        if server.content.0.is_empty() {
+            return Ok(None);
+        }
+        let principal =
+            self.facts.principal.as_ref().ok_or(Denial::Internal("an answer without a principal"))?;
+        let operation = self.facts.operation.as_ref().ok_or(Denial::Internal("an answer to nothing"))?;
+        let plan = Plan::of_answers(&server.content, principal, self.asked_about(operation));
+        let salted = plan.map(|plan| match (plan.needs_salt(), world.salt) {
+            (true, Some(salt)) => Ok(plan.salted(salt)),
+            (true, None) => Err(Denial::Unavailable("the salt of marks")),
+            (false, _) => Ok(plan),
+        });
+        salted.map(|plan| plan.map(Box::new)).transpose()
+    }
+
+    /// Writes down and counts what was found.
+    pub(super) fn contents_found(&mut self, report: Report) {
+        for (row, count) in report.rows() {
+            let (found, action) = (row.found.name(), row.action.name());
+            self.effects.push(Effect::CountContent { found, action, count });
+        }
+        self.facts.contents.merge(report);
+    }
+
+    /// In a session one answer may come in the place of another ([`super::response`]), and nobody knows yet where newer
+    /// revisions have what.
+    fn asked_about<'a>(&self, operation: &'a Operation) -> Asked<'a> {
+        let modern = self.facts.revision.is_some_and(|revision| revision.era() == Era::Modern);
+        let may_be_anothers = !modern && self.facts.session.is_some() || self.facts.newer.is_some();
+        Asked { operation, may_be_anothers }
+    }
+}
+
+/// Applies `plan` to a JSON answer of which lists are filtered: what is left of it, and what was found.
+pub(super) fn applied(
+    plan: Option<&Plan>,
+    body: &[u8],
+    as_text: bool,
+    report: &mut Report,
+) -> Result<Option<Vec<u8>>, Denial> {
+    let Some(plan) = plan else { return Ok(None) };
+    let applied = if as_text {
+        crate::sanitize::content::apply_to_text(body, plan, report)
+    } else {
+        apply(body, plan, report)
+    };
+    applied.map_err(|refused| match refused {
+        Refused::Unreadable(what) => Denial::UnsafeResponse(what),
+        Refused::Blocked(..) => Denial::UnsafeContent(plan.detail(refused)),
+    })
+}

@@ -1,0 +1,61 @@
+//! What did Rego say, and why?
+
+/// The answer about one operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// What follows.
+    pub outcome: Outcome,
+    /// Why, in words of ours: `allowed`, `false`, `undefined`, `not visible`, a step-up, or what went wrong.
+    pub why: &'static str,
+    /// The policy's own reasons: constants of it, so that no input is written down.
+    pub reasons: Vec<String>,
+    /// What it wants to be written down besides (the obligation `log`), constants likewise.
+    pub log: Vec<String>,
+}
+
+/// What follows from an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It does not stand in the way.
+    Allow,
+    /// The caller needs all of these scopes.
+    Challenge(Vec<String>),
+    /// It denies.
+    Deny,
+    /// It could not be answered, which denies.
+    Failed,
+}
+
+/// How many reasons, and entries for the log, one record has at most.
+const MOST_WORDS: usize = 32;
+
+// === impl Ruling ===
+
+impl Ruling {
+    /// One without words of the policy.
+    pub const fn of(outcome: Outcome, why: &'static str) -> Self {
+        Self { outcome, why, reasons: Vec::new(), log: Vec::new() }
+    }
+
+    /// This one, with what `earlier` ones about the same request want to be written down.
+    #[must_use]
+    pub fn after(mut self, earlier: Self) -> Self {
+        for (own, before) in [(&mut self.reasons, earlier.reasons), (&mut self.log, earlier.log)] {
+            own.extend(before);
+            own.sort_unstable();
+            own.dedup();
+            own.truncate(MOST_WORDS);
+        }
+        self
+    }
+
+    /// The word for a record.
+    pub const fn verdict(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Allow => "allow",
+            Outcome::Challenge(_) => "challenge",
+            Outcome::Deny => "deny",
+            Outcome::Failed => "failed",
+        }
+    }
+}

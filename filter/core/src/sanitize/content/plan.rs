@@ -1,0 +1,183 @@
+//! Which rules count for this exchange? The strongest action for each thing that can be found.
+
+use std::sync::Arc;
+
+use super::names::{MemberName, MemberPath};
+use super::report::Found;
+use super::walk::Refused;
+use super::{Action, Applies, Asked, Characters, Content, ContentRule};
+use crate::identity::principal::Principal;
+use crate::policy::rule::RuleId;
+use crate::salt::Salt;
+use crate::sanitize::detect::regexes::Regex;
+use crate::sanitize::detect::{Detector, Wanted};
+
+/// What is to be done with what is found, and by which rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Deed {
+    pub(super) action: Action,
+    /// The rule's number on its server.
+    pub(super) rule: usize,
+}
+
+/// A bound, and what becomes of what is beyond.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cap {
+    pub(super) most: usize,
+    pub(super) deed: Deed,
+}
+
+/// The rules that count for one exchange.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(super) wanted: Wanted,
+    deeds: [Option<Deed>; Detector::ALL.len()],
+    pub(super) regexes: Vec<(Arc<Regex>, Deed)>,
+    pub(super) keys: Vec<(MemberName, Deed)>,
+    pub(super) fields: Vec<(Vec<MemberPath>, usize)>,
+    pub(super) characters: Option<(Characters, usize)>,
+    pub(super) text_cap: Option<Cap>,
+    pub(super) item_cap: Option<Cap>,
+    /// With which values become marks that are the same for the same value.
+    pub(super) salt: Option<Salt>,
+    /// The names that marks may have.
+    pub(super) names: Vec<String>,
+    /// The rules by number.
+    ids: Vec<(usize, RuleId)>,
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// The rules of `content` about answers to `principal`; `None` if there are none.
+    pub fn of_answers(content: &Content, principal: &Principal, asked: Asked<'_>) -> Option<Self> {
+        Self::of(content, |rule| rule.responses && rule.applies.mean(principal, asked))
+    }
+
+    /// The rule of this number alone.
+    pub fn of_rule(content: &Content, number: usize) -> Option<Self> {
+        let rule = content.0.get(number)?;
+        Self::of(content, |other| std::ptr::eq(other, &**rule))
+    }
+
+    /// What a refusal is called in records: the rule's id and what it found, or why nothing could be read.
+    pub fn detail(&self, refused: Refused) -> String {
+        match refused {
+            Refused::Blocked(rule, found) => {
+                let id =
+                    self.ids.iter().find(|(number, _)| *number == rule).map_or("", |(_, id)| id.as_str());
+                format!("{id}: {}", found.name())
+            }
+            Refused::Unreadable(what) => what.to_owned(),
+        }
+    }
+
+    /// The same rules, with which values are told apart.
+    #[must_use]
+    pub fn salted(mut self, salt: Salt) -> Self {
+        self.salt = Some(salt);
+        self
+    }
+
+    /// Whether it needs a salt.
+    pub fn needs_salt(&self) -> bool {
+        let hashes = |deed: &Deed| deed.action == Action::Hash;
+        self.deeds.iter().flatten().any(hashes)
+            || self.regexes.iter().any(|(_, deed)| hashes(deed))
+            || self.keys.iter().any(|(_, deed)| hashes(deed))
+    }
+
+    fn of(content: &Content, counts: impl Fn(&ContentRule) -> bool) -> Option<Self> {
+        let mut plan = Self {
+            wanted: Wanted::default(),
+            deeds: [None; Detector::ALL.len()],
+            regexes: Vec::new(),
+            keys: Vec::new(),
+            fields: Vec::new(),
+            characters: None,
+            text_cap: None,
+            item_cap: None,
+            salt: None,
+            names: Vec::new(),
+            ids: Vec::new(),
+        };
+        let mut any = false;
+        for (at, rule) in content.0.iter().enumerate().filter(|(_, rule)| counts(rule)) {
+            any = true;
+            plan.add(rule, at);
+        }
+        plan.wanted = Wanted::of(Detector::ALL.into_iter().filter(|detector| plan.deed(*detector).is_some()));
+        any.then_some(plan)
+    }
+
+    fn add(&mut self, rule: &ContentRule, at: usize) {
+        let deed = Deed { action: rule.action, rule: at };
+        self.ids.push((at, rule.id.clone()));
+        for detector in &rule.detect {
+            if let Some(place) = self.deeds.get_mut(*detector as usize) {
+                *place = stronger(*place, deed);
+            }
+            self.names.push(detector.name().to_owned());
+        }
+        for regex in &rule.regexes {
+            self.regexes.push((Arc::clone(regex), deed));
+            self.names.push(regex.name.clone());
+        }
+        self.keys.extend(rule.keys.iter().map(|name| (name.clone(), deed)));
+        if !rule.fields.is_empty() {
+            self.fields.push((rule.fields.clone(), at));
+        }
+        if let Some(characters) = rule.characters
+            && self.characters.is_none_or(|(other, _)| other < characters)
+        {
+            self.characters = Some((characters, at));
+        }
+        if let Some(caps) = rule.caps {
+            let deed = Deed { action: caps.action(), rule: at };
+            let tighter = |cap: &mut Option<Cap>, most: Option<usize>| {
+                if let Some(most) = most
+                    && cap.is_none_or(|cap| most < cap.most)
+                {
+                    *cap = Some(Cap { most, deed });
+                }
+            };
+            tighter(&mut self.text_cap, caps.text_bytes);
+            tighter(&mut self.item_cap, caps.items);
+        }
+        self.names.extend([Found::Key.name(), Found::Field.name()].map(str::to_owned));
+    }
+
+    /// What is to be done with what a detector finds.
+    pub(super) fn deed(&self, detector: Detector) -> Option<Deed> {
+        self.deeds.get(detector as usize).copied().flatten()
+    }
+
+    /// What is to be done with the whole value of a member of this name, given as [`super::names::plain`].
+    pub(super) fn key(&self, plain: &str) -> Option<Deed> {
+        let named = self.keys.iter().filter(|(name, _)| name.means(plain));
+        named.map(|(_, deed)| *deed).max_by_key(|deed| deed.action)
+    }
+
+    /// Whether JSON within texts has to be read as such.
+    pub(super) fn reads_json_in_texts(&self) -> bool {
+        !self.keys.is_empty() || !self.fields.is_empty()
+    }
+}
+
+fn stronger(one: Option<Deed>, other: Deed) -> Option<Deed> {
+    match one {
+        Some(one) if one.action >= other.action => Some(one),
+        _ => Some(other),
+    }
+}
+
+impl Applies {
+    /// Everybody and everything.
+    pub const ALL: Self = Self {
+        who: None,
+        tools: Vec::new(),
+        prompts: Vec::new(),
+        resources: Vec::new(),
+        named_in_sessions: false,
+    };
+}

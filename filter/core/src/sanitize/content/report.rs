@@ -1,0 +1,89 @@
+//! What was found, how often, and what became of it? Never what it was.
+
+use std::collections::BTreeMap;
+
+use super::Action;
+use crate::sanitize::detect::Detector;
+
+/// What kind of thing was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Found {
+    /// What a detector finds.
+    Detected(Detector),
+    /// What a regular expression of the rule finds.
+    Regex,
+    /// The value of a member that the rule names.
+    Key,
+    /// A member that the rule does not allow.
+    Field,
+    /// Characters that nobody sees.
+    Characters,
+    /// A text that is too long.
+    Length,
+    /// Elements of a list beyond the most.
+    Items,
+}
+
+/// One kind of finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Row {
+    /// The rule's number on its server.
+    pub rule: usize,
+    /// What was found.
+    pub found: Found,
+    /// What became of it.
+    pub action: Action,
+}
+
+/// Counts by kind: as many rows at most as rules times kinds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report(BTreeMap<Row, u64>);
+
+// === impl Found ===
+
+impl Found {
+    /// Those that are no detector.
+    pub const OTHERS: [Self; 6] =
+        [Self::Regex, Self::Key, Self::Field, Self::Characters, Self::Length, Self::Items];
+
+    /// Its name in marks, records and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Detected(detector) => detector.name(),
+            Self::Regex => "regex",
+            Self::Key => "key",
+            Self::Field => "field",
+            Self::Characters => "characters",
+            Self::Length => "length",
+            Self::Items => "items",
+        }
+    }
+}
+
+// === impl Report ===
+
+impl Report {
+    /// Counts one more.
+    pub fn add(&mut self, rule: usize, found: Found, action: Action) {
+        let count = self.0.entry(Row { rule, found, action }).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// Adds what another counted.
+    pub fn merge(&mut self, other: Self) {
+        for (row, count) in other.0 {
+            let sum = self.0.entry(row).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Every kind with its count.
+    pub fn rows(&self) -> impl Iterator<Item = (Row, u64)> + '_ {
+        self.0.iter().map(|(row, count)| (*row, *count))
+    }
+}
