@@ -19,6 +19,8 @@ CARGO ?= cargo
 # Always the same packages, so that dependencies are built once, with one set of features, for binaries and tests alike.
 NATIVE := --workspace --exclude wicketgate-filter
 WASM := target/wicketgate.wasm
+# Features of the module: `regex`, or none.
+FILTER_FEATURES ?=
 DRILL := target/wicketgate-drill.wasm
 # The features that rustc uses and Envoy's V8 takes (not -all: V8 refuses what comes of that), without callbacks for what an
 # HTTP filter never meets.
@@ -80,7 +82,7 @@ native-release:
 filter: ## Build the filter to WebAssembly: target/wicketgate.wasm
 	$(call stage,filter module)
 	@$(OBTAIN)/wasm-target.sh >/dev/null
-	$(CARGO) build --quiet --profile wasm --target wasm32-wasip1 -p wicketgate-filter
+	$(CARGO) build --quiet --profile wasm --target wasm32-wasip1 -p wicketgate-filter --features "$(FILTER_FEATURES)"
 	built=target/wasm32-wasip1/wasm/wicketgate_filter.wasm
 	made_of="$$(sha256sum <"$$built") $(WASM_OPT)"
 	if [ ! -s $(WASM) ] || [ "$$made_of" != "$$(cat $(WASM).of 2>/dev/null)" ]; then
@@ -91,6 +93,10 @@ filter: ## Build the filter to WebAssembly: target/wicketgate.wasm
 	  printf '%s\n' "$$made_of" >$(WASM).of
 	fi
 	ls -l $(WASM) | awk '{printf "   $(WASM): %d KB\n", $$5 / 1000}' >&2
+
+.PHONY: filter-regex
+filter-regex: ## Build it with regular expressions, for policies with `pattern`: target/wicketgate-regex.wasm
+	@$(MAKE) --no-print-directory filter WASM=target/wicketgate-regex.wasm FILTER_FEATURES=regex
 
 # The filter with a way to make it trap (filter/src/drill.rs), for one test; never shipped. A profile of its own is a directory
 # of its own, so that the two are never taken for each other.

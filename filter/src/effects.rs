@@ -5,7 +5,7 @@ use wicketgate_core::exchange::step::Effect;
 use crate::host::{self, Buffer, Map};
 use crate::http::{Callout, Http};
 use crate::root::now;
-use crate::{audit, shared, sidecar};
+use crate::{audit, head, shared, sidecar};
 
 // === impl Http ===
 
@@ -27,6 +27,12 @@ impl Http {
                     host::set_buffer(Buffer::ResponseBody, 0, size, &bytes)
                         .map_err(|_| "the response body could not be replaced")?;
                 }
+                Effect::ReplaceRequestBody(bytes) => {
+                    host::set_buffer(Buffer::RequestBody, 0, size, &bytes)
+                        .map_err(|_| "the request body could not be replaced")?;
+                    head::announce_length(bytes.len())
+                        .map_err(|_| "the length of the request body could not be announced")?;
+                }
                 Effect::FetchKeys(issuer) => {
                     self.callout = Some(Callout::Keys(sidecar::fetch(&open.active, issuer, now())));
                 }
@@ -47,6 +53,8 @@ impl Http {
                 Effect::Count(reason) => open.active.metrics.decision(reason),
                 Effect::CountToken { remembered } => open.active.metrics.token(remembered),
                 Effect::CountServer { server, allowed } => open.active.metrics.server(server, allowed),
+                Effect::CountInputSchema(outcome) => open.active.metrics.input_schema(outcome),
+                Effect::CountOutputSchema(outcome) => open.active.metrics.output_schema(outcome),
                 Effect::CountRemoved(entries) => open.active.metrics.removed(entries),
             }
         }

@@ -172,12 +172,14 @@ impl Http {
     fn on(&mut self, event: Event<'_>) -> Option<Step> {
         let open = self.open.as_mut()?;
         let mut memory = open.active.memory.try_borrow_mut().ok()?;
+        let mut tools = open.active.tools.try_borrow_mut().ok()?;
         let now = now()?;
         let mut world = World {
             guard: &open.active.guard,
             memory: &mut memory,
             held: &open.active.held,
             owners: Owners(&|consult| shared::consult(consult, now)),
+            tools: &mut tools,
             now,
         };
         Some(open.exchange.on(event, &mut world))
@@ -235,7 +237,7 @@ impl Http {
     fn whole_body(&mut self, size: usize) -> Action {
         self.body_fed = true;
         match host::get_buffer(Buffer::RequestBody, 0, size) {
-            Ok(body) => self.feed(Event::RequestBody(&body), 0),
+            Ok(body) => self.feed(Event::RequestBody(&body), body.len()),
             Err(_) => self.fail("the request body could not be read"),
         }
     }

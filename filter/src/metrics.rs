@@ -23,6 +23,11 @@ const OTHER: [&str; 7] = [
     "body_never_came",
 ];
 
+/// How arguments stand to the input schema of their tool.
+const INPUT: [&str; 5] = ["met", "unmet", "partly", "unseen", "unusable"];
+/// How answers stand to the output schema of theirs.
+const OUTPUT: [&str; 3] = ["conforms", "violates", "unknown"];
+
 /// A table of fixed size in shared data.
 #[derive(Clone, Copy)]
 pub(crate) enum Table {
@@ -43,6 +48,8 @@ pub(crate) struct Metrics {
     /// By the server's index: denied, allowed.
     servers: Vec<[u32; 2]>,
     removed: u32,
+    /// How arguments stood to input schemas, and answers to output schemas.
+    schemas: Vec<(&'static str, &'static str, u32)>,
     questions: u32,
     questions_failed: u32,
     tokens_remembered: u32,
@@ -94,12 +101,17 @@ impl Metrics {
         let keys = guard.issuers.iter().map(|issuer| IssuerMetrics::of_keys(&issuer.issuer));
         let feeds = guard.issuers.iter().filter(|issuer| issuer.revocations.is_some());
         let issuers = keys.chain(feeds.map(|issuer| IssuerMetrics::of_feed(&issuer.issuer)));
+        let mut schemas = Vec::new();
+        for (of, outcome) in INPUT.map(|o| ("input", o)).into_iter().chain(OUTPUT.map(|o| ("output", o))) {
+            schemas.push((of, outcome, counter(&format!("wicketgate.{of}_schema_total.{outcome}"))?));
+        }
         let full = |table: &str| counter(&format!("wicketgate.tables_full_total.{table}"));
         Ok(Self {
             requests: counter("wicketgate.requests_total")?,
             decisions,
             servers,
             removed: counter("wicketgate.list_entries_removed_total")?,
+            schemas,
             questions: counter("wicketgate.validations_total")?,
             questions_failed: counter("wicketgate.validation_failures_total")?,
             tokens_remembered: counter("wicketgate.tokens_total.remembered")?,
@@ -156,6 +168,24 @@ impl Metrics {
 
     pub(crate) fn removed(&self, entries: u64) {
         host::add(self.removed, i64::try_from(entries).unwrap_or(i64::MAX));
+    }
+
+    /// The arguments of a call were held against the input schema of its tool.
+    pub(crate) fn input_schema(&self, outcome: &str) {
+        self.schema("input", outcome);
+    }
+
+    /// An answer was held against the output schema of its tool.
+    pub(crate) fn output_schema(&self, outcome: &str) {
+        self.schema("output", outcome);
+    }
+
+    fn schema(&self, of: &str, outcome: &str) {
+        if let Some((_, _, id)) =
+            self.schemas.iter().find(|(kind, known, _)| (*kind, *known) == (of, outcome))
+        {
+            host::add(*id, 1);
+        }
     }
 
     pub(crate) fn token(&self, remembered: bool) {

@@ -14,6 +14,7 @@ use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
 use wicketgate_core::limits::roll::IssuerTag;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::memory::ToolMemory;
 
 use crate::host::{self, Buffer, Level};
 use crate::http::Http;
@@ -31,6 +32,8 @@ pub(crate) struct Active {
     pub(crate) guard: Guard,
     /// Keys and verified tokens.
     pub(crate) memory: RefCell<Memory>,
+    /// What tools have said of themselves.
+    pub(crate) tools: RefCell<ToolMemory>,
     /// What this VM holds of unfinished events.
     pub(crate) held: Held,
     /// Callouts for keys that exchanges have under way, or have abandoned.
@@ -110,6 +113,15 @@ impl Active {
         roll::call(self.held.bytes(), keys.chain(heard).collect(), &self.metrics, now);
     }
 
+    /// What is known of tools under a configuration that comes after this one: of servers that are the same in it.
+    fn tools_for(&self, guard: &Guard) -> ToolMemory {
+        let same = |name: &str| {
+            let (old, new) = (self.guard.server(name), guard.server(name));
+            old.zip(new).is_some_and(|(old, new)| old.resource == new.resource && new.tools.learns())
+        };
+        self.tools.try_borrow().map(|tools| tools.of_servers(same)).unwrap_or_default()
+    }
+
     /// Questions that nobody waits for count until they would have timed out.
     fn let_unanswered_go(&self, now: Timestamp) {
         let Ok(mut unanswered) = self.unanswered.try_borrow_mut() else { return };
@@ -146,6 +158,8 @@ impl Root {
             .map_err(|f| format!("metrics cannot be defined (host status {})", f.0))?;
         shared::prepare().map_err(|f| format!("shared data cannot be used (host status {})", f.0))?;
         let guard = compiled.guard;
+        let tools =
+            LAST.with_borrow(|last| last.as_ref().map(|old| old.tools_for(&guard))).unwrap_or_default();
         let (mut memory, held) = LAST.with_borrow(|last| match last {
             Some(old) => (
                 Memory::inherit(&old.memory.borrow(), &old.guard.issuers, &guard.issuers),
@@ -160,6 +174,7 @@ impl Root {
         Ok(Active {
             guard,
             memory: RefCell::new(memory),
+            tools: RefCell::new(tools),
             held,
             fetches: Cell::new(0),
             abandoned: RefCell::default(),

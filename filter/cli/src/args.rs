@@ -107,9 +107,10 @@ const EXPLAIN_HELP: &str = r#"The request file:
     "principal": {"subject": "alice", "client_id": "c1", "scopes": ["mcp:read"],
                   "groups": [], "roles": [], "issuer": "https://as.example.com"},
                                            or "anonymous"
-    "method": "tools/call", "tool": "get_note"
+    "method": "tools/call", "tool": "get_note",
                                            or "prompt", "resource", "template", "task";
                                            or "message": {...}, a JSON-RPC message
+    "arguments": {"id": "ideas"}           of a tool or prompt; none if absent
   }
 A bare JSON-RPC message is a request file too; --as and --server say the rest.
 

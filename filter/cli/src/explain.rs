@@ -10,6 +10,7 @@ use std::io::Read;
 use std::path::Path;
 use wicketgate_core::identity::principal::Principal;
 use wicketgate_core::mcp::operation::Operation;
+use wicketgate_core::policy::arguments::Arguments;
 use wicketgate_core::policy::explain::Explanation;
 use wicketgate_core::policy::{Verdict, authorize};
 use wicketgate_core::server::Server;
@@ -36,7 +37,8 @@ pub(crate) fn run(arguments: &Explain, _as_json: bool) -> Result<Outcome, Unusab
     let server = request.server(guard)?;
     let principal = asking.principal(guard, server)?;
     let operation = request.operation()?;
-    Ok(tell(arguments.expect, server, &principal, &operation))
+    let given = request.arguments()?;
+    Ok(tell(arguments.expect, server, &principal, (&operation, Arguments::Given(given.as_bytes()))))
 }
 
 fn request_text(path: &Path) -> Result<String, Unusable> {
@@ -50,16 +52,27 @@ fn request_text(path: &Path) -> Result<String, Unusable> {
     Ok(text)
 }
 
-fn tell(expect: Option<Expected>, server: &Server, who: &Principal, operation: &Operation) -> Outcome {
-    let told = server.rules.explain(who, operation);
+fn tell(
+    expect: Option<Expected>,
+    server: &Server,
+    who: &Principal,
+    (operation, arguments): (&Operation, Arguments<'_>),
+) -> Outcome {
+    let told = server.rules.explain(who, operation, arguments);
     let (kind, verdict, scopes) = match &told.verdict {
         Verdict::Allow { .. } => (Expected::Allow, "allow", None),
         Verdict::Challenge { scopes, .. } => (Expected::Challenge, "challenge", Some(scopes)),
-        Verdict::Deny { .. } => (Expected::Deny, "deny", None),
+        Verdict::Deny { .. } | Verdict::Refuse { .. } => (Expected::Deny, "deny", None),
     };
-    let answer = match authorize(&server.rules, who, operation) {
+    let answer = match authorize(&server.rules, who, operation, arguments) {
         Ok(_) => "forwarded",
         Err((denial, _)) => denial.reason(),
+    };
+    let argument = match &told.verdict {
+        Verdict::Refuse { refusal, .. } => {
+            Some(json!({"path": refusal.path, "constraint": refusal.constraint}))
+        }
+        _ => None,
     };
     let rule = told.considered.iter().find(|c| c.decides).map(|c| c.rule.as_str());
     let good = expect.is_none_or(|e| e == kind);
@@ -77,6 +90,7 @@ fn tell(expect: Option<Expected>, server: &Server, who: &Principal, operation: &
         "verdict": verdict,
         "rule": rule,
         "scopes": scopes,
+        "argument": argument,
         "answer": answer,
         "why": told.impossible,
         "server": server.name,

@@ -24,6 +24,7 @@ pub(crate) struct Request {
     resource: Option<String>,
     template: Option<String>,
     task: Option<String>,
+    arguments: Option<Map<String, Value>>,
     message: Option<Map<String, Value>>,
 }
 
@@ -109,6 +110,20 @@ impl Request {
             .clone()
             .ok_or_else(|| Unusable("the request has no method and no message".to_owned()))?;
         Ok(Operation { method, targets: self.targets() })
+    }
+
+    /// The arguments of the call, as JSON.
+    pub(crate) fn arguments(&self) -> Result<String, Unusable> {
+        let of_message = self.message.as_ref().and_then(|m| m.get("params")?.get("arguments"));
+        match (&self.arguments, of_message) {
+            (Some(_), _) if self.message.is_some() => {
+                Err(Unusable("the request has a message as well as arguments".to_owned()))
+            }
+            (Some(arguments), _) => Ok(Value::Object(arguments.clone()).to_string()),
+            (None, Some(Value::Object(arguments))) => Ok(Value::Object(arguments.clone()).to_string()),
+            (None, None | Some(Value::Null)) => Ok("{}".to_owned()),
+            (None, Some(_)) => Err(Unusable("the arguments of the message are no object".to_owned())),
+        }
     }
 
     fn targets(&self) -> Vec<Target> {

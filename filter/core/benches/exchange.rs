@@ -22,6 +22,7 @@ use wicketgate_core::limits::lease;
 use wicketgate_core::limits::store;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::memory::ToolMemory;
 
 const NOW: u64 = 1_900_000_000;
 const SALT: Salt = Salt::new([5; 16]);
@@ -94,6 +95,7 @@ impl Gate {
             memory: &mut memory,
             held: &self.held,
             owners: Owners(&|_| None),
+            tools: &mut ToolMemory::default(),
             now: self.now.get(),
         };
         exchange.on(event, &mut world)

@@ -42,6 +42,9 @@ pub struct Decision<'a> {
     pub detail: Option<&'a str>,
     /// The id of the rule that decided.
     pub rule: Option<&'a str>,
+    /// How the arguments of a call stood to the input schema of its tool: `met`, `unmet`, `partly` (the rest is not
+    /// understood), `unseen`, `unusable`; absent where that is not asked.
+    pub input_schema: Option<&'static str>,
     /// The first 16 digits of the configuration's SHA-256.
     pub policy: &'a str,
     /// Bytes of the request body, as far as read.
@@ -110,6 +113,9 @@ pub struct Completion<'a> {
     pub response_bytes: u64,
     /// List entries removed from the response.
     pub removed: u64,
+    /// How structured content stood to the output schema of its tool: `conforms`, `violates`, `unknown`; absent where that is
+    /// not asked.
+    pub output_schema: Option<&'static str>,
     /// The filter's own part of that: time within its callbacks, microseconds.
     pub work_us: u64,
     /// From the first header to the end, milliseconds.

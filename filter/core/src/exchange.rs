@@ -7,9 +7,11 @@
 //!                              one token of the principal's bucket, before anything is judged
 //!                              a token that is bound to a key -> the proof of this request, used once
 //! request body   read          strict JSON -> one message; header and body agree
+//!                              absent arguments filled in (exchange/arguments.rs)
 //!                decide        rules -> Permit or Denial                     (needs principal and message)
+//!                              arguments as the tool's schema says
 //!                admit         whose session? how many streams? one token of each bucket    (exchange/admission.rs)
-//!                forward       the bytes that were read, unchanged
+//!                forward       the bytes that were judged, unchanged
 //! response       answering     lists filtered by the same rules, sizes bounded   (exchange/response.rs)
 //! end            finish        completion record
 //! ```
@@ -18,6 +20,7 @@
 //! and every denial leaves through [`Exchange::refuse`]. An event that cannot come in a phase denies.
 
 mod admission;
+mod arguments;
 mod authentication;
 mod document;
 pub mod expiry;
@@ -41,11 +44,13 @@ use crate::mcp::jsonrpc;
 use crate::mcp::operation::Operation;
 use crate::mcp::versions::Era;
 use crate::mcp::{headers, session};
+use crate::policy::arguments::Arguments;
 use crate::policy::authorize::authorize;
 use crate::policy::permit::Permit;
 use crate::reply::Reply;
 use crate::server::{Limits, Server};
 use crate::time::Timestamp;
+use crate::tools::memory::ToolMemory;
 
 use admission::{Admission, bucket_admits};
 use handing::Handing;
@@ -78,6 +83,8 @@ pub struct World<'a> {
     pub held: &'a Held,
     /// Whose tasks are.
     pub owners: Owners<'a>,
+    /// What tools said of themselves in this VM.
+    pub tools: &'a mut ToolMemory,
     /// Now.
     pub now: Timestamp,
 }
@@ -295,6 +302,13 @@ impl Exchange {
             headers::unnamed_revision(self.facts.revision, requested, &server.versions)?;
         }
         headers::agree(&waiting.mirrors, self.facts.revision, &message)?;
+        match self.filled_in(server, body, &message)? {
+            Some((body, message)) => {
+                self.facts.request_bytes = body.len() as u64;
+                Self::keep_arguments(&mut waiting, server, &body, &message)?;
+            }
+            None => Self::keep_arguments(&mut waiting, server, body, &message)?,
+        }
         waiting.asked = Asked::Known(message.operation);
         self.proceed(waiting, world)
     }
@@ -307,11 +321,14 @@ impl Exchange {
         };
         let server = self.server(world.guard)?;
         self.facts.operation.get_or_insert_with(|| operation.clone());
-        let permit = authorize(&server.rules, principal, operation).map_err(|(denial, rule)| {
+        let arguments = waiting.arguments.as_deref().map_or(Arguments::NONE, Arguments::Given);
+        let decided = authorize(&server.rules, principal, operation, arguments);
+        let permit = decided.map_err(|(denial, rule)| {
             self.facts.rule = rule;
             denial
         })?;
         self.facts.rule = Some(permit.rule().clone());
+        self.meets_schema(server, operation, arguments, world)?;
         self.admit(permit, principal, operation, world)
     }
 
@@ -324,7 +341,8 @@ impl Exchange {
             self.facts.newer.is_some(),
             self.facts.takes_tasks,
             limit,
-        );
+        )
+        .held_against(self.structured(server, world));
         self.decided("allow", "allowed", None, world);
         // What it named is on record, and may be a megabyte that a stream would keep for hours.
         if let Some(operation) = &mut self.facts.operation {

@@ -6,6 +6,7 @@
 //!   mcp  identity  policy  limits         what is asked, by whom, may they, may they now
 //!              |           bindings       whose session or task it is
 //!              |                          sanitize        what may come back
+//!              |                          tools           what tools say of themselves
 //!        denial --> reply                 every refusal, and its words
 //!              audit                      what is written down
 //! config: the user's document, checked and compiled into a guard
@@ -32,3 +33,4 @@ pub mod salt;
 pub mod sanitize;
 pub mod server;
 pub mod time;
+pub mod tools;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::denial::{Absent, Denial};
+use crate::denial::{Absent, Denial, Refusal};
 use crate::identity::dpop::{self, BoundTokens};
 use crate::mcp::versions::{Era, Revision};
 
@@ -112,9 +112,11 @@ fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
         | Denial::InvalidParams(_)
         | Denial::HeaderMismatch(_)
         | Denial::UnsupportedVersion(_) => 400,
-        Denial::NotAllowed(_) | Denial::UnknownMethod(_) if asked.unanswered => 403,
+        Denial::NotAllowed(_) | Denial::ArgumentRefused(_) | Denial::UnknownMethod(_) if asked.unanswered => {
+            403
+        }
         Denial::UnknownMethod(_) if asked.revision.is_some_and(|r| r.era() == Era::Modern) => 404,
-        Denial::NotAllowed(_) | Denial::UnknownMethod(_) => 200,
+        Denial::NotAllowed(_) | Denial::ArgumentRefused(_) | Denial::UnknownMethod(_) => 200,
         Denial::UnsafeResponse(_) => 502,
         Denial::Unavailable(_) => 503,
         Denial::Internal(_) => 500,
@@ -217,6 +219,7 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
             })),
         },
         Denial::NotAllowed(absent) => not_found(absent, asked.revision),
+        Denial::ArgumentRefused(refusal) => argument_refused(refusal),
         Denial::UnknownMethod(_) => plain(-32601, "Method not found"),
         Denial::InsufficientScope(scopes) => RpcError {
             code: -31003,
@@ -255,6 +258,17 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
         | Denial::InvalidCredential(_)
         | Denial::InvalidProof(_) => plain(-32603, "Internal error"),
     }
+}
+
+/// Says which argument and what it does not meet, so that a model can mend its call; never what it was.
+fn argument_refused(refusal: &Refusal) -> RpcError {
+    let Refusal { path, constraint, .. } = refusal;
+    let message = if path.is_empty() {
+        format!("Arguments not allowed: {constraint}")
+    } else {
+        format!("Argument not allowed: {path} ({constraint})")
+    };
+    RpcError { code: -32602, message, data: Some(json!({ "argument": path, "constraint": constraint })) }
 }
 
 /// Revisions that a client may ask for in a header: the modern ones, because legacy ones are agreed on by `initialize`

@@ -11,6 +11,7 @@ use crate::mcp::operation::{Operation, Target};
 use crate::mcp::versions::{Newer, Revision};
 use crate::policy::pattern::Pattern;
 use crate::policy::rule_set::RuleSet;
+use crate::tools::settings::Tools;
 
 /// One protected MCP server: a resource server in the words of OAuth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct Server {
     pub unknown: Unknown,
     /// How much and how often.
     pub limits: Limits,
+    /// What becomes of what its tools say of themselves.
+    pub tools: Tools,
     /// Who may do what.
     pub rules: RuleSet,
 }

@@ -25,8 +25,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("policy", &["time", "head", "denial", "mcp", "identity"]),
     ("bindings", &["time", "rows", "salt", "identity"]),
     ("limits", &["time", "head", "denial", "rows", "salt", "mcp", "identity", "policy"]),
-    ("sanitize", &["time", "head", "denial", "mcp", "identity", "policy"]),
-    ("server", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize"]),
+    ("tools", &["denial", "mcp", "policy"]),
+    ("sanitize", &["time", "head", "denial", "mcp", "identity", "policy", "tools"]),
+    ("server", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "tools"]),
     ("guard", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server"]),
     ("audit", &["time", "head", "denial", "mcp", "identity", "sanitize"]),
     ("reply", &["time", "head", "denial", "mcp", "identity", "sanitize"]),
@@ -34,14 +35,14 @@ const ARROWS: &[(&str, &[&str])] = &[
         "exchange",
         &[
             "time", "head", "denial", "mcp", "identity", "policy", "bindings", "limits", "sanitize",
-            "server", "guard", "audit", "reply",
+            "server", "guard", "audit", "reply", "tools",
         ],
     ),
     (
         "config",
         &[
             "time", "head", "denial", "json", "mcp", "identity", "policy", "limits", "sanitize", "server",
-            "guard",
+            "guard", "tools",
         ],
     ),
 ];

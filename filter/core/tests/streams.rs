@@ -165,8 +165,14 @@ fn an_end_that_comes_after_the_end_changes_nothing() {
     let mut gate = gate(9);
     let mut refused = gate.post(&json!({}), &call("nothing_like_it"));
     let owners = Owners(&|_| None);
-    let mut world =
-        World { guard: &gate.guard, memory: &mut gate.memory, held: &gate.held, owners, now: gate.now };
+    let mut world = World {
+        guard: &gate.guard,
+        memory: &mut gate.memory,
+        held: &gate.held,
+        owners,
+        tools: &mut gate.tools,
+        now: gate.now,
+    };
     let step = refused.exchange.on(Event::Expired, &mut world);
     assert!(matches!(step.control, Control::Hold) && step.effects.is_empty());
     refused.finish(&mut gate);

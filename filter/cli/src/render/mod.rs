@@ -11,6 +11,8 @@ use crate::outcome::{Outcome, Unusable, warnings_text};
 use serde_json::{Value, json};
 use std::path::Path;
 use wicketgate_core::config::ConfigError;
+use wicketgate_core::guard::Guard;
+use wicketgate_core::policy::RuleId;
 
 pub(crate) fn run(arguments: &Render, as_json: bool) -> Result<Outcome, Unusable> {
     let form = Rendering::new(arguments)?;
@@ -19,6 +21,14 @@ pub(crate) fn run(arguments: &Render, as_json: bool) -> Result<Outcome, Unusable
         Err(fault) => return Ok(fault.into()),
     };
     eprint!("{}", warnings_text(&policy.document, &policy.compiled.warnings));
+    let module = module(&policy.compiled.guard);
+    if let Some((server, rule)) = module {
+        eprintln!(
+            "{}: needs the module with regular expressions (make filter-regex), because the rule {rule} of {server} has a \
+             pattern; another module refuses it",
+            arguments.file.display()
+        );
+    }
     let text = match form.text(&policy) {
         Ok(text) => text,
         Err(fault) => return Ok(fault.into()),
@@ -28,9 +38,15 @@ pub(crate) fn run(arguments: &Render, as_json: bool) -> Result<Outcome, Unusable
     if arguments.watch {
         return watch::stay(arguments, &form, out, &policy.compiled.guard.digest, as_json);
     }
-    let digest = policy.compiled.guard.digest;
-    let json = json!({"ok": true, "out": out.display().to_string(), "digest": digest});
+    let digest = &policy.compiled.guard.digest;
+    let json = json!({"ok": true, "out": out.display().to_string(), "digest": digest,
+        "module": if module.is_some() { "regex" } else { "plain" }});
     Ok(Outcome::Said { text: format!("{}: written, digest {digest}\n", out.display()), json, good: true })
+}
+
+/// The server and the rule for which the plain module is not enough.
+fn module(guard: &Guard) -> Option<(&str, &RuleId)> {
+    guard.servers.iter().find_map(|server| Some((server.name.as_str(), server.rules.with_pattern()?)))
 }
 
 /// What to write, judged before anything is read.

@@ -34,6 +34,23 @@ fn render_writes_what_envoy_takes() {
 }
 
 #[test]
+fn render_says_which_module_a_policy_needs_and_why() {
+    let world = World::new("module");
+    let render = ["render", "policy.yaml", "--to", "json", "--out", "o.json", "--json"];
+    let plain = world.run(&render);
+    assert_eq!((plain.json()["module"].as_str(), plain.err.as_str()), (Some("plain"), ""));
+    let rule = "      - id: patterned\n        allow: {who: any, tools: [t], arguments: {q: {pattern: \"[a-z]+\"}}}\n";
+    world.write("policy.yaml", &POLICY.replace("    rules:\n", &format!("    rules:\n{rule}")));
+    let ran = world.run(&render);
+    assert_eq!(ran.json()["module"], "regex", "{}", ran.err);
+    assert!(
+        ran.err.contains("because the rule patterned of ") && ran.err.contains("make filter-regex"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
 fn yaml_that_is_rendered_says_the_same_as_json() {
     let world = World::new("yaml");
     world.write(

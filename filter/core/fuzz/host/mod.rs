@@ -20,6 +20,7 @@ use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::limits::used_proofs;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::memory::ToolMemory;
 
 /// What all streams may hold together here: little, so that it is reached.
 pub const HELD: u64 = 96;
@@ -32,6 +33,7 @@ pub struct Vm<'g> {
     pub guard: &'g Guard,
     pub memory: RefCell<Memory>,
     pub held: Held,
+    pub tools: RefCell<ToolMemory>,
     pub now: Timestamp,
     pub shared: RefCell<BTreeMap<String, Vec<u8>>>,
     pub streams: BTreeMap<Tag, u32>,
@@ -80,6 +82,7 @@ impl<'g> Vm<'g> {
             guard,
             memory: RefCell::new(Memory::new(&guard.issuers)),
             held: Held::new(HELD),
+            tools: RefCell::default(),
             now: Timestamp::from_secs(NOW),
             shared: RefCell::default(),
             streams: BTreeMap::new(),
@@ -230,6 +233,7 @@ impl Driven {
             memory: &mut vm.memory.borrow_mut(),
             held: &vm.held,
             owners: Owners(&ask),
+            tools: &mut vm.tools.borrow_mut(),
             now: vm.now,
         };
         self.exchange.on(event, &mut world)
@@ -257,6 +261,8 @@ impl Driven {
                 });
             }
             Effect::Count(_) | Effect::CountServer { .. } | Effect::CountToken { .. } | Effect::CountRemoved(_) => {}
+            Effect::ReplaceRequestBody(bytes) => self.body = bytes,
+            Effect::CountInputSchema(_) | Effect::CountOutputSchema(_) => {}
         }
     }
 

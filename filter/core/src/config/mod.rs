@@ -3,6 +3,7 @@
 //! `read` turns the JSON into the mirror in `raw`, `compile` and the files beside it judge the meaning.
 //! Nothing unknown is accepted; nothing is half applied.
 
+mod arguments;
 mod compile;
 mod digest;
 mod dpop;
@@ -14,6 +15,7 @@ pub mod raw;
 mod read;
 mod rules;
 mod servers;
+mod tools;
 pub mod units;
 mod url;
 mod who;

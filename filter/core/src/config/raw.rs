@@ -3,9 +3,13 @@
 //! Texts with a form of their own (sizes, patterns, URLs) stay texts here: `compile` judges them, so that several
 //! mistakes are reported at once.
 
+mod arguments;
 mod rules;
+mod tools;
 
+pub use arguments::{RawArgument, RawScalar, RawTexts};
 pub use rules::{RawAllow, RawAttributes, RawDeny, RawRule, RawWho};
+pub use tools::{RawDefaults, RawTools};
 
 use super::error::{Findings, Place};
 use super::read::{Shape, mapping, unexpected};
@@ -197,6 +201,8 @@ pub struct RawServer {
     pub dpop: Option<RawDpop>,
     /// Sizes, rates and numbers.
     pub limits: Option<RawLimits>,
+    /// What becomes of what tools say of themselves.
+    pub tools: Option<RawTools>,
     /// Who may do what; deny wins, order does not matter for the verdict.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub rules: Vec<RawRule>,
@@ -206,7 +212,7 @@ mapping!(
     RawServer,
     "a mapping",
     [name, url],
-    [r#match, issuers, origins, scopes, versions, newer_versions, sessions, dpop, limits, rules]
+    [r#match, issuers, origins, scopes, versions, newer_versions, sessions, dpop, limits, tools, rules]
 );
 
 /// Which requests are for a server.

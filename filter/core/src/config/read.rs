@@ -2,7 +2,8 @@
 
 use super::error::{Findings, Place, nearest};
 use crate::json::{Fault, Step};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
+use std::collections::BTreeMap;
 
 /// What has a shape in the document.
 pub(crate) trait Shape: Sized {
@@ -94,6 +95,30 @@ impl Shape for u32 {
             unexpected(value, "a whole number from 0 to 4294967295", at, found);
         }
         number
+    }
+}
+
+impl Shape for Number {
+    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
+        let number = value.as_number().cloned();
+        if number.is_none() {
+            unexpected(value, "a number", at, found);
+        }
+        number
+    }
+}
+
+impl<T: Shape> Shape for BTreeMap<String, T> {
+    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
+        let Value::Object(members) = value else {
+            unexpected(value, "a mapping", at, found);
+            return None;
+        };
+        let read: Vec<_> = members
+            .iter()
+            .map(|(key, value)| Some((key.clone(), T::read(value, &at.key(key), found)?)))
+            .collect();
+        read.into_iter().collect()
     }
 }
 

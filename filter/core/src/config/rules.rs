@@ -1,9 +1,9 @@
 //! Can every rule mean something, and only one thing? Rules, judged.
 
 use super::error::{Findings, Place};
-use super::methods;
 use super::raw::{RawAllow, RawDeny, RawRule};
 use super::who::{self, Side};
+use super::{arguments, methods};
 use crate::policy::methods::Kind;
 use crate::policy::pattern::Pattern;
 use crate::policy::resource_uri::ResourceUri;
@@ -74,7 +74,11 @@ fn compile_allow(
             "has no effect: only a rule that asks for scopes shows what a step-up would allow",
         );
     }
-    Some(Rule { id: RuleId::new(id), effect: Effect::Allow { hide: raw.hide }, who, methods, targets })
+    let demanded =
+        arguments::Demanded { named: raw.arguments.as_ref(), others: raw.other_arguments.as_deref() };
+    let arguments = arguments::compile(&demanded, (methods.as_deref(), &targets), Side::Allow, place, found);
+    let effect = Effect::Allow { hide: raw.hide };
+    Some(Rule { id: RuleId::new(id), effect, who, methods, targets, arguments })
 }
 
 fn compile_deny(
@@ -93,7 +97,9 @@ fn compile_deny(
         tasks: raw.tasks.as_ref(),
     };
     let (methods, targets) = compile_lists(&lists, Side::Deny, place, found);
-    Some(Rule { id: RuleId::new(id), effect: Effect::Deny, who: who?, methods, targets })
+    let demanded = arguments::Demanded { named: raw.arguments.as_ref(), others: None };
+    let arguments = arguments::compile(&demanded, (methods.as_deref(), &targets), Side::Deny, place, found);
+    Some(Rule { id: RuleId::new(id), effect: Effect::Deny, who: who?, methods, targets, arguments })
 }
 
 fn compile_lists(
@@ -182,8 +188,8 @@ fn open_host(text: &str) -> Option<String> {
 
 /// Refuses allow rules of which a rule that denies everybody leaves nothing.
 fn refuse_shadowed(rules: &[(Rule, Place)], found: &mut Findings) {
-    let all_denied: Vec<&Rule> =
-        rules.iter().map(|(r, _)| r).filter(|r| r.effect == Effect::Deny && r.who == Who::Everyone).collect();
+    let denies_all = |r: &&Rule| r.effect == Effect::Deny && r.who == Who::Everyone && r.arguments.is_none();
+    let all_denied: Vec<&Rule> = rules.iter().map(|(r, _)| r).filter(denies_all).collect();
     for (rule, place) in rules.iter().filter(|(r, _)| r.effect != Effect::Deny) {
         let shadow = |kind: Kind, pattern: &Pattern| {
             all_denied

@@ -4,7 +4,7 @@ use super::error::{Findings, Place, nearest};
 use super::raw::{RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::is_scope;
-use super::{dpop, limits, rules};
+use super::{dpop, limits, rules, tools};
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::identity::dpop::{ALGORITHMS, BoundTokens};
 use crate::identity::origin::Origin;
@@ -19,6 +19,7 @@ const RESERVED: [&str; 2] = ["/.well-known", "/wicketgate"];
 pub(crate) fn compile(
     raw: &[RawServer],
     issuers: &[RawIssuer],
+    held: bool,
     place: &Place,
     found: &mut Findings,
 ) -> Vec<Server> {
@@ -29,7 +30,7 @@ pub(crate) fn compile(
     for (at, server) in raw.iter().enumerate() {
         let here = place.index(at);
         rules::name(&server.name, &here.key("name"), found);
-        let Some(server) = compile_one(server, issuers, &here, found) else { continue };
+        let Some(server) = compile_one(server, issuers, held, &here, found) else { continue };
         for (other, first) in &compiled {
             refuse_rivals(&server, other, *first, &here, found);
         }
@@ -41,6 +42,7 @@ pub(crate) fn compile(
 fn compile_one(
     raw: &RawServer,
     issuers: &[RawIssuer],
+    held: bool,
     place: &Place,
     found: &mut Findings,
 ) -> Option<Server> {
@@ -65,6 +67,7 @@ fn compile_one(
     judge_scopes(&raw.scopes, &place.key("scopes"), found);
     let versions = versions(raw.versions.as_deref(), &place.key("versions"), found);
     let limits = limits::compile(raw.limits.as_ref(), &place.key("limits"), found);
+    let tools = tools::compile(raw.tools.as_ref(), held, &place.key("tools"), found);
     let (url, dpop) = (url?, dpop?);
     let home = home(raw.r#match.as_ref(), &url, &place.key("match"), found);
     let metadata_path = format!("{METADATA_ROOT}{}", url.path);
@@ -83,6 +86,7 @@ fn compile_one(
         versions,
         unknown: unknown(raw.sessions.as_ref(), &place.key("sessions"), found),
         limits,
+        tools,
         rules,
     })
 }

@@ -36,13 +36,21 @@ fn sound() -> Value {
                        "organization": {"rate": "90/s"}, "server": {"rate": "10/d"},
                        "methods": [{"names": ["tools/*", "ping"], "rate": "7/s"}],
                        "tools": [{"names": ["run_*"], "rate": "10/m", "burst": 5, "per": "server"}]},
+            "tools": {"input_schema": "check", "output_schema": "flag",
+                      "defaults": [{"tools": ["search_*"], "arguments": {"limit": 10, "sort": "date", "deep": false}}]},
             "rules": [
                 {"id": "readers", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["search_*", "get_note"],
                                             "prompts": ["*"], "resources": ["notes://*"]}},
                 {"id": "writers", "allow": {"who": {"roles": ["operator"], "scopes": ["mcp:write"]},
                                             "tools": ["write_note"], "tasks": [], "hide": true}},
                 {"id": "never", "deny": {"who": "any", "tools": ["drop_everything"]}},
-                {"id": "public", "allow": {"who": "anonymous", "methods": ["ping"]}}
+                {"id": "public", "allow": {"who": "anonymous", "methods": ["ping"]}},
+                {"id": "careful", "allow": {"who": "any", "tools": ["fetch"], "other_arguments": "deny", "arguments": {
+                    "url": {"required": true, "hosts": ["*.example.com"], "private": "deny", "punycode": "deny", "schemes": ["https"]},
+                    "n": {"nullable": true, "type": "integer", "min": 1, "max": 9}, "tenant": {"pin": "acme"},
+                    "tags": {"min_items": 1, "max_items": 3}, "tags[]": {"one_of": ["a", 1, true]},
+                    "q": {"min_length": 1, "max_length": 9}, "path": {"within": ["/srv/a", "b"]}}}},
+                {"id": "no_admin", "deny": {"who": "any", "tools": ["fetch"], "arguments": {"mode": {"one_of": ["admin"]}}}}
             ]
         }]
     })

@@ -48,6 +48,9 @@ pub(super) struct Facts {
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) removed: u64,
+    /// How arguments stood to the input schema of their tool, and the answer to the output schema.
+    pub(super) input_schema: Option<&'static str>,
+    pub(super) output_schema: Option<&'static str>,
     pub(super) status: u16,
     verdict: Option<&'static str>,
     reason: &'static str,
@@ -78,6 +81,8 @@ impl Facts {
             request_bytes: 0,
             response_bytes: 0,
             removed: 0,
+            input_schema: None,
+            output_schema: None,
             status: 0,
             verdict: None,
             reason: "unfinished",
@@ -145,6 +150,7 @@ impl Facts {
             reason: self.reason,
             detail,
             rule: self.rule.as_ref().map(RuleId::as_str),
+            input_schema: self.input_schema,
             policy: guard.digest.get(..16).unwrap_or(&guard.digest),
             request_bytes: self.request_bytes,
             took_us: u64::try_from(now.since(self.began).as_micros()).unwrap_or(u64::MAX),
@@ -192,6 +198,7 @@ impl Facts {
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
             removed: self.removed,
+            output_schema: self.output_schema,
             work_us: u64::try_from(worked.as_micros()).unwrap_or(u64::MAX),
             took_ms: u64::try_from(now.since(self.began).as_millis()).unwrap_or(u64::MAX),
         };
@@ -255,7 +262,14 @@ impl Exchange {
     pub(super) fn refuse(&mut self, denial: &Denial, world: &World<'_>) -> Control {
         // What was to be done for the upstream or the client is void; what was counted or recorded stays.
         self.effects.retain(|e| {
-            matches!(e, Effect::Count(_) | Effect::CountToken { .. } | Effect::RecordDecision(_))
+            matches!(
+                e,
+                Effect::Count(_)
+                    | Effect::CountToken { .. }
+                    | Effect::CountInputSchema(_)
+                    | Effect::CountOutputSchema(_)
+                    | Effect::RecordDecision(_)
+            )
         });
         let verdict = if matches!(denial, Denial::InsufficientScope(_)) { "challenge" } else { "deny" };
         self.decided(verdict, denial.reason(), denial.detail(), world);

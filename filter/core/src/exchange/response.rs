@@ -7,6 +7,7 @@ use super::{Exchange, Phase, World};
 use crate::bindings::owner::Kind;
 use crate::bindings::table::Question;
 use crate::denial::Denial;
+use crate::guard::Guard;
 use crate::head::ResponseHead;
 use crate::limits::held::{Held, Share};
 use crate::limits::size::Counted;
@@ -16,11 +17,15 @@ use crate::mcp::sse::meter::Meter;
 use crate::mcp::versions::{Era, Revision};
 use crate::sanitize::list::{Report, filter_list};
 use crate::sanitize::stream::ListStream;
+use crate::tools::memory::Listed;
+use crate::tools::structured::{Finding, Structured};
 
 /// The state of one answer.
 #[derive(Debug)]
 pub(super) struct Answering {
     lists: Lists,
+    /// What results are held against, until the shape of the body is known.
+    structured: Option<Structured>,
     shape: Shape,
     /// Per message (JSON) or event (SSE).
     limit: u64,
@@ -73,7 +78,16 @@ impl Answering {
             }
             _ => Lists::Possible,
         };
-        Self { lists, shape: Shape::Counted(Counted::new(limit)), limit }
+        Self { lists, structured: None, shape: Shape::Counted(Counted::new(limit)), limit }
+    }
+
+    /// The same, of which results must be read, too.
+    pub(super) fn held_against(mut self, structured: Option<Structured>) -> Self {
+        if structured.is_some() && self.lists == Lists::Never {
+            self.lists = Lists::Possible;
+        }
+        self.structured = structured;
+        self
     }
 
     pub(super) fn mode(&self) -> ResponseMode {
@@ -119,8 +133,10 @@ impl Exchange {
         head: &ResponseHead,
         end: bool,
         held: &Held,
+        guard: &Guard,
     ) -> Result<Control, Denial> {
-        let control = self.answer_shape(&mut answering, head, end, held)?;
+        let learns = self.learns(guard);
+        let control = self.answer_shape(&mut answering, head, end, (held, learns))?;
         self.phase = Phase::Forwarded(answering);
         Ok(control)
     }
@@ -130,7 +146,7 @@ impl Exchange {
         answering: &mut Answering,
         head: &ResponseHead,
         end: bool,
-        held: &Held,
+        (held, learns): (&Held, bool),
     ) -> Result<Control, Denial> {
         let media = head.headers.one("content-type").map_err(|_| Denial::UnsafeResponse("content-type"))?;
         let utf8 = media.is_none_or(is_utf8);
@@ -154,7 +170,8 @@ impl Exchange {
                 return Err(Denial::UnsafeResponse("charset"));
             }
             "text/event-stream" if inspected => {
-                let stream = ListStream::new(as_size(answering.limit), self.facts.revision);
+                let stream = ListStream::new(as_size(answering.limit), self.facts.revision)
+                    .with_schemas(learns, answering.structured.take());
                 answering.shape = Shape::Filtered(Box::new(stream), held.share());
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
             }
@@ -206,6 +223,12 @@ impl Exchange {
                     return Err(Denial::UnsafeResponse("a notification of what may not be seen"));
                 }
                 self.hand_out_tasks(&filtered.created, world)?;
+                if let Some(structured) = &mut answering.structured {
+                    let looked = structured.look(bytes);
+                    self.output_schema_said(structured.finding());
+                    looked?;
+                }
+                self.learn(bytes, &filtered.tools, world)?;
                 self.removed(cut_out(filtered.report));
                 self.effects.extend(filtered.body.map(Effect::ReplaceResponseBody));
                 self.facts.status = status;
@@ -214,11 +237,16 @@ impl Exchange {
                 let before = cut_out(stream.report());
                 let mut out = Vec::new();
                 let mut visible = self.visible(world)?;
-                stream.feed(bytes, &mut visible, &mut out)?;
-                if end {
-                    stream.finish(&mut visible, &mut out)?;
+                let mut fed = stream.feed(bytes, &mut visible, &mut out);
+                if end && fed.is_ok() {
+                    fed = stream.finish(&mut visible, &mut out);
                 }
                 drop(visible);
+                self.output_schema_said(stream.structured().and_then(Structured::finding));
+                fed?;
+                for (list, tools) in stream.take_listed() {
+                    self.learn(&list, &tools, world)?;
+                }
                 self.hand_out_tasks(&stream.take_created(), world)?;
                 share.set(stream.held()).map_err(|_| Denial::UnsafeResponse("too much is held"))?;
                 let removed = cut_out(stream.report()).saturating_sub(before);
@@ -227,6 +255,27 @@ impl Exchange {
             }
         }
         Ok(Control::Pass)
+    }
+
+    fn learns(&self, guard: &Guard) -> bool {
+        self.server(guard).is_ok_and(|server| server.tools.learns())
+    }
+
+    /// Remembers the schemas of tools that the caller is shown.
+    fn learn(&self, list: &[u8], tools: &[Listed], world: &mut World<'_>) -> Result<(), Denial> {
+        let server = self.server(world.guard)?;
+        for listed in tools.iter().filter(|_| server.tools.learns()) {
+            world.tools.learn(&server.name, list, listed);
+        }
+        Ok(())
+    }
+
+    fn output_schema_said(&mut self, finding: Option<Finding>) {
+        let said = finding.map(Finding::as_str);
+        if self.facts.output_schema != said {
+            self.facts.output_schema = said;
+            self.effects.extend(said.map(Effect::CountOutputSchema));
+        }
     }
 
     fn removed(&mut self, removed: u64) {

@@ -29,8 +29,10 @@ pub(super) struct Waiting {
     /// Whose buckets are asked before the request is judged.
     pub(super) paced: Vec<&'static str>,
     /// What all this takes of the VM's memory until the body has come.
-    #[expect(dead_code, reason = "given back when it is dropped")]
     share: Share,
+    size: usize,
+    /// The arguments of the call, where anything judges them.
+    pub(super) arguments: Option<Vec<u8>>,
     pub(super) principal: Option<Principal>,
     pub(super) keys_asked: bool,
     pub(super) issuer_asked: bool,
@@ -77,12 +79,25 @@ impl Waiting {
             remembered: false,
             paced: Vec::new(),
             share,
+            size,
+            arguments: None,
             principal: None,
             keys_asked: false,
             issuer_asked: false,
             body_began: false,
             asked,
         })
+    }
+
+    /// Keeps the arguments of the call until somebody can judge them.
+    ///
+    /// # Errors
+    /// [`Denial::Unavailable`] where too much waits already.
+    pub(super) fn keep(&mut self, arguments: &[u8]) -> Result<(), Denial> {
+        let size = self.size.saturating_add(arguments.len());
+        self.share.set(size).map_err(|_| Denial::Unavailable("room for waiting requests"))?;
+        self.arguments = Some(arguments.to_vec());
+        Ok(())
     }
 
     pub(super) fn expects_body(&self) -> bool {

@@ -1,10 +1,12 @@
 //! Why is the verdict what it is? Every rule considered, with what it says and why it does not apply.
 
+use super::arguments::Arguments;
 use super::methods::{Class, class_of};
 use super::question::Question;
-use super::rule::{Effect, RuleId};
+use super::rule::{Effect, Rule, RuleId};
 use super::rule_set::{RuleSet, Verdict};
 use super::who::Fit;
+use crate::denial::Refusal;
 use crate::identity::principal::Principal;
 use crate::mcp::operation::Operation;
 
@@ -41,6 +43,10 @@ pub enum Outcome {
     NeedsScopes(Vec<String>),
     /// It means somebody else; the key of `who` that says so.
     OtherPrincipal(&'static str),
+    /// It demands other arguments (an allow rule), or this makes it mean the call (a deny rule).
+    Arguments(Refusal),
+    /// It is a deny rule and means other arguments.
+    OtherArguments,
     /// It speaks of other methods or things.
     OtherOperation,
 }
@@ -49,10 +55,12 @@ pub enum Outcome {
 
 impl RuleSet {
     /// Judges as [`RuleSet::judge`] does and tells how every rule stood to it.
-    pub fn explain(&self, who: &Principal, operation: &Operation) -> Explanation {
-        let verdict = self.judge(who, operation);
+    pub fn explain(&self, who: &Principal, operation: &Operation, arguments: Arguments<'_>) -> Explanation {
+        let verdict = self.judge(who, operation, arguments);
         let decider = match &verdict {
-            Verdict::Allow { rule } | Verdict::Challenge { rule, .. } => Some(rule),
+            Verdict::Allow { rule } | Verdict::Challenge { rule, .. } | Verdict::Refuse { rule, .. } => {
+                Some(rule)
+            }
             Verdict::Deny { rule } => rule.as_ref(),
         };
         let questions = Question::all(operation);
@@ -64,8 +72,11 @@ impl RuleSet {
             let outcome = match rule.who.fit(who) {
                 _ if concerned.is_empty() => Outcome::OtherOperation,
                 Fit::Unmet(key) => Outcome::OtherPrincipal(key),
-                Fit::NeedsScopes(scopes) => Outcome::NeedsScopes(scopes),
-                Fit::Met => Outcome::Matches(names.map(|t| t.name().to_owned()).collect()),
+                fit => match (by_arguments(rule, asked, &concerned, arguments), fit) {
+                    (Some(outcome), _) => outcome,
+                    (None, Fit::NeedsScopes(scopes)) => Outcome::NeedsScopes(scopes),
+                    (None, _) => Outcome::Matches(names.map(|t| t.name().to_owned()).collect()),
+                },
             };
             let effect = if rule.effect == Effect::Deny { "deny" } else { "allow" };
             Considered { rule: rule.id.clone(), effect, outcome, decides: decider == Some(&rule.id) }
@@ -90,8 +101,32 @@ impl Outcome {
                 "does not match: it means those without a credential".to_owned()
             }
             Self::OtherPrincipal(key) => format!("does not match: who.{key}"),
+            Self::Arguments(refusal) if refusal.path.is_empty() => {
+                format!("the arguments decide: {}", refusal.constraint)
+            }
+            Self::Arguments(refusal) => {
+                format!("the argument {} decides: {}", refusal.path, refusal.constraint)
+            }
+            Self::OtherArguments => "does not match: other arguments".to_owned(),
             Self::OtherOperation => "does not match: other methods or targets".to_owned(),
         }
+    }
+}
+
+/// What its demands make of a rule that means the caller and the call; `None` where they change nothing.
+fn by_arguments(
+    rule: &Rule,
+    asked: &[Question<'_>],
+    concerned: &[usize],
+    arguments: Arguments<'_>,
+) -> Option<Outcome> {
+    let (Some(demands), Arguments::Given(given)) = (&rule.arguments, arguments) else { return None };
+    if !concerned.iter().filter_map(|at| asked.get(*at)).any(Question::has_arguments) {
+        return None;
+    }
+    match rule.effect {
+        Effect::Deny => Some(demands.meant(given).map_or(Outcome::OtherArguments, Outcome::Arguments)),
+        Effect::Allow { .. } => demands.unmet(given).map(Outcome::Arguments),
     }
 }
 

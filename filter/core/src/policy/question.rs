@@ -64,6 +64,11 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// Whether the arguments of the call belong to it: a rule's demands speak of these methods alone.
+    pub(crate) fn has_arguments(&self) -> bool {
+        matches!(self, Self::Thing("tools/call" | "prompts/get", _))
+    }
+
     /// For a template: whether all that `allow` allows of it is denied again, because each of its patterns that overlap
     /// lies within a pattern of one of `denies`.
     pub(crate) fn emptied(&self, allow: &Rule, denies: &[&Rule]) -> bool {

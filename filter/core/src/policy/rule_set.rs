@@ -1,9 +1,11 @@
 //! May this principal do this? The one function that judges calls and lists.
 
+use super::arguments::Arguments;
 use super::methods::Kind;
 use super::question::Question;
 use super::rule::{Effect, Rule, RuleId};
 use super::who::Fit;
+use crate::denial::Refusal;
 use crate::identity::principal::Principal;
 use crate::mcp::operation::{Operation, Target};
 
@@ -30,6 +32,13 @@ pub enum Verdict {
         /// All scopes to ask for, sorted: those of the rule, and those already granted that rules of this server name.
         scopes: Vec<String>,
     },
+    /// It may be called, but not with these arguments.
+    Refuse {
+        /// The first allow rule that would permit it with others, or the deny rule that means these.
+        rule: RuleId,
+        /// What is not as demanded.
+        refusal: Refusal,
+    },
     /// Refused.
     Deny {
         /// The deny rule that matched; `None` when no rule allows it.
@@ -43,6 +52,8 @@ enum Finding<'a> {
     Allowed(&'a Rule),
     /// Rules that lack nothing but scopes, with the scopes they ask for.
     Challenged(Vec<(&'a Rule, Vec<String>)>),
+    /// It would be allowed, or challenged, with other arguments.
+    Refused(&'a Rule, Refusal),
     Nothing,
 }
 
@@ -69,36 +80,72 @@ impl RuleSet {
     }
 
     /// Judges a call. Every thing that `operation` names must be allowed.
-    pub fn judge(&self, who: &Principal, operation: &Operation) -> Verdict {
+    /// `arguments` are looked at where the method has such that rules judge, and where a rule demands something of them.
+    pub fn judge(&self, who: &Principal, operation: &Operation, arguments: Arguments<'_>) -> Verdict {
         match Question::all(operation) {
-            Some(questions) => self.settle(who, questions.iter().map(|q| self.find(who, q)).collect()),
+            Some(questions) => {
+                self.settle(who, questions.iter().map(|q| self.find(who, q, arguments)).collect())
+            }
             None => Verdict::Deny { rule: None },
         }
     }
 
-    /// Whether a list shows `target`: its call is allowed, or more scopes would allow it by a rule that does not hide.
+    /// Whether any rule demands something of arguments.
+    pub fn reads_arguments(&self) -> bool {
+        self.rules.iter().any(|r| r.arguments.is_some())
+    }
+
+    /// The first rule that needs a build with regular expressions.
+    pub fn with_pattern(&self) -> Option<&RuleId> {
+        let has = |r: &&Rule| {
+            r.arguments
+                .as_ref()
+                .is_some_and(|d| d.named.iter().any(|(_, constraint)| constraint.pattern.is_some()))
+        };
+        self.rules.iter().find(has).map(|r| &r.id)
+    }
+
+    /// Whether a list shows `target`: its call is allowed with some arguments, or more scopes would allow it by a rule that does not hide.
     pub fn visible(&self, who: &Principal, target: &Target) -> bool {
         let Some(question) = Question::of(Kind::of(target).method(), target) else { return false };
-        match self.find(who, &question) {
+        match self.find(who, &question, Arguments::Any) {
             Finding::Allowed(_) => true,
             Finding::Challenged(rules) => {
                 rules.iter().any(|(r, _)| r.effect == Effect::Allow { hide: false })
             }
-            Finding::Denied(_) | Finding::Nothing => false,
+            Finding::Denied(_) | Finding::Refused(..) | Finding::Nothing => false,
         }
     }
 
     /// Walks all rules: deny rules that mean `who` win, then the first allow rule, then those that lack scopes only.
-    fn find<'a>(&'a self, who: &Principal, question: &Question<'_>) -> Finding<'a> {
-        let denies: Vec<&Rule> =
-            self.rules.iter().filter(|r| r.effect == Effect::Deny && r.who.fit(who) == Fit::Met).collect();
+    /// What is refused for its arguments alone is told only where the call would else be allowed or challenged: who may not
+    /// use a thing at all learns nothing from them.
+    fn find<'a>(&'a self, who: &Principal, question: &Question<'_>, arguments: Arguments<'_>) -> Finding<'a> {
+        let given = match arguments {
+            Arguments::Given(given) if question.has_arguments() => Some(given),
+            _ => None,
+        };
+        let meant = self.rules.iter().filter(|r| r.effect == Effect::Deny && r.who.fit(who) == Fit::Met);
+        let (denies, by_arguments): (Vec<&Rule>, Vec<&Rule>) = meant.partition(|r| r.arguments.is_none());
         if let Some(rule) = denies.iter().find(|r| question.concerns(r)) {
             return Finding::Denied(rule);
         }
-        let mut challenged = Vec::new();
+        let mut refused = given.and_then(|given| {
+            let mut concerned = by_arguments.iter().filter(|r| question.concerns(r));
+            concerned.find_map(|r| Some((*r, r.arguments.as_ref()?.meant(given)?)))
+        });
+        let denied = refused.is_some();
+        let (mut challenged, mut may_otherwise) = (Vec::new(), false);
         for rule in self.rules.iter().filter(|r| r.effect != Effect::Deny) {
             let fit = rule.who.fit(who);
             if matches!(fit, Fit::Unmet(_)) || !question.concerns(rule) || question.emptied(rule, &denies) {
+                continue;
+            }
+            let demands = rule.arguments.as_ref().filter(|_| !denied);
+            let unmet = given.zip(demands).and_then(|(given, demands)| demands.unmet(given));
+            if denied || unmet.is_some() {
+                may_otherwise = true;
+                refused = refused.or_else(|| unmet.map(|unmet| (rule, unmet)));
                 continue;
             }
             match fit {
@@ -107,7 +154,11 @@ impl RuleSet {
                 Fit::Unmet(_) => {}
             }
         }
-        if challenged.is_empty() { Finding::Nothing } else { Finding::Challenged(challenged) }
+        match refused {
+            _ if !challenged.is_empty() => Finding::Challenged(challenged),
+            Some((rule, refusal)) if may_otherwise => Finding::Refused(rule, refusal),
+            _ => Finding::Nothing,
+        }
     }
 
     /// Joins what was found for every thing named: one denial denies, one challenge challenges.
@@ -118,6 +169,9 @@ impl RuleSet {
         for finding in findings {
             match finding {
                 Finding::Denied(rule) => return Verdict::Deny { rule: Some(rule.id.clone()) },
+                Finding::Refused(rule, refusal) => {
+                    return Verdict::Refuse { rule: rule.id.clone(), refusal };
+                }
                 Finding::Nothing => nothing = true,
                 Finding::Allowed(rule) => {
                     allowed.get_or_insert(&rule.id);
@@ -161,7 +215,7 @@ mod tests {
         let rule = |id, effect, pattern| {
             let resources = vec![Pattern::parse(pattern).unwrap()];
             let targets = Targets { resources, ..Targets::default() };
-            Rule { id: RuleId::new(id), effect, who: Who::Everyone, methods: None, targets }
+            Rule { id: RuleId::new(id), effect, who: Who::Everyone, methods: None, targets, arguments: None }
         };
         let allow = Effect::Allow { hide: false };
         let template = Target::Template("notes://{any}".into());

@@ -10,6 +10,7 @@ use crate::mcp::jsonrpc::MAX_TARGET_BYTES;
 use crate::mcp::operation::Target;
 use crate::mcp::strict::{Fault, Kind, Rigour, Scanner, Value};
 use crate::mcp::versions::{Era, Revision};
+use crate::tools::memory::Listed;
 
 /// Says whether the caller may see a tool, prompt, resource or template: the same decision as for a call.
 pub type Visible<'f> = dyn FnMut(&Target) -> bool + 'f;
@@ -36,6 +37,8 @@ pub struct Filtered {
     pub report: Report,
     /// The ids of tasks that the answers hand out (`result.task` of 2025-11-25, a result of type `task` of the extension).
     pub created: Vec<String>,
+    /// The tools that are left, and where their schemas stand in the body as it came.
+    pub tools: Vec<Listed>,
     /// It is a notification of something that the caller may not see, and is not to be passed on.
     pub hidden: bool,
 }
@@ -45,8 +48,18 @@ struct Filter<'f, 'v> {
     modern: bool,
     report: Report,
     created: Vec<String>,
+    tools: Vec<Listed>,
     hidden: bool,
     edits: Vec<Edit>,
+}
+
+/// What is read of one element of a list.
+#[derive(Default)]
+struct Element {
+    span: Range<usize>,
+    name: Option<String>,
+    /// `inputSchema` and `outputSchema`.
+    schemas: [Option<Range<usize>>; 2],
 }
 
 /// A range of the body, and what replaces it.
@@ -125,6 +138,7 @@ pub fn filter_list(
         modern,
         report: Report::default(),
         created: Vec::new(),
+        tools: Vec::new(),
         hidden: false,
         edits: Vec::new(),
     };
@@ -132,7 +146,8 @@ pub fn filter_list(
         Fault::NotJson(what) | Fault::Refused(what) => Denial::UnsafeResponse(what),
     })?;
     let body = if filter.edits.is_empty() { None } else { Some(apply(body, filter.edits)) };
-    Ok(Filtered { body, report: filter.report, created: filter.created, hidden: filter.hidden })
+    let Filter { report, created, tools, hidden, .. } = filter;
+    Ok(Filtered { body, report, created, tools, hidden })
 }
 
 // === impl Filter ===
@@ -197,7 +212,7 @@ impl Filter<'_, '_> {
                 "resourceTemplates" if array => self.list(scanner, "uriTemplate", Target::Template)?,
                 // Later revisions list none; a server that answers all the same shall not show everybody's.
                 "tasks" if array => self.list(scanner, "taskId", Target::Task)?,
-                "task" => self.created.extend(element(scanner, "taskId")?.1),
+                "task" => self.created.extend(element(scanner, "taskId")?.name),
                 "taskId" => handle = readable(&scanner.value()?),
                 "resultType" => {
                     hands_out = matches!(scanner.value()?.kind, Kind::Text(text) if text.says("task"));
@@ -239,10 +254,13 @@ impl Filter<'_, '_> {
         self.report.lists += 1;
         let mut cuts = Cuts::default();
         scanner.array(&mut |scanner, _| {
-            let (span, name) = element(scanner, key)?;
+            let Element { span, name, schemas: [input, output] } = element(scanner, key)?;
             let kept = match name.map(target) {
                 Some(target) if (self.visible)(&target) => {
                     self.report.kept += 1;
+                    if let Target::Tool(name) = target {
+                        self.tools.push(Listed { name, input, output });
+                    }
                     true
                 }
                 Some(_) => {
@@ -306,19 +324,28 @@ fn things_named(scanner: &mut Scanner<'_>) -> Result<Vec<Option<Target>>, Fault>
 }
 
 /// Reads one element of a list; the name is `None` if there is none that could be compared.
-fn element(scanner: &mut Scanner<'_>, key: &str) -> Result<(Range<usize>, Option<String>), Fault> {
+fn element(scanner: &mut Scanner<'_>, key: &str) -> Result<Element, Fault> {
     if !scanner.at_object() {
-        return Ok((scanner.value()?.span, None));
+        return Ok(Element { span: scanner.value()?.span, ..Element::default() });
     }
-    let mut name = None;
+    let (mut name, mut schemas) = (None, [None, None]);
     let span = scanner.object(&[key], &mut |scanner, found| {
         let value = scanner.value()?;
+        let [input, output] = &mut schemas;
+        // One that stands twice is none that all read alike, and reads like none that could be used.
+        let put = |into: &mut Option<Range<usize>>, span: Range<usize>| {
+            *into = Some(if into.is_some() { 0..0 } else { span });
+        };
         if found.says(key) {
             name = readable(&value);
+        } else if found.says("inputSchema") {
+            put(input, value.span);
+        } else if found.says("outputSchema") {
+            put(output, value.span);
         }
         Ok(())
     })?;
-    Ok((span, name))
+    Ok(Element { span, name, schemas })
 }
 
 /// A text that every reader reads alike, and no longer than a request could name.

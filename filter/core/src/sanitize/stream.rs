@@ -4,6 +4,8 @@ use super::list::{Report, Visible, filter_list};
 use crate::denial::Denial;
 use crate::mcp::sse::{Event, Splitter, data_value, lines};
 use crate::mcp::versions::Revision;
+use crate::tools::memory::Listed;
+use crate::tools::structured::Structured;
 
 /// One event stream of an upstream, on its way to the client.
 #[derive(Debug)]
@@ -12,6 +14,9 @@ pub struct ListStream {
     revision: Option<Revision>,
     report: Report,
     created: Vec<String>,
+    learns: bool,
+    listed: Vec<(Vec<u8>, Vec<Listed>)>,
+    structured: Option<Structured>,
 }
 
 // === impl ListStream ===
@@ -24,7 +29,16 @@ impl ListStream {
             revision,
             report: Report::default(),
             created: Vec::new(),
+            learns: false,
+            listed: Vec::new(),
+            structured: None,
         }
+    }
+
+    /// The same, which also keeps the lists of tools for a look at their schemas, and holds results against one.
+    #[must_use]
+    pub fn with_schemas(self, learns: bool, structured: Option<Structured>) -> Self {
+        Self { learns, structured, ..self }
     }
 
     /// Takes the next bytes of the stream and appends to `out` what may be passed on now: every complete event but those that
@@ -69,6 +83,16 @@ impl ListStream {
         std::mem::take(&mut self.created)
     }
 
+    /// The lists of tools since the last look, as they came.
+    pub fn take_listed(&mut self) -> Vec<(Vec<u8>, Vec<Listed>)> {
+        std::mem::take(&mut self.listed)
+    }
+
+    /// How results stand to the schema of their tool.
+    pub fn structured(&self) -> Option<&Structured> {
+        self.structured.as_ref()
+    }
+
     fn pass(&mut self, event: Event, visible: &mut Visible<'_>, out: &mut Vec<u8>) -> Result<(), Denial> {
         if let Some(data) = &event.data {
             let filtered = filter_list(data, self.revision, visible)?;
@@ -76,6 +100,12 @@ impl ListStream {
             self.created.extend(filtered.created);
             if filtered.hidden {
                 return Ok(());
+            }
+            if let Some(structured) = &mut self.structured {
+                structured.look(data)?;
+            }
+            if self.learns && !filtered.tools.is_empty() {
+                self.listed.push((data.clone(), filtered.tools));
             }
             if let Some(data) = filtered.body {
                 replace_data(&event.raw, &data, out);

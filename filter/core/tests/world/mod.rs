@@ -30,6 +30,7 @@ use wicketgate_core::limits::store::{self, Outcome};
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::memory::ToolMemory;
 
 pub use messages::{call, list, request, response};
 
@@ -54,6 +55,7 @@ pub struct Gate {
     pub guard: Guard,
     pub memory: Memory,
     pub held: Held,
+    pub tools: ToolMemory,
     pub key: ES256KeyPair,
     pub now: Timestamp,
     /// Shared data: buckets, owners, leases.
@@ -89,6 +91,8 @@ pub struct Driven {
     /// Decisions by server: allowed or not.
     pub servers: Vec<(usize, bool)>,
     pub tokens_remembered: Vec<bool>,
+    /// How calls and answers stood to schemas.
+    pub schemas: Vec<&'static str>,
     pub leases: Vec<Tag>,
     pub removed_request_headers: Vec<String>,
     pub removed_response_headers: Vec<&'static str>,
@@ -110,6 +114,7 @@ impl Gate {
         let mut gate = Self {
             memory: Memory::new(&compiled.guard.issuers),
             held: Held::new(compiled.guard.held_bytes),
+            tools: ToolMemory::default(),
             guard: compiled.guard,
             key,
             now: Timestamp::from_secs(NOW),
@@ -173,6 +178,7 @@ impl Gate {
             counts: Vec::new(),
             servers: Vec::new(),
             tokens_remembered: Vec::new(),
+            schemas: Vec::new(),
             leases: Vec::new(),
             removed_request_headers: Vec::new(),
             removed_response_headers: Vec::new(),
@@ -295,6 +301,7 @@ impl Driven {
             memory: &mut gate.memory,
             held: &gate.held,
             owners: Owners(&ask),
+            tools: &mut gate.tools,
             now,
         };
         let step = self.exchange.on(event, &mut world);
@@ -307,6 +314,10 @@ impl Driven {
             Effect::RemoveRequestHeader(name) => self.removed_request_headers.push(name),
             Effect::RemoveResponseHeader(name) => self.removed_response_headers.push(name),
             Effect::ReplaceResponseBody(bytes) => *out = Some(bytes),
+            Effect::ReplaceRequestBody(bytes) => self.body = bytes,
+            Effect::CountInputSchema(outcome) | Effect::CountOutputSchema(outcome) => {
+                self.schemas.push(outcome)
+            }
             Effect::FetchKeys(issuer) => self.wants_keys = Some(issuer),
             Effect::Validate(question) => {
                 self.questions.push(serde_json::from_slice(&question.body()).unwrap())

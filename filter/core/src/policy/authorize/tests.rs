@@ -14,7 +14,7 @@ fn patterns(names: &[&str]) -> Vec<Pattern> {
 
 fn rule(id: &str, effect: Effect, who: Who, tools: &[&str]) -> Rule {
     let targets = Targets { tools: patterns(tools), ..Targets::default() };
-    Rule { id: RuleId::new(id), effect, who, methods: None, targets }
+    Rule { id: RuleId::new(id), effect, who, methods: None, targets, arguments: None }
 }
 
 fn allow(id: &str, who: Who, tools: &[&str]) -> Rule {
@@ -44,7 +44,7 @@ fn outcome(
     who: &Principal,
     operation: &Operation,
 ) -> Result<String, (Denial, Option<String>)> {
-    authorize(rules, who, operation)
+    authorize(rules, who, operation, Arguments::NONE)
         .map(|permit| permit.rule().to_string())
         .map_err(|(denial, rule)| (denial, rule.map(|r| r.to_string())))
 }
@@ -184,8 +184,8 @@ fn explaining_gives_the_same_verdict_and_says_why_each_rule_did_not_match() {
         allow("other", Who::Authenticated, &["u"]),
         rule("deny", Effect::Deny, Who::Anonymous, &["t"]),
     ]);
-    let told = rules.explain(&someone(&[], &[]), &call("t"));
-    assert_eq!(told.verdict, rules.judge(&someone(&[], &[]), &call("t")));
+    let told = rules.explain(&someone(&[], &[]), &call("t"), Arguments::NONE);
+    assert_eq!(told.verdict, rules.judge(&someone(&[], &[]), &call("t"), Arguments::NONE));
     let said: Vec<_> =
         told.considered.iter().map(|c| (c.rule.as_str(), c.outcome.to_text(), c.decides)).collect();
     assert_eq!(
@@ -204,7 +204,7 @@ fn what_is_denied_is_denied_however_a_server_reads_it() {
     let rule = |id, effect, patterns: &[&str]| {
         let resources = patterns.iter().map(|p| Pattern::parse(p).unwrap()).collect();
         let targets = Targets { resources, ..Targets::default() };
-        Rule { id: RuleId::new(id), effect, who: Who::Everyone, methods: None, targets }
+        Rule { id: RuleId::new(id), effect, who: Who::Everyone, methods: None, targets, arguments: None }
     };
     let rules = RuleSet::new(vec![
         rule("allow", Effect::Allow { hide: false }, &["file:///data/*"]),
@@ -225,6 +225,10 @@ fn what_is_denied_is_denied_however_a_server_reads_it() {
             assert_eq!(rules.visible(&Principal::Anonymous, &target), allowed, "{target:?}");
         }
         let read = Operation { method: "resources/read".into(), targets: vec![Target::Resource(uri.into())] };
-        assert_eq!(authorize(&rules, &Principal::Anonymous, &read).is_ok(), allowed, "{uri}");
+        assert_eq!(
+            authorize(&rules, &Principal::Anonymous, &read, Arguments::NONE).is_ok(),
+            allowed,
+            "{uri}"
+        );
     }
 }
