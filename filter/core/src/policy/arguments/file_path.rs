@@ -71,10 +71,11 @@ fn is_plain(path: &str) -> bool {
     path.starts_with('/') || !(first.starts_with('~') || first.contains(':'))
 }
 
-/// A segment that some file system takes for no name of its own: none, `.`, `..`, more dots, dots and spaces at its end
-/// (which Windows leaves off), a space before it.
+/// A segment that some reader takes for no name of its own: none, `.`, `..`, more dots, dots and spaces at its end (which
+/// Windows leaves off), a space before it; what follows `;` and `:` is a parameter or a stream to some, and left off.
 fn is_odd(segment: &str) -> bool {
-    segment.is_empty() || segment.ends_with(['.', ' ']) || segment.starts_with(' ')
+    let name = segment.split([';', ':']).next().unwrap_or_default();
+    [segment, name].iter().any(|s| s.is_empty() || s.ends_with(['.', ' ']) || s.starts_with(' '))
 }
 
 /// Characters that end a path for some reader, begin an encoding, separate segments, or that are read as one of these when
