@@ -18,7 +18,7 @@ fn gate(tools: &Value) -> Gate {
     let mut document = configuration(&json!([
         {"id": "some", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["t*"], "arguments": {"limit": {"max": 10}}}},
         {"id": "more", "allow": {"who": {"scopes": ["mcp:write"]}, "tools": ["write"], "arguments": {"limit": {"max": 10}}}},
-        {"id": "never", "deny": {"who": "any", "tools": ["t*"], "arguments": {"mode": {"one_of": ["raw"]}}}},
+        {"id": "never", "deny": {"who": "any", "tools": ["*"], "arguments": {"mode": {"one_of": ["raw"]}}}},
     ]));
     document["servers"][0]["tools"] = tools.clone();
     Gate::new(&document)

@@ -94,8 +94,8 @@ impl Waiting {
     /// # Errors
     /// [`Denial::Unavailable`] where too much waits already.
     pub(super) fn keep(&mut self, arguments: &[u8]) -> Result<(), Denial> {
-        let size = self.size.saturating_add(arguments.len());
-        self.share.set(size).map_err(|_| Denial::Unavailable("room for waiting requests"))?;
+        let bytes = self.size.saturating_add(arguments.len());
+        self.share.set(bytes).map_err(|_| Denial::Unavailable("room for waiting requests"))?;
         self.arguments = Some(arguments.to_vec());
         Ok(())
     }
