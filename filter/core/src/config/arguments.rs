@@ -2,6 +2,7 @@
 
 use super::error::{Findings, Place, nearest};
 use super::raw::{RawArgument, RawScalar, RawTexts};
+use super::read::Named;
 use super::who::Side;
 use crate::mcp::number::Number;
 use crate::policy::arguments::Demands;
@@ -12,11 +13,10 @@ use crate::policy::arguments::text_pattern::TextPattern;
 use crate::policy::arguments::web_address::{Addresses, HostPattern};
 use crate::policy::pattern::Pattern;
 use crate::policy::rule::Targets;
-use std::collections::BTreeMap;
 
 /// What a rule says of arguments.
 pub(crate) struct Demanded<'a> {
-    pub(crate) named: Option<&'a BTreeMap<String, RawArgument>>,
+    pub(crate) named: Option<&'a Named<RawArgument>>,
     pub(crate) others: Option<&'a str>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn compile(
     let here = place.key(if raw.named.is_some() { "arguments" } else { "other_arguments" });
     judge_rule(methods, targets, &here, found);
     let mut named = Vec::new();
-    for (path, raw) in raw.named.into_iter().flatten() {
+    for (path, raw) in raw.named.into_iter().flat_map(|named| &named.0) {
         let here = here.key(path);
         let before = found.errors.len();
         let constraint = constraint(raw, side, &here, found);
@@ -53,7 +53,7 @@ pub(crate) fn compile(
     if named.len() > MAX_PATHS {
         found.error(&here, format!("at most {MAX_PATHS} paths, found {}", named.len()));
     }
-    if raw.named.is_some_and(BTreeMap::is_empty) {
+    if raw.named.is_some_and(|named| named.0.is_empty()) {
         found.error(&here, "an empty mapping demands nothing; leave the key out");
     }
     Some(Demands { named, closed })

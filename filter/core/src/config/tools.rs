@@ -46,7 +46,7 @@ fn word<T: Copy + Default>(
 
 fn defaults(raw: &RawDefaults, place: &Place, found: &mut Findings) -> Defaults {
     let tools = patterns(Some(&raw.tools.0), &place.key("tools"), found);
-    if raw.arguments.is_empty() {
+    if raw.arguments.0.is_empty() {
         found.error(&place.key("arguments"), "an empty mapping fills nothing in");
     }
     let json = |value: &RawScalar| match value {
@@ -54,6 +54,6 @@ fn defaults(raw: &RawDefaults, place: &Place, found: &mut Findings) -> Defaults 
         RawScalar::Number(number) => number.to_string(),
         RawScalar::Boolean(flag) => flag.to_string(),
     };
-    let arguments = raw.arguments.iter().map(|(name, value)| (name.clone(), json(value)));
+    let arguments = raw.arguments.0.iter().map(|(name, value)| (name.clone(), json(value)));
     Defaults { tools, arguments: arguments.collect() }
 }

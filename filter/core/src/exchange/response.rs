@@ -264,8 +264,8 @@ impl Exchange {
     /// Remembers the schemas of tools that the caller is shown.
     fn learn(&self, list: &[u8], tools: &[Listed], world: &mut World<'_>) -> Result<(), Denial> {
         let server = self.server(world.guard)?;
-        for listed in tools.iter().filter(|_| server.tools.learns()) {
-            world.tools.learn(&server.name, list, listed);
+        if server.tools.learns() {
+            world.tools.learn(&server.name, list, tools);
         }
         Ok(())
     }

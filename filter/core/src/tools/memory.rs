@@ -1,6 +1,5 @@
 //! Which schemas has this VM seen? Of each server a bounded number, as its lists last had them.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -9,13 +8,14 @@ use super::schema::Schema;
 /// What the lists of all servers said, in one VM.
 #[derive(Clone, Debug, Default)]
 pub struct ToolMemory {
-    servers: BTreeMap<String, Tools>,
+    servers: Vec<(String, Tools)>,
 }
 
 /// The tools of one server.
 #[derive(Clone, Debug, Default)]
 struct Tools {
-    known: BTreeMap<String, Rc<Known>>,
+    /// By name, sorted.
+    known: Vec<(String, Rc<Known>)>,
     /// Bytes of names and schemas.
     bytes: usize,
 }
@@ -63,19 +63,22 @@ impl ToolMemory {
 
     /// What is known of a tool.
     pub fn of(&self, server: &str, tool: &str) -> Option<Rc<Known>> {
-        self.servers.get(server)?.known.get(tool).cloned()
+        let (_, tools) = self.servers.iter().find(|(name, _)| name == server)?;
+        tools.place(tool).ok().and_then(|at| tools.known.get(at)).map(|(_, known)| Rc::clone(known))
     }
 
-    /// Takes what `list`, a text that was found sound, says of a tool. What is the same as before costs a comparison. One
-    /// that finds no room is not remembered, and forgotten if it was.
-    pub fn learn(&mut self, server: &str, list: &[u8], listed: &Listed) {
+    /// Takes what `list`, a text that was found sound, says of tools. What is the same as before costs a comparison. One that
+    /// finds no room is not remembered, and forgotten if it was; so is what comes after [`ToolMemory::MAX_BYTES`] of new
+    /// schemas in one list, since all streams of the worker wait meanwhile.
+    pub fn learn(&mut self, server: &str, list: &[u8], listed: &[Listed]) {
         let text = |span: &Option<Range<usize>>| list.get(span.clone()?);
-        let texts = [text(&listed.input), text(&listed.output)];
-        if !self.servers.contains_key(server) {
-            self.servers.insert(server.to_owned(), Tools::default());
+        if !self.servers.iter().any(|(name, _)| name == server) {
+            self.servers.push((server.to_owned(), Tools::default()));
         }
-        if let Some(tools) = self.servers.get_mut(server) {
-            tools.learn(&listed.name, texts);
+        let Some((_, tools)) = self.servers.iter_mut().find(|(name, _)| name == server) else { return };
+        let mut left = Self::MAX_BYTES;
+        for tool in listed {
+            tools.learn(&tool.name, [text(&tool.input), text(&tool.output)], &mut left);
         }
     }
 
@@ -90,18 +93,27 @@ impl ToolMemory {
 // === impl Tools ===
 
 impl Tools {
-    fn learn(&mut self, name: &str, texts: [Option<&[u8]>; 2]) {
-        if self.known.get(name).is_some_and(|known| known.says(texts)) {
-            return;
-        }
-        if let Some(before) = self.known.remove(name) {
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.known.binary_search_by(|(known, _)| known.as_str().cmp(name))
+    }
+
+    fn learn(&mut self, name: &str, texts: [Option<&[u8]>; 2], left: &mut usize) {
+        let place = self.place(name);
+        if let Ok(at) = place {
+            if self.known.get(at).is_some_and(|(_, known)| known.says(texts)) {
+                return;
+            }
+            let (name, before) = self.known.remove(at);
             self.bytes = self.bytes.saturating_sub(name.len() + before.size());
         }
-        let known = Known::learn(texts);
-        let bytes = self.bytes.saturating_add(name.len() + known.size());
-        if self.known.len() < ToolMemory::MAX_TOOLS && bytes <= ToolMemory::MAX_BYTES {
+        let new = name.len() + texts.iter().flatten().map(|text| kept(text).len()).sum::<usize>();
+        let bytes = self.bytes.saturating_add(new);
+        let room = self.known.len() < ToolMemory::MAX_TOOLS && bytes <= ToolMemory::MAX_BYTES && new <= *left;
+        if room {
+            *left -= new;
             self.bytes = bytes;
-            self.known.insert(name.to_owned(), Rc::new(known));
+            let (Ok(at) | Err(at)) = place;
+            self.known.insert(at, (name.to_owned(), Rc::new(Known::learn(texts))));
         }
     }
 }
@@ -115,9 +127,7 @@ impl Known {
             Some(Ok(schema)) => Learnt::Schema(schema),
             Some(Err(_)) => Learnt::Unusable,
         });
-        // One that cannot be used is told again from the next by its length alone; it takes no room.
-        let kept = |text: &[u8]| if text.len() > Schema::MAX_BYTES { Box::default() } else { text.into() };
-        Self { input, output, texts: texts.map(|text| text.map(kept)) }
+        Self { input, output, texts: texts.map(|text| text.map(|text| kept(text).into())) }
     }
 
     fn says(&self, texts: [Option<&[u8]>; 2]) -> bool {
@@ -129,13 +139,18 @@ impl Known {
     }
 }
 
+/// What is kept of a schema's text. One that is too large cannot be used, and takes no room.
+fn kept(text: &[u8]) -> &[u8] {
+    if text.len() > Schema::MAX_BYTES { &[] } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn learn(memory: &mut ToolMemory, server: &str, name: &str, input: &str) {
         let listed = Listed { name: name.to_owned(), input: Some(0..input.len()), output: None };
-        memory.learn(server, input.as_bytes(), &listed);
+        memory.learn(server, input.as_bytes(), &[listed]);
     }
 
     #[test]
@@ -162,13 +177,13 @@ mod tests {
         for at in 0..2 * ToolMemory::MAX_TOOLS {
             learn(&mut memory, "many", &format!("t{at}"), "{}");
         }
-        assert_eq!(memory.servers["many"].known.len(), ToolMemory::MAX_TOOLS);
+        assert_eq!(memory.servers[0].1.known.len(), ToolMemory::MAX_TOOLS);
         let long = format!(r#"{{"description":"{}"}}"#, "x".repeat(60_000));
         for at in 0..40 {
             learn(&mut memory, "long", &format!("t{at}"), &long);
         }
-        assert_eq!(memory.servers["long"].known.len(), ToolMemory::MAX_BYTES / (long.len() + 3));
-        assert!(memory.servers["long"].bytes <= ToolMemory::MAX_BYTES);
+        assert_eq!(memory.servers[1].1.known.len(), ToolMemory::MAX_BYTES / (long.len() + 3));
+        assert!(memory.servers[1].1.bytes <= ToolMemory::MAX_BYTES);
         learn(&mut memory, "other", "t", "{}");
         assert!(memory.of("other", "t").is_some());
         let huge = format!(r#"{{"description":"{}"}}"#, "x".repeat(Schema::MAX_BYTES));
@@ -176,5 +191,22 @@ mod tests {
         assert!(matches!(memory.of("long", "t0").unwrap().input, Learnt::Unusable));
         learn(&mut memory, "long", "t0", "{}");
         assert!(matches!(memory.of("long", "t0").unwrap().input, Learnt::Schema(_)));
+    }
+
+    #[test]
+    fn one_list_has_so_much_read_and_no_more() {
+        let mut memory = ToolMemory::default();
+        let long = format!(r#"{{"description":"{}"}}"#, "x".repeat(60_000));
+        let other = long.replace('x', "y");
+        let both = long.clone() + &other;
+        // The same tool over and over, each time another schema.
+        let spans = [0..long.len(), long.len()..both.len()];
+        let tool = |at: usize| Listed { name: "t".into(), input: spans.get(at % 2).cloned(), output: None };
+        memory.learn("s", both.as_bytes(), &(0..10).map(tool).collect::<Vec<_>>());
+        assert!(memory.of("s", "t").is_some());
+        memory.learn("s", both.as_bytes(), &(0..100).map(tool).collect::<Vec<_>>());
+        assert!(memory.of("s", "t").is_none(), "more than is read of one list");
+        memory.learn("s", both.as_bytes(), &[tool(0)]);
+        assert!(memory.of("s", "t").is_some());
     }
 }

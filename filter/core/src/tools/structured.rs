@@ -151,7 +151,7 @@ mod tests {
     fn structured(schema: &str, blocks: bool) -> Structured {
         let mut memory = ToolMemory::default();
         let listed = Listed { name: "t".into(), input: None, output: Some(0..schema.len()) };
-        memory.learn("s", schema.as_bytes(), &listed);
+        memory.learn("s", schema.as_bytes(), &[listed]);
         Structured::of(memory.of("s", "t").unwrap(), blocks).unwrap()
     }
 

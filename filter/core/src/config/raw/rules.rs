@@ -2,9 +2,8 @@
 
 use super::RawArgument;
 use crate::config::error::{Findings, Place};
-use crate::config::read::{Shape, mapping, unexpected};
+use crate::config::read::{Named, Shape, mapping, unexpected};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// One rule: `id` and either `allow` or `deny`.
 #[derive(Clone, Debug)]
@@ -41,7 +40,7 @@ pub struct RawAllow {
     pub hide: bool,
     /// What arguments of a call (`tools/call`, `prompts/get`) must be, by their paths: `limit`, `filter.limit`,
     /// `items[].url`. A call that does not meet all of it is not permitted by this rule; lists show the tool all the same.
-    pub arguments: Option<BTreeMap<String, RawArgument>>,
+    pub arguments: Option<Named<RawArgument>>,
     /// Arguments that no path under `arguments` names or leads through: `allow` or `deny`. Default `allow`.
     pub other_arguments: Option<String>,
 }
@@ -71,7 +70,7 @@ pub struct RawDeny {
     pub tasks: Option<Vec<String>>,
     /// What arguments the calls have that it refuses, by their paths. It means a call unless one of these is clearly not met:
     /// what may be read in two ways counts as met.
-    pub arguments: Option<BTreeMap<String, RawArgument>>,
+    pub arguments: Option<Named<RawArgument>>,
 }
 
 mapping!(

@@ -1,8 +1,7 @@
 //! How is written what becomes of what tools say of themselves? Part of the mirror.
 
 use super::{RawScalar, RawTexts};
-use crate::config::read::mapping;
-use std::collections::BTreeMap;
+use crate::config::read::{Named, mapping};
 
 /// What becomes of the schemas of tools, and which arguments are filled in. Each worker of Envoy remembers the schemas that
 /// it last saw in `tools/list`: of a server 512 tools and 1 MiB.
@@ -33,7 +32,7 @@ pub struct RawDefaults {
     /// Patterns of the names of tools.
     pub tools: RawTexts,
     /// Names of arguments and their values: texts, numbers and truth values. Of several defaults for one the first counts.
-    pub arguments: BTreeMap<String, RawScalar>,
+    pub arguments: Named<RawScalar>,
 }
 
 mapping!(RawDefaults, "a mapping such as {tools: [search], arguments: {limit: 10}}", [tools, arguments], []);

@@ -1,7 +1,5 @@
 //! What does a schema's text demand? Everything in it becomes a check, or an abstention.
 
-use std::collections::BTreeMap;
-
 use super::{Check, Id, Limit, Node, Schema, Size, Tree, Unusable};
 use crate::mcp::number::Number;
 use crate::mcp::strict::Scanner;
@@ -45,8 +43,8 @@ const MAX_DEPTH: usize = 64;
 struct Compiler<'t> {
     root: &'t Tree<'t>,
     nodes: Vec<Node>,
-    /// The nodes by where their text stands (RFC 6901).
-    known: BTreeMap<String, Id>,
+    /// The nodes by where their text stands (RFC 6901), sorted.
+    known: Vec<(String, Id)>,
     patterns: usize,
     depth: usize,
     older: bool,
@@ -71,7 +69,7 @@ impl Schema {
             // Nobody knows what it says.
             Some(_) => return Ok(Self { nodes: vec![Node { checks: Vec::new(), abstains: true }] }),
         };
-        let (nodes, known) = (Vec::new(), BTreeMap::new());
+        let (nodes, known) = (Vec::new(), Vec::new());
         let mut compiler = Compiler { root: &root, nodes, known, patterns: 0, depth: 0, older };
         compiler.node("", &root)?;
         Ok(Self { nodes: compiler.nodes })
@@ -82,14 +80,15 @@ impl Schema {
 
 impl<'t> Compiler<'t> {
     fn node(&mut self, place: &str, tree: &Tree<'t>) -> Result<Id, Unusable> {
-        if let Some(id) = self.known.get(place) {
-            return Ok(*id);
-        }
+        let at = match self.known.binary_search_by(|(known, _)| known.as_str().cmp(place)) {
+            Ok(at) => return self.known.get(at).map(|(_, id)| *id).ok_or(Unusable),
+            Err(at) => at,
+        };
         let id = self.nodes.len();
         if id >= Schema::MAX_NODES || self.depth >= MAX_DEPTH {
             return Err(Unusable);
         }
-        self.known.insert(place.to_owned(), id);
+        self.known.insert(at, (place.to_owned(), id));
         self.nodes.push(Node::default());
         self.depth += 1;
         let mut node = Node::default();

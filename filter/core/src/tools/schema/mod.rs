@@ -112,7 +112,7 @@ impl Schema {
     /// The longest schema that is read, bytes.
     pub const MAX_BYTES: usize = 64 << 10;
     /// The most schemas within one.
-    pub const MAX_NODES: usize = 2000;
+    pub const MAX_NODES: usize = 1000;
     /// The most patterns of one.
     pub const MAX_PATTERNS: usize = 32;
     /// The most values of an instance.
