@@ -140,6 +140,7 @@ impl Http {
     fn on(&mut self, event: Event<'_>) -> Option<Step> {
         let open = self.open.as_mut()?;
         let mut memory = open.active.memory.try_borrow_mut().ok()?;
+        let mut schemas = open.active.schemas.try_borrow_mut().ok()?;
         let now = now()?;
         let mut world = World {
             guard: &open.active.guard,
@@ -152,6 +153,7 @@ impl Http {
                 learn: &|tag, listed| shared::learn_tool(tag, listed, now),
             },
             pages: Pages(&shared::page),
+            schemas: &mut schemas,
             now,
         };
         Some(open.exchange.on(event, &mut world))
@@ -210,7 +212,7 @@ impl Http {
     fn whole_body(&mut self, size: usize) -> Action {
         self.body_fed = true;
         match host::get_buffer(Buffer::RequestBody, 0, size) {
-            Ok(body) => self.feed(Event::RequestBody(&body), 0),
+            Ok(body) => self.feed(Event::RequestBody(&body), body.len()),
             Err(_) => self.fail("the request body could not be read"),
         }
     }

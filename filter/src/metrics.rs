@@ -27,6 +27,11 @@ const OTHER: [&str; 7] = [
     "body_never_came",
 ];
 
+/// How arguments stand to the input schema of their tool.
+const INPUT: [&str; 5] = ["met", "unmet", "partly", "unseen", "unusable"];
+/// How answers stand to the output schema of theirs.
+const OUTPUT: [&str; 3] = ["conforms", "violates", "unknown"];
+
 /// A table of fixed size in shared data.
 #[derive(Clone, Copy)]
 pub(crate) enum Table {
@@ -52,6 +57,8 @@ pub(crate) struct Metrics {
     found: Vec<([&'static str; 2], u32)>,
     /// What content rules may find, what becomes of it, and the counter.
     contents: Vec<(&'static str, &'static str, u32)>,
+    /// How arguments stood to input schemas, and answers to output schemas.
+    schemas: Vec<(&'static str, &'static str, u32)>,
     questions: u32,
     questions_failed: u32,
     leases: [u32; 4],
@@ -112,6 +119,10 @@ impl Metrics {
         let shadow = |verdict: &'static str| {
             counter(&format!("wicketgate.shadow_decisions_total.{verdict}")).map(|id| (verdict, id))
         };
+        let mut schemas = Vec::new();
+        for (of, outcome) in INPUT.map(|o| ("input", o)).into_iter().chain(OUTPUT.map(|o| ("output", o))) {
+            schemas.push((of, outcome, counter(&format!("wicketgate.{of}_schema_total.{outcome}"))?));
+        }
         let full = |table: &str| counter(&format!("wicketgate.tables_full_total.{table}"));
         Ok(Self {
             requests: counter("wicketgate.requests_total")?,
@@ -120,6 +131,7 @@ impl Metrics {
             removed: counter("wicketgate.list_entries_removed_total")?,
             found,
             contents: contents(guard)?,
+            schemas,
             questions: counter("wicketgate.validations_total")?,
             questions_failed: counter("wicketgate.validation_failures_total")?,
             leases: [
@@ -189,6 +201,24 @@ impl Metrics {
     pub(crate) fn found(&self, why: &str, done: &str, count: u64) {
         if let Some((_, id)) = self.found.iter().find(|(kind, _)| *kind == [why, done]) {
             host::add(*id, i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// The arguments of a call were held against the input schema of its tool.
+    pub(crate) fn input_schema(&self, outcome: &str) {
+        self.schema("input", outcome);
+    }
+
+    /// An answer was held against the output schema of its tool.
+    pub(crate) fn output_schema(&self, outcome: &str) {
+        self.schema("output", outcome);
+    }
+
+    fn schema(&self, of: &str, outcome: &str) {
+        if let Some((_, _, id)) =
+            self.schemas.iter().find(|(kind, known, _)| (*kind, *known) == (of, outcome))
+        {
+            host::add(*id, 1);
         }
     }
 

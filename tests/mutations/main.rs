@@ -231,7 +231,9 @@ impl Bench {
     fn cargo(&self, target: &str, arguments: &[&str], patience: &str) -> Result<Vec<String>, String> {
         let mut command = Command::new("timeout");
         command.args(["--kill-after", "5", patience]).arg(env!("CARGO"));
-        command.args(["test", "--offline", "-p", "wicketgate-core", "--target-dir"]).arg(&self.built);
+        command
+            .args(["test", "--offline", "-p", "wicketgate-core", "--features", "regex", "--target-dir"])
+            .arg(&self.built);
         if target == "lib" {
             command.arg("--lib")
         } else {

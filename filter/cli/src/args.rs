@@ -138,15 +138,15 @@ const EXPLAIN_HELP: &str = r#"The request file:
     "principal": {"subject": "alice", "client_id": "c1", "scopes": ["mcp:read"],
                   "groups": [], "roles": [], "organization": "acme", "issuer": "https://as.example.com"},
                                            or "anonymous"
-    "method": "tools/call", "tool": "get_note"
+    "method": "tools/call", "tool": "get_note",
                                            or "prompt", "resource", "template", "task";
                                            or "message": {...}, a JSON-RPC message
     "address": "10.0.0.1",                 from where, "origin": "https://app.example.com" from which page,
     "bytes": 2048,                         how long its body is
     "read_only": true,                     that the server lists the tool as readOnlyHint: true
     "after": ["read_secret"],              tools that were called before, for rules over the past
-    "arguments": {}, "headers": {}, "time": 1900000000
-                                           what a Rego policy may read besides
+    "arguments": {"id": "ideas"}           of a tool or prompt; none if absent
+    "headers": {}, "time": 1900000000      what a Rego policy may read besides
   }
 A bare JSON-RPC message is a request file too; --as and --server say the rest.
 

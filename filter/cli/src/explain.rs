@@ -16,6 +16,7 @@ use wicketgate_core::denial::Denial;
 use wicketgate_core::identity::network::address_of;
 use wicketgate_core::identity::principal::Principal;
 use wicketgate_core::mcp::operation::Operation;
+use wicketgate_core::policy::arguments::Arguments;
 use wicketgate_core::policy::explain::Explanation;
 use wicketgate_core::policy::rego::narrow;
 use wicketgate_core::policy::{Caller, RuleId, Verdict, authorize};
@@ -45,7 +46,9 @@ pub(crate) fn run(arguments: &Explain, _as_json: bool) -> Result<Outcome, Unusab
     let operation = request.operation()?;
     let around = request.around()?;
     let narrowed = rego::narrowed(server, &principal, &operation, &request, &around)?;
-    Ok(tell(arguments.expect, server, &principal, &operation, &around, narrowed.as_ref()))
+    let given = request.arguments()?;
+    let asked = (&operation, Arguments::Given(given.as_bytes()));
+    Ok(tell(arguments.expect, server, &principal, asked, &around, narrowed.as_ref()))
 }
 
 fn request_text(path: &Path) -> Result<String, Unusable> {
@@ -63,14 +66,14 @@ fn tell(
     expect: Option<Expected>,
     server: &Server,
     who: &Principal,
-    operation: &Operation,
+    (operation, arguments): (&Operation, Arguments<'_>),
     around: &Around,
     narrowed: Option<&rego::Narrowed>,
 ) -> Outcome {
     let known = |_: &str| around.read_only;
     let address = address_of(around.address.as_deref());
     let caller = Caller { principal: who, address, read_only: Some(&known) };
-    let told = server.rules.explain(caller, operation);
+    let told = server.rules.explain(caller, operation, arguments);
     let refusal = refused_beside_rules(server, who, around);
     let allowed = refusal.is_none() && matches!(told.verdict, Verdict::Allow { .. });
     let unpinned = pinned::unpinned(server, operation).filter(|_| allowed);
@@ -84,9 +87,9 @@ fn tell(
         Verdict::Allow { .. } if past.is_some() => Expected::Deny,
         Verdict::Allow { .. } => Expected::Allow,
         Verdict::Challenge { .. } => Expected::Challenge,
-        Verdict::Deny { .. } => Expected::Deny,
+        Verdict::Deny { .. } | Verdict::Refuse { .. } => Expected::Deny,
     };
-    let (answer, by) = match (&refusal, authorize(&server.rules, caller, operation)) {
+    let (answer, by) = match (&refusal, authorize(&server.rules, caller, operation, arguments)) {
         (Some((denial, key)), _) => (denial.reason(), key.clone()),
         (None, Ok(permit)) if unpinned.is_some() => ("quarantined", Some(permit.rule().clone())),
         (None, Ok(permit)) => match past {
@@ -201,11 +204,18 @@ fn json_of(
     let shadow = said.told.shadow.as_ref().map(|s| json!({"verdict": s.verdict, "rule": s.rule.as_str()}));
     let history: Vec<&str> =
         server.history.iter().filter(|r| r.concerns(operation)).map(|r| r.id.as_str()).collect();
+    let argument = match &said.told.verdict {
+        Verdict::Refuse { refusal, .. } if !said.beside => {
+            Some(json!({"path": refusal.path, "constraint": refusal.constraint}))
+        }
+        _ => None,
+    };
     json!({
         "ok": good,
         "verdict": said.verdict,
         "rule": said.by.as_ref().map(RuleId::as_str),
         "scopes": scopes,
+        "argument": argument,
         "answer": said.answer,
         "why": said.told.impossible.or(said.unpinned),
         "shadow": shadow,

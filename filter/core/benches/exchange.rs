@@ -22,6 +22,7 @@ use wicketgate_core::limits::store;
 use wicketgate_core::limits::streams;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::schemas::SchemaMemory;
 
 const NOW: u64 = 1_900_000_000;
 const SALT: Salt = Salt::new([5; 16]);
@@ -97,6 +98,7 @@ impl Gate {
             owners: Owners(&|_| None),
             tools: Tools { recall: &|_| None, learn: &|_, _| false },
             pages: Pages(&|_, _| false),
+            schemas: &mut SchemaMemory::default(),
             now: self.now.get(),
         };
         exchange.on(event, &mut world)

@@ -47,6 +47,9 @@ pub struct Decision<'a> {
     pub shadow: Option<Would<'a>>,
     /// What the server's Rego policy said, where it was asked.
     pub rego: Option<Said<'a>>,
+    /// How the arguments of a call stood to the input schema of its tool: `met`, `unmet`, `partly` (the rest is not
+    /// understood), `unseen`, `unusable`; absent where that is not asked.
+    pub input_schema: Option<&'static str>,
     /// The first 16 digits of the configuration's SHA-256.
     pub policy: &'a str,
     /// What content rules found in the request.
@@ -160,6 +163,9 @@ pub struct Completion<'a> {
     /// What content rules found, in the request and in the answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub content: Vec<Content<'a>>,
+    /// How structured content stood to the output schema of its tool: `conforms`, `violates`, `unknown`; absent where that is
+    /// not asked.
+    pub output_schema: Option<&'static str>,
     /// The filter's own part of that: time within its callbacks, microseconds.
     pub work_us: u64,
     /// From the first header to the end, milliseconds.

@@ -21,6 +21,7 @@ use crate::policy::rego::Rego;
 use crate::policy::rule_set::RuleSet;
 use crate::sanitize::asks::AskPolicy;
 use crate::sanitize::content::Content;
+use crate::tools::calls::CallPolicy;
 use crate::tools::pins::ToolPolicy;
 
 /// One protected MCP server: a resource server in the words of OAuth.
@@ -62,6 +63,8 @@ pub struct Server {
     pub limits: Limits,
     /// What may be in requests and answers.
     pub content: Content,
+    /// How calls and answers are held against what its tools say of themselves.
+    pub calls: CallPolicy,
     /// Who may do what.
     pub rules: RuleSet,
     /// Rules over what was done before.

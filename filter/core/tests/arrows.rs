@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("head", &["denial"]),
     ("denial", &[]),
+    ("characters", &[]),
     ("rows", &[]),
     ("json", &[]),
     ("salt", &[]),
@@ -26,8 +27,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bindings", &["time", "rows", "salt", "identity"]),
     ("history", &["time", "rows", "salt", "mcp", "identity", "policy"]),
     ("limits", &["time", "head", "denial", "rows", "json", "salt", "mcp", "identity", "policy"]),
-    ("sanitize", &["time", "head", "denial", "salt", "mcp", "identity", "policy"]),
-    ("tools", &["time", "denial", "rows", "salt", "mcp", "sanitize"]),
+    ("tools", &["time", "denial", "rows", "salt", "characters", "mcp", "policy"]),
+    ("sanitize", &["time", "head", "denial", "salt", "characters", "mcp", "identity", "policy", "tools"]),
     (
         "server",
         &["time", "head", "denial", "mcp", "identity", "policy", "history", "limits", "sanitize", "tools"],

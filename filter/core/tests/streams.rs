@@ -168,7 +168,8 @@ fn an_end_that_comes_after_the_end_changes_nothing() {
     let tools = Tools { recall: &|_| None, learn: &|_, _| false };
     let pages = Pages(&|_, _| false);
     let (guard, held, now) = (&gate.guard, &gate.held, gate.now);
-    let mut world = World { guard, memory: &mut gate.memory, held, salt: None, owners, tools, pages, now };
+    let (memory, schemas) = (&mut gate.memory, &mut gate.schemas);
+    let mut world = World { guard, memory, held, salt: None, owners, tools, pages, schemas, now };
     let step = refused.exchange.on(Event::Expired, &mut world);
     assert!(matches!(step.control, Control::Hold) && step.effects.is_empty());
     refused.finish(&mut gate);

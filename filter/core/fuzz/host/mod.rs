@@ -27,6 +27,7 @@ use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 use wicketgate_core::tools::listed::{Listed, ToolTag};
 use wicketgate_core::tools::table as tools;
+use wicketgate_core::tools::schemas::SchemaMemory;
 
 /// What all streams may hold together here: little, so that it is reached.
 pub const HELD: u64 = 96;
@@ -39,6 +40,7 @@ pub struct Vm<'g> {
     pub guard: &'g Guard,
     pub memory: RefCell<Memory>,
     pub held: Held,
+    pub schemas: RefCell<SchemaMemory>,
     pub now: Timestamp,
     pub shared: RefCell<BTreeMap<String, Vec<u8>>>,
     pub streams: BTreeMap<Tag, u32>,
@@ -90,6 +92,7 @@ impl<'g> Vm<'g> {
             guard,
             memory: RefCell::new(Memory::new(&guard.issuers)),
             held: Held::new(HELD),
+            schemas: RefCell::default(),
             now: Timestamp::from_secs(NOW),
             shared: RefCell::default(),
             streams: BTreeMap::new(),
@@ -273,6 +276,7 @@ impl Driven {
                 learn: &|tag, listed| vm.learn_tool(tag, listed),
             },
             pages: Pages(&page),
+            schemas: &mut vm.schemas.borrow_mut(),
             now: vm.now,
         };
         self.exchange.on(event, &mut world)
@@ -303,6 +307,7 @@ impl Driven {
                     vm.change(key, |set| (next(set), ())).is_some()
                 });
             }
+            Effect::ReplaceRequestBody(bytes) => self.body = bytes,
             Effect::Remember(recall) => drop(vm.recall(&recall)),
             Effect::Count(_)
             | Effect::CountServer { .. }
@@ -310,6 +315,8 @@ impl Driven {
             | Effect::CountToken { .. }
             | Effect::CountContent { .. }
             | Effect::CountFound { .. }
+            | Effect::CountInputSchema(_)
+            | Effect::CountOutputSchema(_)
             | Effect::CountRemoved(_) => {}
         }
     }

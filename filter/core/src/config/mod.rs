@@ -3,7 +3,9 @@
 //! `read` turns the JSON into the mirror in `raw`, `compile` and the files beside it judge the meaning.
 //! Nothing unknown is accepted; nothing is half applied.
 
+mod arguments;
 mod asks;
+mod calls;
 mod compile;
 mod content;
 mod digest;

@@ -3,6 +3,7 @@
 //! Texts with a form of their own (sizes, patterns, URLs) stay texts here: `compile` judges them, so that several
 //! mistakes are reported at once.
 
+mod arguments;
 mod content;
 mod history;
 mod issuers;
@@ -14,6 +15,7 @@ mod rules;
 mod size;
 mod tools;
 
+pub use arguments::{RawArgument, RawScalar, RawTexts};
 pub use content::{RawApplies, RawCaps, RawContentRule, RawRegex};
 pub use history::RawHistory;
 pub use issuers::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
@@ -23,7 +25,7 @@ pub use paths::RawPaths;
 pub use rego::{RawCompiled, RawLabels, RawRego, RawToolLabels};
 pub use rules::{RawAllow, RawAttributes, RawDelegable, RawDeny, RawRule, RawWho};
 pub use size::RawSize;
-pub use tools::{RawAsks, RawBaseline, RawElicitation, RawTools};
+pub use tools::{RawAsks, RawBaseline, RawDefaults, RawElicitation, RawTools};
 
 use super::read::mapping;
 
@@ -98,7 +100,7 @@ pub struct RawServer {
     pub sessions: Option<RawSessions>,
     /// What becomes of tokens that are bound to a key (DPoP, RFC 9449).
     pub dpop: Option<RawDpop>,
-    /// What its tools must be to be shown and called.
+    /// What its tools must be to be shown and called, and what becomes of what they say of themselves.
     pub tools: Option<RawTools>,
     /// What it may ask of the client, or of who sits before it. Default: everything.
     pub asks: Option<RawAsks>,

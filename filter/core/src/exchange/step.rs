@@ -177,6 +177,8 @@ pub enum Effect {
     RemoveResponseHeader(&'static str),
     /// Put these bytes where the event's body bytes are.
     ReplaceResponseBody(Vec<u8>),
+    /// The same for the whole body of the request, whose head is still held: if that announces a length, this one.
+    ReplaceRequestBody(Vec<u8>),
     /// Fetch the keys of the issuer with this index, then feed [`Event::KeysFetched`].
     FetchKeys(usize),
     /// Ask an issuer about a token, then feed [`Event::Validated`].
@@ -218,6 +220,10 @@ pub enum Effect {
         /// How often.
         count: u64,
     },
+    /// Count how the arguments of a call stood to the input schema of its tool.
+    CountInputSchema(&'static str),
+    /// Count how an answer stood to the output schema of its tool.
+    CountOutputSchema(&'static str),
     /// Count list entries that were removed.
     CountRemoved(u64),
     /// Count tools of a list, or things that a server asked for, of which something was found.

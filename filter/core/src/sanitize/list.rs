@@ -11,7 +11,7 @@ pub use report::Report;
 use std::ops::Range;
 
 pub(super) use element::readable;
-use element::{element, text_of};
+use element::{Element, element, text_of};
 
 use super::edit::{Cuts, Edit, apply};
 use super::server_asks::{self, Ask, Gate, Params};
@@ -20,6 +20,7 @@ use crate::denial::Denial;
 use crate::mcp::operation::Target;
 use crate::mcp::strict::{Fault, Kind, Rigour, Scanner};
 use crate::mcp::versions::{Era, Revision};
+use crate::tools::schemas::WithSchemas;
 
 /// Says whether the caller may see a tool, prompt, resource or template: the same decision as for a call.
 pub type Visible<'f> = dyn FnMut(&Target) -> bool + 'f;
@@ -33,6 +34,8 @@ pub struct Filtered {
     pub report: Report,
     /// The ids of tasks that the answers hand out (`result.task` of 2025-11-25, a result of type `task` of the extension).
     pub created: Vec<String>,
+    /// The tools that are left, and where their schemas stand in the body as it came.
+    pub tools: Vec<WithSchemas>,
     /// It is a notification of something that the caller may not see, or a request of the server that may not reach the
     /// client, and is not to be passed on.
     pub hidden: bool,
@@ -46,6 +49,7 @@ struct Filter<'f, 'v> {
     modern: bool,
     report: Report,
     created: Vec<String>,
+    tools: Vec<WithSchemas>,
     hidden: bool,
     refused: bool,
     /// Whether something in the message that is being read makes it an error.
@@ -128,6 +132,7 @@ fn filter_once(body: &[u8], revision: Option<Revision>, viewer: &mut dyn Viewer)
         modern,
         report: Report::default(),
         created: Vec::new(),
+        tools: Vec::new(),
         hidden: false,
         refused: false,
         to_error: false,
@@ -136,9 +141,9 @@ fn filter_once(body: &[u8], revision: Option<Revision>, viewer: &mut dyn Viewer)
     filter.scan(body).map_err(|fault| match fault {
         Fault::NotJson(what) | Fault::Refused(what) => Denial::UnsafeResponse(what),
     })?;
-    let Filter { edits, report, created, hidden, refused, .. } = filter;
+    let Filter { edits, report, created, tools, hidden, refused, .. } = filter;
     let body = if edits.is_empty() { None } else { Some(apply(body, edits)) };
-    Ok(Filtered { body, report, created, hidden, refused })
+    Ok(Filtered { body, report, created, tools, hidden, refused })
 }
 
 /// The error that a client reads instead of an answer in which a server asks for what it may not; `id` is its JSON.
@@ -262,7 +267,7 @@ impl Filter<'_, '_> {
                 "resourceTemplates" if array => self.list(scanner, "uriTemplate", Target::Template)?,
                 // Later revisions list none; a server that answers all the same shall not show everybody's.
                 "tasks" if array => self.list(scanner, "taskId", Target::Task)?,
-                "task" => self.created.extend(element(scanner, "taskId")?.1),
+                "task" => self.created.extend(element(scanner, "taskId")?.name),
                 "taskId" => handle = readable(&scanner.value()?),
                 "resultType" => {
                     let Kind::Text(sort) = scanner.value()?.kind else { return Ok(()) };
@@ -311,10 +316,13 @@ impl Filter<'_, '_> {
         self.report.lists += 1;
         let mut cuts = Cuts::default();
         scanner.array(&mut |scanner, _| {
-            let (span, name) = element(scanner, key)?;
+            let Element { span, name, schemas: [input, output] } = element(scanner, key)?;
             let kept = match name.map(target) {
                 Some(target) if self.keeps(&target, &span) => {
                     self.report.kept += 1;
+                    if let Target::Tool(name) = target {
+                        self.tools.push(WithSchemas { name, input, output });
+                    }
                     true
                 }
                 Some(_) => {

@@ -1,7 +1,6 @@
 //! What may come back? Answers with what the caller may not see cut out, every other byte untouched.
 
 pub mod asks;
-pub mod characters;
 pub mod content;
 pub mod detect;
 mod edit;

@@ -6,6 +6,8 @@ use super::viewer::Viewer;
 use crate::denial::Denial;
 use crate::mcp::sse::{Event, Splitter, data_value, lines};
 use crate::mcp::versions::Revision;
+use crate::tools::schemas::WithSchemas;
+use crate::tools::structured::Structured;
 
 /// One event stream of an upstream, on its way to the client.
 #[derive(Debug)]
@@ -20,6 +22,9 @@ pub struct ListStream {
     id: Option<String>,
     /// Whether that was answered with an error of ours: nothing more passes.
     ended: bool,
+    learns: bool,
+    listed: Vec<(Vec<u8>, Vec<WithSchemas>)>,
+    structured: Option<Structured>,
 }
 
 // === impl ListStream ===
@@ -36,6 +41,9 @@ impl ListStream {
             found: content::Report::default(),
             id: None,
             ended: false,
+            learns: false,
+            listed: Vec::new(),
+            structured: None,
         }
     }
 
@@ -43,6 +51,12 @@ impl ListStream {
     #[must_use]
     pub fn answering(self, id: Option<&str>) -> Self {
         Self { id: id.map(str::to_owned), ..self }
+    }
+
+    /// The same, which also keeps the lists of tools for a look at their schemas, and holds results against one.
+    #[must_use]
+    pub fn with_schemas(self, learns: bool, structured: Option<Structured>) -> Self {
+        Self { learns, structured, ..self }
     }
 
     /// Reads the contents of each event by `plan`, too.
@@ -104,6 +118,16 @@ impl ListStream {
         self.ended
     }
 
+    /// The lists of tools since the last look, as they came.
+    pub fn take_listed(&mut self) -> Vec<(Vec<u8>, Vec<WithSchemas>)> {
+        std::mem::take(&mut self.listed)
+    }
+
+    /// How results stand to the schema of their tool.
+    pub fn structured(&self) -> Option<&Structured> {
+        self.structured.as_ref()
+    }
+
     /// The data of an event after the content rules; `None` if it stays as it is.
     fn contents(&mut self, data: &[u8]) -> Result<Option<Vec<u8>>, Denial> {
         let Some(plan) = &self.plan else { return Ok(None) };
@@ -127,6 +151,12 @@ impl ListStream {
                     self.ended = true;
                 }
                 return Ok(());
+            }
+            if let Some(structured) = &mut self.structured {
+                structured.look(data)?;
+            }
+            if self.learns && !filtered.tools.is_empty() {
+                self.listed.push((data.clone(), filtered.tools));
             }
             let read = self.contents(filtered.body.as_deref().unwrap_or(data))?;
             if let Some(data) = read.or(filtered.body) {

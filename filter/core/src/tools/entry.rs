@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::canonical::{Passage, canonical};
 use super::digest::Digest;
-use crate::sanitize::characters;
+use crate::characters;
 
 /// The longest entry that is digested, in bytes: the largest of public servers are a tenth of it.
 pub const MAX_ENTRY_BYTES: usize = 256 * 1024;

@@ -35,6 +35,7 @@ use wicketgate_core::limits::streams::{self, Holder};
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::schemas::SchemaMemory;
 use wicketgate_core::tools::table as tools;
 
 pub use messages::{call, list, request, response};
@@ -62,6 +63,7 @@ pub struct Gate {
     pub guard: Guard,
     pub memory: Memory,
     pub held: Held,
+    pub schemas: SchemaMemory,
     pub key: ES256KeyPair,
     pub now: Timestamp,
     /// Shared data: buckets, owners, streams.
@@ -109,6 +111,8 @@ pub struct Driven {
     pub tokens_remembered: Vec<bool>,
     /// What content rules found, what became of it, how often.
     pub contents: Vec<(&'static str, &'static str, u64)>,
+    /// How calls and answers stood to schemas.
+    pub schemas: Vec<&'static str>,
     pub streams: Vec<Tag>,
     pub removed_request_headers: Vec<String>,
     pub removed_response_headers: Vec<&'static str>,
@@ -132,6 +136,7 @@ impl Gate {
         let mut gate = Self {
             memory: Memory::new(&compiled.guard.issuers),
             held: Held::new(compiled.guard.held_bytes),
+            schemas: SchemaMemory::default(),
             guard: compiled.guard,
             key,
             now: Timestamp::from_secs(NOW),
@@ -201,6 +206,7 @@ impl Gate {
             servers: Vec::new(),
             tokens_remembered: Vec::new(),
             contents: Vec::new(),
+            schemas: Vec::new(),
             streams: Vec::new(),
             removed_request_headers: Vec::new(),
             removed_response_headers: Vec::new(),
@@ -339,6 +345,7 @@ impl Driven {
             owners: Owners(&ask),
             tools: Tools { recall: &recall, learn: &learn },
             pages: Pages(&page),
+            schemas: &mut gate.schemas,
             now,
         };
         let step = self.exchange.on(event, &mut world);
@@ -352,6 +359,10 @@ impl Driven {
             Effect::RemoveRequestHeader(name) => self.removed_request_headers.push(name),
             Effect::RemoveResponseHeader(name) => self.removed_response_headers.push(name),
             Effect::ReplaceResponseBody(bytes) => *out = Some(bytes),
+            Effect::ReplaceRequestBody(bytes) => self.body = bytes,
+            Effect::CountInputSchema(outcome) | Effect::CountOutputSchema(outcome) => {
+                self.schemas.push(outcome)
+            }
             Effect::FetchKeys(issuer) => self.wants_keys = Some(issuer),
             Effect::Validate(question) => {
                 self.questions.push(serde_json::from_slice(&question.body()).unwrap())

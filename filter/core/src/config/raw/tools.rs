@@ -1,11 +1,12 @@
 //! How is it written what the tools of a server must be, and what the server may ask for?
 
+use super::{RawScalar, RawTexts};
 use crate::config::error::{Findings, Place};
-use crate::config::read::{Shape, mapping, unexpected};
+use crate::config::read::{Named, Shape, mapping, unexpected};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What the tools of a server must be to be shown and called.
+/// What the tools of a server must be to be shown and called, and what becomes of what they say of themselves.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(deny_unknown_fields, rename = "Tools"))]
 pub struct RawTools {
@@ -29,14 +30,40 @@ pub struct RawTools {
     /// A tool whose name another server with `tools` has listed before, or has in its baseline: `allow`, `flag` or
     /// `quarantine`. Default `allow`.
     pub shadowing: Option<String>,
+    /// Whether the arguments of a call are held against the tool's `inputSchema`: `off`; `check` refuses what surely does not
+    /// meet it, and passes what it does not understand of a schema, or has not seen; `strict` refuses that, too. Each worker of
+    /// Envoy remembers the schemas that it last saw in `tools/list`: of a server 512 tools and 1 MiB. Default `off`.
+    pub input_schema: Option<String>,
+    /// Whether `structuredContent` is held against the tool's `outputSchema`: `off`; `flag` records and counts what does not
+    /// conform; `block` withholds it. Answers to calls are then held whole unless they are event streams. Default `off`.
+    pub output_schema: Option<String>,
+    /// Arguments that are put into calls where they are absent, before anything is judged. Needs `hold_headers`.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub defaults: Vec<RawDefaults>,
 }
 
 mapping!(
     RawTools,
     "a mapping such as {pins: first_use}",
     [],
-    [pins, baseline, signed_by, unseen, characters, shadowing]
+    [pins, baseline, signed_by, unseen, characters, shadowing, input_schema, output_schema, defaults]
 );
+
+/// Arguments that are put into calls of some tools.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Defaults")
+)]
+pub struct RawDefaults {
+    /// Patterns of the names of tools.
+    pub tools: RawTexts,
+    /// Names of arguments and their values: texts, numbers and truth values. Of several defaults for one the first counts.
+    pub arguments: Named<RawScalar>,
+}
+
+mapping!(RawDefaults, "a mapping such as {tools: [search], arguments: {limit: 10}}", [tools, arguments], []);
 
 /// Names of tools and their digests, or the path of a file that holds them.
 #[derive(Clone, Debug, PartialEq, Eq)]

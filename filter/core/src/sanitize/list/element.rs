@@ -6,20 +6,39 @@ use std::ops::Range;
 use crate::mcp::jsonrpc::MAX_TARGET_BYTES;
 use crate::mcp::strict::{Fault, Kind, Scanner, Value};
 
-/// Reads one element of a list; the name is `None` if there is none that could be compared.
-pub(super) fn element(scanner: &mut Scanner<'_>, key: &str) -> Result<(Range<usize>, Option<String>), Fault> {
+/// What is read of one element of a list.
+#[derive(Default)]
+pub(super) struct Element {
+    pub(super) span: Range<usize>,
+    /// `None` if there is none that could be compared.
+    pub(super) name: Option<String>,
+    /// `inputSchema` and `outputSchema`.
+    pub(super) schemas: [Option<Range<usize>>; 2],
+}
+
+/// Reads one element of a list.
+pub(super) fn element(scanner: &mut Scanner<'_>, key: &str) -> Result<Element, Fault> {
     if !scanner.at_object() {
-        return Ok((scanner.value()?.span, None));
+        return Ok(Element { span: scanner.value()?.span, ..Element::default() });
     }
-    let mut name = None;
+    let (mut name, mut schemas) = (None, [None, None]);
     let span = scanner.object(&[key], &mut |scanner, found| {
         let value = scanner.value()?;
+        let [input, output] = &mut schemas;
+        // One that stands twice is none that all read alike, and reads like none that could be used.
+        let put = |into: &mut Option<Range<usize>>, span: Range<usize>| {
+            *into = Some(if into.is_some() { 0..0 } else { span });
+        };
         if found.says(key) {
             name = readable(&value);
+        } else if found.says("inputSchema") {
+            put(input, value.span);
+        } else if found.says("outputSchema") {
+            put(output, value.span);
         }
         Ok(())
     })?;
-    Ok((span, name))
+    Ok(Element { span, name, schemas })
 }
 
 /// A text that every reader reads alike, and no longer than a request could name.

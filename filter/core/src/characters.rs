@@ -7,7 +7,7 @@ use std::ops::Range;
 /// them, between or behind characters beyond ASCII (emoji, Persian, Indic scripts). Tags and the variation selectors of the
 /// supplement never have one that is worth 240 different characters which nobody sees: flags of England, Scotland and Wales
 /// and rare forms of ideographs lose it.
-pub fn hidden(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn hidden(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     if !may_hide(text.as_bytes()) {
         return found;
