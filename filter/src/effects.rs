@@ -6,7 +6,7 @@ use wicketgate_core::history::table as history;
 use crate::host::{self, Buffer, Level, Map};
 use crate::http::{Callout, Http};
 use crate::root::now;
-use crate::{audit, leases, shared, sidecar};
+use crate::{audit, head, leases, shared, sidecar};
 
 // === impl Http ===
 
@@ -27,6 +27,12 @@ impl Http {
                 Effect::ReplaceResponseBody(bytes) => {
                     host::set_buffer(Buffer::ResponseBody, 0, size, &bytes)
                         .map_err(|_| "the response body could not be replaced")?;
+                }
+                Effect::ReplaceRequestBody(bytes) => {
+                    host::set_buffer(Buffer::RequestBody, 0, size, &bytes)
+                        .map_err(|_| "the request body could not be replaced")?;
+                    head::announce_length(bytes.len())
+                        .map_err(|_| "the length of the request body could not be announced")?;
                 }
                 Effect::FetchKeys(issuer) => {
                     self.callout = Some(Callout::Keys(sidecar::fetch(&open.active, issuer, now())));
@@ -65,7 +71,10 @@ impl Http {
                 Effect::CountContent { found, action, count } => {
                     open.active.metrics.content(found, action, count);
                 }
+                Effect::CountInputSchema(outcome) => open.active.metrics.input_schema(outcome),
+                Effect::CountOutputSchema(outcome) => open.active.metrics.output_schema(outcome),
                 Effect::CountRemoved(entries) => open.active.metrics.removed(entries),
+                Effect::CountFound { why, done, count } => open.active.metrics.found(why, done, count),
             }
         }
         Ok(())

@@ -47,6 +47,15 @@ pub(crate) fn response() -> Result<ResponseHead, Fault> {
     Ok(ResponseHead { status, by_host, headers: headers.without_pseudo() })
 }
 
+/// Says how long the body is that goes on, where the request says so at all: the host does not.
+pub(crate) fn announce_length(length: usize) -> Result<(), Fault> {
+    const LENGTH: &str = "content-length";
+    if host::headers(Map::Request)?.has(LENGTH) {
+        host::set_header(Map::Request, LENGTH, &length.to_string())?;
+    }
+    Ok(())
+}
+
 /// What the client may not send on as a header, it may not as a trailer.
 pub(crate) fn strip_trailers() -> Result<(), Fault> {
     let trailers = host::headers(Map::RequestTrailers)?;

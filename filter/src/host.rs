@@ -76,6 +76,7 @@ unsafe extern "C" {
     fn proxy_set_buffer_bytes(kind: u32, start: usize, size: usize, data: *const u8, len: usize) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_remove_header_map_value(map: u32, k: *const u8, kl: usize) -> u32;
+    fn proxy_replace_header_map_value(map: u32, k: *const u8, kl: usize, v: *const u8, vl: usize) -> u32;
     fn proxy_get_property(path: *const u8, len: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_property(path: *const u8, len: usize, data: *const u8, size: usize) -> u32;
     fn proxy_get_shared_data(
@@ -149,6 +150,14 @@ pub(crate) fn headers(map: Map) -> Result<Headers, Fault> {
 pub(crate) fn remove_header(map: Map, name: &str) -> Result<(), Fault> {
     // SAFETY: pointer and length describe `name`.
     ok(unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+}
+
+/// Gives a header this one value.
+pub(crate) fn set_header(map: Map, name: &str, value: &str) -> Result<(), Fault> {
+    // SAFETY: pointers and lengths describe `name` and `value`.
+    ok(unsafe {
+        proxy_replace_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
 }
 
 /// A property of the stream; `None` when the host does not know it.

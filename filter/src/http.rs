@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use wicketgate_core::exchange::step::{Control, Event, NoLease, Owners, ResponseMode, Step, Tools};
+use wicketgate_core::exchange::step::{Control, Event, NoLease, Owners, Pages, ResponseMode, Step, Tools};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::reply::Reply;
 use wicketgate_core::server::Limits;
@@ -140,6 +140,7 @@ impl Http {
     fn on(&mut self, event: Event<'_>) -> Option<Step> {
         let open = self.open.as_mut()?;
         let mut memory = open.active.memory.try_borrow_mut().ok()?;
+        let mut schemas = open.active.schemas.try_borrow_mut().ok()?;
         let now = now()?;
         let mut world = World {
             guard: &open.active.guard,
@@ -151,6 +152,8 @@ impl Http {
                 recall: &shared::recall_tool,
                 learn: &|tag, listed| shared::learn_tool(tag, listed, now),
             },
+            pages: Pages(&shared::page),
+            schemas: &mut schemas,
             now,
         };
         Some(open.exchange.on(event, &mut world))
@@ -209,7 +212,7 @@ impl Http {
     fn whole_body(&mut self, size: usize) -> Action {
         self.body_fed = true;
         match host::get_buffer(Buffer::RequestBody, 0, size) {
-            Ok(body) => self.feed(Event::RequestBody(&body), 0),
+            Ok(body) => self.feed(Event::RequestBody(&body), body.len()),
             Err(_) => self.fail("the request body could not be read"),
         }
     }

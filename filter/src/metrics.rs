@@ -10,7 +10,9 @@ use wicketgate_core::denial::Denial;
 use wicketgate_core::guard::Guard;
 use wicketgate_core::limits::lease::Grant;
 use wicketgate_core::limits::roll::{IssuerTag, Totals};
+use wicketgate_core::sanitize::server_asks::Ask;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::pins::Why;
 
 use crate::host::{self, Fault, Metric};
 
@@ -24,6 +26,11 @@ const OTHER: [&str; 7] = [
     "credential_withdrawn",
     "body_never_came",
 ];
+
+/// How arguments stand to the input schema of their tool.
+const INPUT: [&str; 5] = ["met", "unmet", "partly", "unseen", "unusable"];
+/// How answers stand to the output schema of theirs.
+const OUTPUT: [&str; 3] = ["conforms", "violates", "unknown"];
 
 /// A table of fixed size in shared data.
 #[derive(Clone, Copy)]
@@ -47,8 +54,11 @@ pub(crate) struct Metrics {
     /// By the server's index: denied, allowed.
     servers: Vec<[u32; 2]>,
     removed: u32,
+    found: Vec<([&'static str; 2], u32)>,
     /// What content rules may find, what becomes of it, and the counter.
     contents: Vec<(&'static str, &'static str, u32)>,
+    /// How arguments stood to input schemas, and answers to output schemas.
+    schemas: Vec<(&'static str, &'static str, u32)>,
     questions: u32,
     questions_failed: u32,
     leases: [u32; 4],
@@ -102,16 +112,26 @@ impl Metrics {
         let keys = guard.issuers.iter().map(|issuer| IssuerMetrics::of_keys(&issuer.issuer));
         let feeds = guard.issuers.iter().filter(|issuer| issuer.revocations.is_some());
         let issuers = keys.chain(feeds.map(|issuer| IssuerMetrics::of_feed(&issuer.issuer)));
+        let mut found = Vec::new();
+        for (done, why) in kinds_of_findings() {
+            found.push(([why, done], counter(&format!("wicketgate.answer_findings_total.{done}.{why}"))?));
+        }
         let shadow = |verdict: &'static str| {
             counter(&format!("wicketgate.shadow_decisions_total.{verdict}")).map(|id| (verdict, id))
         };
+        let mut schemas = Vec::new();
+        for (of, outcome) in INPUT.map(|o| ("input", o)).into_iter().chain(OUTPUT.map(|o| ("output", o))) {
+            schemas.push((of, outcome, counter(&format!("wicketgate.{of}_schema_total.{outcome}"))?));
+        }
         let full = |table: &str| counter(&format!("wicketgate.tables_full_total.{table}"));
         Ok(Self {
             requests: counter("wicketgate.requests_total")?,
             decisions,
             servers,
             removed: counter("wicketgate.list_entries_removed_total")?,
+            found,
             contents: contents(guard)?,
+            schemas,
             questions: counter("wicketgate.validations_total")?,
             questions_failed: counter("wicketgate.validation_failures_total")?,
             leases: [
@@ -175,6 +195,31 @@ impl Metrics {
 
     pub(crate) fn removed(&self, entries: u64) {
         host::add(self.removed, i64::try_from(entries).unwrap_or(i64::MAX));
+    }
+
+    /// Something was found of tools in a list, or of what a server asked for.
+    pub(crate) fn found(&self, why: &str, done: &str, count: u64) {
+        if let Some((_, id)) = self.found.iter().find(|(kind, _)| *kind == [why, done]) {
+            host::add(*id, i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// The arguments of a call were held against the input schema of its tool.
+    pub(crate) fn input_schema(&self, outcome: &str) {
+        self.schema("input", outcome);
+    }
+
+    /// An answer was held against the output schema of its tool.
+    pub(crate) fn output_schema(&self, outcome: &str) {
+        self.schema("output", outcome);
+    }
+
+    fn schema(&self, of: &str, outcome: &str) {
+        if let Some((_, _, id)) =
+            self.schemas.iter().find(|(kind, known, _)| (*kind, *known) == (of, outcome))
+        {
+            host::add(*id, 1);
+        }
     }
 
     /// Rules that only tell would have decided otherwise.
@@ -270,6 +315,15 @@ impl Metrics {
             host::record(issuer.missing, missing);
         }
     }
+}
+
+/// What may be done, and about what.
+fn kinds_of_findings() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let quarantined = Why::ALL.map(|why| ("quarantined", why.word()));
+    let stripped = ["stripped"].map(|done| (done, Why::HiddenCharacters.word()));
+    let flagged = [Why::HiddenCharacters, Why::Unreadable, Why::Shadows].map(|why| ("flagged", why.word()));
+    let asks = ["stripped", "refused"].into_iter().flat_map(|done| Ask::WORDS.map(|why| (done, why)));
+    quarantined.into_iter().chain(stripped).chain(flagged).chain(asks)
 }
 
 /// One counter for each thing that a rule of any server may find, and what becomes of it there.

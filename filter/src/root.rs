@@ -13,6 +13,7 @@ use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
 use wicketgate_core::limits::roll::IssuerTag;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::schemas::SchemaMemory;
 
 use crate::host::{self, Buffer, Level};
 use crate::http::Http;
@@ -30,6 +31,8 @@ pub(crate) struct Active {
     pub(crate) guard: Guard,
     /// Keys and verified tokens.
     pub(crate) memory: RefCell<Memory>,
+    /// The schemas of tools that this VM has seen.
+    pub(crate) schemas: RefCell<SchemaMemory>,
     /// What this VM holds of unfinished events.
     pub(crate) held: Held,
     /// Callouts for keys that exchanges have under way, or have abandoned.
@@ -110,6 +113,15 @@ impl Active {
         roll::call(self.held.bytes(), keys.chain(heard).collect(), &self.metrics, now);
     }
 
+    /// What is known of the schemas of tools under a configuration that comes after this one: of servers that are the same in it.
+    fn schemas_for(&self, guard: &Guard) -> SchemaMemory {
+        let same = |name: &str| {
+            let (old, new) = (self.guard.server(name), guard.server(name));
+            old.zip(new).is_some_and(|(old, new)| old.resource == new.resource && new.calls.learns())
+        };
+        self.schemas.try_borrow().map(|schemas| schemas.of_servers(same)).unwrap_or_default()
+    }
+
     /// A fetch of an issuer's keys has ended, whoever began it: what was abandoned counts no longer.
     pub(crate) fn fetched_for_the_abandoned(&self, issuer: usize) {
         let Ok(mut abandoned) = self.abandoned.try_borrow_mut() else { return };
@@ -146,9 +158,10 @@ impl Root {
         }
         let metrics = Metrics::define(&compiled.guard)
             .map_err(|f| format!("metrics cannot be defined (host status {})", f.0))?;
-        shared::prepare(compiled.guard.leases.is_some())
-            .map_err(|f| format!("shared data cannot be used (host status {})", f.0))?;
         let guard = compiled.guard;
+        shared::prepare(&guard).map_err(|f| format!("shared data cannot be used (host status {})", f.0))?;
+        let schemas =
+            LAST.with_borrow(|last| last.as_ref().map(|old| old.schemas_for(&guard))).unwrap_or_default();
         let (mut memory, held) = LAST.with_borrow(|last| match last {
             Some(old) => (
                 Memory::inherit(&old.memory.borrow(), &old.guard.issuers, &guard.issuers),
@@ -163,6 +176,7 @@ impl Root {
         Ok(Active {
             guard,
             memory: RefCell::new(memory),
+            schemas: RefCell::new(schemas),
             held,
             fetches: Cell::new(0),
             abandoned: RefCell::default(),

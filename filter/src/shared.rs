@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use wicketgate_core::bindings::owner::{Binding, Kind};
 use wicketgate_core::bindings::table::{self, Finding};
-use wicketgate_core::exchange::step::{Consult, Recall, Take};
+use wicketgate_core::exchange::step::{Consult, Next, Recall, Take};
+use wicketgate_core::guard::Guard;
 use wicketgate_core::history::table as history;
 use wicketgate_core::limits::lease::{self, Ask, Grant, Need};
 use wicketgate_core::limits::rate::Rate;
@@ -21,6 +22,7 @@ use wicketgate_core::limits::used_proofs::{self, Use};
 use wicketgate_core::limits::{roll, store, streams};
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::book::Book;
 use wicketgate_core::tools::listed::{Listed, ToolTag};
 use wicketgate_core::tools::table as tools;
 
@@ -29,22 +31,19 @@ use crate::host::{self, Fault, Level};
 /// Each try loses only to another worker that succeeded, so a handful is rare and this many is a broken host.
 const TRIES: usize = 256;
 
-/// New bytes for those that stand there; `None` to leave them.
-type Next<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
-
 thread_local! {
     static SALT: Cell<Option<Salt>> = const { Cell::new(None) };
 }
 
 /// Creates every set of slots that does not exist: creation cannot be compared-and-swapped, so it is done at configure,
 /// before traffic.
-pub(crate) fn prepare(leases: bool) -> Result<(), Fault> {
+pub(crate) fn prepare(guard: &Guard) -> Result<(), Fault> {
     // Too short to be one: none is drawn yet.
     create(&mut once(Salt::KEY.to_owned()), &[0])?;
     create(&mut store::all_keys(), &store::empty_set())?;
     create(&mut used_proofs::all_keys(), &used_proofs::empty_set())?;
     create(&mut streams::all_keys(), &streams::empty_set())?;
-    if leases {
+    if guard.leases.is_some() {
         create(&mut lease::all_keys(), &lease::empty_set())?;
     }
     create(&mut roll::all_keys(), &roll::free())?;
@@ -52,6 +51,10 @@ pub(crate) fn prepare(leases: bool) -> Result<(), Fault> {
     create(&mut tools::all_keys(), &tools::empty_set())?;
     for kind in [Kind::Session, Kind::Task] {
         create(&mut table::all_keys(kind), &table::empty_set())?;
+    }
+    // As many as there are servers in configurations, each of a bounded size.
+    for server in guard.servers.iter().filter(|server| server.tools.is_some()) {
+        create(&mut once(Book::key(&server.name)), &Book::empty())?;
     }
     Ok(())
 }
@@ -144,6 +147,11 @@ pub(crate) fn consult(consult: &Consult, now: Timestamp) -> Option<Finding> {
         (found.bytes, found.finding)
     });
     found.ok()
+}
+
+/// Changes what is known of the tools of a server; `false` when the host fails.
+pub(crate) fn page(key: &str, next: &mut Next<'_>) -> bool {
+    swap(key, next).is_ok()
 }
 
 /// Asks what was done before, and marks what is done now; `None` when the host fails.

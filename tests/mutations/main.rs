@@ -36,7 +36,7 @@ struct Check {
 /// Where the files of the core are.
 const CORE: &str = "filter/core/src";
 /// The tests of the core, the quickest first.
-const TARGETS: [&str; 18] = [
+const TARGETS: [&str; 20] = [
     "lib",
     "exchange",
     "answers",
@@ -54,6 +54,8 @@ const TARGETS: [&str; 18] = [
     "detectors",
     "leases",
     "rego_exchange",
+    "tools",
+    "asks",
     "invariants",
 ];
 /// Seconds for the tests without one check, and for everything the first time.
@@ -235,7 +237,9 @@ impl Bench {
     fn cargo(&self, target: &str, arguments: &[&str], patience: &str) -> Result<Vec<String>, String> {
         let mut command = Command::new("timeout");
         command.args(["--kill-after", "5", patience]).arg(env!("CARGO"));
-        command.args(["test", "--offline", "-p", "wicketgate-core", "--target-dir"]).arg(&self.built);
+        command
+            .args(["test", "--offline", "-p", "wicketgate-core", "--features", "regex", "--target-dir"])
+            .arg(&self.built);
         if target == "lib" {
             command.arg("--lib")
         } else {

@@ -1,5 +1,9 @@
 //! What can be typed? Every command and flag, with its help.
 
+mod pins;
+
+pub(crate) use pins::{Pins, PinsDiff, PinsMake, PinsSign};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -9,7 +13,7 @@ use std::path::PathBuf;
     name = "wicketgate",
     version,
     about,
-    after_help = "Exit codes:\n  0  done\n  1  the policy is refused, explain's answer is not the expected one, or a test fails\n  2  wrong \
+    after_help = "Exit codes:\n  0  done\n  1  the policy is refused, explain's answer is not the expected one, pins differ, or a test fails\n  2  wrong \
                   usage, or a file cannot be read or written\n\nPolicies are YAML or JSON. Their texts may hold ${NAME} \
                   and ${NAME:-default}, taken from the environment; $${ stands for a plain ${."
 )]
@@ -34,6 +38,9 @@ pub(crate) enum Command {
     /// Write what Envoy or Istio takes: a policy becomes a filter configuration.
     #[command(after_help = RENDER_HELP)]
     Render(Render),
+    /// Say which definitions of tools are approved: make pins of what a server answered, compare, sign.
+    #[command(subcommand)]
+    Pins(Pins),
     /// Run the tests of Rego policies, and say which lines they reach.
     #[command(after_help = TEST_HELP)]
     Test(Test),
@@ -131,15 +138,15 @@ const EXPLAIN_HELP: &str = r#"The request file:
     "principal": {"subject": "alice", "client_id": "c1", "scopes": ["mcp:read"],
                   "groups": [], "roles": [], "organization": "acme", "issuer": "https://as.example.com"},
                                            or "anonymous"
-    "method": "tools/call", "tool": "get_note"
+    "method": "tools/call", "tool": "get_note",
                                            or "prompt", "resource", "template", "task";
                                            or "message": {...}, a JSON-RPC message
     "address": "10.0.0.1",                 from where, "origin": "https://app.example.com" from which page,
     "bytes": 2048,                         how long its body is
     "read_only": true,                     that the server lists the tool as readOnlyHint: true
     "after": ["read_secret"],              tools that were called before, for rules over the past
-    "arguments": {}, "headers": {}, "time": 1900000000
-                                           what a Rego policy may read besides
+    "arguments": {"id": "ideas"}           of a tool or prompt; none if absent
+    "headers": {}, "time": 1900000000      what a Rego policy may read besides
   }
 A bare JSON-RPC message is a request file too; --as and --server say the rest.
 

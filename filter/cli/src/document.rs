@@ -2,6 +2,7 @@
 
 use crate::environment::expand;
 use crate::outcome::{Refusal, Unusable};
+use crate::pins;
 use crate::rego;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -61,13 +62,29 @@ impl Policy {
     /// The same for a text that was read from `file`.
     pub(crate) fn from_text(file: &Path, text: &str) -> Result<Self, Refusal> {
         let mut document = Document::parse(file, text)?;
-        rego::compile_all(&mut document).map_err(|errors| document.refusal(errors))?;
+        let mut errors = pins::inline(file, &mut document.json);
+        errors.extend(rego::compile_all(&mut document).err().into_iter().flatten());
+        if !errors.is_empty() {
+            return Err(document.refusal(errors));
+        }
         let bytes = document.json.to_string();
         match compile(bytes.as_bytes()) {
             Ok(compiled) => Ok(Self { document, compiled }),
             Err(errors) => Err(document.refusal(errors)),
         }
     }
+}
+
+/// The files that the policy `text` of `file` names; none where it cannot be read.
+pub(crate) fn named_by(file: &Path, text: &str) -> Vec<PathBuf> {
+    let named = |root| {
+        let mut document = Document::new(file);
+        document.json = document.place(root, String::new(), None, &mut Vec::new());
+        let mut files = pins::files(file, &document.json);
+        files.extend(rego::files_of(&document));
+        files
+    };
+    serde_saphyr::from_str_with_options(text, options()).map(named).unwrap_or_default()
 }
 
 /// The text of `file`.
@@ -84,6 +101,10 @@ pub(crate) fn read(file: &Path) -> Result<String, Unusable> {
 // === impl Document ===
 
 impl Document {
+    fn new(file: &Path) -> Self {
+        Self { file: file.to_owned(), json: Value::Null, spots: BTreeMap::new() }
+    }
+
     pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, Refusal> {
         let one = |at: Spot, path: &str, message: String| {
             let error = ConfigError { path: path.to_owned(), message, suggestion: None };
@@ -93,7 +114,7 @@ impl Document {
             let at = e.location().as_ref().map_or(Spot { line: 1, column: 1 }, Spot::from);
             one(at, "", format!("not sound YAML: {}", in_one_line(&e.without_snippet().to_string())))
         })?;
-        let mut document = Self { file: file.to_owned(), json: Value::Null, spots: BTreeMap::new() };
+        let mut document = Self::new(file);
         let mut unset = Vec::new();
         document.json = document.place(root, String::new(), None, &mut unset);
         if unset.is_empty() { Ok(document) } else { Err(document.refusal(unset)) }

@@ -1,6 +1,7 @@
 //! What does a policy answer to one request, and why?
 
 mod contents;
+mod pinned;
 mod rego;
 
 use crate::args::{Expected, Explain};
@@ -15,6 +16,7 @@ use wicketgate_core::denial::Denial;
 use wicketgate_core::identity::network::address_of;
 use wicketgate_core::identity::principal::Principal;
 use wicketgate_core::mcp::operation::Operation;
+use wicketgate_core::policy::arguments::Arguments;
 use wicketgate_core::policy::explain::Explanation;
 use wicketgate_core::policy::rego::narrow;
 use wicketgate_core::policy::{Caller, RuleId, Verdict, authorize};
@@ -44,7 +46,9 @@ pub(crate) fn run(arguments: &Explain, _as_json: bool) -> Result<Outcome, Unusab
     let operation = request.operation()?;
     let around = request.around()?;
     let narrowed = rego::narrowed(server, &principal, &operation, &request, &around)?;
-    Ok(tell(arguments.expect, server, &principal, &operation, &around, narrowed.as_ref()))
+    let given = request.arguments()?;
+    let asked = (&operation, Arguments::Given(given.as_bytes()));
+    Ok(tell(arguments.expect, server, &principal, asked, &around, narrowed.as_ref()))
 }
 
 fn request_text(path: &Path) -> Result<String, Unusable> {
@@ -62,29 +66,32 @@ fn tell(
     expect: Option<Expected>,
     server: &Server,
     who: &Principal,
-    operation: &Operation,
+    (operation, arguments): (&Operation, Arguments<'_>),
     around: &Around,
     narrowed: Option<&rego::Narrowed>,
 ) -> Outcome {
     let known = |_: &str| around.read_only;
     let address = address_of(around.address.as_deref());
     let caller = Caller { principal: who, address, read_only: Some(&known) };
-    let told = server.rules.explain(caller, operation);
+    let told = server.rules.explain(caller, operation, arguments);
     let refusal = refused_beside_rules(server, who, around);
-    let narrowed = narrowed.filter(|_| refusal.is_none());
+    let allowed = refusal.is_none() && matches!(told.verdict, Verdict::Allow { .. });
+    let unpinned = pinned::unpinned(server, operation).filter(|_| allowed);
+    let narrowed = narrowed.filter(|_| refusal.is_none() && unpinned.is_none());
     let denial = narrowed.and_then(|narrowed| narrowed.denial.as_ref());
     let past = server.history.iter().find(|rule| rule.refuses(operation, &around.after));
     let kind = match &told.verdict {
-        _ if refusal.is_some() => Expected::Deny,
+        _ if refusal.is_some() || unpinned.is_some() => Expected::Deny,
         _ if matches!(denial, Some(Denial::InsufficientScope(_))) => Expected::Challenge,
         _ if denial.is_some() => Expected::Deny,
         Verdict::Allow { .. } if past.is_some() => Expected::Deny,
         Verdict::Allow { .. } => Expected::Allow,
         Verdict::Challenge { .. } => Expected::Challenge,
-        Verdict::Deny { .. } => Expected::Deny,
+        Verdict::Deny { .. } | Verdict::Refuse { .. } => Expected::Deny,
     };
-    let (answer, by) = match (&refusal, authorize(&server.rules, caller, operation)) {
+    let (answer, by) = match (&refusal, authorize(&server.rules, caller, operation, arguments)) {
         (Some((denial, key)), _) => (denial.reason(), key.clone()),
+        (None, Ok(permit)) if unpinned.is_some() => ("quarantined", Some(permit.rule().clone())),
         (None, Ok(permit)) => match past {
             Some(rule) => (Denial::HistoryRefused(rule.refusal()).reason(), Some(rule.id.clone())),
             None => ("forwarded", Some(permit.rule().clone())),
@@ -95,11 +102,14 @@ fn tell(
         Some(denial) => (denial.reason(), Some(narrow::rule())),
         None => (answer, by),
     };
-    let said = Told { told, verdict: word(kind), answer, by, beside: refusal.is_some(), narrowed };
+    let said = Told { told, verdict: word(kind), answer, by, beside: refusal.is_some(), unpinned, narrowed };
     let good = expect.is_none_or(|e| e == kind);
     let counting = contents::counting(server, who, operation);
     let json = json_of(&said, server, who, operation, good, &counting);
     let mut text = text_of(&said, server, who, operation);
+    if let Some(why) = unpinned {
+        text.push_str(&format!("whatever the rules say, because {why}\n"));
+    }
     if let Some(narrowed) = narrowed {
         text.push_str(&narrowed.told());
     }
@@ -137,6 +147,8 @@ struct Told<'a> {
     by: Option<RuleId>,
     /// That it was refused before the rules were asked.
     beside: bool,
+    /// Why a tool may not be called, though the rules allow it.
+    unpinned: Option<&'static str>,
     /// What the Rego policy said.
     narrowed: Option<&'a rego::Narrowed>,
 }
@@ -192,13 +204,20 @@ fn json_of(
     let shadow = said.told.shadow.as_ref().map(|s| json!({"verdict": s.verdict, "rule": s.rule.as_str()}));
     let history: Vec<&str> =
         server.history.iter().filter(|r| r.concerns(operation)).map(|r| r.id.as_str()).collect();
+    let argument = match &said.told.verdict {
+        Verdict::Refuse { refusal, .. } if !said.beside => {
+            Some(json!({"path": refusal.path, "constraint": refusal.constraint}))
+        }
+        _ => None,
+    };
     json!({
         "ok": good,
         "verdict": said.verdict,
         "rule": said.by.as_ref().map(RuleId::as_str),
         "scopes": scopes,
+        "argument": argument,
         "answer": said.answer,
-        "why": said.told.impossible,
+        "why": said.told.impossible.or(said.unpinned),
         "shadow": shadow,
         "server": server.name,
         "method": operation.method,

@@ -6,6 +6,7 @@ mod document;
 mod environment;
 mod explain;
 mod outcome;
+mod pins;
 mod rego;
 mod render;
 mod request;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check::run(check, arguments.json),
         Command::Explain(explain) => explain::run(explain, arguments.json),
         Command::Render(render) => render::run(render, arguments.json),
+        Command::Pins(pins) => pins::run(pins),
         Command::Test(test) => test::run(test, arguments.json),
         Command::Schema => schema(),
     };

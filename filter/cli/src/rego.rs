@@ -99,6 +99,25 @@ pub(crate) struct Need {
     why: String,
 }
 
+/// Where a rule of `server`, or of a layer of it, demands that an argument matches a pattern.
+fn pattern_in(server: &Value) -> Option<String> {
+    let list = |of: &Value, key: &str| of.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let own = std::iter::once((String::new(), server.clone()));
+    let layers = ["organizations", "groups", "clients"].into_iter().flat_map(|key| {
+        let layers = list(server, key).into_iter().enumerate();
+        layers.map(move |(at, layer)| (format!("{key}[{at}]."), layer))
+    });
+    own.chain(layers).find_map(|(place, holder)| {
+        let at = list(&holder, "rules").iter().position(|rule| {
+            let sides = ["allow", "deny"]
+                .into_iter()
+                .filter_map(|side| rule.get(side)?.get("arguments")?.as_object());
+            sides.flatten().any(|(_, demanded)| demanded.get("pattern").is_some_and(|text| !text.is_null()))
+        });
+        at.map(|at| format!("{place}rules[{at}]"))
+    })
+}
+
 // === impl Need ===
 
 impl Need {
@@ -122,6 +141,10 @@ impl Need {
             if content.is_some_and(|rules| rules.iter().any(regexes)) && need.module < Some(Module::RegoRegex)
             {
                 let why = format!("servers[{at}].content has `regexes`");
+                need = Self { module: Some(Module::RegoRegex), why };
+            }
+            if let Some(place) = pattern_in(server).filter(|_| need.module < Some(Module::RegoRegex)) {
+                let why = format!("servers[{at}].{place} has a `pattern`");
                 need = Self { module: Some(Module::RegoRegex), why };
             }
         }

@@ -27,6 +27,7 @@ pub(crate) struct Request {
     resource: Option<String>,
     template: Option<String>,
     task: Option<String>,
+    arguments: Option<Map<String, Value>>,
     message: Option<Map<String, Value>>,
     address: Option<String>,
     origin: Option<String>,
@@ -34,7 +35,6 @@ pub(crate) struct Request {
     read_only: Option<bool>,
     after: Option<Vec<String>>,
     /// What a Rego policy may read besides.
-    arguments: Option<Map<String, Value>>,
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
     /// Seconds since 1970; now if absent.
@@ -159,11 +159,17 @@ impl Request {
     }
 
     /// The arguments of the call, as JSON.
-    pub(crate) fn arguments(&self) -> String {
-        let of_message =
-            self.message.as_ref().and_then(|message| message.get("params")?.get("arguments")?.as_object());
-        let arguments = self.arguments.as_ref().or(of_message);
-        arguments.map_or_else(|| "{}".to_owned(), |arguments| Value::Object(arguments.clone()).to_string())
+    pub(crate) fn arguments(&self) -> Result<String, Unusable> {
+        let of_message = self.message.as_ref().and_then(|m| m.get("params")?.get("arguments"));
+        match (&self.arguments, of_message) {
+            (Some(_), _) if self.message.is_some() => {
+                Err(Unusable("the request has a message as well as arguments".to_owned()))
+            }
+            (Some(arguments), _) => Ok(Value::Object(arguments.clone()).to_string()),
+            (None, Some(Value::Object(arguments))) => Ok(Value::Object(arguments.clone()).to_string()),
+            (None, None | Some(Value::Null)) => Ok("{}".to_owned()),
+            (None, Some(_)) => Err(Unusable("the arguments of the message are no object".to_owned())),
+        }
     }
 
     fn targets(&self) -> Vec<Target> {

@@ -9,6 +9,7 @@ use wicketgate_core::config::compile;
 use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::principal::{Identity, Principal};
 use wicketgate_core::mcp::operation::{Operation, Target};
+use wicketgate_core::policy::arguments::Arguments;
 use wicketgate_core::policy::authorize;
 use wicketgate_core::time::Timestamp;
 
@@ -69,7 +70,7 @@ fn authorizing(c: &mut Criterion) {
         for (name, method, target) in cases {
             let operation = Operation { method: method.into(), targets: vec![target] };
             c.bench_function(&format!("authorize/{rules} rules/{name}"), |b| {
-                b.iter(|| authorize(black_box(set), black_box(&who), black_box(&operation)));
+                b.iter(|| authorize(black_box(set), black_box(&who), black_box(&operation), Arguments::NONE));
             });
         }
         let tools: Vec<Target> = (0..100).map(|n| Target::Tool(format!("get_{n}"))).collect();

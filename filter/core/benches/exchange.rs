@@ -11,7 +11,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jwt_simple::prelude::{Claims, ECDSAP256KeyPairLike, ES256KeyPair, HeaderOptions, UnixTimeStamp};
 use serde_json::{Value, json};
 use wicketgate_core::config::compile;
-use wicketgate_core::exchange::step::{Control, Event, Owners, Step, Take, Tools};
+use wicketgate_core::exchange::step::{Control, Event, Owners, Pages, Step, Take, Tools};
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::head::{Headers, RequestHead, ResponseHead};
@@ -22,6 +22,7 @@ use wicketgate_core::limits::store;
 use wicketgate_core::limits::streams;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::schemas::SchemaMemory;
 
 const NOW: u64 = 1_900_000_000;
 const SALT: Salt = Salt::new([5; 16]);
@@ -96,6 +97,8 @@ impl Gate {
             salt: None,
             owners: Owners(&|_| None),
             tools: Tools { recall: &|_| None, learn: &|_, _| false },
+            pages: Pages(&|_, _| false),
+            schemas: &mut SchemaMemory::default(),
             now: self.now.get(),
         };
         exchange.on(event, &mut world)

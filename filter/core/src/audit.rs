@@ -47,6 +47,9 @@ pub struct Decision<'a> {
     pub shadow: Option<Would<'a>>,
     /// What the server's Rego policy said, where it was asked.
     pub rego: Option<Said<'a>>,
+    /// How the arguments of a call stood to the input schema of its tool: `met`, `unmet`, `partly` (the rest is not
+    /// understood), `unseen`, `unusable`; absent where that is not asked.
+    pub input_schema: Option<&'static str>,
     /// The first 16 digits of the configuration's SHA-256.
     pub policy: &'a str,
     /// What content rules found in the request.
@@ -155,13 +158,50 @@ pub struct Completion<'a> {
     pub response_bytes: u64,
     /// List entries removed from the response.
     pub removed: u64,
+    /// What was found of tools in lists, and of what the server asked for; the first [`Found::MOST`].
+    pub found: &'a [Found],
     /// What content rules found, in the request and in the answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub content: Vec<Content<'a>>,
+    /// How structured content stood to the output schema of its tool: `conforms`, `violates`, `unknown`; absent where that is
+    /// not asked.
+    pub output_schema: Option<&'static str>,
     /// The filter's own part of that: time within its callbacks, microseconds.
     pub work_us: u64,
     /// From the first header to the end, milliseconds.
     pub took_ms: u64,
+}
+
+/// Something that was found in an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// The tool that it was found of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// What: why a tool is not what it must be, or what the server asked for.
+    pub why: &'static str,
+    /// What was done.
+    pub done: &'static str,
+}
+
+// === impl Found ===
+
+impl Found {
+    /// So many are written down of one answer; the metrics count all.
+    pub const MOST: usize = 16;
+
+    /// What may be done.
+    pub const DONE: [&'static str; 4] = ["quarantined", "stripped", "flagged", "refused"];
+
+    /// Of a tool.
+    pub(crate) fn tool(name: &str, why: &'static str, done: &'static str) -> Self {
+        Self { tool: Some(word_of(name)), why, done }
+    }
+
+    /// Of something that the server asked for.
+    pub(crate) const fn ask(why: &'static str, done: &'static str) -> Self {
+        Self { tool: None, why, done }
+    }
 }
 
 // === impl Who ===

@@ -40,6 +40,10 @@ pub enum Denial {
     UnsupportedVersion(String),
     /// The target may not be used, answered like one that does not exist: -32602 (resources before 2026-07-28: -32002).
     NotAllowed(Absent),
+    /// The tool (its name) is not what it must be, answered like one that does not exist. Why goes to the audit only.
+    Quarantined(String, &'static str),
+    /// The tool may be called, but not with these arguments: -32602, with the argument's path and what it does not meet.
+    ArgumentRefused(Refusal),
     /// The method may not be used or is unknown: -32601.
     UnknownMethod(String),
     /// The operator's policy could not be answered: for the client the same as the denial within. Why goes to the audit only.
@@ -77,6 +81,32 @@ pub enum Absent {
     Task(String),
 }
 
+/// What of the arguments of a call is not as demanded. Never a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which argument, in the words of the rule or schema: `filter.limit`, `items[].url`; empty for all of them.
+    pub path: String,
+    /// The key of the rule or the keyword of the schema that it does not meet.
+    pub constraint: &'static str,
+    /// What the audit record says of it.
+    detail: String,
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// By a rule, whose words the path is made of.
+    pub fn new(path: &str, constraint: &'static str) -> Self {
+        let detail = if path.is_empty() { constraint.to_owned() } else { format!("{path}: {constraint}") };
+        Self { path: path.to_owned(), constraint, detail }
+    }
+
+    /// By the tool's own schema: the path holds words of the upstream and stays out of the record.
+    pub fn by_schema(path: String, constraint: &'static str) -> Self {
+        Self { path, constraint, detail: format!("input schema: {constraint}") }
+    }
+}
+
 // === impl Denial ===
 
 impl Denial {
@@ -100,6 +130,8 @@ impl Denial {
             Self::HeaderMismatch(_) => "header_mismatch",
             Self::UnsupportedVersion(_) => "unsupported_version",
             Self::NotAllowed(_) => "not_allowed",
+            Self::Quarantined(..) => "quarantined",
+            Self::ArgumentRefused(_) => "argument_refused",
             Self::UnknownMethod(_) => "unknown_method",
             Self::PolicyFailed(..) => "policy_failed",
             Self::UnknownSession(_) => "unknown_session",
@@ -114,7 +146,7 @@ impl Denial {
     }
 
     /// Every slug that [`Denial::reason`] can give, for metrics defined at configure and for the README's table.
-    pub const REASONS: [&'static str; 27] = [
+    pub const REASONS: [&'static str; 29] = [
         "missing_credential",
         "invalid_credential",
         "invalid_proof",
@@ -132,6 +164,8 @@ impl Denial {
         "header_mismatch",
         "unsupported_version",
         "not_allowed",
+        "quarantined",
+        "argument_refused",
         "unknown_method",
         "policy_failed",
         "unknown_session",
@@ -148,6 +182,7 @@ impl Denial {
     pub fn detail(&self) -> Option<&str> {
         match self {
             Self::RateLimited(_, what) | Self::UnsafeContent(what) | Self::ContentRefused(what) => Some(what),
+            Self::ArgumentRefused(refusal) => Some(&refusal.detail),
             Self::InvalidCredential(what)
             | Self::InvalidProof(what)
             | Self::HistoryRefused(what)
@@ -155,6 +190,7 @@ impl Denial {
             | Self::InvalidRequest(what)
             | Self::InvalidParams(what)
             | Self::HeaderMismatch(what)
+            | Self::Quarantined(_, what)
             | Self::PolicyFailed(_, what)
             | Self::UnknownSession(what)
             | Self::UnsafeResponse(what)

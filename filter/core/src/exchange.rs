@@ -7,11 +7,14 @@
 //!                              one token of the principal's bucket, before anything is judged
 //!                              a token that is bound to a key -> the proof of this request, used once
 //! request body   read          strict JSON -> one message; header and body agree
+//!                              absent arguments filled in (exchange/arguments.rs)
 //!                decide        rules -> Permit or Denial                     (needs principal and message)
+//!                              is the tool what it was?                      (exchange/judging.rs)
+//!                              arguments as the tool's schema says           (exchange/arguments.rs)
 //!                              content rules about requests                  (exchange/contents.rs)
 //!                admit         whose session? what before? how many streams? one token of each bucket (exchange/admission.rs)
 //!                              (may wait for a lease of buckets that hold across a fleet)
-//!                forward       the bytes that were read, unchanged
+//!                forward       the bytes that were judged, unchanged
 //! response       answering     lists filtered by the same rules, contents by rules of their own, sizes bounded   (exchange/response.rs)
 //! end            finish        completion record
 //! ```
@@ -20,11 +23,13 @@
 //! and every denial leaves through [`Exchange::refuse`]. An event that cannot come in a phase denies.
 
 mod admission;
+mod arguments;
 mod authentication;
 mod contents;
 mod document;
 pub mod expiry;
 mod handing;
+mod judging;
 mod narrowing;
 mod past;
 mod record;
@@ -37,7 +42,7 @@ use std::time::Duration;
 
 use crate::denial::Denial;
 use crate::guard::Guard;
-use crate::head::{RequestHead, ResponseHead, passing};
+use crate::head::{RequestHead, passing};
 use crate::identity::credential;
 use crate::identity::memory::Memory;
 use crate::identity::network::address_of;
@@ -48,19 +53,20 @@ use crate::mcp::jsonrpc;
 use crate::mcp::operation::Operation;
 use crate::mcp::versions::Era;
 use crate::mcp::{headers, session};
+use crate::policy::arguments::Arguments;
 use crate::policy::authorize::authorize;
 use crate::policy::caller::Caller;
 use crate::policy::permit::Permit;
-use crate::reply::Reply;
 use crate::salt::Salt;
 use crate::server::{Limits, Server};
 use crate::time::Timestamp;
+use crate::tools::schemas::SchemaMemory;
 
 use admission::{Admission, bucket_admits};
 use handing::Handing;
 use record::Facts;
 use response::Answering;
-use step::{Control, Effect, Event, Owners, ResponseMode, Step, Tools};
+use step::{Control, Effect, Event, Owners, Pages, ResponseMode, Step, Tools};
 use viewing::known_read_only;
 use waiting::{Asked, Waiting};
 
@@ -90,8 +96,12 @@ pub struct World<'a> {
     pub salt: Option<Salt>,
     /// Whose tasks are.
     pub owners: Owners<'a>,
-    /// What is known of tools.
+    /// How tools were listed last.
     pub tools: Tools<'a>,
+    /// The definitions of tools that were pinned.
+    pub pages: Pages<'a>,
+    /// The schemas of tools that this VM has seen.
+    pub schemas: &'a mut SchemaMemory,
     /// Now.
     pub now: Timestamp,
 }
@@ -318,10 +328,7 @@ impl Exchange {
             headers::unnamed_revision(self.facts.revision, requested, &server.versions)?;
         }
         headers::agree(&waiting.mirrors, self.facts.revision, &message)?;
-        self.read_contents(server, body);
-        if let Some(rego) = &server.rego {
-            waiting.keep_arguments(rego.pick(body, message.arguments))?;
-        }
+        let message = self.keep_request(&mut waiting, server, body, message)?;
         waiting.asked = Asked::Known(message.operation);
         self.proceed(waiting, world)
     }
@@ -342,13 +349,16 @@ impl Exchange {
         let known = |tool: &str| known_read_only(server, tool, world);
         let address = address_of(self.facts.source.as_deref());
         let who = Caller { principal, address, read_only: Some(&known) };
-        self.facts.shadow = server.rules.shadow(who, operation);
-        let permit = authorize(&server.rules, who, operation).map_err(|(denial, rule)| {
+        let arguments = waiting.arguments.as_deref().map_or(Arguments::NONE, Arguments::Given);
+        self.facts.shadow = server.rules.shadow(who, operation, arguments);
+        let permit = authorize(&server.rules, who, operation, arguments).map_err(|(denial, rule)| {
             self.facts.rule = rule;
             denial
         })?;
         self.facts.rule = Some(permit.rule().clone());
+        self.tools_hold(server, operation, world)?;
         let permit = self.narrowed(permit, server, (principal, operation), &waiting, world)?;
+        self.meets_schema(server, operation, arguments, world)?;
         self.judge_contents(server, principal, operation)?;
         self.admit(permit, principal, operation, world)
     }
@@ -361,10 +371,11 @@ impl Exchange {
             self.facts.operation.as_ref(),
             self.facts.revision,
             self.facts.newer.is_some(),
-            self.facts.takes_tasks || bounds.sandbox,
+            self.facts.takes_tasks || bounds.sandbox || !server.asks.is_open(),
             bounds.response_bytes,
             self.answer_plan(server, world)?,
-        );
+        )
+        .held_against(self.structured(server, world));
         self.decided("allow", "allowed", None, world);
         // What it named is on record, and may be a megabyte that a stream would keep for hours.
         if let Some(operation) = &mut self.facts.operation {
@@ -372,17 +383,6 @@ impl Exchange {
         }
         self.phase = Phase::Forwarded(Box::new(answering));
         Ok(Control::Forward(permit))
-    }
-
-    fn answered_by_host(&mut self, head: &ResponseHead, world: &World<'_>) -> Control {
-        self.decided("deny", "answered_by_host", None, world);
-        self.facts.status = head.status;
-        Control::Pass
-    }
-
-    fn reply(&mut self, reply: Reply) -> Control {
-        self.facts.status = reply.status;
-        Control::Reply(reply)
     }
 
     fn server<'g>(&self, guard: &'g Guard) -> Result<&'g Server, Denial> {

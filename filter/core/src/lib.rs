@@ -7,6 +7,7 @@
 //!              |           bindings       whose session or task it is
 //!              |           history tools  what was done before, what tools were said to be
 //!              |                          sanitize        what may come back
+//!              |                          tools           what tools say of themselves, and said before
 //!        denial --> reply                 every refusal, and its words
 //!              audit                      what is written down
 //! config: the user's document, checked and compiled into a guard
@@ -17,6 +18,7 @@
 
 pub mod audit;
 pub mod bindings;
+mod characters;
 pub mod config;
 pub mod denial;
 pub mod exchange;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::denial::{Absent, Denial};
+use crate::denial::{Absent, Denial, Refusal};
 use crate::identity::dpop::{self, BoundTokens};
 use crate::mcp::versions::{Era, Revision};
 
@@ -118,11 +118,21 @@ fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
         | Denial::InvalidParams(_)
         | Denial::HeaderMismatch(_)
         | Denial::UnsupportedVersion(_) => 400,
-        Denial::NotAllowed(_) | Denial::UnknownMethod(_) | Denial::ContentRefused(_) if asked.unanswered => {
+        Denial::NotAllowed(_)
+        | Denial::ArgumentRefused(_)
+        | Denial::Quarantined(..)
+        | Denial::UnknownMethod(_)
+        | Denial::ContentRefused(_)
+            if asked.unanswered =>
+        {
             403
         }
         Denial::UnknownMethod(_) if asked.revision.is_some_and(|r| r.era() == Era::Modern) => 404,
-        Denial::NotAllowed(_) | Denial::UnknownMethod(_) | Denial::ContentRefused(_) => 200,
+        Denial::NotAllowed(_)
+        | Denial::ArgumentRefused(_)
+        | Denial::Quarantined(..)
+        | Denial::UnknownMethod(_)
+        | Denial::ContentRefused(_) => 200,
         Denial::UnsafeResponse(_) | Denial::UnsafeContent(_) => 502,
         Denial::Unavailable(_) => 503,
         Denial::PolicyFailed(..) | Denial::Internal(_) => 500,
@@ -225,6 +235,8 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
             })),
         },
         Denial::NotAllowed(absent) => not_found(absent, asked.revision),
+        Denial::Quarantined(tool, _) => not_found(&Absent::Tool(tool.clone()), asked.revision),
+        Denial::ArgumentRefused(refusal) => argument_refused(refusal),
         Denial::UnknownMethod(_) => plain(-32601, "Method not found"),
         Denial::InsufficientScope(scopes) => RpcError {
             code: -31003,
@@ -269,6 +281,17 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
         | Denial::InvalidProof(_)
         | Denial::PolicyFailed(..) => plain(-32603, "Internal error"),
     }
+}
+
+/// Says which argument and what it does not meet, so that a model can mend its call; never what it was.
+fn argument_refused(refusal: &Refusal) -> RpcError {
+    let Refusal { path, constraint, .. } = refusal;
+    let message = if path.is_empty() {
+        format!("Arguments not allowed: {constraint}")
+    } else {
+        format!("Argument not allowed: {path} ({constraint})")
+    };
+    RpcError { code: -32602, message, data: Some(json!({ "argument": path, "constraint": constraint })) }
 }
 
 /// Revisions that a client may ask for in a header: the modern ones, because legacy ones are agreed on by `initialize`

@@ -19,7 +19,10 @@ use crate::policy::caller::Caller;
 use crate::policy::pattern::Pattern;
 use crate::policy::rego::Rego;
 use crate::policy::rule_set::RuleSet;
+use crate::sanitize::asks::AskPolicy;
 use crate::sanitize::content::Content;
+use crate::tools::calls::CallPolicy;
+use crate::tools::pins::ToolPolicy;
 
 /// One protected MCP server: a resource server in the words of OAuth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +55,16 @@ pub struct Server {
     pub newer: Newer,
     /// What becomes of sessions and tasks that nobody is known to own.
     pub unknown: Unknown,
+    /// What its tools must be; `None` where nobody looks at them.
+    pub tools: Option<ToolPolicy>,
+    /// What it may ask for.
+    pub asks: AskPolicy,
     /// How much and how often.
     pub limits: Limits,
     /// What may be in requests and answers.
     pub content: Content,
+    /// How calls and answers are held against what its tools say of themselves.
+    pub calls: CallPolicy,
     /// Who may do what.
     pub rules: RuleSet,
     /// Rules over what was done before.

@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("head", &["denial"]),
     ("denial", &[]),
+    ("characters", &[]),
     ("rows", &[]),
     ("json", &[]),
     ("salt", &[]),
@@ -25,25 +26,28 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("policy", &["time", "head", "denial", "mcp", "identity"]),
     ("bindings", &["time", "rows", "salt", "identity"]),
     ("history", &["time", "rows", "salt", "mcp", "identity", "policy"]),
-    ("tools", &["time", "rows", "salt", "mcp"]),
     ("limits", &["time", "head", "denial", "rows", "json", "salt", "mcp", "identity", "policy"]),
-    ("sanitize", &["time", "head", "denial", "salt", "mcp", "identity", "policy"]),
-    ("server", &["time", "head", "denial", "mcp", "identity", "policy", "history", "limits", "sanitize"]),
+    ("tools", &["time", "denial", "rows", "salt", "characters", "mcp", "policy"]),
+    ("sanitize", &["time", "head", "denial", "salt", "characters", "mcp", "identity", "policy", "tools"]),
+    (
+        "server",
+        &["time", "head", "denial", "mcp", "identity", "policy", "history", "limits", "sanitize", "tools"],
+    ),
     ("guard", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server"]),
     ("audit", &["time", "head", "denial", "mcp", "identity", "policy", "sanitize"]),
     ("reply", &["time", "head", "denial", "mcp", "identity", "sanitize"]),
     (
         "exchange",
         &[
-            "time", "head", "denial", "salt", "mcp", "identity", "policy", "bindings", "history", "tools",
-            "limits", "sanitize", "server", "guard", "audit", "reply",
+            "time", "head", "denial", "salt", "mcp", "identity", "policy", "bindings", "history", "limits",
+            "sanitize", "tools", "server", "guard", "audit", "reply",
         ],
     ),
     (
         "config",
         &[
             "time", "head", "denial", "json", "mcp", "identity", "policy", "history", "limits", "sanitize",
-            "server", "guard",
+            "tools", "server", "guard",
         ],
     ),
 ];

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wicketgate_core::exchange::World;
 use wicketgate_core::exchange::expiry::BODY_BEGINS;
-use wicketgate_core::exchange::step::{Control, Event, Owners, Tools};
+use wicketgate_core::exchange::step::{Control, Event, Owners, Pages, Tools};
 use wicketgate_core::time::Timestamp;
 use world::{Driven, Gate, NOW, call, request, response};
 
@@ -166,8 +166,10 @@ fn an_end_that_comes_after_the_end_changes_nothing() {
     let mut refused = gate.post(&json!({}), &call("nothing_like_it"));
     let owners = Owners(&|_| None);
     let tools = Tools { recall: &|_| None, learn: &|_, _| false };
+    let pages = Pages(&|_, _| false);
     let (guard, held, now) = (&gate.guard, &gate.held, gate.now);
-    let mut world = World { guard, memory: &mut gate.memory, held, salt: None, owners, tools, now };
+    let (memory, schemas) = (&mut gate.memory, &mut gate.schemas);
+    let mut world = World { guard, memory, held, salt: None, owners, tools, pages, schemas, now };
     let step = refused.exchange.on(Event::Expired, &mut world);
     assert!(matches!(step.control, Control::Hold) && step.effects.is_empty());
     refused.finish(&mut gate);

@@ -33,7 +33,12 @@ use self::table::{Asked, Case, Gets, Place, Technique};
 use super::recorder::{Recorder, Seen};
 use super::stage;
 
-const RULES: &str = r#"      - {id: some, allow: {who: {scopes: [mcp:read]}, tools: [get_note], prompts: ["sum_*"], resources: ["notes://note/*"]}}
+const RULES: &str = r#"      - {id: some, allow: {who: {scopes: [mcp:read]}, prompts: ["sum_*"], resources: ["notes://note/*"]}}
+      - id: called
+        allow:
+          who: {scopes: [mcp:read]}
+          tools: [get_note]
+          arguments: {path: {within: /srv/notes}, url: {hosts: ["*.example.com"], schemes: [https, http]}, limit: {max: 100}}
       - {id: never, deny: {who: any, prompts: [sum_secret], resources: ["notes://note/secret/*"]}}
 "#;
 /// How many requests are under way at a time.

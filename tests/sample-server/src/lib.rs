@@ -10,12 +10,15 @@
 //! | `tools` | what does each tool do? |
 //! | `prompts` | what does each prompt say? |
 //! | `resources` | which resources are there, and what is in them? |
+//! | `turncoat` | what does a server do that was honest when it was approved? |
 
 mod notes;
 mod prompts;
 mod resources;
 mod server;
 mod tools;
+mod turncoat;
 
 pub use server::router;
 pub use tools::FAKE_ACCESS_KEY;
+pub use turncoat::Turncoat;

@@ -7,6 +7,7 @@ use wicketgate_core::denial::Denial;
 use wicketgate_core::identity::network::address_of;
 use wicketgate_core::identity::principal::Principal;
 use wicketgate_core::mcp::operation::Operation;
+use wicketgate_core::policy::arguments::Arguments;
 use wicketgate_core::policy::rego::narrow::{Circumstances, narrow};
 use wicketgate_core::policy::rego::ruling::Ruling;
 use wicketgate_core::policy::{Caller, authorize};
@@ -34,8 +35,9 @@ pub(super) fn narrowed(
     let known = |_: &str| around.read_only;
     let source = around.address.as_deref();
     let caller = Caller { principal: who, address: address_of(source), read_only: Some(&known) };
-    let Ok(permit) = authorize(&server.rules, caller, operation) else { return Ok(None) };
-    let arguments = request.arguments();
+    let arguments = request.arguments()?;
+    let given = Arguments::Given(arguments.as_bytes());
+    let Ok(permit) = authorize(&server.rules, caller, operation, given) else { return Ok(None) };
     let picked = rego.pick(arguments.as_bytes(), Some(0..arguments.len()));
     let headers: Vec<(String, String)> =
         request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();

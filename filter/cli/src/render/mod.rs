@@ -3,7 +3,7 @@
 mod envoy;
 mod istio;
 mod watch;
-mod write;
+pub(crate) mod write;
 
 use crate::args::{Form, Render};
 use crate::document::{Fault, Policy};

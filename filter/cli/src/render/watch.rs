@@ -5,9 +5,8 @@
 
 use super::{Rendering, write};
 use crate::args::Render;
-use crate::document::{Document, Fault, Policy, read};
+use crate::document::{Fault, Policy, named_by, read};
 use crate::outcome::{Outcome, Refusal, Unusable, warnings_text};
-use crate::rego;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -53,7 +52,8 @@ pub(crate) fn stay(
     loop {
         let now = Files::read(arguments.file.as_path(), &beside);
         if seen.as_ref() != Some(&now) {
-            beside = named_by(arguments.file.as_path(), &now.policy);
+            let policy = now.policy.as_deref();
+            beside = policy.map_or_else(|_| Vec::new(), |text| named_by(watch.policy, text));
             // Read once more, because it may name others now; before it is taken, so that no edit is missed.
             let now = Files::read(arguments.file.as_path(), &beside);
             watch.take(&now.policy)?;
@@ -63,7 +63,7 @@ pub(crate) fn stay(
     }
 }
 
-/// What the policy and the Rego files that it names hold.
+/// What the policy and the files that it names hold, whose content stands in what is rendered.
 #[derive(PartialEq, Eq)]
 struct Files {
     policy: Result<String, String>,
@@ -77,12 +77,6 @@ impl Files {
         let text = |file: &Path| read(file).map_err(|why| why.0);
         Self { policy: text(policy), beside: beside.iter().map(|file| text(file)).collect() }
     }
-}
-
-/// The Rego files that a policy names; none while it cannot be read.
-fn named_by(file: &Path, text: &Result<String, String>) -> Vec<PathBuf> {
-    let document = text.as_ref().ok().and_then(|text| Document::parse(file, text).ok());
-    document.map_or_else(Vec::new, |document| rego::files_of(&document))
 }
 
 // === impl Watch ===

@@ -1,6 +1,6 @@
 //! `explain`.
 
-use crate::world::World;
+use crate::world::{POLICY, World};
 use serde_json::json;
 
 #[test]
@@ -80,6 +80,46 @@ fn explain_tells_the_verdict_the_rule_and_every_rule_considered() {
             "{request} {who}: {said}"
         );
         assert_eq!(said["considered"].as_array().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn explain_says_which_argument_decides() {
+    let world = World::new("arguments");
+    let rules = "      - id: fetchers\n        allow: {who: any, tools: [fetch], arguments: {limit: {max: 9}}}\n      \
+                 - id: no_raw\n        deny: {who: any, tools: [fetch], arguments: {mode: {one_of: [raw]}}}\n";
+    let policy = POLICY.split("      - id: readers").next().unwrap().to_owned() + rules;
+    world.write("policy.yaml", &policy);
+    for (given, verdict, rule, argument, says) in [
+        ("{}", "allow", "fetchers", json!(null), ["matches fetch", "does not match: other arguments"]),
+        (
+            r#"{"limit": "5"}"#,
+            "deny",
+            "fetchers",
+            json!({"path": "limit", "constraint": "max"}),
+            ["the argument limit decides: max", "does not match: other arguments"],
+        ),
+        (
+            r#"{"mode": "raw"}"#,
+            "deny",
+            "no_raw",
+            json!({"path": "mode", "constraint": "one_of"}),
+            ["matches fetch", "the argument mode decides: one_of"],
+        ),
+    ] {
+        let message = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"fetch","arguments":ARGUMENTS}}"#;
+        let short = r#"{"method":"tools/call","tool":"fetch","arguments":ARGUMENTS}"#;
+        for request in [message, short].map(|request| request.replace("ARGUMENTS", given)) {
+            let ran = world
+                .run_with(&["explain", "policy.yaml", "--request", "-", "--as", "{}", "--json"], &request);
+            let said = ran.json();
+            assert_eq!((&said["verdict"], &said["rule"]), (&json!(verdict), &json!(rule)), "{said}");
+            assert_eq!(said["argument"], argument, "{said}");
+            let told: Vec<_> = said["considered"].as_array().unwrap().iter().map(|c| &c["says"]).collect();
+            assert_eq!(told, says, "{said}");
+            let refused = if verdict == "allow" { "forwarded" } else { "argument_refused" };
+            assert_eq!(said["answer"], refused);
+        }
     }
 }
 

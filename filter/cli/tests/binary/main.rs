@@ -3,6 +3,7 @@
 
 mod checking;
 mod explaining;
+mod pinning;
 mod rego;
 mod rendering;
 mod world;

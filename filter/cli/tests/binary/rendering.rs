@@ -165,4 +165,28 @@ fn a_policy_with_regular_expressions_says_which_module_it_needs() {
     assert!(ran.code == Some(0) && ran.out.contains(&said), "{} {}", ran.out, ran.err);
     let ran = render("wicketgate.wasm");
     assert!(ran.code == Some(2) && ran.err.contains(because), "{} {}", ran.out, ran.err);
+    let demand = "{who: any, tools: [t], arguments: {q: {pattern: \"[a-z]+\"}}}";
+    for (rules, place) in [
+        (format!("    rules:\n      - {{id: r, allow: {demand}}}\n"), "servers[0].rules[0]"),
+        (format!("    rules:\n      - {{id: r, deny: {demand}}}\n"), "servers[0].rules[0]"),
+        (
+            format!(
+                "    groups:\n      - name: g\n        issuer: https://a.example.com\n        rules:\n          - {{id: r, allow: {demand}}}\n"
+            ),
+            "servers[0].groups[0].rules[0]",
+        ),
+    ] {
+        let issuers = "issuers:\n  - issuer: https://a.example.com\n    algorithms: [ES256]\n    jwks: {cluster: a, path: /k}\n";
+        world.write(
+            "p.yaml",
+            &format!(
+                "version: 1\n{issuers}servers:\n  - name: s\n    url: https://mcp.example.com/mcp\n{rules}"
+            ),
+        );
+        let because = format!("{place} has a `pattern`");
+        let ran = render("wicketgate-rego-regex.wasm");
+        assert!(ran.code == Some(0) && ran.out.contains(&because), "{} {}", ran.out, ran.err);
+        let ran = render("wicketgate-rego.wasm");
+        assert!(ran.code == Some(2) && ran.err.contains(&because), "{} {}", ran.out, ran.err);
+    }
 }

@@ -299,7 +299,11 @@ impl Seen {
                 Some(Finding::Unknown),
                 Some(Finding::Corrupt),
             ])),
-            8 => Event::StreamCounted(script.of(&[None, Some(streams::Outcome::Refused), Some(streams::Outcome::Full)])),
+            8 => Event::StreamCounted(script.of(&[
+                None,
+                Some(streams::Outcome::Refused),
+                Some(streams::Outcome::Full),
+            ])),
             9 => Event::Withdrawn,
             10 => Event::Leased(Err(script.of(&[NoLease::Away, NoLease::Busy]))),
             _ => Event::ResponseTooLarge,

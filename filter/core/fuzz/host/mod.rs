@@ -10,23 +10,24 @@ use serde_json::Value;
 use wicketgate_core::bindings::table;
 use wicketgate_core::config::compile;
 use wicketgate_core::exchange::step::{
-    Consult, Control, Effect, Event, Owners, Recall, StreamOf, Take, Tools,
+    Consult, Control, Effect, Event, Next, Owners, Pages, Recall, StreamOf, Take, Tools,
 };
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::history::table as history;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
-use wicketgate_core::limits::streams::{self, Holder};
 use wicketgate_core::limits::lease::{self, Ask, Need};
 use wicketgate_core::limits::rate::Rate;
 use wicketgate_core::limits::store::Outcome;
+use wicketgate_core::limits::streams::{self, Holder};
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::limits::{taking, used_proofs};
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 use wicketgate_core::tools::listed::{Listed, ToolTag};
 use wicketgate_core::tools::table as tools;
+use wicketgate_core::tools::schemas::SchemaMemory;
 
 /// What all streams may hold together here: little, so that it is reached.
 pub const HELD: u64 = 96;
@@ -39,6 +40,7 @@ pub struct Vm<'g> {
     pub guard: &'g Guard,
     pub memory: RefCell<Memory>,
     pub held: Held,
+    pub schemas: RefCell<SchemaMemory>,
     pub now: Timestamp,
     pub shared: RefCell<BTreeMap<String, Vec<u8>>>,
     pub streams: BTreeMap<Tag, u32>,
@@ -90,6 +92,7 @@ impl<'g> Vm<'g> {
             guard,
             memory: RefCell::new(Memory::new(&guard.issuers)),
             held: Held::new(HELD),
+            schemas: RefCell::default(),
             now: Timestamp::from_secs(NOW),
             shared: RefCell::default(),
             streams: BTreeMap::new(),
@@ -137,7 +140,13 @@ impl<'g> Vm<'g> {
     fn release(&mut self, tag: Tag) {
         let left = self.streams.get(&tag).copied().expect("it counts") - 1;
         self.streams.insert(tag, left);
-        self.change(&streams::set_key(tag, SALT), |set| (streams::hold(set, tag, Holder(1), left, self.now), ()));
+        self.change(&streams::set_key(tag, SALT), |set| {
+            (streams::hold(set, tag, Holder(1), left, self.now), ())
+        });
+    }
+
+    fn page(&self, key: &str, next: &mut Next<'_>) -> bool {
+        self.change(key, |page| (next(page), ())).is_some()
     }
 
     fn consult(&self, consult: &Consult) -> Option<table::Finding> {
@@ -255,13 +264,19 @@ impl Driven {
 
     fn step(&mut self, vm: &Vm<'_>, event: Event<'_>) -> wicketgate_core::exchange::step::Step {
         let ask = |consult: &Consult| vm.consult(consult);
+        let page = |key: &str, next: &mut Next<'_>| vm.page(key, next);
         let mut world = World {
             guard: vm.guard,
             memory: &mut vm.memory.borrow_mut(),
             held: &vm.held,
             salt: Some(SALT),
             owners: Owners(&ask),
-            tools: Tools { recall: &|tag| vm.recall_tool(tag), learn: &|tag, listed| vm.learn_tool(tag, listed) },
+            tools: Tools {
+                recall: &|tag| vm.recall_tool(tag),
+                learn: &|tag, listed| vm.learn_tool(tag, listed),
+            },
+            pages: Pages(&page),
+            schemas: &mut vm.schemas.borrow_mut(),
             now: vm.now,
         };
         self.exchange.on(event, &mut world)
@@ -292,12 +307,16 @@ impl Driven {
                     vm.change(key, |set| (next(set), ())).is_some()
                 });
             }
+            Effect::ReplaceRequestBody(bytes) => self.body = bytes,
             Effect::Remember(recall) => drop(vm.recall(&recall)),
             Effect::Count(_)
             | Effect::CountServer { .. }
             | Effect::CountShadow(_)
             | Effect::CountToken { .. }
             | Effect::CountContent { .. }
+            | Effect::CountFound { .. }
+            | Effect::CountInputSchema(_)
+            | Effect::CountOutputSchema(_)
             | Effect::CountRemoved(_) => {}
         }
     }

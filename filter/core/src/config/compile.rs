@@ -40,7 +40,8 @@ fn judge(raw: &RawConfig, digest: String, mut found: Findings) -> Result<Sound, 
         found.error(&root.key("version"), format!("only version {VERSION} exists, found {}", raw.version));
     }
     let issuers = issuers::compile(&raw.issuers, &root.key("issuers"), &mut found);
-    let servers = servers::compile(&raw.servers, &raw.issuers, &root.key("servers"), &mut found);
+    let servers =
+        servers::compile(&raw.servers, &raw.issuers, raw.hold_headers, &root.key("servers"), &mut found);
     let leases = leases::compile(raw.leases.as_ref(), &raw.issuers, &root.key("leases"), &mut found);
     leases::judge(raw, &root, &mut found);
     let held_bytes = limits::held_bytes(raw.held_bytes.as_ref(), &root.key("held_bytes"), &mut found);

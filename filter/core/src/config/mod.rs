@@ -3,6 +3,9 @@
 //! `read` turns the JSON into the mirror in `raw`, `compile` and the files beside it judge the meaning.
 //! Nothing unknown is accepted; nothing is half applied.
 
+mod arguments;
+mod asks;
+mod calls;
 mod compile;
 mod content;
 mod digest;
@@ -19,6 +22,7 @@ mod read;
 mod rego;
 mod rules;
 mod servers;
+mod tools;
 pub mod units;
 mod url;
 mod who;

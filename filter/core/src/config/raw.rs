@@ -3,6 +3,7 @@
 //! Texts with a form of their own (sizes, patterns, URLs) stay texts here: `compile` judges them, so that several
 //! mistakes are reported at once.
 
+mod arguments;
 mod content;
 mod history;
 mod issuers;
@@ -12,7 +13,9 @@ mod paths;
 mod rego;
 mod rules;
 mod size;
+mod tools;
 
+pub use arguments::{RawArgument, RawScalar, RawTexts};
 pub use content::{RawApplies, RawCaps, RawContentRule, RawRegex};
 pub use history::RawHistory;
 pub use issuers::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
@@ -22,6 +25,7 @@ pub use paths::RawPaths;
 pub use rego::{RawCompiled, RawLabels, RawRego, RawToolLabels};
 pub use rules::{RawAllow, RawAttributes, RawDelegable, RawDeny, RawRule, RawWho};
 pub use size::RawSize;
+pub use tools::{RawAsks, RawBaseline, RawDefaults, RawElicitation, RawTools};
 
 use super::read::mapping;
 
@@ -96,6 +100,10 @@ pub struct RawServer {
     pub sessions: Option<RawSessions>,
     /// What becomes of tokens that are bound to a key (DPoP, RFC 9449).
     pub dpop: Option<RawDpop>,
+    /// What its tools must be to be shown and called, and what becomes of what they say of themselves.
+    pub tools: Option<RawTools>,
+    /// What it may ask of the client, or of who sits before it. Default: everything.
+    pub asks: Option<RawAsks>,
     /// Sizes, rates and numbers.
     pub limits: Option<RawLimits>,
     /// What may be in requests and answers; of several rules the strongest action counts.
@@ -134,6 +142,8 @@ mapping!(
         newer_versions,
         sessions,
         dpop,
+        tools,
+        asks,
         limits,
         content,
         rules,

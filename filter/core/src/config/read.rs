@@ -2,13 +2,17 @@
 
 use super::error::{Findings, Place, nearest};
 use crate::json::{Fault, Step};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// What has a shape in the document.
 pub(crate) trait Shape: Sized {
     /// Reads it. `None` when `value` is something else; the findings then say what, and where.
     fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self>;
 }
+
+/// A mapping whose keys are names that the document makes up, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Named<T>(pub Vec<(String, T)>);
 
 /// The members of a mapping while it is read, key by key in the order of those that are known.
 pub(crate) struct Members<'v> {
@@ -97,6 +101,30 @@ impl Shape for u32 {
     }
 }
 
+impl Shape for Number {
+    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
+        let number = value.as_number().cloned();
+        if number.is_none() {
+            unexpected(value, "a number", at, found);
+        }
+        number
+    }
+}
+
+impl<T: Shape> Shape for Named<T> {
+    fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
+        let Value::Object(members) = value else {
+            unexpected(value, "a mapping", at, found);
+            return None;
+        };
+        let read: Vec<Option<_>> = members
+            .iter()
+            .map(|(key, value)| Some((key.clone(), T::read(value, &at.key(key), found)?)))
+            .collect();
+        read.into_iter().collect::<Option<_>>().map(Self)
+    }
+}
+
 impl<T: Shape> Shape for Option<T> {
     fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
         T::read(value, at, found).map(Some)
@@ -162,4 +190,20 @@ impl<'v> Members<'v> {
 /// The name of a field in the document: Rust's mark of a keyword is not part of it.
 fn plain(field: &'static str) -> &'static str {
     field.trim_start_matches("r#")
+}
+
+#[cfg(feature = "schema")]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Named<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Named{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let inner = generator.subschema_for::<T>();
+        schemars::json_schema!({"type": "object", "additionalProperties": inner})
+    }
 }

@@ -65,6 +65,7 @@ pub(crate) fn candidates() -> Vec<Rule> {
         who: Who::Authenticated,
         methods,
         targets,
+        arguments: None,
         shadow: false,
         unless_read_only: false,
     };

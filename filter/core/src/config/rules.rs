@@ -1,9 +1,9 @@
 //! Can every rule mean something, and only one thing? Rules, judged.
 
 use super::error::{Findings, Place, nearest};
-use super::methods;
 use super::raw::{RawAllow, RawDelegable, RawDeny, RawRule};
 use super::who::{self, Side};
+use super::{arguments, methods};
 use crate::policy::methods::Kind;
 use crate::policy::pattern::Pattern;
 use crate::policy::resource_uri::ResourceUri;
@@ -99,7 +99,11 @@ fn compile_allow(
             "has no effect: only a rule that asks for scopes shows what a step-up would allow",
         );
     }
-    Some(enforced(id, Effect::Allow { hide: raw.hide }, who, methods, targets))
+    let demanded =
+        arguments::Demanded { named: raw.arguments.as_ref(), others: raw.other_arguments.as_deref() };
+    let arguments = arguments::compile(&demanded, (methods.as_deref(), &targets), Side::Allow, place, found);
+    let rule = enforced(id, Effect::Allow { hide: raw.hide }, who, methods, targets);
+    Some(Rule { arguments, ..rule })
 }
 
 fn compile_deny(
@@ -118,7 +122,9 @@ fn compile_deny(
         tasks: raw.tasks.as_ref(),
     };
     let (methods, targets) = compile_lists(&lists, Side::Deny, place, found);
-    Some(enforced(id, Effect::Deny, who?, methods, targets))
+    let demanded = arguments::Demanded { named: raw.arguments.as_ref(), others: None };
+    let arguments = arguments::compile(&demanded, (methods.as_deref(), &targets), Side::Deny, place, found);
+    Some(Rule { arguments, ..enforced(id, Effect::Deny, who?, methods, targets) })
 }
 
 fn compile_delegable(
@@ -129,7 +135,9 @@ fn compile_delegable(
     found: &mut Findings,
 ) -> Option<Rule> {
     let RawDelegable { who, methods, tools, prompts, resources, tasks } = raw.clone();
-    let as_allow = RawAllow { who, methods, tools, prompts, resources, tasks, hide: false };
+    let (arguments, other_arguments) = (None, None);
+    let as_allow =
+        RawAllow { who, methods, tools, prompts, resources, tasks, hide: false, arguments, other_arguments };
     let rule = compile_allow(id, &as_allow, issuers, place, found)?;
     Some(Rule { effect: Effect::Delegate, ..rule })
 }
@@ -142,7 +150,16 @@ pub(crate) fn enforced(
     methods: Option<Vec<Pattern>>,
     targets: Targets,
 ) -> Rule {
-    Rule { id: RuleId::new(id), effect, who, methods, targets, shadow: false, unless_read_only: false }
+    Rule {
+        id: RuleId::new(id),
+        effect,
+        who,
+        methods,
+        targets,
+        arguments: None,
+        shadow: false,
+        unless_read_only: false,
+    }
 }
 
 fn compile_lists(
@@ -231,11 +248,9 @@ fn open_host(text: &str) -> Option<String> {
 
 /// Refuses allow rules of which a rule that denies everybody leaves nothing.
 fn refuse_shadowed(rules: &[(Rule, Place)], found: &mut Findings) {
-    let all_denied: Vec<&Rule> = rules
-        .iter()
-        .map(|(r, _)| r)
-        .filter(|r| r.effect == Effect::Deny && r.who == Who::Everyone && !r.shadow)
-        .collect();
+    let denies_all =
+        |r: &&Rule| r.effect == Effect::Deny && r.who == Who::Everyone && !r.shadow && r.arguments.is_none();
+    let all_denied: Vec<&Rule> = rules.iter().map(|(r, _)| r).filter(denies_all).collect();
     for (rule, place) in rules.iter().filter(|(r, _)| r.effect != Effect::Deny) {
         let shadow = |kind: Kind, pattern: &Pattern| {
             all_denied

@@ -5,7 +5,7 @@ use super::layers::{self, Above};
 use super::raw::{RawAddresses, RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::{is_scope, networks};
-use super::{content, dpop, history, limits, rego, rules};
+use super::{asks, calls, content, dpop, history, limits, rego, rules, tools};
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::history::rule::HistoryRule;
 use crate::identity::dpop::{ALGORITHMS, BoundTokens};
@@ -23,6 +23,7 @@ const RESERVED: [&str; 2] = ["/.well-known", "/wicketgate"];
 pub(crate) fn compile(
     raw: &[RawServer],
     issuers: &[RawIssuer],
+    held: bool,
     place: &Place,
     found: &mut Findings,
 ) -> Vec<Server> {
@@ -33,7 +34,7 @@ pub(crate) fn compile(
     for (at, server) in raw.iter().enumerate() {
         let here = place.index(at);
         rules::name(&server.name, &here.key("name"), found);
-        let Some(server) = compile_one(server, issuers, &here, found) else { continue };
+        let Some(server) = compile_one(server, issuers, held, &here, found) else { continue };
         for (other, first) in &compiled {
             refuse_rivals(&server, other, *first, &here, found);
         }
@@ -45,6 +46,7 @@ pub(crate) fn compile(
 fn compile_one(
     raw: &RawServer,
     issuers: &[RawIssuer],
+    held: bool,
     place: &Place,
     found: &mut Findings,
 ) -> Option<Server> {
@@ -68,13 +70,11 @@ fn compile_one(
     let dpop = url.as_ref().and_then(|_| dpop::compile(raw, asks, place, found));
     judge_scopes(&raw.scopes, &place.key("scopes"), found);
     let versions = versions(raw.versions.as_deref(), &place.key("versions"), found);
-    let content = content::compile(&raw.content, &accepted, &place.key("content"), found);
     let (url, dpop) = (url?, dpop?);
-    let home = home(raw.r#match.as_ref(), &url, &place.key("match"), found);
     let metadata_path = format!("{METADATA_ROOT}{}", url.path);
     Some(Server {
         name: raw.name.clone(),
-        place: home,
+        place: home(raw.r#match.as_ref(), &url, &place.key("match"), found),
         metadata_url: format!("{}{metadata_path}", url.origin()),
         metadata_path,
         metadata: metadata(raw, &accepted, dpop.tokens),
@@ -87,8 +87,11 @@ fn compile_one(
         newer: newer(raw.newer_versions.as_deref(), &versions, &place.key("newer_versions"), found),
         versions,
         unknown: unknown(raw.sessions.as_ref(), &place.key("sessions"), found),
+        tools: tools::compile(raw.tools.as_ref(), &place.key("tools"), found),
+        asks: asks::compile(raw.asks.as_ref(), &place.key("asks"), found),
         limits,
-        content,
+        content: content::compile(&raw.content, &accepted, &place.key("content"), found),
+        calls: calls::compile(raw.tools.as_ref(), held, &place.key("tools"), found),
         rules,
         history,
         overlays,

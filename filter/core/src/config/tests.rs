@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// One that uses every key.
 fn sound() -> Value {
-    json!({
+    let mut document = json!({
         "version": 1,
         "hold_headers": true,
         "unknown_tokens": {"rate": "20/s", "burst": 100},
@@ -50,10 +50,21 @@ fn sound() -> Value {
                 {"id": "writers", "allow": {"who": {"roles": ["operator"], "scopes": ["mcp:write"]},
                                             "tools": ["write_note"], "tasks": [], "hide": true}},
                 {"id": "never", "deny": {"who": "any", "tools": ["drop_everything"]}},
-                {"id": "public", "allow": {"who": "anonymous", "methods": ["ping"]}}
+                {"id": "public", "allow": {"who": "anonymous", "methods": ["ping"]}},
+                {"id": "careful", "allow": {"who": "any", "tools": ["fetch"], "other_arguments": "deny", "arguments": {
+                    "url": {"required": true, "hosts": ["*.example.com"], "private": "deny", "punycode": "deny", "schemes": ["https"]},
+                    "n": {"nullable": true, "type": "integer", "min": 1, "max": 9}, "tenant": {"pin": "acme"},
+                    "tags": {"min_items": 1, "max_items": 3}, "tags[]": {"one_of": ["a", 1, true]},
+                    "q": {"min_length": 1, "max_length": 9}, "path": {"within": ["/srv/a", "b"]}}}},
+                {"id": "no_admin", "deny": {"who": "any", "tools": ["fetch"], "arguments": {"mode": {"one_of": ["admin"]}}}}
             ]
         }]
-    })
+    });
+    document["servers"][0]["tools"] = json!({
+        "input_schema": "check", "output_schema": "flag",
+        "defaults": [{"tools": ["search_*"], "arguments": {"limit": 10, "sort": "date", "deep": false}}]
+    });
+    document
 }
 
 fn compiled(document: &Value) -> Result<Compiled, Vec<String>> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::step::{Control, ResponseMode};
 use super::{Exchange, Phase, Waiting, World};
+use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::identity::footing::Footing;
 use crate::mcp::operation::Operation;
@@ -23,6 +24,8 @@ impl Exchange {
             Phase::Waiting(waiting) if guard.hold_headers && waiting.expects_body() => {
                 Some(self.facts.began().plus(BODY_BEGINS))
             }
+            // Nothing more of it passes, and the server waits for an answer that nobody gives.
+            Phase::Forwarded(_) if self.facts.over => Some(self.facts.began()),
             Phase::Forwarded(_) => {
                 if !self.is_streaming() {
                     return None;
@@ -61,7 +64,9 @@ impl Exchange {
 
     /// Its time has come: nothing may be streamed past the end of the token, nobody waits for a body that never begins.
     pub(super) fn expire(&mut self, world: &World<'_>) -> Control {
-        if self.facts.is_decided() {
+        if self.facts.over {
+            self.decided("deny", Denial::UnsafeResponse("").reason(), None, world);
+        } else if self.facts.is_decided() {
             self.decided("allow", "token_expired", None, world);
         } else {
             self.decided("deny", "body_never_came", None, world);

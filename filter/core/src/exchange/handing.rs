@@ -53,7 +53,7 @@ impl Exchange {
         if let (true, Operation::END_SESSION, Some(id)) = (good, method, own) {
             self.effects.push(Effect::Forget(self.binding(Kind::Session, id, server)?));
         }
-        self.answer_head(answering, &head, end, world.held)
+        self.answer_head(answering, &head, end, world.held, world.guard)
     }
 
     /// What became of the session that the answer hands out.
@@ -65,7 +65,7 @@ impl Exchange {
     ) -> Result<Control, Denial> {
         let Handing { answering, head, end } = handing;
         match finding {
-            Some(Finding::Own) => self.answer_head(answering, &head, end, world.held),
+            Some(Finding::Own) => self.answer_head(answering, &head, end, world.held, world.guard),
             // Ids are unique (2025-11-25, basic/transports, "Session Management"); this one would open another's session.
             Some(Finding::Foreign) => Err(Denial::UnsafeResponse("the session of another principal")),
             Some(Finding::Unknown | Finding::Corrupt) => Err(Denial::Internal("session store")),

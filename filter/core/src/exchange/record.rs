@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::contents::Read;
 use super::step::{Control, Effect, Recall, Unseen};
 use super::{Exchange, Phase, World};
-use crate::audit::{self, Completion, Content, Decision, Said, What, Who, Would};
+use crate::audit::{self, Completion, Content, Decision, Found, Said, What, Who, Would};
 use crate::denial::Denial;
 use crate::guard::Guard;
-use crate::head::RequestHead;
+use crate::head::{RequestHead, ResponseHead};
 use crate::identity::dpop::BoundTokens;
 use crate::identity::footing::Footing;
 use crate::identity::origin::Origin;
@@ -62,10 +62,17 @@ pub(super) struct Facts {
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) removed: u64,
+    /// What was found of tools and of what the server asked for.
+    pub(super) found: Vec<Found>,
+    /// Whether an error of ours has taken the place of what was still to come of a stream.
+    pub(super) over: bool,
     /// What content rules found in the request, until it is known whether they are about the principal.
     pub(super) contents_read: Vec<Read>,
     /// What they found, both ways.
     pub(super) contents: Report,
+    /// How arguments stood to the input schema of their tool, and the answer to the output schema.
+    pub(super) input_schema: Option<&'static str>,
+    pub(super) output_schema: Option<&'static str>,
     pub(super) status: u16,
     verdict: Option<&'static str>,
     reason: &'static str,
@@ -100,8 +107,12 @@ impl Facts {
             request_bytes: 0,
             response_bytes: 0,
             removed: 0,
+            found: Vec::new(),
+            over: false,
             contents_read: Vec::new(),
             contents: Report::default(),
+            input_schema: None,
+            output_schema: None,
             status: 0,
             verdict: None,
             reason: "unfinished",
@@ -171,6 +182,7 @@ impl Facts {
             rule: self.rule.as_ref().map(RuleId::as_str),
             shadow: self.shadow.as_ref().map(Would::from),
             rego: self.ruling.as_ref().map(said),
+            input_schema: self.input_schema,
             policy: guard.digest.get(..16).unwrap_or(&guard.digest),
             content: self.found(server),
             request_bytes: self.request_bytes,
@@ -233,7 +245,9 @@ impl Facts {
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
             removed: self.removed,
+            found: &self.found,
             content: self.found(server),
+            output_schema: self.output_schema,
             work_us: u64::try_from(worked.as_micros()).unwrap_or(u64::MAX),
             took_ms: u64::try_from(now.since(self.began).as_millis()).unwrap_or(u64::MAX),
         };
@@ -292,6 +306,19 @@ impl Exchange {
         self.facts.decide("deny", Denial::Internal(what).reason(), Some(what), guard, now)
     }
 
+    /// The host answers by itself.
+    pub(super) fn answered_by_host(&mut self, head: &ResponseHead, world: &World<'_>) -> Control {
+        self.decided("deny", "answered_by_host", None, world);
+        self.facts.status = head.status;
+        Control::Pass
+    }
+
+    /// Answers the client.
+    pub(super) fn reply(&mut self, reply: Reply) -> Control {
+        self.facts.status = reply.status;
+        Control::Reply(reply)
+    }
+
     /// The one way out for every denial: recorded, counted, answered. Where an answer cannot be given any more,
     /// because the upstream's has begun, the stream is cut.
     pub(super) fn refuse(&mut self, denial: &Denial, world: &World<'_>) -> Control {
@@ -301,8 +328,11 @@ impl Exchange {
                 e,
                 Effect::Count(_)
                     | Effect::CountToken { .. }
+                    | Effect::CountFound { .. }
                     | Effect::CountShadow(_)
                     | Effect::CountContent { .. }
+                    | Effect::CountInputSchema(_)
+                    | Effect::CountOutputSchema(_)
                     | Effect::RecordDecision(_)
             )
         });

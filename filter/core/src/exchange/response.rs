@@ -4,9 +4,11 @@ use super::contents::applied;
 use super::step::{Control, Effect, Event, ResponseMode};
 use super::{Exchange, Phase, World};
 use crate::denial::Denial;
+use crate::guard::Guard;
 use crate::head::ResponseHead;
 use crate::limits::held::{Held, Share};
 use crate::limits::size::Counted;
+use crate::mcp::jsonrpc::RequestId;
 use crate::mcp::method::{Method, Place};
 use crate::mcp::operation::Operation;
 use crate::mcp::sse::meter::Meter;
@@ -14,11 +16,15 @@ use crate::mcp::versions::{Era, Revision};
 use crate::sanitize::content::{Plan, Report};
 use crate::sanitize::list::{self, Filtered, filter_answer};
 use crate::sanitize::stream::ListStream;
+use crate::tools::schemas::WithSchemas;
+use crate::tools::structured::{Finding, Structured};
 
 /// The state of one answer.
 #[derive(Debug)]
 pub(super) struct Answering {
     lists: Lists,
+    /// What results are held against, until the shape of the body is known.
+    structured: Option<Structured>,
     shape: Shape,
     /// Per message (JSON) or event (SSE).
     limit: u64,
@@ -62,7 +68,8 @@ enum Shape {
 // === impl Answering ===
 
 impl Answering {
-    /// The answer to `operation`, which was allowed, in this revision; `inspected` where more than lists is looked for.
+    /// The answer to `operation`, which was allowed, in this revision; `inspected` where more than lists is looked for: tasks,
+    /// what the server asks for.
     pub(super) fn to(
         operation: Option<&Operation>,
         revision: Option<Revision>,
@@ -82,7 +89,16 @@ impl Answering {
             }
             _ => Lists::Possible,
         };
-        Self { lists, shape: Shape::Counted(Counted::new(limit)), limit, plan }
+        Self { lists, structured: None, shape: Shape::Counted(Counted::new(limit)), limit, plan }
+    }
+
+    /// The same, of which results must be read, too.
+    pub(super) fn held_against(mut self, structured: Option<Structured>) -> Self {
+        if structured.is_some() && self.lists == Lists::Never {
+            self.lists = Lists::Possible;
+        }
+        self.structured = structured;
+        self
     }
 
     pub(super) fn mode(&self) -> ResponseMode {
@@ -128,8 +144,10 @@ impl Exchange {
         head: &ResponseHead,
         end: bool,
         held: &Held,
+        guard: &Guard,
     ) -> Result<Control, Denial> {
-        let control = self.answer_shape(&mut answering, head, end, held)?;
+        let learns = self.learns(guard);
+        let control = self.answer_shape(&mut answering, head, end, (held, learns))?;
         self.phase = Phase::Forwarded(answering);
         Ok(control)
     }
@@ -139,7 +157,7 @@ impl Exchange {
         answering: &mut Answering,
         head: &ResponseHead,
         end: bool,
-        held: &Held,
+        (held, learns): (&Held, bool),
     ) -> Result<Control, Denial> {
         let media = head.headers.one("content-type").map_err(|_| Denial::UnsafeResponse("content-type"))?;
         let utf8 = media.is_none_or(is_utf8);
@@ -166,8 +184,11 @@ impl Exchange {
                 return Err(Denial::UnsafeResponse("charset"));
             }
             "text/event-stream" if inspected => {
+                let id = self.facts.id.as_ref().map(RequestId::as_json);
                 let stream = ListStream::new(as_size(answering.limit), self.facts.revision)
-                    .with_plan(answering.plan.take());
+                    .answering(id)
+                    .with_plan(answering.plan.take())
+                    .with_schemas(learns, answering.structured.take());
                 answering.shape = Shape::Filtered(Box::new(stream), held.share());
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
             }
@@ -227,14 +248,23 @@ impl Exchange {
                 let (status, form) = (*status, *form);
                 let mut viewing = self.viewing(world)?;
                 let filtered = match form {
-                    Form::Json => filter_answer(bytes, self.facts.revision, &mut viewing)?,
-                    Form::Text => Filtered::default(),
+                    Form::Json => filter_answer(bytes, self.facts.revision, &mut viewing),
+                    Form::Text => Ok(Filtered::default()),
                 };
-                viewing.kept()?;
+                let (kept, found) = (viewing.kept(), viewing.take_found());
+                self.note_found(found);
+                let filtered = filtered?;
+                kept?;
                 if filtered.hidden {
-                    return Err(Denial::UnsafeResponse("a notification of what may not be seen"));
+                    return Err(Denial::UnsafeResponse("a message that may not be seen"));
                 }
                 self.hand_out_tasks(&filtered.created, world)?;
+                if let Some(structured) = &mut answering.structured {
+                    let looked = structured.look(bytes);
+                    self.output_schema_said(structured.finding());
+                    looked?;
+                }
+                self.learn(bytes, &filtered.tools, world)?;
                 self.removed(cut_out(filtered.report));
                 let mut found = Report::default();
                 let listed = filtered.body.as_deref().unwrap_or(bytes);
@@ -252,11 +282,17 @@ impl Exchange {
                 if end && fed.is_ok() {
                     fed = stream.finish(&mut viewing, &mut out);
                 }
-                let kept = viewing.kept();
-                let found = stream.take_found();
-                self.contents_found(found);
+                let (kept, found) = (viewing.kept(), viewing.take_found());
+                self.note_found(found);
+                let contents = stream.take_found();
+                self.contents_found(contents);
+                self.output_schema_said(stream.structured().and_then(Structured::finding));
                 fed?;
                 kept?;
+                self.facts.over = stream.is_over();
+                for (list, tools) in stream.take_listed() {
+                    self.learn(&list, &tools, world)?;
+                }
                 self.hand_out_tasks(&stream.take_created(), world)?;
                 share.set(stream.held()).map_err(|_| Denial::UnsafeResponse("too much is held"))?;
                 let removed = cut_out(stream.report()).saturating_sub(before);
@@ -265,6 +301,27 @@ impl Exchange {
             }
         }
         Ok(Control::Pass)
+    }
+
+    fn learns(&self, guard: &Guard) -> bool {
+        self.server(guard).is_ok_and(|server| server.calls.learns())
+    }
+
+    /// Remembers the schemas of tools that the caller is shown.
+    fn learn(&self, list: &[u8], tools: &[WithSchemas], world: &mut World<'_>) -> Result<(), Denial> {
+        let server = self.server(world.guard)?;
+        if server.calls.learns() {
+            world.schemas.learn(&server.name, list, tools);
+        }
+        Ok(())
+    }
+
+    fn output_schema_said(&mut self, finding: Option<Finding>) {
+        let said = finding.map(Finding::as_str);
+        if self.facts.output_schema != said {
+            self.facts.output_schema = said;
+            self.effects.extend(said.map(Effect::CountOutputSchema));
+        }
     }
 
     fn removed(&mut self, removed: u64) {

@@ -126,6 +126,13 @@ pub struct Consult {
 /// [`Control::Consult`]: one answer may name many things, some in each event.
 pub struct Owners<'a>(pub &'a dyn Fn(&Consult) -> Option<Finding>);
 
+/// New bytes for those that stand there; `None` to leave them.
+pub type Next<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
+
+/// What all workers know of the tools of servers: swaps the bytes under a key ([`crate::tools::book::Book::key`]) for those
+/// that `Next` makes of them, asking again where another thread was faster. `false` when the store could not be read or
+/// written.
+pub struct Pages<'a>(pub &'a dyn Fn(&str, &mut Next<'_>) -> bool);
 /// Why no lease came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoLease {
@@ -170,6 +177,8 @@ pub enum Effect {
     RemoveResponseHeader(&'static str),
     /// Put these bytes where the event's body bytes are.
     ReplaceResponseBody(Vec<u8>),
+    /// The same for the whole body of the request, whose head is still held: if that announces a length, this one.
+    ReplaceRequestBody(Vec<u8>),
     /// Fetch the keys of the issuer with this index, then feed [`Event::KeysFetched`].
     FetchKeys(usize),
     /// Ask an issuer about a token, then feed [`Event::Validated`].
@@ -211,8 +220,21 @@ pub enum Effect {
         /// How often.
         count: u64,
     },
+    /// Count how the arguments of a call stood to the input schema of its tool.
+    CountInputSchema(&'static str),
+    /// Count how an answer stood to the output schema of its tool.
+    CountOutputSchema(&'static str),
     /// Count list entries that were removed.
     CountRemoved(u64),
+    /// Count tools of a list, or things that a server asked for, of which something was found.
+    CountFound {
+        /// What: a word of [`crate::tools::pins::Why`] or of [`crate::sanitize::server_asks::Ask`].
+        why: &'static str,
+        /// What was done: a word of [`crate::audit::Found::DONE`].
+        done: &'static str,
+        /// How many.
+        count: u64,
+    },
 }
 
 /// A request that the host answered before any of it came to us, as the host tells of it at its end.
@@ -241,6 +263,12 @@ pub enum ResponseMode {
     Whole,
     /// As it comes, with its bytes.
     Stream,
+}
+
+impl std::fmt::Debug for Pages<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pages")
+    }
 }
 
 impl std::fmt::Debug for Owners<'_> {

@@ -5,8 +5,10 @@ use std::collections::HashSet;
 
 use super::admission::bound;
 use super::handing::may_be_listed;
+use super::judging::Judging;
 use super::step::Consult;
 use super::{Exchange, World};
+use crate::audit::Found;
 use crate::bindings::owner::Kind;
 use crate::bindings::table::Question;
 use crate::denial::Denial;
@@ -14,7 +16,8 @@ use crate::identity::network::address_of;
 use crate::identity::principal::Principal;
 use crate::mcp::operation::Target;
 use crate::policy::caller::Caller;
-use crate::sanitize::list::Viewer;
+use crate::sanitize::server_asks::{Ask, Gate};
+use crate::sanitize::viewer::{Kept, Settled, Viewer};
 use crate::server::Server;
 use crate::tools::listed::{Listed, ToolTag};
 
@@ -31,13 +34,19 @@ pub(super) struct Viewing<'a> {
     sandbox: bool,
     /// Something could not be kept.
     failed: bool,
+    /// Whether tools are what they must be; `None` where nobody asks.
+    tools: Option<Judging<'a>>,
+    /// What was found of tools, and of what the server asked for, in messages that are settled.
+    found: Vec<Found>,
+    /// The same of the one that is being read.
+    finding: Vec<Found>,
 }
 
 // === impl Exchange ===
 
 impl Exchange {
     /// The eyes for the answer to this exchange's request.
-    pub(super) fn viewing<'a>(&'a self, world: &'a World<'_>) -> Result<Viewing<'a>, Denial> {
+    pub(super) fn viewing<'a>(&'a self, world: &'a World<'a>) -> Result<Viewing<'a>, Denial> {
         let server = self.server(world.guard)?;
         let principal =
             self.facts.principal.as_ref().ok_or(Denial::Internal("an answer without a principal"))?;
@@ -51,6 +60,9 @@ impl Exchange {
             changing: HashSet::new(),
             sandbox: server.bounds(principal).sandbox,
             failed: false,
+            tools: Judging::of(server),
+            found: Vec::new(),
+            finding: Vec::new(),
         })
     }
 }
@@ -64,6 +76,27 @@ impl Viewing<'_> {
     /// [`Denial::Unavailable`]: what is known of them may be what is not so any more.
     pub(super) fn kept(&self) -> Result<(), Denial> {
         if self.failed { Err(Denial::Unavailable("tool store")) } else { Ok(()) }
+    }
+
+    /// What was found, once.
+    pub(super) fn take_found(&mut self) -> Vec<Found> {
+        std::mem::take(&mut self.found)
+    }
+
+    /// Keeps what an entry says of its tool, for the next call.
+    fn learn(&mut self, tool: &str, entry: &[u8]) {
+        if !self.learns {
+            return;
+        }
+        let tag = ToolTag::of(&self.server.name, tool);
+        let mut listed = Listed::read(entry);
+        // One that stands twice is what it is at worst.
+        if !listed.read_only {
+            self.changing.insert(tag);
+        } else if self.changing.contains(&tag) {
+            listed.read_only = false;
+        }
+        self.failed |= !(self.world.tools.learn)(tag, listed);
     }
 }
 
@@ -84,23 +117,43 @@ impl Viewer for Viewing<'_> {
         own && self.server.shows(who, target)
     }
 
-    fn listed(&mut self, tool: &str, entry: &[u8]) {
-        if !self.learns {
-            return;
-        }
-        let tag = ToolTag::of(&self.server.name, tool);
-        let mut listed = Listed::read(entry);
-        // One that stands twice is what it is at worst.
-        if !listed.read_only {
-            self.changing.insert(tag);
-        } else if self.changing.contains(&tag) {
-            listed.read_only = false;
-        }
-        self.failed |= !(self.world.tools.learn)(tag, listed);
+    fn tool(&mut self, name: &str, entry: &[u8]) -> Kept {
+        self.learn(name, entry);
+        let Some(tools) = &mut self.tools else { return Kept::Whole };
+        let (kept, found) = tools.judge(self.server, name, entry, self.world);
+        self.finding.extend(found);
+        kept
     }
 
     fn may_be_asked(&mut self) -> bool {
         !self.sandbox
+    }
+
+    fn gates(&self) -> bool {
+        !self.server.asks.is_open()
+    }
+
+    fn asked(&mut self, ask: &Ask) -> Gate {
+        let gate = self.server.asks.gate(ask);
+        let done = match gate {
+            Gate::Pass => return gate,
+            Gate::Strip => "stripped",
+            Gate::Refuse => "refused",
+        };
+        self.finding.push(Found::ask(ask.word(), done));
+        gate
+    }
+
+    fn settle(&mut self) -> Result<Settled, Denial> {
+        let settled = match &mut self.tools {
+            Some(tools) => tools.settle(self.server, self.world)?,
+            None => Settled::Done,
+        };
+        let finding = std::mem::take(&mut self.finding);
+        if settled == Settled::Done {
+            self.found.extend(finding);
+        }
+        Ok(settled)
     }
 }
 

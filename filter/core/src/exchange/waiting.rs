@@ -32,6 +32,8 @@ pub(super) struct Waiting {
     /// What all this takes of the VM's memory until the body has come.
     share: Share,
     size: usize,
+    /// The arguments of the call, where anything judges them.
+    pub(super) arguments: Option<Vec<u8>>,
     pub(super) principal: Option<Principal>,
     pub(super) keys_asked: bool,
     pub(super) issuer_asked: bool,
@@ -82,6 +84,7 @@ impl Waiting {
             paced: Vec::new(),
             share,
             size,
+            arguments: None,
             principal: None,
             keys_asked: false,
             issuer_asked: false,
@@ -106,14 +109,24 @@ impl Waiting {
     ///
     /// # Errors
     /// [`Denial::Unavailable`] where too much waits already.
-    pub(super) fn keep_arguments(&mut self, picked: Picked) -> Result<(), Denial> {
+    pub(super) fn keep_picked(&mut self, picked: Picked) -> Result<(), Denial> {
         let size = picked.size();
         self.picked = picked;
         self.grow(size)
     }
 
+    /// Keeps the arguments of the call until somebody can judge them.
+    ///
+    /// # Errors
+    /// [`Denial::Unavailable`] where too much waits already.
+    pub(super) fn keep_arguments(&mut self, arguments: &[u8]) -> Result<(), Denial> {
+        self.grow(arguments.len())?;
+        self.arguments = Some(arguments.to_vec());
+        Ok(())
+    }
+
     fn grow(&mut self, by: usize) -> Result<(), Denial> {
-        self.size += by;
+        self.size = self.size.saturating_add(by);
         self.share.set(self.size).map_err(|_| Denial::Unavailable("room for waiting requests"))
     }
 

@@ -30,6 +30,8 @@ pub struct Message {
     /// Where `params.arguments` stands in the body; `None` if absent or null. For `tools/call` and `prompts/get` it is
     /// an object.
     pub arguments: Option<Range<usize>>,
+    /// Where a member may be put in behind another one of `params`, where `params.arguments` is absent altogether.
+    pub place_for_arguments: Option<usize>,
     /// Whether the request declares the tasks extension, so that its answer may be a task (2026-07-28).
     pub takes_tasks: bool,
 }
@@ -184,6 +186,10 @@ fn call(
         )?,
         requested_version: targets::text(requested, "params.protocolVersion must be a string")?,
         arguments: arguments.map(|value| value.span.clone()),
+        place_for_arguments: match &params.arguments {
+            None => params.name.as_ref().map(|name| name.span.end),
+            Some(_) => None,
+        },
         takes_tasks: params.takes_tasks,
     })
 }
@@ -202,6 +208,7 @@ fn answer(parts: &Parts<'_>, id: Option<RequestId>) -> Result<Message, Denial> {
         meta_version: None,
         requested_version: None,
         arguments: None,
+        place_for_arguments: None,
         takes_tasks: false,
     })
 }

@@ -3,6 +3,7 @@
 pub mod headers;
 pub mod jsonrpc;
 pub mod method;
+pub mod number;
 pub mod operation;
 pub mod session;
 pub mod sse;

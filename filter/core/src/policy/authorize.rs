@@ -1,5 +1,6 @@
 //! May they: from a verdict to a permit, or to the denial that the client will read.
 
+use super::arguments::Arguments;
 use super::caller::Caller;
 use super::permit::Permit;
 use super::rule::RuleId;
@@ -14,17 +15,20 @@ use crate::mcp::operation::{Operation, Target};
 /// - [`Denial::MissingCredential`] without a credential, where rules exist that one could satisfy: whatever was asked,
 ///   so that the answer tells nothing of what exists
 /// - [`Denial::InsufficientScope`] with every scope to ask for
+/// - [`Denial::ArgumentRefused`] for one that may be called, with other arguments
 /// - [`Denial::NotAllowed`] for a thing, in the words used for one that does not exist
 /// - [`Denial::UnknownMethod`] for a method that names nothing
 pub fn authorize<'c>(
     rules: &RuleSet,
     who: impl Into<Caller<'c>>,
     operation: &Operation,
+    arguments: Arguments<'_>,
 ) -> Result<Permit, (Denial, Option<RuleId>)> {
     let who = who.into();
-    match rules.judge(who, operation) {
+    match rules.judge(who, operation, arguments) {
         Verdict::Allow { rule } => Ok(Permit::new(rule)),
         Verdict::Challenge { rule, scopes } => Err((Denial::InsufficientScope(scopes), Some(rule))),
+        Verdict::Refuse { rule, refusal } => Err((Denial::ArgumentRefused(refusal), Some(rule))),
         Verdict::Deny { rule } if *who.principal == Principal::Anonymous && rules.expects_credential() => {
             Err((Denial::MissingCredential, rule))
         }
@@ -36,7 +40,7 @@ pub fn authorize<'c>(
 fn refusal(rules: &RuleSet, who: &Caller<'_>, operation: &Operation) -> Denial {
     let alone = |t: &&Target| {
         let one = Operation { method: operation.method.clone(), targets: vec![(*t).clone()] };
-        matches!(rules.judge(*who, &one), Verdict::Deny { .. })
+        matches!(rules.judge(*who, &one, Arguments::Any), Verdict::Deny { .. })
     };
     refusal_naming(operation.targets.iter().find(alone).or(operation.targets.first()), operation)
 }

@@ -1,11 +1,13 @@
 //! Why is the verdict what it is? Every rule considered, with what it says and why it does not apply.
 
+use super::arguments::Arguments;
 use super::caller::Caller;
 use super::methods::{Class, class_of};
 use super::question::Question;
-use super::rule::{Effect, RuleId};
+use super::rule::{Effect, Rule, RuleId};
 use super::rule_set::{RuleSet, Shadow, Verdict};
 use super::who::Fit;
+use crate::denial::Refusal;
 use crate::mcp::operation::Operation;
 
 /// A verdict and how each rule stood to it, in the order of the configuration.
@@ -47,6 +49,10 @@ pub enum Outcome {
     NeedsScopes(Vec<String>),
     /// It means somebody else; the key of `who` that says so.
     OtherPrincipal(&'static str),
+    /// It demands other arguments (an allow rule), or this makes it mean the call (a deny rule).
+    Arguments(Refusal),
+    /// It is a deny rule and means other arguments.
+    OtherArguments,
     /// It speaks of other methods or things.
     OtherOperation,
     /// It stands in a layer of others.
@@ -61,11 +67,18 @@ pub enum Outcome {
 
 impl RuleSet {
     /// Judges as [`RuleSet::judge`] does and tells how every rule stood to it.
-    pub fn explain<'c>(&self, who: impl Into<Caller<'c>>, operation: &Operation) -> Explanation {
+    pub fn explain<'c>(
+        &self,
+        who: impl Into<Caller<'c>>,
+        operation: &Operation,
+        arguments: Arguments<'_>,
+    ) -> Explanation {
         let who = who.into();
-        let verdict = self.judge(who, operation);
+        let verdict = self.judge(who, operation, arguments);
         let decider = match &verdict {
-            Verdict::Allow { rule } | Verdict::Challenge { rule, .. } => Some(rule),
+            Verdict::Allow { rule } | Verdict::Challenge { rule, .. } | Verdict::Refuse { rule, .. } => {
+                Some(rule)
+            }
             Verdict::Deny { rule } => rule.as_ref(),
         };
         let questions = Question::all(operation);
@@ -81,9 +94,12 @@ impl RuleSet {
                 _ if concerned.is_empty() && decides => Outcome::Beyond,
                 _ if concerned.is_empty() => Outcome::OtherOperation,
                 Fit::Unmet(key) => Outcome::OtherPrincipal(key),
-                Fit::NeedsScopes(scopes) => Outcome::NeedsScopes(scopes),
                 Fit::Met if rule.unless_read_only && asked.iter().all(known) => Outcome::ReadOnly,
-                Fit::Met => Outcome::Matches(names.map(|t| t.name().to_owned()).collect()),
+                fit => match (by_arguments(rule, asked, &concerned, arguments), fit) {
+                    (Some(outcome), _) => outcome,
+                    (None, Fit::NeedsScopes(scopes)) => Outcome::NeedsScopes(scopes),
+                    (None, _) => Outcome::Matches(names.map(|t| t.name().to_owned()).collect()),
+                },
             };
             let effect = match rule.effect {
                 Effect::Allow { .. } => "allow",
@@ -95,7 +111,7 @@ impl RuleSet {
         });
         let considered = considered.collect();
         let impossible = questions.is_none().then(|| why_impossible(operation));
-        let shadow = self.shadow(who, operation);
+        let shadow = self.shadow(who, operation, arguments);
         Explanation { verdict, shadow, impossible, considered }
     }
 }
@@ -114,11 +130,35 @@ impl Outcome {
                 "does not match: it means those without a credential".to_owned()
             }
             Self::OtherPrincipal(key) => format!("does not match: who.{key}"),
+            Self::Arguments(refusal) if refusal.path.is_empty() => {
+                format!("the arguments decide: {}", refusal.constraint)
+            }
+            Self::Arguments(refusal) => {
+                format!("the argument {} decides: {}", refusal.path, refusal.constraint)
+            }
+            Self::OtherArguments => "does not match: other arguments".to_owned(),
             Self::OtherOperation => "does not match: other methods or targets".to_owned(),
             Self::OtherLayer => "does not count: a layer of others".to_owned(),
             Self::ReadOnly => "does not match: the tool is listed as read-only".to_owned(),
             Self::Beyond => "allows other things, and its layer nothing beyond them".to_owned(),
         }
+    }
+}
+
+/// What its demands make of a rule that means the caller and the call; `None` where they change nothing.
+fn by_arguments(
+    rule: &Rule,
+    asked: &[Question<'_>],
+    concerned: &[usize],
+    arguments: Arguments<'_>,
+) -> Option<Outcome> {
+    let (Some(demands), Arguments::Given(given)) = (&rule.arguments, arguments) else { return None };
+    if !concerned.iter().filter_map(|at| asked.get(*at)).any(Question::has_arguments) {
+        return None;
+    }
+    match rule.effect {
+        Effect::Deny => Some(demands.meant(given).map_or(Outcome::OtherArguments, Outcome::Arguments)),
+        Effect::Allow { .. } | Effect::Delegate => demands.unmet(given).map(Outcome::Arguments),
     }
 }
 

@@ -3,6 +3,8 @@
 //! One function answers for calls and for lists ([`rule_set::RuleSet::judge`]); it has three answers: allow, challenge
 //! (a step-up of scopes would do) and deny. Deny rules win, and what no rule allows is denied.
 
+pub mod arguments;
+mod asking;
 pub mod authorize;
 pub mod caller;
 pub mod explain;

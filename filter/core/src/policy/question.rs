@@ -75,6 +75,11 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// Whether the arguments of the call belong to it: a rule's demands speak of these methods alone.
+    pub(crate) fn has_arguments(&self) -> bool {
+        matches!(self, Self::Thing("tools/call" | "prompts/get", _))
+    }
+
     /// The tool that is asked about.
     pub(crate) fn tool(&self) -> Option<&str> {
         match self {

@@ -1,5 +1,6 @@
 //! What does one rule say? Compiled: patterns parsed, defaults filled in.
 
+use super::arguments::Demands;
 use super::methods::Kind;
 use super::pattern::Pattern;
 use super::who::Who;
@@ -23,6 +24,8 @@ pub struct Rule {
     pub methods: Option<Vec<Pattern>>,
     /// The things that it names.
     pub targets: Targets,
+    /// What it demands of the arguments of a call; `None`: nothing.
+    pub arguments: Option<Demands>,
     /// Whether it only tells what it would do.
     pub shadow: bool,
     /// Whether it leaves out tools that are known to change nothing.

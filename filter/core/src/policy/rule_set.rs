@@ -1,5 +1,7 @@
 //! May this principal do this? The one function that judges calls and lists.
 
+use super::arguments::Arguments;
+use super::asking::Asking;
 use super::caller::Caller;
 use super::layer::{Layer, Level, Member};
 use super::methods::Kind;
@@ -7,6 +9,7 @@ use super::question::Question;
 use super::rule::{Effect, Rule, RuleId};
 use super::standing::{Challenge, Finding, Said, Standing, edge};
 use super::who::Fit;
+use crate::denial::Refusal;
 use crate::mcp::operation::{Operation, Target};
 
 /// The rules of one server: its own, and those of layers below. Without rules everything is denied.
@@ -33,6 +36,13 @@ pub enum Verdict {
         /// All scopes to ask for, sorted: those of the rule, and those already granted that rules of this server name.
         scopes: Vec<String>,
     },
+    /// It may be called, but not with these arguments.
+    Refuse {
+        /// The first allow rule that would permit it with others, or the deny rule that means these.
+        rule: RuleId,
+        /// What is not as demanded.
+        refusal: Refusal,
+    },
     /// Refused.
     Deny {
         /// The deny rule that matched, or the allow rule of a layer beyond which that permits nothing of the kind; `None` when
@@ -48,13 +58,6 @@ pub struct Shadow {
     pub verdict: &'static str,
     /// The rule that would decide.
     pub rule: RuleId,
-}
-
-/// Who asks, and whether rules that only tell count.
-#[derive(Clone, Copy)]
-struct Asking<'c, 'p> {
-    who: &'c Caller<'p>,
-    with_shadow: bool,
 }
 
 // === impl RuleSet ===
@@ -107,36 +110,59 @@ impl RuleSet {
     }
 
     /// Judges a call. Every thing that `operation` names must be allowed.
-    pub fn judge<'c>(&self, who: impl Into<Caller<'c>>, operation: &Operation) -> Verdict {
-        self.judged(&Asking { who: &who.into(), with_shadow: false }, operation)
+    /// `arguments` are looked at where the method has such that rules judge, and where a rule demands something of them.
+    pub fn judge<'c>(
+        &self,
+        who: impl Into<Caller<'c>>,
+        operation: &Operation,
+        arguments: Arguments<'_>,
+    ) -> Verdict {
+        self.judged(&Asking { who: &who.into(), arguments, with_shadow: false }, operation)
+    }
+
+    /// Whether any rule demands something of arguments.
+    pub fn reads_arguments(&self) -> bool {
+        self.all().any(|(_, rule)| rule.arguments.is_some())
     }
 
     /// What rules that only tell would make of it, where that is another verdict than the one in force.
-    pub fn shadow<'c>(&self, who: impl Into<Caller<'c>>, operation: &Operation) -> Option<Shadow> {
+    pub fn shadow<'c>(
+        &self,
+        who: impl Into<Caller<'c>>,
+        operation: &Operation,
+        arguments: Arguments<'_>,
+    ) -> Option<Shadow> {
         if !self.all().any(|(_, rule)| rule.shadow) {
             return None;
         }
         let who = who.into();
-        let [now, then] =
-            [false, true].map(|with_shadow| self.judged(&Asking { who: &who, with_shadow }, operation));
+        let [now, then] = [false, true]
+            .map(|with_shadow| self.judged(&Asking { who: &who, arguments, with_shadow }, operation));
         match (now, then) {
             (Verdict::Allow { .. }, Verdict::Allow { .. })
             | (Verdict::Challenge { .. }, Verdict::Challenge { .. })
-            | (Verdict::Deny { .. }, Verdict::Deny { .. })
+            | (
+                Verdict::Deny { .. } | Verdict::Refuse { .. },
+                Verdict::Deny { .. } | Verdict::Refuse { .. },
+            )
             | (_, Verdict::Deny { rule: None }) => None,
             (_, Verdict::Allow { rule }) => Some(Shadow { verdict: "would_allow", rule }),
             (_, Verdict::Challenge { rule, .. }) => Some(Shadow { verdict: "would_challenge", rule }),
-            (_, Verdict::Deny { rule: Some(rule) }) => Some(Shadow { verdict: "would_deny", rule }),
+            (_, Verdict::Deny { rule: Some(rule) } | Verdict::Refuse { rule, .. }) => {
+                Some(Shadow { verdict: "would_deny", rule })
+            }
         }
     }
 
-    /// Whether a list shows `target`: its call is allowed, or more scopes would allow it by a rule that does not hide.
+    /// Whether a list shows `target`: its call is allowed with some arguments, or more scopes would allow it by a rule that
+    /// does not hide.
     pub fn visible<'c>(&self, who: impl Into<Caller<'c>>, target: &Target) -> bool {
         let Some(question) = Question::of(Kind::of(target).method(), target) else { return false };
-        match self.find(&Asking { who: &who.into(), with_shadow: false }, &question) {
+        let asking = Asking { who: &who.into(), arguments: Arguments::Any, with_shadow: false };
+        match self.find(&asking, &question) {
             Finding::Allowed(_) => true,
             Finding::Challenged(rules) => rules.iter().any(|challenge| !challenge.hide),
-            Finding::Denied(_) | Finding::Beyond(_) | Finding::Nothing => false,
+            Finding::Denied(_) | Finding::Beyond(_) | Finding::Refused(..) | Finding::Nothing => false,
         }
     }
 
@@ -149,32 +175,86 @@ impl RuleSet {
         }
     }
 
-    /// Walks all rules that stand for the caller: deny rules win wherever they stand; then the levels, from the top down. A
-    /// level without rules for the caller says nothing, and the highest that has some begins.
+    /// The rules that stand for the caller, and count.
+    fn standing<'a>(&'a self, asking: &Asking<'_, '_>) -> impl Iterator<Item = (&'a Layer, &'a Rule)> {
+        let (principal, with_shadow) = (asking.who.principal, asking.with_shadow);
+        let layers = self.layers.iter().filter(move |layer| layer.member.means(principal));
+        let rules = layers.flat_map(|layer| layer.rules.iter().map(move |rule| (layer, rule)));
+        rules.filter(move |(_, rule)| with_shadow || !rule.shadow)
+    }
+
+    /// Walks all rules that stand for the caller: deny rules win wherever they stand; then the levels. What is refused for its
+    /// arguments alone is told only where the call would else be allowed or challenged: who may not use a thing at all learns
+    /// nothing from them.
     fn find<'a>(&'a self, asking: &Asking<'_, '_>, question: &Question<'_>) -> Finding<'a> {
-        let layers = || self.layers.iter().filter(|layer| layer.member.means(asking.who.principal));
-        let live = |rule: &&Rule| asking.with_shadow || !rule.shadow;
-        let denies: Vec<&Rule> = layers()
-            .flat_map(|layer| &layer.rules)
-            .filter(live)
-            .filter(|r| r.effect == Effect::Deny && r.who.fit(*asking.who) == Fit::Met)
-            .collect();
-        if let Some(rule) = denies.iter().find(|r| question.concerns(r) && !asking.excepts(r, question)) {
+        let meant = self
+            .standing(asking)
+            .map(|(_, rule)| rule)
+            .filter(|r| r.effect == Effect::Deny && r.who.fit(*asking.who) == Fit::Met);
+        let (denies, by_arguments): (Vec<&Rule>, Vec<&Rule>) = meant.partition(|r| r.arguments.is_none());
+        let concerned = |r: &&&Rule| question.concerns(r) && !asking.excepts(r, question);
+        if let Some(rule) = denies.iter().find(concerned) {
             return Finding::Denied(rule);
         }
+        let given = asking.given(question);
+        let denied = given.and_then(|given| {
+            let mut concerned = by_arguments.iter().filter(concerned);
+            concerned.find_map(|r| Some((*r, r.arguments.as_ref()?.meant(given)?)))
+        });
+        let with = |given| self.through_levels(asking, question, &denies, given);
+        let found = if denied.is_some() { Finding::Nothing } else { with(given) };
+        if given.is_none() || found.is_permitted() {
+            return found;
+        }
+        let refused = denied.or_else(|| self.unmet(asking, question, &denies, given?));
+        match (with(None), refused) {
+            (otherwise, Some((rule, refusal))) if otherwise.is_permitted() => Finding::Refused(rule, refusal),
+            (otherwise, _) if otherwise.is_permitted() => found,
+            (otherwise, _) => otherwise,
+        }
+    }
+
+    /// The first allow rule that demands other arguments than are `given`, and what of them is not as it demands.
+    fn unmet<'a>(
+        &'a self,
+        asking: &Asking<'_, '_>,
+        question: &Question<'_>,
+        denies: &[&Rule],
+        given: &[u8],
+    ) -> Option<(&'a Rule, Refusal)> {
+        let rules = self.standing(asking).map(|(_, rule)| rule);
+        let mut concerned = rules.filter(|r| {
+            let meant =
+                matches!(r.effect, Effect::Allow { .. }) && !matches!(r.who.fit(*asking.who), Fit::Unmet(_));
+            meant && question.concerns(r) && !question.emptied(r, denies)
+        });
+        concerned.find_map(|r| Some((r, r.arguments.as_ref()?.unmet(given)?)))
+    }
+
+    /// The levels, from the top down. A level without rules for the caller says nothing, and the highest that has some begins.
+    /// With `None` for arguments, what rules demand of them counts as met.
+    fn through_levels<'a>(
+        &'a self,
+        asking: &Asking<'_, '_>,
+        question: &Question<'_>,
+        denies: &[&Rule],
+        given: Option<&[u8]>,
+    ) -> Finding<'a> {
         let mut standing: Option<Standing<'a>> = None;
         for level in Level::ALL {
-            let of_level = || layers().filter(|layer| layer.member.level() == level);
+            let layers = self.layers.iter().filter(|layer| layer.member.means(asking.who.principal));
+            let mut of_level = layers.filter(|layer| layer.member.level() == level);
             // One whose rules only tell is there all the same: what stands below it does not become the highest.
-            if of_level().all(|layer| layer.rules.is_empty()) {
+            if of_level.all(|layer| layer.rules.is_empty()) {
                 continue;
             }
-            let rules: Vec<&Rule> = of_level().flat_map(|layer| &layer.rules).filter(live).collect();
+            let rules = self.standing(asking).filter(|(layer, _)| layer.member.level() == level);
+            let rules: Vec<&Rule> = rules.map(|(_, rule)| rule).collect();
             let said = Said {
-                found: asking.permitted(&rules, question, &denies),
+                found: asking.permitted(&rules, question, denies, given),
                 delegates: rules.iter().any(|r| {
                     let meant = r.effect == Effect::Delegate && r.who.fit(*asking.who) == Fit::Met;
-                    meant && question.concerns(r) && !question.emptied(r, &denies)
+                    meant && question.concerns(r) && !question.emptied(r, denies)
                 }),
                 edge: edge(&rules, question),
             };
@@ -195,6 +275,9 @@ impl RuleSet {
             match finding {
                 Finding::Denied(rule) | Finding::Beyond(rule) => {
                     return Verdict::Deny { rule: Some(rule.id.clone()) };
+                }
+                Finding::Refused(rule, refusal) => {
+                    return Verdict::Refuse { rule: rule.id.clone(), refusal };
                 }
                 Finding::Nothing => nothing = true,
                 Finding::Allowed(rule) => {
@@ -233,35 +316,6 @@ fn each_once(mut texts: Vec<&str>) -> Vec<String> {
     texts.into_iter().map(str::to_owned).collect()
 }
 
-// === impl Asking ===
-
-impl Asking<'_, '_> {
-    /// Whether a deny rule leaves out what is asked about.
-    fn excepts(&self, rule: &Rule, question: &Question<'_>) -> bool {
-        rule.unless_read_only && question.tool().is_some_and(|tool| self.who.knows_read_only(tool))
-    }
-
-    /// What the allow rules among these say: the first that matches, then those that lack scopes only.
-    fn permitted<'a>(&self, rules: &[&'a Rule], question: &Question<'_>, denies: &[&Rule]) -> Finding<'a> {
-        let mut challenged = Vec::new();
-        for rule in rules.iter().filter(|r| matches!(r.effect, Effect::Allow { .. })) {
-            let fit = rule.who.fit(*self.who);
-            if matches!(fit, Fit::Unmet(_)) || !question.concerns(rule) || question.emptied(rule, denies) {
-                continue;
-            }
-            match fit {
-                Fit::Met => return Finding::Allowed(rule),
-                Fit::NeedsScopes(scopes) => {
-                    let hide = rule.effect == Effect::Allow { hide: true };
-                    challenged.push(Challenge { rule, scopes, hide });
-                }
-                Fit::Unmet(_) => {}
-            }
-        }
-        if challenged.is_empty() { Finding::Nothing } else { Finding::Challenged(challenged) }
-    }
-}
-
 // === impl Default ===
 
 impl Default for RuleSet {
@@ -289,6 +343,7 @@ mod tests {
                 who: Who::Everyone,
                 methods: None,
                 targets,
+                arguments: None,
                 shadow: false,
                 unless_read_only: false,
             }

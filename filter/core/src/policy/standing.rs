@@ -3,6 +3,7 @@
 
 use super::question::Question;
 use super::rule::{Effect, Rule};
+use crate::denial::Refusal;
 
 /// What all rules together say of one thing.
 #[derive(Clone)]
@@ -13,6 +14,8 @@ pub(super) enum Finding<'a> {
     Challenged(Vec<Challenge<'a>>),
     /// A layer permits other things of this kind by this rule, and not this one.
     Beyond(&'a Rule),
+    /// It would be allowed, or challenged, with other arguments. Said of all levels together only.
+    Refused(&'a Rule, Refusal),
     Nothing,
 }
 
@@ -41,6 +44,15 @@ pub(super) struct Standing<'a> {
     /// What a level below can make of it at most: what is permitted here; [`Finding::Nothing`] for whatever that level says;
     /// `None` where it can permit nothing.
     ceiling: Option<Finding<'a>>,
+}
+
+// === impl Finding ===
+
+impl Finding<'_> {
+    /// Whether it is allowed, perhaps with more scopes.
+    pub(super) const fn is_permitted(&self) -> bool {
+        matches!(self, Self::Allowed(_) | Self::Challenged(_))
+    }
 }
 
 // === impl Standing ===

@@ -3,50 +3,27 @@
 //! Lists are known by their shape (`result.tools`, `prompts`, `resources`, `resourceTemplates`, `tasks`), not by the request that
 //! they answer: a resumed stream replays answers to requests that this exchange never saw.
 
+mod element;
+mod report;
+
+pub use report::Report;
+
 use std::ops::Range;
 
+pub(super) use element::readable;
+use element::{Element, element, text_of};
+
 use super::edit::{Cuts, Edit, apply};
+use super::server_asks::{self, Ask, Gate, Params};
+use super::viewer::{Kept, Settled, Viewer};
 use crate::denial::Denial;
-use crate::mcp::jsonrpc::MAX_TARGET_BYTES;
 use crate::mcp::operation::Target;
-use crate::mcp::strict::{Fault, Kind, Rigour, Scanner, Value};
+use crate::mcp::strict::{Fault, Kind, Rigour, Scanner};
 use crate::mcp::versions::{Era, Revision};
+use crate::tools::schemas::WithSchemas;
 
 /// Says whether the caller may see a tool, prompt, resource or template: the same decision as for a call.
 pub type Visible<'f> = dyn FnMut(&Target) -> bool + 'f;
-
-/// Who looks at an answer.
-pub trait Viewer {
-    /// As [`Visible`].
-    fn sees(&mut self, target: &Target) -> bool;
-
-    /// A tool is listed by these bytes; told before it is asked whether it is seen.
-    fn listed(&mut self, _tool: &str, _entry: &[u8]) {}
-
-    /// Whether the server may ask the client for something (sampling, elicitation, roots, input that a result requires).
-    fn may_be_asked(&mut self) -> bool {
-        true
-    }
-}
-
-impl<F: FnMut(&Target) -> bool> Viewer for F {
-    fn sees(&mut self, target: &Target) -> bool {
-        self(target)
-    }
-}
-
-/// What was done to lists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Lists seen.
-    pub lists: u32,
-    /// Elements left in.
-    pub kept: u32,
-    /// Elements cut out because they may not be seen.
-    pub removed: u32,
-    /// Elements cut out because their name could not be read.
-    pub unreadable: u32,
-}
 
 /// An answer after filtering.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,17 +34,26 @@ pub struct Filtered {
     pub report: Report,
     /// The ids of tasks that the answers hand out (`result.task` of 2025-11-25, a result of type `task` of the extension).
     pub created: Vec<String>,
-    /// It is a notification of something that the caller may not see, and is not to be passed on.
+    /// The tools that are left, and where their schemas stand in the body as it came.
+    pub tools: Vec<WithSchemas>,
+    /// It is a notification of something that the caller may not see, or a request of the server that may not reach the
+    /// client, and is not to be passed on.
     pub hidden: bool,
+    /// It is such a request, and because of it the client's own request is to be answered with an error.
+    pub refused: bool,
 }
 
 struct Filter<'f, 'v> {
-    viewer: &'f mut (dyn Viewer + 'v),
     body: &'f [u8],
+    viewer: &'f mut (dyn Viewer + 'v),
     modern: bool,
     report: Report,
     created: Vec<String>,
+    tools: Vec<WithSchemas>,
     hidden: bool,
+    refused: bool,
+    /// Whether something in the message that is being read makes it an error.
+    to_error: bool,
     edits: Vec<Edit>,
 }
 
@@ -75,6 +61,9 @@ struct Filter<'f, 'v> {
 pub const MAX_ENTRIES: u32 = 10_000;
 /// The most tasks that one answer or event may hand out. Each is written down for all workers.
 pub const MAX_CREATED: usize = 1000;
+
+/// How often a text is read, because other workers change what is known of its tools meanwhile: each time one has succeeded.
+const MOST_READINGS: usize = 16;
 
 const LISTS: &[&str] = &[
     "tools",
@@ -86,26 +75,12 @@ const LISTS: &[&str] = &[
     "task",
     "taskId",
     "resultType",
+    "inputRequests",
 ];
 
-// === impl Report ===
-
-impl Report {
-    /// Both together.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            lists: self.lists.saturating_add(other.lists),
-            kept: self.kept.saturating_add(other.kept),
-            removed: self.removed.saturating_add(other.removed),
-            unreadable: self.unreadable.saturating_add(other.unreadable),
-        }
-    }
-
-    fn entries(self) -> u32 {
-        self.kept.saturating_add(self.removed).saturating_add(self.unreadable)
-    }
-}
+/// What a client reads instead of an answer in which a server asks for what it may not.
+const ASKED_TOO_MUCH: &str =
+    r#""error":{"code":-32603,"message":"The server asks for something that it may not ask for"}}"#;
 
 /// Filters the lists in `body`: a JSON-RPC message, or an array of them.
 ///
@@ -130,7 +105,8 @@ pub fn filter_list(
 /// notification.
 ///
 /// # Errors
-/// As [`filter_list`], and for a result that asks for input which it may not.
+/// As [`filter_list`], and for a result that asks for input where nothing may be asked. `Unavailable` and others: as
+/// [`Viewer::settle`].
 pub fn filter_answer(
     body: &[u8],
     revision: Option<Revision>,
@@ -139,21 +115,41 @@ pub fn filter_answer(
     if !body.iter().any(|b| matches!(b, b'{' | b'[')) {
         return Ok(Filtered::default());
     }
+    for _ in 0..MOST_READINGS {
+        let filtered = filter_once(body, revision, viewer)?;
+        if viewer.settle()? == Settled::Done {
+            return Ok(filtered);
+        }
+    }
+    Err(Denial::Unavailable("tool store"))
+}
+
+fn filter_once(body: &[u8], revision: Option<Revision>, viewer: &mut dyn Viewer) -> Result<Filtered, Denial> {
     let modern = revision.is_some_and(|r| r.era() == Era::Modern);
     let mut filter = Filter {
-        viewer,
         body,
+        viewer,
         modern,
         report: Report::default(),
         created: Vec::new(),
+        tools: Vec::new(),
         hidden: false,
+        refused: false,
+        to_error: false,
         edits: Vec::new(),
     };
     filter.scan(body).map_err(|fault| match fault {
         Fault::NotJson(what) | Fault::Refused(what) => Denial::UnsafeResponse(what),
     })?;
-    let body = if filter.edits.is_empty() { None } else { Some(apply(body, filter.edits)) };
-    Ok(Filtered { body, report: filter.report, created: filter.created, hidden: filter.hidden })
+    let Filter { edits, report, created, tools, hidden, refused, .. } = filter;
+    let body = if edits.is_empty() { None } else { Some(apply(body, edits)) };
+    Ok(Filtered { body, report, created, tools, hidden, refused })
+}
+
+/// The error that a client reads instead of an answer in which a server asks for what it may not; `id` is its JSON.
+pub(crate) fn asked_too_much(id: Option<&str>) -> String {
+    let id = id.map(|id| format!(r#""id":{id},"#)).unwrap_or_default();
+    format!(r#"{{"jsonrpc":"2.0",{id}{ASKED_TOO_MUCH}"#)
 }
 
 // === impl Filter ===
@@ -180,32 +176,80 @@ impl Filter<'_, '_> {
         if !scanner.at_object() {
             return scanner.skip();
         }
-        let (mut notifies, mut asks, mut named) = (false, false, Vec::new());
-        scanner.object(&["result", "method", "params"], &mut |scanner, key| {
-            if key.says("result") && scanner.at_object() {
-                return self.result(scanner);
-            }
-            if key.says("params") && scanner.at_object() {
-                named = things_named(scanner)?;
-            } else if key.says("method") {
-                let value = scanner.value()?;
-                notifies =
-                    matches!(value.kind, Kind::Text(text) if text.decode().starts_with("notifications/"));
-                asks = !notifies;
-            } else {
-                scanner.skip()?;
+        let gates = self.viewer.gates();
+        let known: &[&str] = if gates {
+            &["result", "method", "params", "id", "error"]
+        } else {
+            &["result", "method", "params"]
+        };
+        let before = self.edits.len();
+        let (mut method, mut params, mut id, mut in_error) = (None, Params::default(), None, Vec::new());
+        let span = scanner.object(known, &mut |scanner, key| {
+            match &*key.decode() {
+                "result" if scanner.at_object() => return self.result(scanner),
+                "params" if scanner.at_object() => params = Params::read(scanner, gates)?,
+                "method" => method = text_of(scanner.value()?.kind),
+                "id" if gates => id = Some(scanner.value()?.span),
+                "error" if gates && scanner.at_object() => in_error = server_asks::in_error(scanner)?,
+                _ => scanner.skip()?,
             }
             Ok(())
         })?;
+        for ask in in_error {
+            self.to_error |= self.viewer.asked(&ask) != Gate::Pass;
+        }
+        if std::mem::take(&mut self.to_error) {
+            self.edits.truncate(before);
+            let id = id.and_then(|id| std::str::from_utf8(self.body.get(id)?).ok());
+            self.edits.push(Edit::new(span, asked_too_much(id)));
+        }
+        match method {
+            Some(method) if method.starts_with("notifications/") => self.notification(params),
+            Some(method) => self.request(&method, &params),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn notification(&mut self, params: Params) {
         // What cannot be read names something that nobody may see.
         let mut seen = |target: Option<Target>| target.is_some_and(|target| self.viewer.sees(&target));
-        if notifies && !named.into_iter().all(&mut seen) {
+        let seen = params.named.into_iter().all(&mut seen);
+        let asks = params.requests.iter().map(|ask| self.viewer.asked(ask) == Gate::Pass);
+        // All of them are looked at, so that all are counted.
+        if !asks.fold(seen, |all, pass| all && pass) {
             self.hidden = true;
             self.report.removed = self.report.removed.saturating_add(1);
         }
-        if asks && !self.viewer.may_be_asked() {
+    }
+
+    /// A request of the server's own.
+    fn request(&mut self, method: &str, params: &Params) {
+        if !self.viewer.may_be_asked() {
             self.hidden = true;
             self.report.removed = self.report.removed.saturating_add(1);
+        }
+        let gate = Ask::of(method, params).map_or(Gate::Pass, |ask| self.viewer.asked(&ask));
+        self.hidden |= gate != Gate::Pass;
+        self.refused |= gate == Gate::Refuse;
+    }
+
+    /// What a result asks for (2026-07-28).
+    fn input_requests(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+        let (mut left, mut stripped) = (Vec::new(), false);
+        let span = server_asks::requests(scanner, &mut |ask, (key, value)| match self.viewer.asked(&ask) {
+            Gate::Pass => left.push((key.raw(), value)),
+            Gate::Strip => stripped = true,
+            Gate::Refuse => self.to_error = true,
+        })?;
+        if stripped {
+            let member = |(key, value): &(&str, Range<usize>)| {
+                let value =
+                    std::str::from_utf8(self.body.get(value.clone()).unwrap_or_default()).unwrap_or_default();
+                format!("\"{key}\":{value}")
+            };
+            let members: Vec<String> = left.iter().map(member).collect();
+            self.edits.push(Edit::new(span, format!("{{{}}}", members.join(","))));
         }
         Ok(())
     }
@@ -217,15 +261,13 @@ impl Filter<'_, '_> {
         let span = scanner.object(LISTS, &mut |scanner, key| {
             let array = scanner.at_array();
             match &*key.decode() {
-                "tools" if array => self.list(scanner, ("tools", "name"), Target::Tool)?,
-                "prompts" if array => self.list(scanner, ("prompts", "name"), Target::Prompt)?,
-                "resources" if array => self.list(scanner, ("resources", "uri"), Target::Resource)?,
-                "resourceTemplates" if array => {
-                    self.list(scanner, ("resourceTemplates", "uriTemplate"), Target::Template)?
-                }
+                "tools" if array => self.list(scanner, "name", Target::Tool)?,
+                "prompts" if array => self.list(scanner, "name", Target::Prompt)?,
+                "resources" if array => self.list(scanner, "uri", Target::Resource)?,
+                "resourceTemplates" if array => self.list(scanner, "uriTemplate", Target::Template)?,
                 // Later revisions list none; a server that answers all the same shall not show everybody's.
-                "tasks" if array => self.list(scanner, ("tasks", "taskId"), Target::Task)?,
-                "task" => self.created.extend(element(scanner, "taskId")?.1),
+                "tasks" if array => self.list(scanner, "taskId", Target::Task)?,
+                "task" => self.created.extend(element(scanner, "taskId")?.name),
                 "taskId" => handle = readable(&scanner.value()?),
                 "resultType" => {
                     let Kind::Text(sort) = scanner.value()?.kind else { return Ok(()) };
@@ -235,6 +277,9 @@ impl Filter<'_, '_> {
                     }
                 }
                 "cacheScope" => scope = Some(scanner.value()?),
+                "inputRequests" if self.viewer.gates() && scanner.at_object() => {
+                    self.input_requests(scanner)?
+                }
                 other => {
                     cacheable |= other == "ttlMs";
                     scanner.skip()?;
@@ -265,19 +310,19 @@ impl Filter<'_, '_> {
     fn list(
         &mut self,
         scanner: &mut Scanner<'_>,
-        (list, key): (&str, &str),
+        key: &str,
         target: fn(String) -> Target,
     ) -> Result<(), Fault> {
         self.report.lists += 1;
         let mut cuts = Cuts::default();
         scanner.array(&mut |scanner, _| {
-            let (span, name) = element(scanner, key)?;
-            if let (Some(name), "tools") = (&name, list) {
-                self.viewer.listed(name, self.body.get(span.clone()).unwrap_or_default());
-            }
+            let Element { span, name, schemas: [input, output] } = element(scanner, key)?;
             let kept = match name.map(target) {
-                Some(target) if self.viewer.sees(&target) => {
+                Some(target) if self.keeps(&target, &span) => {
                     self.report.kept += 1;
+                    if let Target::Tool(name) = target {
+                        self.tools.push(WithSchemas { name, input, output });
+                    }
                     true
                 }
                 Some(_) => {
@@ -298,47 +343,21 @@ impl Filter<'_, '_> {
         self.edits.extend(cuts.end());
         Ok(())
     }
-}
 
-/// The things of which a notification speaks: `params.uri` of `notifications/resources/updated`, `params.taskId` of those of
-/// tasks. `None` for one that cannot be read.
-fn things_named(scanner: &mut Scanner<'_>) -> Result<Vec<Option<Target>>, Fault> {
-    let mut named = Vec::new();
-    scanner.object(&["uri", "taskId"], &mut |scanner, key| {
-        let value = scanner.value()?;
-        if key.says("uri") {
-            named.push(readable(&value).map(Target::Resource));
-        } else if key.says("taskId") {
-            named.push(readable(&value).map(Target::Task));
+    /// Whether an element stays, perhaps without some of its bytes. A tool is looked at whoever may see it: a change is one.
+    fn keeps(&mut self, target: &Target, span: &Range<usize>) -> bool {
+        let kept = match target {
+            Target::Tool(name) => self.viewer.tool(name, self.body.get(span.clone()).unwrap_or_default()),
+            _ => Kept::Whole,
+        };
+        if kept == Kept::Cut || !self.viewer.sees(target) {
+            return false;
         }
-        Ok(())
-    })?;
-    Ok(named)
-}
-
-/// Reads one element of a list; the name is `None` if there is none that could be compared.
-fn element(scanner: &mut Scanner<'_>, key: &str) -> Result<(Range<usize>, Option<String>), Fault> {
-    if !scanner.at_object() {
-        return Ok((scanner.value()?.span, None));
-    }
-    let mut name = None;
-    let span = scanner.object(&[key], &mut |scanner, found| {
-        let value = scanner.value()?;
-        if found.says(key) {
-            name = readable(&value);
+        if let Kept::Without(ranges) = kept {
+            let place = |range: Range<usize>| span.start + range.start..span.start + range.end;
+            self.edits.extend(ranges.into_iter().map(|range| Edit::new(place(range), "")));
         }
-        Ok(())
-    })?;
-    Ok((span, name))
-}
-
-/// A text that every reader reads alike, and no longer than a request could name.
-fn readable(value: &Value<'_>) -> Option<String> {
-    match value.kind {
-        Kind::Text(text) if !text.is_lone() => {
-            Some(text.decode().into_owned()).filter(|name| name.len() <= MAX_TARGET_BYTES)
-        }
-        _ => None,
+        true
     }
 }
 

@@ -1,8 +1,11 @@
 //! What may come back? Answers with what the caller may not see cut out, every other byte untouched.
 
-pub mod characters;
+pub mod asks;
 pub mod content;
 pub mod detect;
 mod edit;
 pub mod list;
+mod sensitive;
+pub mod server_asks;
 pub mod stream;
+pub mod viewer;

@@ -1,10 +1,13 @@
 //! What of an event stream may pass, and with which bytes? Filters the lists in it event by event.
 
 use super::content::{self, Plan, Refused};
-use super::list::{Report, Viewer, filter_answer};
+use super::list::{Report, asked_too_much, filter_answer};
+use super::viewer::Viewer;
 use crate::denial::Denial;
 use crate::mcp::sse::{Event, Splitter, data_value, lines};
 use crate::mcp::versions::Revision;
+use crate::tools::schemas::WithSchemas;
+use crate::tools::structured::Structured;
 
 /// One event stream of an upstream, on its way to the client.
 #[derive(Debug)]
@@ -15,6 +18,13 @@ pub struct ListStream {
     created: Vec<String>,
     plan: Option<Box<Plan>>,
     found: content::Report,
+    /// The id of the request that the stream answers, as JSON.
+    id: Option<String>,
+    /// Whether that was answered with an error of ours: nothing more passes.
+    ended: bool,
+    learns: bool,
+    listed: Vec<(Vec<u8>, Vec<WithSchemas>)>,
+    structured: Option<Structured>,
 }
 
 // === impl ListStream ===
@@ -29,7 +39,24 @@ impl ListStream {
             created: Vec::new(),
             plan: None,
             found: content::Report::default(),
+            id: None,
+            ended: false,
+            learns: false,
+            listed: Vec::new(),
+            structured: None,
         }
+    }
+
+    /// The same for a stream that answers the request of this id (JSON), which can so be answered with an error.
+    #[must_use]
+    pub fn answering(self, id: Option<&str>) -> Self {
+        Self { id: id.map(str::to_owned), ..self }
+    }
+
+    /// The same, which also keeps the lists of tools for a look at their schemas, and holds results against one.
+    #[must_use]
+    pub fn with_schemas(self, learns: bool, structured: Option<Structured>) -> Self {
+        Self { learns, structured, ..self }
     }
 
     /// Reads the contents of each event by `plan`, too.
@@ -45,7 +72,7 @@ impl ListStream {
     }
 
     /// Takes the next bytes of the stream and appends to `out` what may be passed on now: every complete event but those that
-    /// notify of what may not be seen; only the `data` lines of those changed that hold a list with something to hide.
+    /// notify of what may not be seen, or ask for what may not be asked; only the `data` lines of those changed that hold a list with something to hide.
     ///
     /// # Errors
     /// `UnsafeContent`: a content rule blocks an event. `UnsafeResponse`: an event is too large, or [`filter_answer`] refuses its data. `out` holds the events before it; the
@@ -86,6 +113,21 @@ impl ListStream {
         std::mem::take(&mut self.created)
     }
 
+    /// Whether an error of ours has taken the place of what is still to come.
+    pub fn is_over(&self) -> bool {
+        self.ended
+    }
+
+    /// The lists of tools since the last look, as they came.
+    pub fn take_listed(&mut self) -> Vec<(Vec<u8>, Vec<WithSchemas>)> {
+        std::mem::take(&mut self.listed)
+    }
+
+    /// How results stand to the schema of their tool.
+    pub fn structured(&self) -> Option<&Structured> {
+        self.structured.as_ref()
+    }
+
     /// The data of an event after the content rules; `None` if it stays as it is.
     fn contents(&mut self, data: &[u8]) -> Result<Option<Vec<u8>>, Denial> {
         let Some(plan) = &self.plan else { return Ok(None) };
@@ -96,12 +138,25 @@ impl ListStream {
     }
 
     fn pass(&mut self, event: Event, viewer: &mut dyn Viewer, out: &mut Vec<u8>) -> Result<(), Denial> {
+        if self.ended {
+            return Ok(());
+        }
         if let Some(data) = &event.data {
             let filtered = filter_answer(data, self.revision, viewer)?;
             self.report = self.report.and(filtered.report);
             self.created.extend(filtered.created);
             if filtered.hidden {
+                if let Some(id) = self.id.as_deref().filter(|_| filtered.refused) {
+                    out.extend_from_slice(format!("data: {}\n\n", asked_too_much(Some(id))).as_bytes());
+                    self.ended = true;
+                }
                 return Ok(());
+            }
+            if let Some(structured) = &mut self.structured {
+                structured.look(data)?;
+            }
+            if self.learns && !filtered.tools.is_empty() {
+                self.listed.push((data.clone(), filtered.tools));
             }
             let read = self.contents(filtered.body.as_deref().unwrap_or(data))?;
             if let Some(data) = read.or(filtered.body) {

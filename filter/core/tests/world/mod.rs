@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use wicketgate_core::bindings::table;
 use wicketgate_core::config;
 use wicketgate_core::exchange::step::{
-    Consult, Control, Effect, Event, Owners, Recall, ResponseMode, StreamOf, Take, Tools,
+    Consult, Control, Effect, Event, Next, Owners, Pages, Recall, ResponseMode, StreamOf, Take, Tools,
 };
 use wicketgate_core::exchange::{Exchange, World};
 use wicketgate_core::guard::Guard;
@@ -35,6 +35,7 @@ use wicketgate_core::limits::streams::{self, Holder};
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
+use wicketgate_core::tools::schemas::SchemaMemory;
 use wicketgate_core::tools::table as tools;
 
 pub use messages::{call, list, request, response};
@@ -62,6 +63,7 @@ pub struct Gate {
     pub guard: Guard,
     pub memory: Memory,
     pub held: Held,
+    pub schemas: SchemaMemory,
     pub key: ES256KeyPair,
     pub now: Timestamp,
     /// Shared data: buckets, owners, streams.
@@ -77,6 +79,8 @@ pub struct Gate {
     pub salt_fails: bool,
     /// The same for used proofs alone.
     pub proofs_fail: bool,
+    /// What another worker writes after this one has read a page, once.
+    pub meanwhile: Option<BTreeMap<String, Vec<u8>>>,
     /// The same for what was done before.
     pub history_fails: bool,
     /// The peer's address.
@@ -100,11 +104,15 @@ pub struct Driven {
     pub decisions: Vec<Value>,
     pub completions: Vec<Value>,
     pub counts: Vec<&'static str>,
+    /// What was done about what, and how often.
+    pub found: Vec<(&'static str, &'static str, u64)>,
     /// Decisions by server: allowed or not.
     pub servers: Vec<(usize, bool)>,
     pub tokens_remembered: Vec<bool>,
     /// What content rules found, what became of it, how often.
     pub contents: Vec<(&'static str, &'static str, u64)>,
+    /// How calls and answers stood to schemas.
+    pub schemas: Vec<&'static str>,
     pub streams: Vec<Tag>,
     pub removed_request_headers: Vec<String>,
     pub removed_response_headers: Vec<&'static str>,
@@ -128,6 +136,7 @@ impl Gate {
         let mut gate = Self {
             memory: Memory::new(&compiled.guard.issuers),
             held: Held::new(compiled.guard.held_bytes),
+            schemas: SchemaMemory::default(),
             guard: compiled.guard,
             key,
             now: Timestamp::from_secs(NOW),
@@ -138,6 +147,7 @@ impl Gate {
             buckets_fail: false,
             salt_fails: false,
             proofs_fail: false,
+            meanwhile: None,
             history_fails: false,
             source: None,
             route: None,
@@ -192,9 +202,11 @@ impl Gate {
             decisions: Vec::new(),
             completions: Vec::new(),
             counts: Vec::new(),
+            found: Vec::new(),
             servers: Vec::new(),
             tokens_remembered: Vec::new(),
             contents: Vec::new(),
+            schemas: Vec::new(),
             streams: Vec::new(),
             removed_request_headers: Vec::new(),
             removed_response_headers: Vec::new(),
@@ -317,6 +329,14 @@ impl Driven {
             shared.extend(learnt.unwrap().map(|bytes| (key, bytes)));
             !fails
         };
+        let meanwhile = RefCell::new(gate.meanwhile.take());
+        let page = |key: &str, next: &mut Next<'_>| {
+            let mut shared = shared.borrow_mut();
+            let bytes = next(shared.get(key).map(Vec::as_slice));
+            shared.extend(bytes.map(|bytes| (key.to_owned(), bytes)));
+            shared.extend(meanwhile.take().filter(|theirs| theirs.contains_key(key)).into_iter().flatten());
+            !fails
+        };
         let mut world = World {
             guard: &gate.guard,
             memory: &mut gate.memory,
@@ -324,10 +344,13 @@ impl Driven {
             salt: (!fails && !gate.salt_fails).then_some(SALT),
             owners: Owners(&ask),
             tools: Tools { recall: &recall, learn: &learn },
+            pages: Pages(&page),
+            schemas: &mut gate.schemas,
             now,
         };
         let step = self.exchange.on(event, &mut world);
         gate.shared = shared.into_inner();
+        gate.meanwhile = meanwhile.into_inner();
         step
     }
 
@@ -336,6 +359,10 @@ impl Driven {
             Effect::RemoveRequestHeader(name) => self.removed_request_headers.push(name),
             Effect::RemoveResponseHeader(name) => self.removed_response_headers.push(name),
             Effect::ReplaceResponseBody(bytes) => *out = Some(bytes),
+            Effect::ReplaceRequestBody(bytes) => self.body = bytes,
+            Effect::CountInputSchema(outcome) | Effect::CountOutputSchema(outcome) => {
+                self.schemas.push(outcome)
+            }
             Effect::FetchKeys(issuer) => self.wants_keys = Some(issuer),
             Effect::Validate(question) => {
                 self.questions.push(serde_json::from_slice(&question.body()).unwrap())
@@ -344,6 +371,7 @@ impl Driven {
             Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
             Effect::Count(reason) => self.counts.push(reason),
             Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
+            Effect::CountFound { why, done, count } => self.found.push((done, why, count)),
             Effect::CountContent { found, action, count } => self.contents.push((found, action, count)),
             Effect::CountShadow(verdict) => self.counts.push(verdict),
             Effect::CountRemoved(_)

@@ -5,6 +5,7 @@ use crate::guard::Guard;
 use crate::identity::origin::Origin;
 use crate::identity::principal::{Identity, Principal};
 use crate::mcp::operation::{Operation, Target};
+use crate::policy::arguments::Arguments;
 use crate::policy::caller::Caller;
 use crate::policy::rule_set::Verdict;
 use crate::server::Server;
@@ -43,9 +44,10 @@ fn verdict(server: &Server, who: &Principal, target: Target) -> String {
     let operation = Operation { method: method.into(), targets: vec![target] };
     let known = |tool: &str| tool == "get_a";
     let caller = Caller { read_only: Some(&known), ..Caller::from(who) };
-    match server.rules.judge(caller, &operation) {
+    match server.rules.judge(caller, &operation, Arguments::NONE) {
         Verdict::Allow { rule } => format!("allow: {rule}"),
         Verdict::Challenge { rule, .. } => format!("challenge: {rule}"),
+        Verdict::Refuse { rule, .. } => format!("refuse: {rule}"),
         Verdict::Deny { rule } => format!("deny: {}", rule.map_or("nothing".to_owned(), |r| r.to_string())),
     }
 }

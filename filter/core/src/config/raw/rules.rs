@@ -1,7 +1,8 @@
 //! How are rules written? Part of the mirror.
 
+use super::RawArgument;
 use crate::config::error::{Findings, Place};
-use crate::config::read::{Shape, mapping, unexpected};
+use crate::config::read::{Named, Shape, mapping, unexpected};
 use serde_json::Value;
 
 /// One rule: `id` and one of `allow`, `deny` and `delegable`.
@@ -46,13 +47,18 @@ pub struct RawAllow {
     /// Keep out of lists what only more scopes would permit.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub hide: bool,
+    /// What arguments of a call (`tools/call`, `prompts/get`) must be, by their paths: `limit`, `filter.limit`,
+    /// `items[].url`. A call that does not meet all of it is not permitted by this rule; lists show the tool all the same.
+    pub arguments: Option<Named<RawArgument>>,
+    /// Arguments that no path under `arguments` names or leads through: `allow` or `deny`. Default `allow`.
+    pub other_arguments: Option<String>,
 }
 
 mapping!(
     RawAllow,
     "a mapping such as {who: any, tools: [\"*\"]}",
     [who],
-    [methods, tools, prompts, resources, tasks, hide]
+    [methods, tools, prompts, resources, tasks, hide, arguments, other_arguments]
 );
 
 /// What a rule refuses. Names are patterns: exact, `*` at the end, or `*` as a whole segment.
@@ -71,13 +77,16 @@ pub struct RawDeny {
     pub resources: Option<Vec<String>>,
     /// Task ids.
     pub tasks: Option<Vec<String>>,
+    /// What arguments the calls have that it refuses, by their paths. It means a call unless one of these is clearly not met:
+    /// what may be read in two ways counts as met.
+    pub arguments: Option<Named<RawArgument>>,
 }
 
 mapping!(
     RawDeny,
     "a mapping such as {who: any, tools: [drop_everything]}",
     [who],
-    [methods, tools, prompts, resources, tasks]
+    [methods, tools, prompts, resources, tasks, arguments]
 );
 
 /// What layers below may permit. Names are patterns: exact, `*` at the end, or `*` as a whole segment.

@@ -16,7 +16,16 @@ fn patterns(names: &[&str]) -> Vec<Pattern> {
 fn rule(id: &str, effect: Effect, who: Who, tools: &[&str]) -> Rule {
     let targets = Targets { tools: patterns(tools), ..Targets::default() };
     let (shadow, unless_read_only) = (false, false);
-    Rule { id: RuleId::new(id), effect, who, methods: None, targets, shadow, unless_read_only }
+    Rule {
+        id: RuleId::new(id),
+        effect,
+        who,
+        methods: None,
+        targets,
+        arguments: None,
+        shadow,
+        unless_read_only,
+    }
 }
 
 fn allow(id: &str, who: Who, tools: &[&str]) -> Rule {
@@ -46,7 +55,7 @@ fn outcome(
     who: &Principal,
     operation: &Operation,
 ) -> Result<String, (Denial, Option<String>)> {
-    authorize(rules, who, operation)
+    authorize(rules, who, operation, Arguments::NONE)
         .map(|permit| permit.rule().to_string())
         .map_err(|(denial, rule)| (denial, rule.map(|r| r.to_string())))
 }
@@ -186,8 +195,8 @@ fn explaining_gives_the_same_verdict_and_says_why_each_rule_did_not_match() {
         allow("other", Who::Authenticated, &["u"]),
         rule("deny", Effect::Deny, Who::Anonymous, &["t"]),
     ]);
-    let told = rules.explain(&someone(&[], &[]), &call("t"));
-    assert_eq!(told.verdict, rules.judge(&someone(&[], &[]), &call("t")));
+    let told = rules.explain(&someone(&[], &[]), &call("t"), Arguments::NONE);
+    assert_eq!(told.verdict, rules.judge(&someone(&[], &[]), &call("t"), Arguments::NONE));
     let said: Vec<_> =
         told.considered.iter().map(|c| (c.rule.as_str(), c.outcome.to_text(), c.decides)).collect();
     assert_eq!(
@@ -208,7 +217,8 @@ fn what_is_denied_is_denied_however_a_server_reads_it() {
         let targets = Targets { resources, ..Targets::default() };
         let (shadow, unless_read_only) = (false, false);
         let who = Who::Everyone;
-        Rule { id: RuleId::new(id), effect, who, methods: None, targets, shadow, unless_read_only }
+        let arguments = None;
+        Rule { id: RuleId::new(id), effect, who, methods: None, targets, arguments, shadow, unless_read_only }
     };
     let rules = RuleSet::new(vec![
         rule("allow", Effect::Allow { hide: false }, &["file:///data/*"]),
@@ -229,6 +239,10 @@ fn what_is_denied_is_denied_however_a_server_reads_it() {
             assert_eq!(rules.visible(&Principal::Anonymous, &target), allowed, "{target:?}");
         }
         let read = Operation { method: "resources/read".into(), targets: vec![Target::Resource(uri.into())] };
-        assert_eq!(authorize(&rules, &Principal::Anonymous, &read).is_ok(), allowed, "{uri}");
+        assert_eq!(
+            authorize(&rules, &Principal::Anonymous, &read, Arguments::NONE).is_ok(),
+            allowed,
+            "{uri}"
+        );
     }
 }

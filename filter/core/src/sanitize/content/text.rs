@@ -8,7 +8,7 @@ use super::plan::{Cap, Deed, Plan};
 use super::report::{Found, Report};
 use super::walk::Refused;
 use super::{Action, Characters};
-use crate::sanitize::characters;
+use crate::characters;
 use crate::sanitize::detect;
 
 /// What comes of a text.

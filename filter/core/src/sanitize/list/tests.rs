@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::mcp::jsonrpc::MAX_TARGET_BYTES;
 
 fn filtered(body: &str, revision: Option<Revision>) -> (String, Report) {
     let visible = &mut |target: &Target| !target.name().starts_with('x');
@@ -12,7 +13,7 @@ fn filtered(body: &str, revision: Option<Revision>) -> (String, Report) {
 }
 
 fn refused(body: &str) -> &'static str {
-    match filter_list(body.as_bytes(), None, &mut |_| true) {
+    match filter_list(body.as_bytes(), None, &mut |_: &Target| true) {
         Err(Denial::UnsafeResponse(what)) => what,
         other => panic!("{body}: {other:?}"),
     }
@@ -83,7 +84,7 @@ fn tasks_are_listed_and_handed_out_in_two_shapes() {
         let own = format!(r#"{{"result":{{"tasks":[{{"taskId":"a"}}]{private}}}}}"#);
         assert_eq!(filtered(list, Some(revision)).0, own);
     }
-    let created = |body: &str| filter_list(body.as_bytes(), None, &mut |_| true).unwrap().created;
+    let created = |body: &str| filter_list(body.as_bytes(), None, &mut |_: &Target| true).unwrap().created;
     for (body, ids) in [
         (r#"{"result":{"task":{"taskId":"a","status":"working"}}}"#, &["a"][..]),
         (r#"{"result":{"taskId":"b","resultType":"task"}}"#, &["b"]),
@@ -152,7 +153,8 @@ fn what_is_no_list_passes_byte_for_byte() {
         r#"{"tools":[{"name":"x"}]}"#,
         r#"{"id":1,"error":{"code":-32602,"message":"x"}}"#,
     ] {
-        let filtered = filter_list(body.as_bytes(), Some(Revision::R20260728), &mut |_| false).unwrap();
+        let filtered =
+            filter_list(body.as_bytes(), Some(Revision::R20260728), &mut |_: &Target| false).unwrap();
         assert_eq!(filtered, Filtered::default(), "{body}");
     }
 }
@@ -223,7 +225,7 @@ proptest! {
             tree["result"]["cacheScope"] = json!("private");
         }
         prop_assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), tree);
-        let again = filter_list(out.as_bytes(), revision, &mut |t| !t.name().starts_with('x')).unwrap();
+        let again = filter_list(out.as_bytes(), revision, &mut |t: &Target| !t.name().starts_with('x')).unwrap();
         prop_assert_eq!(again.body, None);
     }
 }

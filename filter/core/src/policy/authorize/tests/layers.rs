@@ -8,7 +8,9 @@ use super::super::super::rule::{Effect, Rule, RuleId, Targets};
 use super::super::super::rule_set::Shadow;
 use super::super::super::who::{Attributes, Who};
 use super::super::*;
-use super::properties::{any_operation, any_principal, any_rule, any_target, operation_on, rank};
+use super::properties::{
+    any_arguments, any_operation, any_principal, any_rule, any_target, operation_on, rank,
+};
 use crate::identity::principal::Identity;
 use proptest::prelude::*;
 
@@ -26,6 +28,7 @@ fn rule(id: &str, effect: Effect, tools: &[&str]) -> Rule {
         },
         shadow: false,
         unless_read_only: false,
+        arguments: None,
     }
 }
 
@@ -53,9 +56,10 @@ fn member() -> Principal {
 }
 
 fn verdict(rules: &RuleSet, tool: &str) -> String {
-    match rules.judge(&member(), &operation_on(&Target::Tool(tool.into()))) {
+    match rules.judge(&member(), &operation_on(&Target::Tool(tool.into())), Arguments::NONE) {
         Verdict::Allow { rule } => format!("allow by {rule}"),
         Verdict::Challenge { scopes, rule } => format!("needs {} by {rule}", scopes.join(" ")),
+        Verdict::Refuse { rule, .. } => format!("refuse: {rule}"),
         Verdict::Deny { rule: Some(rule) } => format!("deny by {rule}"),
         Verdict::Deny { rule: None } => "deny".to_owned(),
     }
@@ -200,10 +204,13 @@ fn a_layer_of_others_says_nothing_and_prompts_are_not_tools() {
     assert_eq!(verdict(&rules, "a"), "deny by c");
     let prompt = Operation { method: "prompts/get".into(), targets: vec![Target::Prompt("p".into())] };
     assert!(
-        matches!(rules.judge(&member(), &prompt), Verdict::Allow { .. }),
+        matches!(rules.judge(&member(), &prompt, Arguments::NONE), Verdict::Allow { .. }),
         "no rule of the layer names prompts"
     );
-    assert!(matches!(rules.judge(&member(), &Operation::bare("tools/list")), Verdict::Allow { .. }));
+    assert!(matches!(
+        rules.judge(&member(), &Operation::bare("tools/list"), Arguments::NONE),
+        Verdict::Allow { .. }
+    ));
 }
 
 #[test]
@@ -226,12 +233,12 @@ fn a_rule_that_only_tells_changes_nothing_and_tells_it() {
     ] {
         assert_eq!(verdict(&rules, tool), verdict_now, "{tool}");
         let target = Target::Tool(tool.into());
-        assert_eq!(rules.shadow(&member(), &operation_on(&target)), tells, "{tool}");
+        assert_eq!(rules.shadow(&member(), &operation_on(&target), Arguments::NONE), tells, "{tool}");
         assert_eq!(rules.visible(&member(), &target), verdict_now != "deny", "{tool}");
     }
     let nobody = RuleSet::new(vec![shadowed(Rule { who: Who::Everyone, ..rule("open", ALLOW, &["a"]) })]);
     assert!(!nobody.admits_anonymous() && !nobody.expects_credential());
-    assert_eq!(rank(&nobody.judge(&Principal::Anonymous, &Operation::bare("ping"))), 0);
+    assert_eq!(rank(&nobody.judge(&Principal::Anonymous, &Operation::bare("ping"), Arguments::NONE)), 0);
     let below = layer(Level::Client, vec![rule("c", ALLOW, &["z"])]);
     let only = RuleSet::layered(vec![shadowed(rule("top", ALLOW, &["a"]))], vec![below]);
     assert_eq!(verdict(&only, "z"), "deny", "what stands below does not become the highest");
@@ -254,9 +261,9 @@ fn a_sandbox_knows_what_changes_nothing() {
     ] {
         let method = super::super::super::methods::Kind::of(&target).method();
         let operation = Operation { method: method.into(), targets: vec![target.clone()] };
-        assert_eq!(rank(&rules.judge(caller, &operation)) == 2, allowed, "{target:?}");
+        assert_eq!(rank(&rules.judge(caller, &operation, Arguments::NONE)) == 2, allowed, "{target:?}");
         assert_eq!(rules.visible(caller, &target), allowed, "{target:?}");
-        assert_eq!(rank(&rules.judge(&who, &operation)), 0, "nothing is known: {target:?}");
+        assert_eq!(rank(&rules.judge(&who, &operation, Arguments::NONE)), 0, "nothing is known: {target:?}");
     }
 }
 
@@ -294,19 +301,20 @@ proptest! {
         layers in proptest::collection::vec(any_layer(), 0..4),
         who in any_principal(),
         operation in any_operation(),
+        arguments in any_arguments(),
         target in any_target(),
     ) {
-        let who = within(who);
+        let (who, given) = (within(who), Arguments::Given(arguments));
         // What the defaults would permit if all that they leave open were allowed there.
-        let as_allows = open.iter().cloned().map(|r| Rule { effect: ALLOW, who: Who::Everyone, ..r });
+        let as_allows = open.iter().cloned().map(|r| Rule { effect: ALLOW, who: Who::Everyone, arguments: None, ..r });
         let most = RuleSet::new(top.iter().cloned().chain(as_allows).collect());
-        let open = open.into_iter().map(|r| Rule { effect: Effect::Delegate, who: Who::Everyone, ..r });
+        let open = open.into_iter().map(|r| Rule { effect: Effect::Delegate, who: Who::Everyone, arguments: None, ..r });
         let layered = RuleSet::layered(top.iter().cloned().chain(open).collect(), layers.clone());
-        prop_assert!(rank(&layered.judge(&who, &operation)) <= rank(&most.judge(&who, &operation)));
+        prop_assert!(rank(&layered.judge(&who, &operation, given)) <= rank(&most.judge(&who, &operation, given)));
         prop_assert!(most.visible(&who, &target) || !layered.visible(&who, &target));
         let narrow = RuleSet::layered(top.clone(), layers);
         let alone = RuleSet::new(top);
-        prop_assert!(rank(&narrow.judge(&who, &operation)) <= rank(&alone.judge(&who, &operation)));
+        prop_assert!(rank(&narrow.judge(&who, &operation, given)) <= rank(&alone.judge(&who, &operation, given)));
         prop_assert!(alone.visible(&who, &target) || !narrow.visible(&who, &target));
     }
 
@@ -321,9 +329,9 @@ proptest! {
         let who = within(who);
         let rules = RuleSet::layered(top, layers);
         let visible = rules.visible(&who, &target);
-        match rules.judge(&who, &operation_on(&target)) {
+        match rules.judge(&who, &operation_on(&target), Arguments::Any) {
             Verdict::Allow { .. } => prop_assert!(visible),
-            Verdict::Deny { .. } => prop_assert!(!visible),
+            Verdict::Deny { .. } | Verdict::Refuse { .. } => prop_assert!(!visible),
             Verdict::Challenge { .. } => {
                 let hides = rules.all().any(|(_, r)| r.effect == Effect::Allow { hide: true });
                 prop_assert!(visible || hides);

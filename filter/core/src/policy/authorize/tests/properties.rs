@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use super::super::super::arguments::Demands;
+use super::super::super::arguments::constraint::Constraint;
+use super::super::super::arguments::path::ArgumentPath;
 use super::super::super::pattern::Pattern;
 use super::super::super::rule::{Effect, Rule, Targets};
 use super::super::super::who::{Attributes, Who};
 use super::super::*;
 use super::someone;
+use crate::mcp::number::Number;
 use proptest::prelude::*;
 
 fn any_who() -> impl Strategy<Value = Who> {
@@ -45,15 +49,35 @@ pub(super) fn any_rule() -> impl Strategy<Value = Rule> {
         "n://[tu]{0,1}/?\\*?".prop_filter_map("none", |p| Pattern::parse(&p).ok()),
         0..3,
     );
-    (effect, any_who(), methods, names(), uris).prop_map(|(effect, who, methods, tools, resources)| Rule {
-        id: RuleId::new("r"),
-        effect,
-        who,
-        methods,
-        targets: Targets { tools, resources, ..Targets::default() },
-        shadow: false,
-        unless_read_only: false,
-    })
+    (effect, any_who(), methods, names(), uris, any_demands()).prop_map(
+        |(effect, who, methods, tools, resources, arguments)| Rule {
+            id: RuleId::new("r"),
+            effect,
+            who,
+            methods,
+            targets: Targets { tools, resources, ..Targets::default() },
+            arguments: arguments.map(|d| Demands { closed: d.closed && effect != Effect::Deny, ..d }),
+            shadow: false,
+            unless_read_only: false,
+        },
+    )
+}
+
+/// What a rule demands of the one argument `a`, if anything.
+fn any_demands() -> impl Strategy<Value = Option<Demands>> {
+    let demands = (any::<bool>(), any::<bool>(), 0u8..4).prop_map(|(closed, required, max)| {
+        let max = Some(Number::read(&max.to_string()));
+        let constraint = Constraint { required, max, ..Constraint::default() };
+        Demands { named: vec![(ArgumentPath::parse("a").unwrap(), constraint)], closed }
+    });
+    proptest::option::weighted(0.4, demands)
+}
+
+/// Arguments of a call.
+pub(super) fn any_arguments() -> impl Strategy<Value = &'static [u8]> {
+    const ALL: [&str; 7] =
+        ["{}", "{\"a\":0}", "{\"a\":2}", "{\"a\":9}", "{\"a\":\"2\"}", "{\"A\":1}", "{\"b\":1}"];
+    prop::sample::select(&ALL[..]).prop_map(str::as_bytes)
 }
 
 pub(super) fn any_principal() -> impl Strategy<Value = Principal> {
@@ -93,7 +117,7 @@ pub(super) fn any_operation() -> impl Strategy<Value = Operation> {
 /// How much a verdict permits.
 pub(super) fn rank(verdict: &Verdict) -> u8 {
     match verdict {
-        Verdict::Deny { .. } => 0,
+        Verdict::Deny { .. } | Verdict::Refuse { .. } => 0,
         Verdict::Challenge { .. } => 1,
         Verdict::Allow { .. } => 2,
     }
@@ -113,7 +137,7 @@ proptest! {
         target in any_target(),
     ) {
         let whole = RuleSet::new(rules.clone());
-        let before = rank(&whole.judge(&who, &operation));
+        let before = rank(&whole.judge(&who, &operation, Arguments::NONE));
         let seen = whole.visible(&who, &target);
         let mut smaller = vec![];
         if !rules.is_empty() {
@@ -129,7 +153,7 @@ proptest! {
         smaller.push(more);
         for rules in smaller {
             let rules = RuleSet::new(rules);
-            prop_assert!(rank(&rules.judge(&who, &operation)) <= before);
+            prop_assert!(rank(&rules.judge(&who, &operation, Arguments::NONE)) <= before);
             prop_assert!(seen || !rules.visible(&who, &target));
         }
     }
@@ -140,16 +164,39 @@ proptest! {
         rules in proptest::collection::vec(any_rule(), 0..5),
         who in any_principal(),
         target in any_target(),
+        arguments in any_arguments(),
     ) {
         let rules = RuleSet::new(rules);
         let visible = rules.visible(&who, &target);
-        match rules.judge(&who, &operation_on(&target)) {
+        match rules.judge(&who, &operation_on(&target), Arguments::Given(arguments)) {
             Verdict::Allow { .. } => prop_assert!(visible),
             Verdict::Deny { .. } => prop_assert!(!visible),
-            Verdict::Challenge { .. } => {
+            // Who reads that an argument is wrong could call it with others, or be challenged.
+            Verdict::Challenge { .. } | Verdict::Refuse { .. } => {
                 let hides = rules.rules().iter().any(|r| r.effect == Effect::Allow { hide: true });
                 prop_assert!(visible || hides);
             }
+        }
+    }
+
+    /// Arguments only ever narrow: what is permitted with some is permitted where rules demand nothing of them, and a thing
+    /// that one may not use is refused in the same words whatever its arguments.
+    #[test]
+    fn demands_only_narrow_and_tell_nothing_of_what_is_not_ones_own(
+        rules in proptest::collection::vec(any_rule(), 0..5),
+        who in any_principal(),
+        target in any_target(),
+        arguments in any_arguments(),
+    ) {
+        let operation = operation_on(&target);
+        let set = RuleSet::new(rules.clone());
+        let judged = set.judge(&who, &operation, Arguments::Given(arguments));
+        let open = rules.into_iter().filter(|r| r.effect != Effect::Deny || r.arguments.is_none());
+        let open = RuleSet::new(open.map(|r| Rule { arguments: None, ..r }).collect());
+        let any = open.judge(&who, &operation, Arguments::NONE);
+        prop_assert!(rank(&judged) <= rank(&any));
+        if rank(&any) == 0 {
+            prop_assert!(!matches!(judged, Verdict::Refuse { .. }), "{:?}", judged);
         }
     }
 
@@ -162,7 +209,7 @@ proptest! {
     ) {
         let rules = RuleSet::new(rules);
         let read = operation_on(&Target::Resource(format!("{head}{hole}")));
-        if matches!(rules.judge(&who, &read), Verdict::Allow { .. }) {
+        if matches!(rules.judge(&who, &read, Arguments::NONE), Verdict::Allow { .. }) {
             let template = Target::Template(format!("{head}{{x}}"));
             prop_assert!(rules.visible(&who, &template));
         }
@@ -174,8 +221,8 @@ proptest! {
         who in any_principal(),
         operation in any_operation(),
     ) {
-        let forward = RuleSet::new(rules.clone()).judge(&who, &operation);
-        let backward = RuleSet::new(rules.into_iter().rev().collect()).judge(&who, &operation);
+        let forward = RuleSet::new(rules.clone()).judge(&who, &operation, Arguments::NONE);
+        let backward = RuleSet::new(rules.into_iter().rev().collect()).judge(&who, &operation, Arguments::NONE);
         prop_assert_eq!(rank(&forward), rank(&backward));
     }
 
@@ -187,11 +234,11 @@ proptest! {
     ) {
         let rules = RuleSet::new(rules);
         if let (Verdict::Challenge { scopes, .. }, Principal::Authenticated(mut identity)) =
-            (rules.judge(&who, &operation), who)
+            (rules.judge(&who, &operation, Arguments::NONE), who)
         {
             let deny_scopes = rules.rules().iter().any(|r| r.effect == Effect::Deny && !r.who.scopes().is_empty());
             Arc::make_mut(&mut identity).scopes = scopes;
-            let after = rules.judge(&Principal::Authenticated(identity), &operation);
+            let after = rules.judge(&Principal::Authenticated(identity), &operation, Arguments::NONE);
             // Only a deny rule that names a scope gained can still refuse.
             prop_assert!(rank(&after) == 2 || deny_scopes);
         }

@@ -4,8 +4,10 @@
 use std::ops::Range;
 
 /// The stretches of `text` that nobody sees, in order. A joiner or a variation selector stays where it has a use: one of
-/// them, between or behind characters beyond ASCII (emoji, Persian, Indic scripts).
-pub fn hidden(text: &str) -> Vec<Range<usize>> {
+/// them, between or behind characters beyond ASCII (emoji, Persian, Indic scripts). Tags and the variation selectors of the
+/// supplement never have one that is worth 240 different characters which nobody sees: flags of England, Scotland and Wales
+/// and rare forms of ideographs lose it.
+pub(crate) fn hidden(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     if !may_hide(text.as_bytes()) {
         return found;
@@ -17,8 +19,9 @@ pub fn hidden(text: &str) -> Vec<Range<usize>> {
         let next = chars.peek().map(|(_, c)| *c);
         let range = match c {
             '\u{1b}' => at..end + sequence(text.as_bytes().get(end..).unwrap_or_default()),
+            '\u{9b}' => at..end + control(text.as_bytes().get(end..).unwrap_or_default()),
             _ if is_hidden(c) => at..end,
-            '\u{200c}' | '\u{200d}' if !joins(last) || !joins(next) => at..end,
+            '\u{200c}' | '\u{200d}' if !joins(last) || !is_joined(next) => at..end,
             '\u{fe00}'..='\u{fe0f}' if !takes_selector(last) => at..end,
             _ => {
                 last = Some(c);
@@ -74,32 +77,36 @@ fn may_hide(text: &[u8]) -> bool {
 const fn is_hidden(c: char) -> bool {
     matches!(c,
         '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
-        | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+        | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{206f}'
-        | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a joiner beside it has a use.
+/// Whether a joiner behind it has a use. The last selector is the one of emoji, which are joined.
 fn joins(c: Option<char>) -> bool {
-    c.is_some_and(|c| !c.is_ascii() && !is_hidden(c) && !matches!(c, '\u{200c}' | '\u{200d}'))
+    c.is_some_and(|c| {
+        !c.is_ascii() && !is_hidden(c) && !matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0e}')
+    })
+}
+
+/// Whether a joiner before it has a use.
+fn is_joined(c: Option<char>) -> bool {
+    joins(c) && c != Some('\u{fe0f}')
 }
 
 /// Whether a variation selector behind it has a use: emoji and symbols, of ASCII the digits, `#` and `*` of keycaps.
 fn takes_selector(c: Option<char>) -> bool {
     c.is_some_and(|c| matches!(c, '0'..='9' | '#' | '*') || !c.is_ascii() && !c.is_whitespace())
-        && !c.is_some_and(|c| matches!(c, '\u{fe00}'..='\u{fe0f}'))
+        && !c.is_some_and(|c| matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}'))
 }
 
 /// How long the terminal sequence is that follows an escape character (ECMA-48 section 5.4, and the strings of section 5.6).
 fn sequence(text: &[u8]) -> usize {
     const LONGEST: usize = 4096;
     match text.first() {
-        Some(b'[') => {
-            let held = text.iter().skip(1).take(64).take_while(|b| matches!(b, 0x20..=0x3f)).count();
-            let last = text.get(1 + held).is_some_and(|b| matches!(b, 0x40..=0x7e));
-            1 + held + usize::from(last)
-        }
+        Some(b'[') => 1 + control(text.get(1..).unwrap_or_default()),
         Some(b']' | b'P' | b'^' | b'_' | b'X') => {
             let string = text.get(..text.len().min(LONGEST)).unwrap_or_default();
             let end = string.iter().position(|b| matches!(b, 7 | 0x1b));
@@ -114,6 +121,13 @@ fn sequence(text: &[u8]) -> usize {
         Some(0x30..=0x7e) => 1,
         _ => 0,
     }
+}
+
+/// The same for what follows the introducer of a control sequence, which is one character or two.
+fn control(text: &[u8]) -> usize {
+    let held = text.iter().take(64).take_while(|b| matches!(b, 0x20..=0x3f)).count();
+    let last = text.get(held).is_some_and(|b| matches!(b, 0x40..=0x7e));
+    held + usize::from(last)
 }
 
 #[cfg(test)]
@@ -138,11 +152,34 @@ mod tests {
             ("\u{6cc}\u{200c}\u{62e}", "\u{6cc}\u{200c}\u{62e}"),
             ("bell\u{7}\u{8}\u{7f}\u{85}", "bell"),
             ("\u{1b}", ""),
+            ("\u{9b}31mred", "red"),
+            ("\u{feff}a", "a"),
+            ("ع\u{200c}\u{200d}", "ع"),
+            ("ع\u{200d}\u{fe0f}x", "ع\u{fe0f}x"),
+            ("x\u{fe01}\u{fe0f}", "x"),
+            ("a\u{e0101}\u{e0102}", "a"),
+            ("葛\u{e0100}", "葛"),
+            ("pay\u{202e}load\u{2066}", "payload"),
+            ("a\u{8}\u{0}\u{85}\u{7f}", "a"),
+            ("\u{3164}\u{ad}\u{2800}\u{180b}", ""),
             ("Zürich, Łódź, 東京", "Zürich, Łódź, 東京"),
         ] {
             let ranges = hidden(text);
             assert_eq!(without(text, &ranges), left, "{text:?}");
             assert!(hidden(left).is_empty(), "{text:?}: once more");
+        }
+    }
+
+    #[test]
+    fn what_people_write_is_seen() {
+        for text in [
+            "Finds notes.\n\t- one\r\n",
+            "naïve Ünïcödé, 日本語, עברית, العربية, हिन्दी",
+            "می\u{200c}خواهم, क\u{94d}\u{200d}ष",
+            "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}, \u{2764}\u{fe0f}, 1\u{fe0f}\u{20e3}, #\u{fe0f}\u{20e3}",
+            "\u{1f3f3}\u{fe0f}\u{200d}\u{1f308}",
+        ] {
+            assert!(hidden(text).is_empty(), "{text:?}");
         }
     }
 
