@@ -2,6 +2,7 @@
 
 use wicketgate_core::exchange::step::Unseen;
 use wicketgate_core::head::{RequestHead, ResponseHead, passing};
+use wicketgate_core::order;
 
 use crate::host::{self, Fault, Map};
 
@@ -61,8 +62,7 @@ pub(crate) fn strip_trailers() -> Result<(), Fault> {
     let trailers = host::headers(Map::RequestTrailers)?;
     let mut names: Vec<_> = trailers.iter().map(|(name, _)| name).collect();
     names.retain(|name| passing::is_removed_from_trailers(name));
-    names.sort_unstable();
-    names.dedup();
+    order::each_once(&mut names);
     names.iter().try_for_each(|name| host::remove_header(Map::RequestTrailers, name))
 }
 

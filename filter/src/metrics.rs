@@ -3,13 +3,13 @@
 //! What stands behind the last dot of some names becomes a label by the `stats_tags` of `envoy/envoy.yaml`. Counters are
 //! Envoy's and outlive a VM; gauges are set from what the live VMs say ([`crate::roll`]), so a dead one leaves nothing in them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wicketgate_core::denial::Denial;
 use wicketgate_core::guard::Guard;
 use wicketgate_core::limits::lease::Grant;
 use wicketgate_core::limits::roll::{IssuerTag, Totals};
+use wicketgate_core::order;
 use wicketgate_core::sanitize::server_asks::Ask;
 use wicketgate_core::time::Timestamp;
 use wicketgate_core::tools::pins::Why;
@@ -329,7 +329,8 @@ fn kinds_of_findings() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// One counter for each thing that a rule of any server may find, and what becomes of it there.
 fn contents(guard: &Guard) -> Result<Vec<(&'static str, &'static str, u32)>, Fault> {
     let rules = guard.servers.iter().flat_map(|server| &server.content.0);
-    let kinds: BTreeSet<(&str, &str)> = rules.flat_map(|rule| rule.kinds()).collect();
+    let mut kinds: Vec<_> = rules.flat_map(|rule| rule.kinds()).collect();
+    order::each_once(&mut kinds);
     let define = |(found, action): (&'static str, &'static str)| {
         let name = format!("wicketgate.content_findings_total.{action}.{found}");
         Ok((found, action, host::define(Metric::Counter, &name)?))

@@ -53,6 +53,7 @@ use crate::mcp::jsonrpc;
 use crate::mcp::operation::Operation;
 use crate::mcp::versions::Era;
 use crate::mcp::{headers, session};
+use crate::order;
 use crate::policy::arguments::Arguments;
 use crate::policy::authorize::authorize;
 use crate::policy::caller::Caller;
@@ -253,8 +254,7 @@ impl Exchange {
     fn strip(&mut self, head: &RequestHead) {
         let mut names: Vec<&str> = head.headers.iter().map(|(name, _)| name).collect();
         names.retain(|name| passing::is_removed(name));
-        names.sort_unstable();
-        names.dedup();
+        order::each_once(&mut names);
         self.effects.extend(names.into_iter().map(|name| Effect::RemoveRequestHeader(name.to_owned())));
     }
 

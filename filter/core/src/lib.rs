@@ -29,6 +29,7 @@ pub mod identity;
 mod json;
 pub mod limits;
 pub mod mcp;
+pub mod order;
 pub mod policy;
 pub mod reply;
 mod rows;

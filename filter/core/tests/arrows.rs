@@ -19,16 +19,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("denial", &[]),
     ("characters", &[]),
     ("rows", &[]),
+    ("order", &[]),
     ("json", &[]),
     ("salt", &[]),
-    ("mcp", &["time", "head", "denial"]),
-    ("identity", &["time", "head", "denial", "json"]),
-    ("policy", &["time", "head", "denial", "mcp", "identity"]),
+    ("mcp", &["time", "head", "denial", "order"]),
+    ("identity", &["time", "head", "denial", "json", "order"]),
+    ("policy", &["time", "head", "denial", "order", "mcp", "identity"]),
     ("bindings", &["time", "rows", "salt", "identity"]),
-    ("history", &["time", "rows", "salt", "mcp", "identity", "policy"]),
+    ("history", &["time", "rows", "order", "salt", "mcp", "identity", "policy"]),
     ("limits", &["time", "head", "denial", "rows", "json", "salt", "mcp", "identity", "policy"]),
-    ("tools", &["time", "denial", "rows", "salt", "characters", "mcp", "policy"]),
-    ("sanitize", &["time", "head", "denial", "salt", "characters", "mcp", "identity", "policy", "tools"]),
+    ("tools", &["time", "denial", "rows", "order", "salt", "characters", "mcp", "policy"]),
+    (
+        "sanitize",
+        &["time", "head", "denial", "order", "salt", "characters", "mcp", "identity", "policy", "tools"],
+    ),
     (
         "server",
         &["time", "head", "denial", "mcp", "identity", "policy", "history", "limits", "sanitize", "tools"],
@@ -39,15 +43,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "exchange",
         &[
-            "time", "head", "denial", "salt", "mcp", "identity", "policy", "bindings", "history", "limits",
-            "sanitize", "tools", "server", "guard", "audit", "reply",
+            "time", "head", "denial", "order", "salt", "mcp", "identity", "policy", "bindings", "history",
+            "limits", "sanitize", "tools", "server", "guard", "audit", "reply",
         ],
     ),
     (
         "config",
         &[
-            "time", "head", "denial", "json", "mcp", "identity", "policy", "history", "limits", "sanitize",
-            "tools", "server", "guard",
+            "time", "head", "denial", "json", "order", "mcp", "identity", "policy", "history", "limits",
+            "sanitize", "tools", "server", "guard",
         ],
     ),
 ];

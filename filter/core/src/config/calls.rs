@@ -5,7 +5,6 @@ use super::raw::{RawDefaults, RawScalar, RawTools};
 use super::rules::patterns;
 use crate::tools::calls::{CallPolicy, Input, Output};
 use crate::tools::defaults::Defaults;
-use serde_json::Value;
 
 /// Compiles it; `held` tells whether the host holds headers back, which a change to a body needs.
 pub(crate) fn compile(raw: Option<&RawTools>, held: bool, place: &Place, found: &mut Findings) -> CallPolicy {
@@ -50,7 +49,7 @@ fn defaults(raw: &RawDefaults, place: &Place, found: &mut Findings) -> Defaults 
         found.error(&place.key("arguments"), "an empty mapping fills nothing in");
     }
     let json = |value: &RawScalar| match value {
-        RawScalar::Text(text) => Value::from(text.as_str()).to_string(),
+        RawScalar::Text(text) => serde_json::to_string(text).unwrap_or_default(),
         RawScalar::Number(number) => number.to_string(),
         RawScalar::Boolean(flag) => flag.to_string(),
     };

@@ -4,6 +4,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
+use crate::order;
+
 /// SHA-256, lower-case hexadecimal, of `config` with sorted keys and without spaces.
 pub(crate) fn digest(config: &Value) -> String {
     let mut text = String::new();
@@ -30,18 +32,19 @@ fn write_canonical(out: &mut String, value: &Value) {
         }
         Value::Object(members) => {
             let mut sorted: Vec<&str> = members.keys().map(String::as_str).collect();
-            sorted.sort_unstable();
+            order::each_once(&mut sorted);
             out.push('{');
             for (at, key) in sorted.into_iter().enumerate() {
                 if at > 0 {
                     out.push(',');
                 }
-                out.push_str(&Value::from(key).to_string());
+                out.push_str(&serde_json::to_string(key).unwrap_or_default());
                 out.push(':');
                 write_canonical(out, members.get(key).unwrap_or(&Value::Null));
             }
             out.push('}');
         }
-        scalar => out.push_str(&scalar.to_string()),
+        // Of a scalar this cannot fail.
+        scalar => out.push_str(&serde_json::to_string(scalar).unwrap_or_default()),
     }
 }

@@ -117,11 +117,11 @@ impl<T: Shape> Shape for Named<T> {
             unexpected(value, "a mapping", at, found);
             return None;
         };
-        let read: Vec<Option<_>> = members
-            .iter()
-            .map(|(key, value)| Some((key.clone(), T::read(value, &at.key(key), found)?)))
-            .collect();
-        read.into_iter().collect::<Option<_>>().map(Self)
+        let mut read = Vec::with_capacity(members.len());
+        for (key, value) in members {
+            read.extend(T::read(value, &at.key(key), found).map(|value| (key.clone(), value)));
+        }
+        (read.len() == members.len()).then_some(Self(read))
     }
 }
 
@@ -137,9 +137,11 @@ impl<T: Shape> Shape for Vec<T> {
             unexpected(value, "a list", at, found);
             return None;
         };
-        let read: Vec<Option<T>> =
-            items.iter().enumerate().map(|(index, item)| T::read(item, &at.index(index), found)).collect();
-        read.into_iter().collect()
+        let mut read = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            read.extend(T::read(item, &at.index(index), found));
+        }
+        (read.len() == items.len()).then_some(read)
     }
 }
 
@@ -166,24 +168,25 @@ impl<'v> Members<'v> {
         Some(Self { map, at, known: known.iter() })
     }
 
-    fn next(&mut self) -> (&'static str, Option<&'v Value>) {
+    /// The next of those that are known and its place, if it is there. In a function of its own for all of them: what
+    /// follows is in the module once for each type.
+    #[inline(never)]
+    fn next(&mut self, missing: Option<&mut Findings>) -> Option<(&'v Value, Place)> {
         let key = self.known.next().map_or("", |key| plain(key));
-        (key, self.map.get(key))
+        let value = self.map.get(key);
+        if let (None, Some(found)) = (value, missing) {
+            found.error(self.at, format!("the key `{key}` is missing"));
+        }
+        value.map(|value| (value, self.at.key(key)))
     }
 
     pub(crate) fn required<T: Shape>(&mut self, found: &mut Findings) -> Option<T> {
-        let (key, value) = self.next();
-        let Some(value) = value else {
-            found.error(self.at, format!("the key `{key}` is missing"));
-            return None;
-        };
-        T::read(value, &self.at.key(key), found)
+        self.next(Some(found)).and_then(|(value, at)| T::read(value, &at, found))
     }
 
     /// The default if it is absent, and if it cannot be read.
     pub(crate) fn optional<T: Shape + Default>(&mut self, found: &mut Findings) -> T {
-        let (key, value) = self.next();
-        value.and_then(|value| T::read(value, &self.at.key(key), found)).unwrap_or_default()
+        self.next(None).and_then(|(value, at)| T::read(value, &at, found)).unwrap_or_default()
     }
 }
 

@@ -365,7 +365,7 @@ fn metadata(raw: &RawServer, issuers: &[&str], bound_tokens: BoundTokens) -> Str
             members.insert("scopes_supported".to_owned(), json!(raw.scopes));
         }
     }
-    document.to_string()
+    serde_json::to_string(&document).unwrap_or_default()
 }
 
 /// Refuses two servers that claim one request, or that nobody could tell apart.

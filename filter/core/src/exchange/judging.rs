@@ -1,12 +1,11 @@
 //! Are the tools of a server what they must be? Asked of each that an answer lists, and of each that is called.
 
-use std::collections::BTreeMap;
-
 use super::step::Effect;
 use super::{Exchange, World};
 use crate::audit::Found;
 use crate::denial::Denial;
 use crate::mcp::operation::{Operation, Target};
+use crate::order;
 use crate::sanitize::viewer::{Kept, Settled};
 use crate::server::Server;
 use crate::tools::book::{Book, Name};
@@ -34,14 +33,17 @@ pub(super) struct Judging<'w> {
 impl Exchange {
     /// Writes down and counts what was found of tools, and of what the server asked for.
     pub(super) fn note_found(&mut self, found: Vec<Found>) {
-        let mut counts: BTreeMap<(&'static str, &'static str), u64> = BTreeMap::new();
+        // Words of ours: a few, however much was found.
+        let mut kinds: Vec<(&'static str, &'static str)> = Vec::new();
         for found in &found {
-            *counts.entry((found.why, found.done)).or_default() += 1;
+            if !kinds.contains(&(found.why, found.done)) {
+                kinds.push((found.why, found.done));
+            }
         }
-        self.effects.extend(counts.into_iter().map(|((why, done), count)| Effect::CountFound {
-            why,
-            done,
-            count,
+        order::each_once(&mut kinds);
+        self.effects.extend(kinds.into_iter().map(|(why, done)| {
+            let count = found.iter().filter(|found| (found.why, found.done) == (why, done)).count() as u64;
+            Effect::CountFound { why, done, count }
         }));
         self.facts.found.extend(found);
         self.facts.found.truncate(Found::MOST);

@@ -7,6 +7,7 @@ use super::table::{Ask, Check};
 use crate::identity::network::site_of;
 use crate::identity::principal::Principal;
 use crate::mcp::operation::{Operation, Target};
+use crate::order;
 use crate::policy::pattern::Pattern;
 use crate::policy::rule::RuleId;
 use crate::rows;
@@ -138,8 +139,7 @@ impl HistoryRule {
             Sort::Order { require, before } => calls(operation, before) && !any(require),
             Sort::Distinct { most, of: Things::Tools } => operation.targets.iter().any(|target| {
                 let mut names: Vec<&str> = called.iter().map(String::as_str).collect();
-                names.sort_unstable();
-                names.dedup();
+                order::each_once(&mut names);
                 Things::Tools
                     .name(target)
                     .is_some_and(|new| !names.contains(&new) && names.len() >= usize::from(*most))

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::dpop::Thumbprint;
 use super::issuer::{ClaimNames, Issuer};
 use super::principal::Identity;
+use crate::order;
 use crate::time::Timestamp;
 
 /// The members of a token's payload.
@@ -169,8 +170,7 @@ fn lists(
     for path in paths {
         all.extend(list(at(members, path), spaced, fault)?);
     }
-    all.sort_unstable();
-    all.dedup();
+    order::each_once(&mut all);
     if all.len() > MAX_LIST {
         return Err(TOO_MANY);
     }
@@ -192,8 +192,7 @@ fn list<'v>(
         Some(_) => return Err(fault),
     };
     entries.retain(|entry| !entry.is_empty());
-    entries.sort_unstable();
-    entries.dedup();
+    order::each_once(&mut entries);
     if entries.len() > MAX_LIST { Err(TOO_MANY) } else { Ok(entries) }
 }
 

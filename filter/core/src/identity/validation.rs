@@ -42,7 +42,8 @@ impl Question {
 
     /// The body of the request. It holds the token: for the callout only.
     pub fn body(&self) -> Vec<u8> {
-        json!({"token": self.credential.token(), "resource": self.resource}).to_string().into_bytes()
+        let body = json!({"token": self.credential.token(), "resource": self.resource});
+        serde_json::to_vec(&body).unwrap_or_default()
     }
 }
 

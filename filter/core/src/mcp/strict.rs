@@ -10,6 +10,7 @@ mod token;
 use std::ops::Range;
 
 use crate::denial::Denial;
+use crate::order;
 
 pub use text::Text;
 
@@ -270,7 +271,7 @@ impl<'a> Scanner<'a> {
     /// Looks for repeats among the keys of the object that ends here. Few are compared pair by pair; many are sorted,
     /// which costs a bounded number of passes over their bytes and, unlike hashing, has no bad case to aim at.
     fn forget(&mut self, frame: usize) {
-        let keys = self.open_keys.get_mut(frame..).unwrap_or_default();
+        let keys = self.open_keys.get(frame..).unwrap_or_default();
         let repeated = if keys.len() <= Self::FEW_KEYS {
             let mut rest: &[Text<'a>] = keys;
             let mut found = false;
@@ -280,8 +281,7 @@ impl<'a> Scanner<'a> {
             }
             found
         } else {
-            keys.sort_unstable();
-            keys.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
+            order::repeats(keys)
         };
         self.open_keys.truncate(frame);
         if repeated {

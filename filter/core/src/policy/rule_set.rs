@@ -11,6 +11,7 @@ use super::standing::{Challenge, Finding, Said, Standing, edge};
 use super::who::Fit;
 use crate::denial::Refusal;
 use crate::mcp::operation::{Operation, Target};
+use crate::order;
 
 /// The rules of one server: its own, and those of layers below. Without rules everything is denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -311,8 +312,7 @@ impl RuleSet {
 
 /// In order. Texts are sorted as what they borrow everywhere, so that the module has one sort of them.
 fn each_once(mut texts: Vec<&str>) -> Vec<String> {
-    texts.sort_unstable();
-    texts.dedup();
+    order::each_once(&mut texts);
     texts.into_iter().map(str::to_owned).collect()
 }
 

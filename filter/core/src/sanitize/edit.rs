@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::order;
+
 /// A range of the body, and what replaces it.
 #[derive(Debug)]
 pub(super) struct Edit {
@@ -54,7 +56,7 @@ impl Cuts {
 
 /// The body with all edits made; they do not overlap.
 pub(super) fn apply(body: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
-    edits.sort_unstable_by_key(|edit| edit.range.start);
+    order::sort_by(&mut edits, |a, b| a.range.start.cmp(&b.range.start));
     let mut out = Vec::with_capacity(body.len() + 32);
     let mut at = 0;
     for Edit { range, with } in edits {

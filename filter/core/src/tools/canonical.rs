@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use crate::mcp::strict::{Fault, Kind, Rigour, Scanner, Text};
+use crate::order;
 
 /// One text of the document on its way through it.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +105,7 @@ impl Tree<'_> {
     fn write(mut self, out: &mut String) -> Result<(), Fault> {
         match &mut self {
             Self::Object(members) => {
-                members.sort_by(|(a, _), (b, _)| by_utf16(a, b));
+                order::sort_by(members, |(a, _), (b, _)| by_utf16(a, b));
                 let mut mark = '{';
                 for (key, value) in std::mem::take(members) {
                     out.push(mark);

@@ -67,7 +67,7 @@ pub fn fill_in(
 }
 
 fn quoted(name: &str) -> String {
-    serde_json::Value::from(name).to_string()
+    serde_json::to_string(name).unwrap_or_default()
 }
 
 #[cfg(test)]

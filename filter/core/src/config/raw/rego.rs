@@ -103,9 +103,11 @@ impl Shape for RawLabels {
             unexpected(value, "a mapping of names to texts", at, found);
             return None;
         };
-        let one =
-            |(key, value): (&String, &Value)| Some((key.clone(), String::read(value, &at.key(key), found)?));
-        let read: Vec<Option<(String, String)>> = members.iter().map(one).collect();
-        read.into_iter().collect::<Option<BTreeMap<_, _>>>().map(Self)
+        let before = found.errors.len();
+        let mut labels = BTreeMap::new();
+        for (key, value) in members {
+            labels.insert(key.clone(), String::read(value, &at.key(key), found).unwrap_or_default());
+        }
+        (found.errors.len() == before).then_some(Self(labels))
     }
 }

@@ -112,11 +112,13 @@ impl Shape for RawBaseline {
     fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
         match value {
             Value::Object(members) => {
-                let one = |(name, digest): (&String, &Value)| {
-                    String::read(digest, &at.key(name), found).map(|digest| (name.clone(), digest))
-                };
-                let read: Vec<Option<(String, String)>> = members.iter().map(one).collect();
-                read.into_iter().collect::<Option<_>>().map(Self)
+                let before = found.errors.len();
+                let mut digests = BTreeMap::new();
+                for (name, digest) in members {
+                    let digest = String::read(digest, &at.key(name), found);
+                    digests.insert(name.clone(), digest.unwrap_or_default());
+                }
+                (found.errors.len() == before).then_some(Self(digests))
             }
             Value::String(path) => {
                 let message =

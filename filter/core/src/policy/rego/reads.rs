@@ -1,5 +1,7 @@
 //! What does a program read of its input, besides who asks and what for?
 
+use crate::order;
+
 /// The parts of the input that differ between two requests of one principal for one thing. Only these are gathered, and a
 /// program that reads none of them gives one verdict, which is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl Reads {
     /// The same without repeats and without paths that lie within another.
     #[must_use]
     pub fn reduced(mut self) -> Self {
-        self.arguments.sort();
+        order::each_once(&mut self.arguments);
         let mut kept: Vec<Vec<String>> = Vec::new();
         for path in self.arguments {
             if !kept.last().is_some_and(|shorter| path.starts_with(shorter)) {
@@ -42,8 +44,7 @@ impl Reads {
             }
         }
         self.arguments = kept;
-        self.headers.sort();
-        self.headers.dedup();
+        order::each_once(&mut self.headers);
         self
     }
 }

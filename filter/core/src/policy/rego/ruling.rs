@@ -1,5 +1,7 @@
 //! What did Rego say, and why?
 
+use crate::order;
+
 /// The answer about one operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ruling {
@@ -42,8 +44,7 @@ impl Ruling {
     pub fn after(mut self, earlier: Self) -> Self {
         for (own, before) in [(&mut self.reasons, earlier.reasons), (&mut self.log, earlier.log)] {
             own.extend(before);
-            own.sort_unstable();
-            own.dedup();
+            order::each_once(own);
             own.truncate(MOST_WORDS);
         }
         self

@@ -1,7 +1,5 @@
 //! What was found, how often, and what became of it? Never what it was.
 
-use std::collections::BTreeMap;
-
 use super::Action;
 use crate::sanitize::detect::Detector;
 
@@ -35,9 +33,9 @@ pub struct Row {
     pub action: Action,
 }
 
-/// Counts by kind: as many rows at most as rules times kinds.
+/// Counts by kind, in order: as many rows at most as rules times kinds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report(BTreeMap<Row, u64>);
+pub struct Report(Vec<(Row, u64)>);
 
 // === impl Found ===
 
@@ -65,15 +63,24 @@ impl Found {
 impl Report {
     /// Counts one more.
     pub fn add(&mut self, rule: usize, found: Found, action: Action) {
-        let count = self.0.entry(Row { rule, found, action }).or_default();
-        *count = count.saturating_add(1);
+        self.count(Row { rule, found, action }, 1);
+    }
+
+    fn count(&mut self, row: Row, more: u64) {
+        match self.0.binary_search_by(|(counted, _)| counted.cmp(&row)) {
+            Ok(at) => {
+                if let Some((_, count)) = self.0.get_mut(at) {
+                    *count = count.saturating_add(more);
+                }
+            }
+            Err(at) => self.0.insert(at, (row, more)),
+        }
     }
 
     /// Adds what another counted.
     pub fn merge(&mut self, other: Self) {
         for (row, count) in other.0 {
-            let sum = self.0.entry(row).or_default();
-            *sum = sum.saturating_add(count);
+            self.count(row, count);
         }
     }
 
@@ -84,6 +91,6 @@ impl Report {
 
     /// Every kind with its count.
     pub fn rows(&self) -> impl Iterator<Item = (Row, u64)> + '_ {
-        self.0.iter().map(|(row, count)| (*row, *count))
+        self.0.iter().copied()
     }
 }

@@ -9,6 +9,7 @@ use super::report::{Found, Report};
 use super::walk::Refused;
 use super::{Action, Characters};
 use crate::characters;
+use crate::order;
 use crate::sanitize::detect;
 
 /// What comes of a text.
@@ -119,7 +120,7 @@ fn leave_marks_alone(seen: &str, plan: &Plan, hits: &mut Vec<Hit<'_>>) {
 
 /// In order, those that overlap as one, which is of the strongest.
 fn merged(mut hits: Vec<Hit<'_>>) -> Vec<Hit<'_>> {
-    hits.sort_by_key(|hit| hit.range.start);
+    order::sort_by(&mut hits, |a, b| a.range.start.cmp(&b.range.start));
     let mut merged: Vec<Hit<'_>> = Vec::with_capacity(hits.len());
     for hit in hits {
         match merged.last_mut() {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::mcp::number::Number;
 use crate::mcp::strict::{Fault, Kind, Rigour, Scanner};
+use crate::order;
 
 /// A JSON value. Ordered somehow, so that equals stand together; numbers that are equal are one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +76,7 @@ impl<'a> Tree<'a> {
                 members.push((key, Self::value(scanner, left)?));
                 Ok(())
             })?;
-            members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+            order::sort_by(&mut members, |(a, _), (b, _)| a.cmp(b));
             return Ok(Self::Object(members));
         }
         Ok(match scanner.value()?.kind {

@@ -2,6 +2,7 @@
 
 use super::{Check, Fault, Id, Limit, Node, Schema, Size, Told, TooMuch, Tree};
 use crate::mcp::strict::Scanner;
+use crate::order;
 use crate::policy::arguments::constraint::Type;
 use crate::policy::arguments::text_pattern::TextPattern;
 
@@ -102,9 +103,7 @@ impl Validation<'_> {
             (Check::Pattern(pattern), Tree::Text(text)) => Told::from(self.finds(pattern, text)?, "pattern"),
             (Check::Unique, Tree::Array(items)) => {
                 self.spend(items.len().saturating_mul(16))?;
-                let mut sorted: Vec<&Tree<'_>> = items.iter().collect();
-                sorted.sort_unstable();
-                Told::from(!sorted.windows(2).any(|pair| matches!(pair, [a, b] if a == b)), "uniqueItems")
+                Told::from(!order::repeats(items), "uniqueItems")
             }
             (Check::Items { first, rest }, Tree::Array(items)) => self.items(first, *rest, items)?,
             (Check::Contains { what, min, max }, Tree::Array(items)) => {
