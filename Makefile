@@ -121,10 +121,20 @@ sidecar: ## Build the authorization server (release): target/release/wicketgate-
 	$(call stage,authorization server)
 	@$(CARGO) build --release --quiet -p wicketgate-auth --bins
 
+.PHONY: images
+images: filter filter-rego ## Images as OCI layouts, bills of materials and the chart's package, in target/images
+#~ VERSION=0.1.0      their tag
+	$(call stage,images (static programs: the first time takes minutes))
+	@RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --quiet --target x86_64-unknown-linux-gnu -p wicketgate-auth \
+	  -p wicketgate --bin wicketgate-auth --bin wicketgate-pod
+	mkdir -p target/images
+	python3 k8s/images/build.py target/images $(or $(VERSION),0.1.0)
+	"$$($(OBTAIN)/helm.sh)" package k8s/chart --destination target/images >&2
+
 ##@ Check
 
 .PHONY: test
-test: unit policies e2e programs ## Every test, set-up included
+test: unit policies chart e2e programs ## Every test, set-up included
 
 .PHONY: unit
 unit: ## Unit and property tests of all native packages, and the authorization server's on Redis
@@ -140,6 +150,15 @@ unit: ## Unit and property tests of all native packages, and the authorization s
 policies: native ## Tests of the Rego policies under envoy/policies
 	$(call stage,Rego policies)
 	@target/debug/wicketgate test envoy/policies --threshold 100
+
+.PHONY: chart
+chart: native ## The Helm chart: every render of Helm 3 and 4 judged and compiled; images pushed and read back
+#~ WRITE=1            take over what is rendered and made now: golden renders, schema, table of values
+	$(call stage,chart)
+	@python="$$($(OBTAIN)/python-venv.sh tests/k8s/requirements.txt k8s-venv)"
+	$(OBTAIN)/promtool.sh >/dev/null || true
+	export CRDS_DIR="$${CRDS_DIR:-../shared/crds}" WRITE="$(WRITE)"
+	"$$python" -m unittest discover --start-directory tests/k8s
 
 .PHONY: stores
 stores: ## The authorization server's tests on Redis behind Sentinel, and on a cluster (some minutes)
