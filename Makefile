@@ -178,6 +178,7 @@ setup:
 	tests/node/install.sh
 	"$$python" tests/conformance/obtain.py suite >/dev/null
 	"$$python" tests/conformance/obtain.py everything-server >/dev/null
+	$(OBTAIN)/helm.sh >/dev/null
 	# Only one test each needs them, and says so itself where they cannot be had.
 	$(OBTAIN)/promtool.sh >/dev/null || true
 	$(OBTAIN)/chromium.sh >/dev/null || true

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import renders
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,10 +99,37 @@ def readme() -> str:
     return f"{before}{BEGIN}\n" + "\n".join(table) + f"\n{END}{after}"
 
 
+# --- k8s/istio ---------------------------------------------------------------------------------------------------------------
+
+#: By file, which kinds stand in it.
+PLAIN = {
+    "authorization-server.yaml": {"Deployment", "Service", "ServiceAccount", "ConfigMap", "PersistentVolumeClaim", "NetworkPolicy", "DestinationRule"},
+    "access.yaml": {"AuthorizationPolicy", "PeerAuthentication"},
+    "filter.yaml": {"WasmPlugin", "EnvoyFilter"},
+    "routes.yaml": {"Gateway", "VirtualService"},
+}
+#: Words of Helm that plain files have no use for.
+OF_HELM = re.compile(r"^ *(helm\.sh/[a-z-]+|app\.kubernetes\.io/managed-by): .*\n", re.MULTILINE)
+
+
+def plain() -> dict[Path, str]:
+    """What the chart renders for Istio and the server of `k8s/istio-values.yaml`, to be applied without Helm."""
+    folder = ROOT / "k8s/istio"
+    rendered = renders.run(4, "template", "wicketgate", str(CHART), "--namespace", "wicketgate", "--values", str(ROOT / "k8s/istio-values.yaml"))
+    parts = [part.strip("\n") + "\n" for part in re.split(r"^---\n", rendered, flags=re.MULTILINE) if part.strip()]
+    out = {}
+    for name, kinds in PLAIN.items():
+        mine = [OF_HELM.sub("", part) for part in parts if (yaml.safe_load(part) or {}).get("kind") in kinds]
+        mine = [re.sub(r"^# Source: .*\n", "", re.sub(r"^ *annotations:\n(?! )", "", part, flags=re.MULTILINE)) for part in mine]
+        head = "# Written by `make chart WRITE=1` from ../istio-values.yaml: put in your hosts, Secrets and rules, or use the chart.\n"
+        out[folder / name] = head + "---\n".join(mine)
+    return out
+
+
 # --- all ---------------------------------------------------------------------------------------------------------------------
 
 def made() -> dict[Path, str]:
-    return {
+    return plain() | {
         CHART / "values.schema.json": schema(),
         CHART / "README.md": readme(),
         CHART / "files/filter-alerts.yaml": (ROOT / "envoy/alerts.yaml").read_text(),
