@@ -33,14 +33,14 @@ def images(binaries: Path, target: Path, version: str) -> dict[str, oci.Image]:
     server = binaries / "wicketgate-auth"
     if server.is_file():
         found["wicketgate-auth"] = oci.Image(
-            [{"wicketgate-auth": server.read_bytes()}], ["/wicketgate-auth"], labels(version, "Wicketgate's authorization server"))
+            [{"wicketgate-auth": server.read_bytes(), "var/lib/wicketgate/": b""}], ["/wicketgate-auth"], labels(version, "Wicketgate's authorization server"))
     pod = binaries / "wicketgate-pod"
     for name, module in MODULES.items():
         file = target / f"{module}.wasm"
         if file.is_file() and pod.is_file():
             # The module is the last layer, where Istio and Envoy Gateway look; below it lies what copies it in a pod.
             found[name] = oci.Image(
-                [{"wicketgate-pod": pod.read_bytes()}, {"plugin.wasm": file.read_bytes()}], ["/wicketgate-pod"],
+                [{"wicketgate-pod": pod.read_bytes(), "var/lib/wicketgate-module/": b""}, {"plugin.wasm": file.read_bytes()}], ["/wicketgate-pod"],
                 labels(version, "Wicketgate's filter for Envoy"), {"module.wasm.image/variant": "compat"})
     return found
 

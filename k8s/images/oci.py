@@ -33,12 +33,16 @@ class Image:
 
 
 def layer(files: dict[str, bytes]) -> bytes:
-    """A tar of files that everybody may read and run and nobody may write; no times, no owners."""
+    """A tar of files that everybody may read and run and nobody may write; no times. A name with a slash at its end is a folder of USER,
+    whose owner a volume takes over that is mounted there."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, content in sorted(files.items()):
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode, entry.mtime = len(content), 0o555, 0
+            if name.endswith("/"):
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+                entry.uid, entry.gid = map(int, USER.split(":"))
             archive.addfile(entry, io.BytesIO(content))
     return out.getvalue()
 

@@ -126,10 +126,23 @@ def plain() -> dict[Path, str]:
     return out
 
 
+# --- k8s/compose -------------------------------------------------------------------------------------------------------------
+
+def composed() -> dict[Path, str]:
+    """The files of a pod, for the parts of k8s/compose, which share loopback as its containers do."""
+    folder = ROOT / "k8s/compose"
+    text = renders.run(4, "template", "wicketgate", str(CHART), "--values", str(folder / "values.yaml"))
+    data: dict[str, str] = {}
+    for one in renders.objects(text):
+        data |= one["data"] if one["kind"] == "ConfigMap" else {}
+    places = {"envoy.yaml": "envoy.yaml", "auth.json": "auth.json", "filter.json": "filter/filter.json"}
+    return {folder / place: data[name] for name, place in places.items()}
+
+
 # --- all ---------------------------------------------------------------------------------------------------------------------
 
 def made() -> dict[Path, str]:
-    return plain() | {
+    return plain() | composed() | {
         CHART / "values.schema.json": schema(),
         CHART / "README.md": readme(),
         CHART / "files/filter-alerts.yaml": (ROOT / "envoy/alerts.yaml").read_text(),
@@ -139,4 +152,5 @@ def made() -> dict[Path, str]:
 
 if __name__ == "__main__":
     for file, content in made().items():
+        file.parent.mkdir(exist_ok=True)
         file.write_text(content)

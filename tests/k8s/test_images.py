@@ -28,7 +28,7 @@ PROGRAM = b"\x7fELF" + bytes(64)
 
 
 def filter_image() -> oci.Image:
-    return oci.Image([{"wicketgate-pod": PROGRAM}, {"plugin.wasm": WASM}], ["/wicketgate-pod"], {}, {"module.wasm.image/variant": "compat"})
+    return oci.Image([{"wicketgate-pod": PROGRAM, "var/lib/wicketgate-module/": b""}, {"plugin.wasm": WASM}], ["/wicketgate-pod"], {}, {"module.wasm.image/variant": "compat"})
 
 
 class Registry(http.server.BaseHTTPRequestHandler):
@@ -137,7 +137,8 @@ class Images(unittest.TestCase):
             tar = gzip.decompress(read(one))
             self.assertEqual(said, oci.digest(tar))
             for file in tarfile.open(fileobj=io.BytesIO(tar)):
-                self.assertEqual((0o555, 0, 0, 0), (file.mode, file.uid, file.gid, file.mtime))
+                expected = (0o755, 65532, 65532, 0) if file.isdir() else (0o555, 0, 0, 0)
+                self.assertEqual(expected, (file.mode, file.uid, file.gid, file.mtime))
 
     def test_a_registry_gives_back_what_both_readers_take(self) -> None:
         said = oci.write(filter_image(), self.folder, "0.1.0")
