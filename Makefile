@@ -158,6 +158,7 @@ chart: native ## The Helm chart: every render of Helm 3 and 4 judged and compile
 	@python="$$($(OBTAIN)/python-venv.sh tests/k8s/requirements.txt k8s-venv)"
 	$(OBTAIN)/promtool.sh >/dev/null || true
 	export CRDS_DIR="$${CRDS_DIR:-../shared/crds}" WRITE="$(WRITE)"
+	$(if $(WRITE),"$$python" tests/k8s/documents.py)
 	"$$python" -m unittest discover --start-directory tests/k8s
 
 .PHONY: stores

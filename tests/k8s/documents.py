@@ -1,6 +1,6 @@
 """What of the chart is made from something else: values.schema.json, the table of its README, the rules for alerts.
 
-`documents.made()` says what each must hold; the tests compare, and `documents.py` writes them.
+The functions at the end say what each must hold; the tests compare, and `documents.py` writes them.
 """
 
 from __future__ import annotations
@@ -141,8 +141,8 @@ def composed() -> dict[Path, str]:
 
 # --- all ---------------------------------------------------------------------------------------------------------------------
 
-def made() -> dict[Path, str]:
-    return plain() | composed() | {
+def of_the_chart() -> dict[Path, str]:
+    return {
         CHART / "values.schema.json": schema(),
         CHART / "README.md": readme(),
         CHART / "files/filter-alerts.yaml": (ROOT / "envoy/alerts.yaml").read_text(),
@@ -150,7 +150,13 @@ def made() -> dict[Path, str]:
     }
 
 
+def of_renders() -> dict[Path, str]:
+    return plain() | composed()
+
+
 if __name__ == "__main__":
-    for file, content in made().items():
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(content)
+    # In this order: what is rendered depends on the first.
+    for made in (of_the_chart, of_renders):
+        for file, content in made().items():
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(content)
