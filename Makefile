@@ -125,8 +125,11 @@ sidecar: ## Build the authorization server (release): target/release/wicketgate-
 images: filter filter-rego ## Images as OCI layouts, bills of materials and the chart's package, in target/images
 #~ VERSION=0.1.0      their tag
 	$(call stage,images (static programs: the first time takes minutes))
-	@RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --quiet --target x86_64-unknown-linux-gnu -p wicketgate-auth \
-	  -p wicketgate --bin wicketgate-auth --bin wicketgate-pod
+	@target=x86_64-unknown-linux-gnu
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --quiet --target $$target -p wicketgate-auth --bin wicketgate-auth
+	# It needs nothing but the standard library, and so none of what its package is built with.
+	rustc --edition 2024 --target $$target -C target-feature=+crt-static -C opt-level=s -C panic=abort -C strip=symbols \
+	  filter/cli/src/bin/wicketgate-pod.rs -o target/$$target/release/wicketgate-pod
 	mkdir -p target/images
 	python3 k8s/images/build.py target/images $(or $(VERSION),0.1.0)
 	"$$($(OBTAIN)/helm.sh)" package k8s/chart --destination target/images >&2
