@@ -155,7 +155,7 @@ policies: native ## Tests of the Rego policies under envoy/policies
 	@target/debug/wicketgate test envoy/policies --threshold 100
 
 .PHONY: chart
-chart: native ## The Helm chart: every render of Helm 3 and 4 judged and compiled; images pushed and read back
+chart: native filter ## The Helm chart: every render of Helm 3 and 4 judged and compiled; images pushed and read back
 #~ WRITE=1            take over what is rendered and made now: golden renders, schema, table of values
 	$(call stage,chart)
 	@python="$$($(OBTAIN)/python-venv.sh tests/k8s/requirements.txt k8s-venv)"
