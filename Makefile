@@ -126,7 +126,8 @@ images: filter filter-rego ## Images as OCI layouts, bills of materials and the 
 #~ VERSION=0.1.0      their tag
 	$(call stage,images (static programs: the first time takes minutes))
 	@target=x86_64-unknown-linux-gnu
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --quiet --target $$target -p wicketgate-auth --bin wicketgate-auth
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --quiet --target $$target \
+	  -p wicketgate-auth -p wicketgate-sample-server --bin wicketgate-auth --bin wicketgate-sample-server
 	# It needs nothing but the standard library, and so none of what its package is built with.
 	rustc --edition 2024 --target $$target -C target-feature=+crt-static -C opt-level=s -C panic=abort -C strip=symbols \
 	  filter/cli/src/bin/wicketgate-pod.rs -o target/$$target/release/wicketgate-pod

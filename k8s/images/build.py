@@ -1,6 +1,6 @@
 """Makes all images and their bills of materials out of what was built: `build.py OUT VERSION`.
 
-OUT gets one OCI layout a name (`wicketgate-auth`, `wicketgate-filter`, …-rego, …-rego-regex), `NAME.cdx.json` beside each (CycloneDX), and
+OUT gets one OCI layout a name (`wicketgate-auth`, `wicketgate-filter`, …-rego, …-rego-regex, `wicketgate-sample-server`), `NAME.cdx.json` beside each (CycloneDX), and
 `digests.json`, which is what `wasm.image.digest` and `image.digest` of the chart want.
 """
 
@@ -18,6 +18,8 @@ import oci
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = "x86_64-unknown-linux-gnu"
 SOURCE = "https://github.com/wicketgate/wicketgate"
+#: Images of one program, and the packages that these are made of.
+SERVERS = {"wicketgate-auth": "auth-sidecar", "wicketgate-sample-server": "tests/sample-server"}
 MODULES = {"wicketgate-filter": "wicketgate", "wicketgate-filter-rego": "wicketgate-rego", "wicketgate-filter-rego-regex": "wicketgate-rego-regex"}
 FEATURES = {"wicketgate-filter": "", "wicketgate-filter-rego": "rego", "wicketgate-filter-rego-regex": "rego-regex"}
 
@@ -34,6 +36,9 @@ def images(binaries: Path, target: Path, version: str) -> dict[str, oci.Image]:
     if server.is_file():
         found["wicketgate-auth"] = oci.Image(
             [{"wicketgate-auth": server.read_bytes(), "var/lib/wicketgate/": b""}], ["/wicketgate-auth"], labels(version, "Wicketgate's authorization server"))
+    sample = binaries / "wicketgate-sample-server"
+    if sample.is_file():
+        found[sample.name] = oci.Image([{sample.name: sample.read_bytes()}], [f"/{sample.name}"], labels(version, "Wicketgate's sample MCP server"))
     pod = binaries / "wicketgate-pod"
     for name, module in MODULES.items():
         file = target / f"{module}.wasm"
@@ -84,11 +89,11 @@ def main(out: Path, version: str) -> int:
     target = ROOT / "target"
     binaries = target / NATIVE / "release"
     made = images(binaries, target, version)
-    missing = ({"wicketgate-auth"} | set(MODULES)) - set(made)
+    missing = ({*SERVERS, *MODULES}) - set(made)
     if missing:
         print(f"not built: {', '.join(sorted(missing))}", file=sys.stderr)
         return 1
-    for program in ("wicketgate-auth", "wicketgate-pod"):
+    for program in (*SERVERS, "wicketgate-pod"):
         if not static(binaries / program):
             print(f"{program} is not static: it would not start in its image", file=sys.stderr)
             return 1
@@ -97,7 +102,7 @@ def main(out: Path, version: str) -> int:
         folder = out / name
         shutil.rmtree(folder, ignore_errors=True)
         digests[name] = oci.write(image, folder, version)
-        package, features, platform = ("auth-sidecar", "", NATIVE) if name == "wicketgate-auth" else ("filter", FEATURES[name], "wasm32-wasip1")
+        package, features, platform = (SERVERS[name], "", NATIVE) if name in SERVERS else ("filter", FEATURES[name], "wasm32-wasip1")
         (out / f"{name}.cdx.json").write_text(json.dumps(bill(package, features, platform, version), indent=1) + "\n")
         print(f"   {name}@{digests[name]}", file=sys.stderr)
     (out / "digests.json").write_text(json.dumps(digests, indent=1) + "\n")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import ssl
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from typing import Any
@@ -44,7 +47,7 @@ class Envoy(unittest.TestCase):
                 text = text.replace("/etc/wicketgate", folder).replace("/etc/envoy", f"{folder}/envoy")
                 # Files of the image and of a Secret, which are not here.
                 text = text.replace("/etc/ssl/certs/ca-certificates.crt", f"{folder}/ca.crt")
-                Path(folder, "ca.crt").write_text(certificate(folder))
+                Path(folder, "ca.crt").write_text(pair("ca.example", folder)["tls.crt"])
                 Path(folder, "envoy/sds.yaml").write_text('{"resources": []}')
                 file = Path(folder, "envoy.yaml")
                 file.write_text(text)
@@ -136,6 +139,84 @@ class IstioPatches(unittest.TestCase):
                 self.assertEqual(["3600s"] * len(mcp), [one["route"]["idle_timeout"] for one in mcp])
 
 
+class Certificate(unittest.TestCase):
+    """A certificate is a Secret that something else renews: Envoy takes the new one over, and streams go on."""
+
+    def test_another_certificate_is_served_without_a_restart(self) -> None:
+        text = configuration("production")
+        [data] = [one["data"] for one in objects(rendered(4, "production")) if "sds.yaml" in one.get("data", {})]
+        [filter_data] = [one["data"] for one in objects(rendered(4, "production")) if "filter.json" in one.get("data", {})]
+        assert text is not None
+        envoy = subprocess.run([ROOT / "tests/obtain/envoy.sh"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        with tempfile.TemporaryDirectory() as folder:
+            module = str(ROOT / "target/wicketgate.wasm")
+            mount(Path(folder, "tls"), pair("first.example", folder))
+            mount(Path(folder, "filter"), {"filter.json": filter_data["filter.json"].replace("/var/lib/wicketgate-module/plugin.wasm", module)})
+            ports = {str(port): free() for port in (8080, 9901, 9902)}
+            for documented, own in ports.items():
+                text = text.replace(f"port_value: {documented}}}", f"port_value: {own}}}")
+            for place, own in (("/etc/wicketgate", folder), ("/etc/envoy", folder), ("/dev/stdout", f"{folder}/stdout"), ('"0.0.0.0"', "127.0.0.1"),
+                               ("/etc/ssl/certs/ca-certificates.crt", f"{folder}/tls/tls.crt")):
+                text = text.replace(place, own)
+            Path(folder, "sds.yaml").write_text(data["sds.yaml"].replace("/etc/wicketgate", folder))
+            Path(folder, "envoy.yaml").write_text(text)
+            command = [envoy, "--config-path", f"{folder}/envoy.yaml", "--concurrency", "1", "--log-level", "error", "--disable-hot-restart"]
+            with subprocess.Popen(command) as running:
+                try:
+                    self.assertEqual("first.example", eventually(lambda: served(ports["8080"]), "first.example"))
+                    mount(Path(folder, "tls"), pair("second.example", folder))
+                    self.assertEqual("second.example", eventually(lambda: served(ports["8080"]), "second.example"))
+                finally:
+                    running.terminate()
+
+
+def free() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def pair(name: str, folder: str) -> dict[str, str]:
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{folder}/k", "-days", "2"]
+    crt = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return {"tls.crt": crt, "tls.key": Path(folder, "k").read_text()}
+
+
+def mount(volume: Path, files: dict[str, str]) -> None:
+    """As a kubelet mounts a Secret: files are links through `..data`, which turns from one folder to the next."""
+    volume.mkdir(exist_ok=True)
+    version = volume / f"..{len(list(volume.iterdir()))}"
+    version.mkdir()
+    for name, content in files.items():
+        (version / name).write_text(content)
+        if not (volume / name).is_symlink():
+            (volume / name).symlink_to(f"..data/{name}")
+    (volume / "..data_tmp").symlink_to(version.name)
+    (volume / "..data_tmp").replace(volume / "..data")
+
+
+def served(port: int) -> str | None:
+    """The name in the certificate that is served; None while nobody answers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as plain, context.wrap_socket(plain) as secured:
+            binary = secured.getpeercert(binary_form=True)
+    except OSError:
+        return None
+    command = ["openssl", "x509", "-inform", "DER", "-noout", "-subject", "-nameopt", "multiline"]
+    said = subprocess.run(command, input=binary, check=True, capture_output=True).stdout.decode()
+    return said.rpartition("= ")[2].strip()
+
+
+def eventually(ask: Any, wanted: str) -> Any:
+    """What is answered, as soon as it is what is wanted; the last answer after a minute."""
+    deadline = time.monotonic() + 60
+    while (answer := ask()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return answer
+
+
 def routes_of(listener: Any) -> list[Any]:
     return [route for host in manager(listener)["route_config"]["virtual_hosts"] for route in host["routes"]]
 
@@ -222,11 +303,6 @@ def kind(route: Any) -> str:
     if "direct_response" in route:
         return str(route["direct_response"]["status"])
     return str(route["route"]["cluster"]).partition("_")[0]
-
-
-def certificate(folder: str) -> str:
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=test", "-keyout", f"{folder}/k", "-days", "1"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 if __name__ == "__main__":

@@ -162,9 +162,9 @@ class Images(unittest.TestCase):
         binaries, target = self.folder / "bin", self.folder / "target"
         binaries.mkdir()
         target.mkdir()
-        for file in (binaries / "wicketgate-auth", binaries / "wicketgate-pod", target / "wicketgate.wasm"):
+        for file in (binaries / "wicketgate-auth", binaries / "wicketgate-sample-server", binaries / "wicketgate-pod", target / "wicketgate.wasm"):
             file.write_bytes(PROGRAM)
-        self.assertEqual({"wicketgate-auth", "wicketgate-filter"}, set(build.images(binaries, target, "1")))
+        self.assertEqual({"wicketgate-auth", "wicketgate-sample-server", "wicketgate-filter"}, set(build.images(binaries, target, "1")))
 
     def test_a_bill_names_what_is_built_in(self) -> None:
         parts = {one["name"]: one for one in build.bill("filter", "", "wasm32-wasip1", "1")["components"]}
