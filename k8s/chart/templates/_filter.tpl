@@ -14,14 +14,18 @@ args_get args_sizes_get clock_time_get environ_get environ_sizes_get fd_close fd
 random_get sched_yield
 {{- end }}
 
+{{- define "wicketgate.allowedCapabilities" -}}
+{{- $allowed := dict -}}
+{{- range splitList " " (include "wicketgate.capabilities" . | replace "\n" " ") }}{{ $_ := set $allowed . dict }}{{ end -}}
+{{- dict "allowed_capabilities" $allowed | toJson -}}
+{{- end }}
+
 {{/* The filter with its policy, as JSON: (dict "root" $ "path" "where Envoy finds the module"). */}}
 {{- define "wicketgate.filter" -}}
-{{- $allowed := dict -}}
-{{- range splitList " " (include "wicketgate.capabilities" .root | replace "\n" " ") }}{{ $_ := set $allowed . dict }}{{ end -}}
 {{- $config := dict "name" "wicketgate" "failure_policy" "FAIL_RELOAD" "reload_config" (dict "backoff" (dict "base_interval" "0.1s")) -}}
 {{- $_ := set $config "allow_on_headers_stop_iteration" (eq (include "wicketgate.holdHeaders" .root) "true") -}}
 {{- $_ := set $config "configuration" (dict "@type" "type.googleapis.com/google.protobuf.StringValue" "value" (include "wicketgate.policy" .root)) -}}
 {{- $_ := set $config "vm_config" (dict "vm_id" "wicketgate" "runtime" "envoy.wasm.runtime.v8" "code" (dict "local" (dict "filename" .path))) -}}
-{{- $_ := set $config "capability_restriction_config" (dict "allowed_capabilities" $allowed) -}}
+{{- $_ := set $config "capability_restriction_config" (include "wicketgate.allowedCapabilities" .root | fromJson) -}}
 {{- dict "@type" "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm" "config" $config | toJson -}}
 {{- end }}
