@@ -101,44 +101,6 @@ class Envoy(unittest.TestCase):
         self.assertNotIn("retry", json.dumps(ours))
 
 
-class IstioPatches(unittest.TestCase):
-    """istiod does not look into the values of an EnvoyFilter: here they are put together as it would, before a real Envoy."""
-
-    CASES = ("istio", "istio-extension", "istio-held")
-
-    def test_envoy_accepts_what_becomes_of_the_patches(self) -> None:
-        for case in self.CASES:
-            with self.subTest(case=case), tempfile.TemporaryDirectory() as folder:
-                judged(patched(objects(rendered(4, case)), folder), folder, self)
-
-    def test_the_filter_is_off_for_the_authorization_server_alone(self) -> None:
-        for case in self.CASES:
-            with self.subTest(case=case), tempfile.TemporaryDirectory() as folder:
-                document = patched(objects(rendered(4, case)), folder)
-                [listener] = document["static_resources"]["listeners"]
-                ours = [one["name"] for one in manager(listener)["http_filters"] if "wicketgate" in one["name"]]
-                self.assertEqual(1, len(ours))
-                off = [one["name"] for one in routes_of(listener) if ours[0] in one.get("typed_per_filter_config", {})]
-                self.assertEqual(["authorization_server"], off)
-
-    def test_a_buffer_stands_behind_the_filter_where_headers_are_not_held(self) -> None:
-        for case in self.CASES:
-            with self.subTest(case=case), tempfile.TemporaryDirectory() as folder:
-                document = patched(objects(rendered(4, case)), folder)
-                [listener] = document["static_resources"]["listeners"]
-                order = [one["name"] for one in manager(listener)["http_filters"]]
-                mcp = [one for one in routes_of(listener) if one["name"].startswith("mcp_")]
-                buffered = ["envoy.filters.http.buffer" in one.get("typed_per_filter_config", {}) for one in mcp]
-                self.assertTrue(mcp)
-                if case == "istio-held":
-                    self.assertEqual((2, "wicketgate", [False]), (len(order), order[0], buffered))
-                    self.assertTrue(manager(listener)["http_filters"][0]["typed_config"]["config"]["allow_on_headers_stop_iteration"])
-                else:
-                    self.assertEqual("envoy.filters.http.buffer", order[1])
-                    self.assertEqual([True] * len(mcp), buffered)
-                self.assertEqual(["3600s"] * len(mcp), [one["route"]["idle_timeout"] for one in mcp])
-
-
 class Certificate(unittest.TestCase):
     """A certificate is a Secret that something else renews: Envoy takes the new one over, and streams go on."""
 
@@ -215,74 +177,6 @@ def eventually(ask: Any, wanted: str) -> Any:
     while (answer := ask()) != wanted and time.monotonic() < deadline:
         time.sleep(0.1)
     return answer
-
-
-def routes_of(listener: Any) -> list[Any]:
-    return [route for host in manager(listener)["route_config"]["virtual_hosts"] for route in host["routes"]]
-
-
-def merged(one: Any, other: Any) -> Any:
-    """As messages of protobuf are merged: members one by one, lists one after the other."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one | {key: merged(one[key], value) if key in one else value for key, value in other.items()}
-    if isinstance(one, list) and isinstance(other, list):
-        return one + other
-    return other
-
-
-def patched(of: list[Any], folder: str) -> Any:
-    """The gateway's configuration: what istiod makes of our routes, in outline, with our patches."""
-    [envoy_filter] = [one for one in of if one["kind"] == "EnvoyFilter"]
-    hosts = []
-    for service in (one for one in of if one["kind"] == "VirtualService"):
-        made = [{"name": one["name"], "match": {"prefix": f"/{at}"}, "route": {"cluster": "upstream"}} if "route" in one
-                else {"name": one["name"], "match": {"prefix": f"/{at}"}, "direct_response": {"status": 503}}
-                for at, one in enumerate(service["spec"]["http"])]
-        hosts.append({"name": service["metadata"]["name"], "domains": service["spec"]["hosts"], "routes": made})
-    filters: list[Any] = [{"name": "envoy.filters.http.router", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}]
-    plugin = next((one for one in of if one["kind"] in ("WasmPlugin", "TrafficExtension")), None)
-    if plugin is not None:
-        name = f"extensions.istio.io/{plugin['kind'].lower()}/{plugin['metadata']['namespace']}.{plugin['metadata']['name']}"
-        Path(folder, "ecds.json").write_text('{"resources": []}')
-        source = {"resource_api_version": "V3", "path_config_source": {"path": f"{folder}/ecds.json"}}
-        filters.insert(0, {"name": name, "config_discovery": {"config_source": source, "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"]}})
-    connections = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "gateway", "route_config": {"virtual_hosts": hosts}, "http_filters": filters,
-    }
-    network = {"name": "envoy.filters.network.http_connection_manager", "typed_config": connections}
-    listener: Any = {"name": "gateway", "address": {"socket_address": {"address": "127.0.0.1", "port_value": 8443}}, "filter_chains": [{"filters": [network]}]}
-    for patch in envoy_filter["spec"]["configPatches"]:
-        value, operation = patch["patch"]["value"], patch["patch"]["operation"]
-        if patch["applyTo"] == "LISTENER":
-            listener = merged(listener, value)
-        elif patch["applyTo"] == "NETWORK_FILTER":
-            network["typed_config"] = merged(network["typed_config"], value["typed_config"])
-        elif patch["applyTo"] == "HTTP_FILTER":
-            at = 0 if operation == "INSERT_FIRST" else len(filters) - 1
-            filters.insert(at, value)
-            network["typed_config"]["http_filters"] = filters
-        else:
-            wanted = patch["match"]["routeConfiguration"]["vhost"]["route"]["name"]
-            meant = [(host, at) for host in hosts for at, route in enumerate(host["routes"]) if route["name"] == wanted]
-            assert len(meant) == 1, f"{wanted} is {len(meant)} routes"
-            host, at = meant[0]
-            host["routes"][at] = merged(host["routes"][at], value)
-    listener["filter_chains"] = [{"filters": [network]}]
-    upstream = {"name": "upstream", "load_assignment": {"cluster_name": "upstream"}}
-    return {"node": {"id": "gateway", "cluster": "gateway"}, "static_resources": {"listeners": [listener], "clusters": [upstream]}}
-
-
-def judged(document: Any, folder: str, case: unittest.TestCase) -> None:
-    module = ROOT / "target/wicketgate.wasm"
-    case.assertTrue(module.is_file(), f"{module} is not there: `make filter` builds it")
-    text = json.dumps(document).replace("/var/lib/wicketgate/plugin.wasm", str(module))
-    # Clusters of the mesh are not here, and the filter asks for one only when it is asked.
-    file = Path(folder, "envoy.json")
-    file.write_text(text)
-    envoy = subprocess.run([ROOT / "tests/obtain/envoy.sh"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    done = subprocess.run([envoy, "--mode", "validate", "--log-level", "warning", "--config-path", file], capture_output=True, text=True)
-    case.assertEqual(0, done.returncode, done.stderr[-2000:])
 
 
 def chosen(of: list[Any], path: str) -> Any:
