@@ -121,10 +121,24 @@ sidecar: ## Build the authorization server (release): target/release/wicketgate-
 	$(call stage,authorization server)
 	@$(CARGO) build --release --quiet -p wicketgate-auth --bins
 
+.PHONY: images
+images: filter filter-rego ## Images as OCI layouts, bills of materials and the chart's package, in target/images
+#~ VERSION=0.1.0      their tag
+	$(call stage,images (static programs: the first time takes minutes))
+	@target=x86_64-unknown-linux-gnu
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --quiet --target $$target \
+	  -p wicketgate-auth -p wicketgate-sample-server --bin wicketgate-auth --bin wicketgate-sample-server
+	# It needs nothing but the standard library, and so none of what its package is built with.
+	rustc --edition 2024 --target $$target -C target-feature=+crt-static -C opt-level=s -C panic=abort -C strip=symbols \
+	  filter/cli/src/bin/wicketgate-pod.rs -o target/$$target/release/wicketgate-pod
+	mkdir -p target/images
+	python3 k8s/images/build.py target/images $(or $(VERSION),0.1.0)
+	"$$($(OBTAIN)/helm.sh)" package k8s/chart --destination target/images >&2
+
 ##@ Check
 
 .PHONY: test
-test: unit policies e2e programs ## Every test, set-up included
+test: unit policies chart e2e programs ## Every test, set-up included
 
 .PHONY: unit
 unit: ## Unit and property tests of all native packages, and the authorization server's on Redis
@@ -140,6 +154,16 @@ unit: ## Unit and property tests of all native packages, and the authorization s
 policies: native ## Tests of the Rego policies under envoy/policies
 	$(call stage,Rego policies)
 	@target/debug/wicketgate test envoy/policies --threshold 100
+
+.PHONY: chart
+chart: native filter ## The Helm chart: every render of Helm 3 and 4 judged and compiled; images pushed and read back
+#~ WRITE=1            take over what is rendered and made now: golden renders, schema, table of values
+	$(call stage,chart)
+	@python="$$($(OBTAIN)/python-venv.sh tests/k8s/requirements.txt k8s-venv)"
+	$(OBTAIN)/promtool.sh >/dev/null || true
+	export CRDS_DIR="$${CRDS_DIR:-../shared/crds}" WRITE="$(WRITE)"
+	$(if $(WRITE),"$$python" tests/k8s/documents.py)
+	"$$python" -m unittest discover --start-directory tests/k8s
 
 .PHONY: stores
 stores: ## The authorization server's tests on Redis behind Sentinel, and on a cluster (some minutes)
@@ -159,6 +183,7 @@ setup:
 	tests/node/install.sh
 	"$$python" tests/conformance/obtain.py suite >/dev/null
 	"$$python" tests/conformance/obtain.py everything-server >/dev/null
+	$(OBTAIN)/helm.sh >/dev/null
 	# Only one test each needs them, and says so itself where they cannot be had.
 	$(OBTAIN)/promtool.sh >/dev/null || true
 	$(OBTAIN)/chromium.sh >/dev/null || true

@@ -45,6 +45,9 @@ scenes! {
     istio_takes_what_is_rendered: kubernetes::wasm_plugin {
         "k8s/README.md": "wicketgate render",
     }
+    the_smallest_values_render: kubernetes::smallest_values {
+        "k8s/chart/README.md": "cat >values.yaml",
+    }
     the_sidecar_serves: sidecar::serves {
         "auth-sidecar/README.md": "$ wicketgate-auth generate-key",
         "auth-sidecar/README.md": "issuer:",
