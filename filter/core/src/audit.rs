@@ -83,6 +83,12 @@ pub struct Said<'a> {
     /// What its obligation `log` wants to be written down.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub log: &'a [String],
+    /// The content rules to which it obliges the answer.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub redact: &'a [String],
+    /// The limits to which it obliges the call.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub limit: &'a [String],
 }
 
 /// The principal as the record names it.

@@ -122,6 +122,8 @@ pub struct Limits {
     pub flood: Rate,
     /// For what the rules allow; all that cover a request apply.
     pub rates: Vec<Limit>,
+    /// For what the operator's policy obliges to them.
+    pub obliged: Vec<ObligedLimit>,
     /// Per principal, GET streams and requests without a whole answer, at any moment.
     pub streams: u32,
 }
@@ -139,6 +141,15 @@ pub struct Limit {
     pub rate: Rate,
     /// Where the bucket holds.
     pub across: Across,
+}
+
+/// A bucket that a policy names in the obligation `limit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObligedLimit {
+    /// As the policy calls it.
+    pub id: String,
+    /// The bucket.
+    pub limit: Limit,
 }
 
 /// What spends from a bucket.

@@ -165,3 +165,25 @@ fn a_threshold_counts_lines_that_no_test_reaches() {
     );
     assert_eq!(world.run(&["test", "--threshold", "30"]).code, Some(0));
 }
+
+#[test]
+fn explain_tells_to_what_a_policy_obliges() {
+    let world = world("rego-obliges");
+    let keys = "    rego: {files: [authz.rego]}\n    content: [{id: mails, applies: {obliged: true}, detect: [email], action: mask}]\n";
+    let limits = "limits:\n      obliged: [{id: exports, rate: 1/h}]";
+    world.write("policy.yaml", &format!("{}{keys}", POLICY.replace("limits:", limits)));
+    world.write(
+        "authz.rego",
+        "package mcp.authz\n\nallow := {\"allow\": true, \"obligations\": {\"redact\": [\"mails\"], \"limit\": [\"exports\"]}}\n",
+    );
+    let request = r#"{"method": "tools/call", "tool": "search_notes", "principal": {"subject": "a", "scopes": ["mcp:read"]}}"#;
+    world.write("request.json", request);
+    let said = world.run(&["explain", "policy.yaml", "--request", "request.json", "--json"]).json();
+    assert_eq!(said["rego"]["redact"], json!(["mails"]), "{said}");
+    assert_eq!(said["content"][0]["counts"], "counts", "{said}");
+    let said = world.run(&["explain", "policy.yaml", "--request", "request.json"]).out;
+    assert!(
+        said.contains("takes a token of: exports") && said.contains("content: mails (mask): counts"),
+        "{said}"
+    );
+}

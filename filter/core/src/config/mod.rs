@@ -17,6 +17,7 @@ mod layers;
 mod leases;
 mod limits;
 mod methods;
+mod obligations;
 pub mod raw;
 mod read;
 mod rego;

@@ -9,6 +9,7 @@ mod history;
 mod issuers;
 mod layers;
 mod leases;
+mod obligations;
 mod paths;
 mod rego;
 mod rules;
@@ -21,6 +22,7 @@ pub use history::RawHistory;
 pub use issuers::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
 pub use layers::{RawAddresses, RawLayer};
 pub use leases::RawLeases;
+pub use obligations::RawObligedLimit;
 pub use paths::RawPaths;
 pub use rego::{RawCompiled, RawLabels, RawRego, RawToolLabels};
 pub use rules::{RawAllow, RawAttributes, RawDelegable, RawDeny, RawRule, RawWho};
@@ -230,6 +232,9 @@ pub struct RawLimits {
     /// For allowed calls of some tools. Every entry that matches applies.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub tools: Vec<RawNamedLimit>,
+    /// For calls that the Rego or OPA policy obliges to them, by naming them in `limit`.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub obliged: Vec<RawObligedLimit>,
     /// How many streams one principal may have open at once: GET streams, and requests until their answers have ended,
     /// because any answer may become a stream. Default 100, at most 100000.
     pub streams: Option<u32>,
@@ -250,6 +255,7 @@ mapping!(
         server,
         methods,
         tools,
+        obliged,
         streams
     ]
 );

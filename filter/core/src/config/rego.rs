@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::{Findings, Place};
+use super::obligations;
 use super::raw::{RawCompiled, RawLabels, RawRego, RawServer, RawToolLabels};
 use super::units::parse_size;
 use crate::policy::pattern::Pattern;
@@ -25,6 +26,7 @@ const LONGEST_LABEL: usize = 256;
 
 /// Compiles the policy of a server, if it has one.
 pub(crate) fn compile(raw: &RawServer, place: &Place, found: &mut Findings) -> Option<Arc<Rego>> {
+    obligations::judge(raw, place, found);
     let rego = raw.rego.as_ref()?;
     let before = found.errors.len();
     if let Some(at) = raw.rules.iter().position(|rule| rule.id == RULE) {
@@ -32,7 +34,7 @@ pub(crate) fn compile(raw: &RawServer, place: &Place, found: &mut Findings) -> O
         found.error(&place.key("rules").index(at).key("id"), message);
     }
     let here = place.key("rego");
-    let setting = setting(&raw.name, rego, &here, found);
+    let setting = setting(raw, rego, &here, found);
     let packed = match (&rego.files, &rego.compiled) {
         (None, Some(compiled)) => unpack(compiled, &here.key("compiled"), found)?,
         (Some(_), None) => {
@@ -72,10 +74,11 @@ pub(crate) fn candidates() -> Vec<Rule> {
     vec![rule(None, things), rule(Some(any()), Targets::default())]
 }
 
-fn setting(server: &str, raw: &RawRego, place: &Place, found: &mut Findings) -> Setting {
+fn setting(server: &RawServer, raw: &RawRego, place: &Place, found: &mut Findings) -> Setting {
     let tools = raw.tool_labels.iter().enumerate();
     Setting {
-        server: server.to_owned(),
+        server: server.name.clone(),
+        obligable: obligations::of(server),
         labels: labels(&raw.labels, &place.key("labels"), found),
         tools: tools
             .map(|(at, entry)| tool_labels(entry, &place.key("tool_labels").index(at), found))

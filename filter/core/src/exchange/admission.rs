@@ -76,7 +76,8 @@ impl Exchange {
             let tag = Tag::streams(&server.name, who, source);
             asks.push_back(Ask::Stream(StreamOf { tag, most: server.bounds(who).streams }));
         }
-        let (takes, limits) = takes(server, who, source, operation);
+        let obliged = self.obliged(|ruling| &ruling.limit);
+        let (takes, limits) = takes(server, who, source, operation, &obliged);
         if !takes.is_empty() {
             asks.push_back(Ask::Buckets(takes, limits));
         }
@@ -239,11 +240,13 @@ fn takes(
     who: &Principal,
     source: Option<&str>,
     operation: &Operation,
+    obliged: &[String],
 ) -> (Vec<Take>, Vec<String>) {
     // A refusal would turn a modern client into a legacy one.
     let limited = operation.method != Operation::DISCOVER;
     let of_layers: Vec<&Limit> = server.overlays(who).filter_map(|overlay| overlay.rate.as_ref()).collect();
-    let all = server.limits.rates.iter().chain(of_layers);
+    let of_policy = server.limits.obliged.iter().filter(|limit| obliged.contains(&limit.id));
+    let all = server.limits.rates.iter().chain(of_layers).chain(of_policy.map(|limit| &limit.limit));
     let spends = all.filter(|limit| limited && limit.covers.holds(operation));
     // What a bucket of our own refuses needs no lease.
     let of = |across| spends.clone().filter(move |limit| limit.across == across);

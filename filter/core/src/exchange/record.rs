@@ -358,5 +358,12 @@ impl Exchange {
 
 /// What a record tells of the policy's answer.
 fn said(ruling: &Ruling) -> Said<'_> {
-    Said { verdict: ruling.verdict(), why: ruling.why, reasons: &ruling.reasons, log: &ruling.log }
+    Said {
+        verdict: ruling.verdict(),
+        why: ruling.why,
+        reasons: &ruling.reasons,
+        log: &ruling.log,
+        redact: &ruling.redact,
+        limit: &ruling.limit,
+    }
 }

@@ -8,7 +8,7 @@
 
 use wicketgate_core::policy::rego::compile::{self, Source};
 use wicketgate_core::policy::rego::packed::Packed;
-use wicketgate_core::policy::rego::{Labels, Rego, Setting};
+use wicketgate_core::policy::rego::{Labels, Obligable, Rego, Setting};
 
 /// What the compiler says.
 pub enum Compiled {
@@ -30,6 +30,7 @@ pub fn load(packed: Packed) -> Rego {
         tools: Vec::new(),
         argument_bytes: 64 << 10,
         instructions: 2000,
+        obligable: Obligable::default(),
     };
     Rego::load(packed, setting).unwrap()
 }

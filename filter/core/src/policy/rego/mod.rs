@@ -14,6 +14,7 @@
 mod absent;
 #[cfg(feature = "rego")]
 mod admitted;
+pub mod answer;
 #[cfg(feature = "rego")]
 mod arguments;
 #[cfg(feature = "rego-compiler")]
@@ -44,7 +45,7 @@ pub use arguments::Picked;
 pub use machine::keep_time_by;
 #[cfg(feature = "rego")]
 pub use policy::Rego;
-pub use setting::{Labels, Setting, ToolLabels};
+pub use setting::{Labels, Obligable, Setting, ToolLabels};
 
 #[cfg(feature = "rego-compiler")]
 #[cfg(test)]

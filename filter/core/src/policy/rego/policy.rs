@@ -1,11 +1,13 @@
 //! May they, by the operator's policy? One loaded program and what it decided a moment ago.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use regorus::Value;
 
+use super::answer::Reading;
 use super::arguments::Picked;
 use super::input::{self, Frame, Subject};
 use super::machine::{Entry, Machine, unpack};
@@ -13,7 +15,7 @@ use super::memo::Memo;
 use super::narrow::Circumstances;
 use super::packed::Packed;
 use super::reads::Reads;
-use super::result::{self, Constants};
+use super::result;
 use super::ruling::{Outcome, Ruling};
 use super::setting::Setting;
 use crate::head::Headers;
@@ -35,7 +37,8 @@ pub struct Rego {
     packed: Packed,
     setting: Setting,
     frame: Frame,
-    constants: Constants,
+    /// The policy's own texts.
+    words: BTreeSet<String>,
     state: Mutex<State>,
 }
 
@@ -77,11 +80,11 @@ impl Rego {
             ));
         }
         let program = unpack(&packed)?;
-        let constants = Constants::of(&program);
+        let words = result::constants(&program);
         let machine = Machine::new(program, setting.instructions);
         Ok(Self {
             frame: Frame::new(&setting),
-            constants,
+            words,
             state: Mutex::new(State {
                 machine,
                 principals: Memo::new(PRINCIPALS),
@@ -244,8 +247,9 @@ impl Rego {
 
     fn run(&self, state: &mut State, entry: Entry, input: Value, who: &Principal) -> Ruling {
         let granted = who.identity().map_or(&[][..], |identity| &identity.scopes);
+        let obligable = (entry == Entry::Allow).then_some(&self.setting.obligable);
         match state.machine.ask(entry, input) {
-            Ok(value) => result::read(&value, granted, &self.constants),
+            Ok(value) => result::read(&value, &Reading { granted, words: &self.words, obligable }),
             Err(why) => Ruling::of(Outcome::Failed, why),
         }
     }
