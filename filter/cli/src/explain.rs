@@ -1,6 +1,7 @@
 //! What does a policy answer to one request, and why?
 
 mod contents;
+mod opa;
 mod pinned;
 mod rego;
 
@@ -54,9 +55,10 @@ pub(crate) fn run(arguments: &Explain, _as_json: bool) -> Result<Outcome, Unusab
         Ok(permit) => {
             let rule = permit.rule().clone();
             let narrowed = rego::narrowed(server, permit, &principal, &operation, &request, &around)?;
-            Decided { rules: Ok(rule), narrowed }
+            let asked = opa::asked(server, &principal, &operation, &request, &around)?;
+            Decided { rules: Ok(rule), narrowed, asked }
         }
-        Err(refused) => Decided { rules: Err(refused), narrowed: None },
+        Err(refused) => Decided { rules: Err(refused), narrowed: None, asked: None },
     };
     Ok(tell(arguments.expect, server, caller, (&operation, given), &around, &decided))
 }
@@ -76,6 +78,8 @@ fn request_text(path: &Path) -> Result<String, Unusable> {
 struct Decided {
     rules: Result<RuleId, (Denial, Option<RuleId>)>,
     narrowed: Option<rego::Narrowed>,
+    /// What an OPA would be asked then.
+    asked: Option<Value>,
 }
 
 fn tell(
@@ -119,7 +123,11 @@ fn tell(
     let said = Told { told, verdict: word(kind), answer, by, beside: refusal.is_some(), unpinned, narrowed };
     let good = expect.is_none_or(|e| e == kind);
     let counting = contents::counting(server, who, operation, narrowed.map_or(&[], rego::Narrowed::redact));
-    let json = json_of(&said, server, who, operation, good, &counting);
+    let asked = decided.asked.as_ref().filter(|_| kind == Expected::Allow);
+    let mut json = json_of(&said, server, who, operation, good, &counting);
+    if let (Some(asked), Some(members)) = (asked, json.as_object_mut()) {
+        members.insert("opa".to_owned(), asked.clone());
+    }
     let mut text = text_of(&said, server, who, operation);
     if let Some(why) = unpinned {
         text.push_str(&format!("whatever the rules say, because {why}\n"));
@@ -127,6 +135,7 @@ fn tell(
     if let Some(narrowed) = narrowed {
         text.push_str(&narrowed.told());
     }
+    text.push_str(&asked.map(opa::told).unwrap_or_default());
     text.push_str(&contents::told(&counting));
     if !good {
         text.push_str("not the verdict that was expected\n");

@@ -47,6 +47,8 @@ pub struct Decision<'a> {
     pub shadow: Option<Would<'a>>,
     /// What the server's Rego policy said, where it was asked.
     pub rego: Option<Said<'a>>,
+    /// The same of the policy that it asks an OPA for.
+    pub opa: Option<Said<'a>>,
     /// How the arguments of a call stood to the input schema of its tool: `met`, `unmet`, `partly` (the rest is not
     /// understood), `unseen`, `unusable`; absent where that is not asked.
     pub input_schema: Option<&'static str>,

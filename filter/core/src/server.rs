@@ -18,6 +18,7 @@ use crate::mcp::versions::{Newer, Revision};
 use crate::policy::caller::Caller;
 use crate::policy::pattern::Pattern;
 use crate::policy::rego::Rego;
+use crate::policy::rego::opa::Opa;
 use crate::policy::rule_set::RuleSet;
 use crate::sanitize::asks::AskPolicy;
 use crate::sanitize::content::Content;
@@ -73,6 +74,8 @@ pub struct Server {
     pub overlays: Vec<Overlay>,
     /// What the operator's own policy makes of what the rules allow.
     pub rego: Option<Arc<Rego>>,
+    /// The same of one that lies elsewhere, about calls alone.
+    pub opa: Option<Arc<Opa>>,
 }
 
 /// Where a server lives.

@@ -34,15 +34,20 @@ pub(super) fn narrowed(
     let source = around.address.as_deref();
     let arguments = request.arguments()?;
     let picked = rego.pick(arguments.as_bytes(), Some(0..arguments.len()));
-    let headers: Vec<(String, String)> =
-        request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
-    let now = match request.time {
-        Some(seconds) => Timestamp::from_secs(seconds),
-        None => now()?,
-    };
+    let (headers, now) = (headers_of(request), now_of(request)?);
     let circumstances = Circumstances { picked: &picked, headers: Some(&headers), source, now };
     let (ruling, result) = narrow(permit, rego, &server.rules, who, operation, &circumstances);
     Ok(Some(Narrowed { ruling, denial: result.err() }))
+}
+
+/// The headers of a request, their names as policies see them.
+pub(super) fn headers_of(request: &Request) -> Vec<(String, String)> {
+    request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
+}
+
+/// When it is made: when it says so, else now.
+pub(super) fn now_of(request: &Request) -> Result<Timestamp, Unusable> {
+    request.time.map_or_else(now, |seconds| Ok(Timestamp::from_secs(seconds)))
 }
 
 fn now() -> Result<Timestamp, Unusable> {

@@ -18,6 +18,7 @@ mod leases;
 mod limits;
 mod methods;
 mod obligations;
+mod opa;
 pub mod raw;
 mod read;
 mod rego;

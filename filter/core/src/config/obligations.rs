@@ -19,8 +19,8 @@ pub(crate) fn of(raw: &RawServer) -> Obligable {
 
 /// Refuses what nobody can oblige to.
 pub(crate) fn judge(raw: &RawServer, place: &Place, found: &mut Findings) {
-    const NOBODY: &str = "nothing can oblige to it: the server has no policy in `rego`";
-    if raw.rego.is_some() {
+    const NOBODY: &str = "nothing can oblige to it: the server has no policy in `rego` or `opa`";
+    if raw.rego.is_some() || raw.opa.is_some() {
         return;
     }
     if raw.limits.as_ref().is_some_and(|limits| !limits.obliged.is_empty()) {

@@ -10,6 +10,7 @@ mod issuers;
 mod layers;
 mod leases;
 mod obligations;
+mod opa;
 mod paths;
 mod rego;
 mod rules;
@@ -23,6 +24,7 @@ pub use issuers::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
 pub use layers::{RawAddresses, RawLayer};
 pub use leases::RawLeases;
 pub use obligations::RawObligedLimit;
+pub use opa::RawOpa;
 pub use paths::RawPaths;
 pub use rego::{RawCompiled, RawLabels, RawRego, RawToolLabels};
 pub use rules::{RawAllow, RawAttributes, RawDelegable, RawDeny, RawRule, RawWho};
@@ -116,6 +118,8 @@ pub struct RawServer {
     pub rules: Vec<RawRule>,
     /// A policy in Rego, which narrows what the rules allow; without rules, what whoever is known may do.
     pub rego: Option<RawRego>,
+    /// A policy that an Open Policy Agent is asked for, which narrows what all of that allows.
+    pub opa: Option<RawOpa>,
     /// What may not be done after, or before, something else.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub history: Vec<RawHistory>,
@@ -150,6 +154,7 @@ mapping!(
         content,
         rules,
         rego,
+        opa,
         history,
         organizations,
         groups,

@@ -37,8 +37,8 @@ impl Exchange {
         narrowed.inspect_err(|_| self.facts.rule = Some(narrow::rule()))
     }
 
-    /// The names to which the policy obliges the call, of one kind of obligation.
+    /// The names to which the policies oblige the call, of one kind of obligation.
     pub(super) fn obliged(&self, kind: fn(&Ruling) -> &Vec<String>) -> Vec<String> {
-        self.facts.ruling.iter().flat_map(kind).cloned().collect()
+        self.facts.ruling.iter().chain(&self.facts.remote_ruling).flat_map(kind).cloned().collect()
     }
 }

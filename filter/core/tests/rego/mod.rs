@@ -23,6 +23,14 @@ pub fn compile(sources: &[Source]) -> Compiled {
     }
 }
 
+/// The same of sources that read these data documents.
+pub fn compile_with(sources: &[Source], data: &serde_json::Map<String, serde_json::Value>) -> Compiled {
+    match compile::compile_with(sources, data) {
+        Ok(packed) => Compiled::Yes(Box::new(packed)),
+        Err(refused) => Compiled::No(refused.into_iter().map(|refusal| refusal.message).collect()),
+    }
+}
+
 pub fn load(packed: Packed) -> Rego {
     let setting = Setting {
         server: "demo".to_owned(),

@@ -17,6 +17,7 @@ mod admitted;
 pub mod answer;
 #[cfg(feature = "rego")]
 mod arguments;
+mod circumstance;
 #[cfg(feature = "rego-compiler")]
 pub mod compile;
 #[cfg(feature = "rego")]
@@ -25,9 +26,9 @@ mod guarded;
 mod input;
 #[cfg(feature = "rego")]
 mod machine;
-#[cfg(feature = "rego")]
 mod memo;
 pub mod narrow;
+pub mod opa;
 pub mod packed;
 #[cfg(feature = "rego")]
 mod policy;
@@ -41,6 +42,7 @@ mod setting;
 pub use absent::{Picked, Rego};
 #[cfg(feature = "rego")]
 pub use arguments::Picked;
+pub use circumstance::headers_of;
 #[cfg(feature = "rego")]
 pub use machine::keep_time_by;
 #[cfg(feature = "rego")]

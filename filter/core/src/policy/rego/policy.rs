@@ -10,7 +10,7 @@ use regorus::Value;
 use super::answer::Reading;
 use super::arguments::Picked;
 use super::input::{self, Frame, Subject};
-use super::machine::{Entry, Machine, unpack};
+use super::machine::{Entry, Machine, data_of, unpack};
 use super::memo::Memo;
 use super::narrow::Circumstances;
 use super::packed::Packed;
@@ -18,7 +18,6 @@ use super::reads::Reads;
 use super::result;
 use super::ruling::{Outcome, Ruling};
 use super::setting::Setting;
-use crate::head::Headers;
 use crate::identity::principal::{Identity, Principal};
 use crate::mcp::operation::{Operation, Target};
 use crate::policy::methods::{Class, Kind, class_of};
@@ -80,8 +79,9 @@ impl Rego {
             ));
         }
         let program = unpack(&packed)?;
-        let words = result::constants(&program);
-        let machine = Machine::new(program, setting.instructions);
+        let data = data_of(&packed)?;
+        let words = result::words(&program, &data);
+        let machine = Machine::new(program, data, setting.instructions)?;
         Ok(Self {
             frame: Frame::new(&setting),
             words,
@@ -113,14 +113,9 @@ impl Rego {
         })
     }
 
-    /// The headers that the policy reads; `None` where one of them stands twice or is no text, so that readers differ.
-    pub fn headers_of(&self, headers: &Headers) -> Option<Vec<(String, String)>> {
-        let names = self.packed.reads.headers.iter();
-        let one = |name: &String| {
-            let value = headers.one(name).ok()?;
-            Some(value.map(|value| (name.clone(), value.to_owned())))
-        };
-        names.map(one).collect::<Option<Vec<_>>>().map(|found| found.into_iter().flatten().collect())
+    /// The names of the headers that the policy reads.
+    pub fn header_names(&self) -> &[String] {
+        &self.packed.reads.headers
     }
 
     /// Judges a call: every thing that it names must be visible and allowed. What only begins, lists or ends is not asked

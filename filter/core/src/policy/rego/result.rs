@@ -7,12 +7,15 @@ use serde_json::Value as Json;
 use regorus::Value;
 use regorus::rvm::program::Program;
 
-use super::answer::Reading;
+use super::answer::{LONGEST, Reading};
 use super::ruling::{Outcome, Ruling};
 
-/// The texts that a policy itself holds. Only these are written down.
-pub(super) fn constants(program: &Program) -> BTreeSet<String> {
+/// The texts that a policy itself holds, and its data. Only these are written down.
+pub(super) fn words(program: &Program, data: &Value) -> BTreeSet<String> {
     let mut texts = BTreeSet::new();
+    if let Ok(json) = serde_json::to_value(data) {
+        collect(&json, &mut texts);
+    }
     for literal in &program.literals {
         if let Ok(json) = serde_json::to_value(literal) {
             collect(&json, &mut texts);
@@ -23,7 +26,7 @@ pub(super) fn constants(program: &Program) -> BTreeSet<String> {
 
 fn collect(value: &Json, texts: &mut BTreeSet<String>) {
     match value {
-        Json::String(text) => drop(texts.insert(text.clone())),
+        Json::String(text) if text.len() <= LONGEST => drop(texts.insert(text.clone())),
         Json::Array(items) => items.iter().for_each(|item| collect(item, texts)),
         Json::Object(members) => members.values().for_each(|member| collect(member, texts)),
         _ => {}

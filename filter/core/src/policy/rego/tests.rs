@@ -336,6 +336,13 @@ fn a_program_is_taken_whole_unchanged_and_of_this_version_only() {
     let mut changed = sound.clone();
     changed.reads.time = true;
     assert!(Rego::load(changed, setting()).unwrap_err().contains("digest differs"));
+    let mut changed = sound.clone();
+    changed.data = Some("{}".to_owned());
+    assert!(Rego::load(changed, setting()).unwrap_err().contains("digest differs"));
+    assert!(loaded(&|packed| packed.data = Some("[]".to_owned())).unwrap_err().contains("no object"));
+    let overlapping =
+        |packed: &mut packed::Packed| packed.data = Some(r#"{"mcp":{"authz":{"allow":1}}}"#.to_owned());
+    assert!(loaded(&overlapping).unwrap_err().contains("where the policy has rules"));
 }
 
 #[test]
