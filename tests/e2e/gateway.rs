@@ -34,6 +34,7 @@ mod labels;
 mod layers;
 mod limits;
 mod metrics;
+mod opa;
 mod opaque_tokens;
 mod open_streams;
 mod path;

@@ -87,6 +87,16 @@ pub(crate) fn named_by(file: &Path, text: &str) -> Vec<PathBuf> {
     serde_saphyr::from_str_with_options(text, options()).map(named).unwrap_or_default()
 }
 
+/// A YAML text that is no policy, as it stands: nothing in it is expanded.
+///
+/// # Errors
+/// One phrase.
+pub(crate) fn plain(text: &str) -> Result<Value, String> {
+    let unsound = |e: serde_saphyr::Error| format!("not sound YAML: {}", in_one_line(&e.to_string()));
+    let root: Spanned<Node> = serde_saphyr::from_str_with_options(text, options()).map_err(unsound)?;
+    Ok(root.value.plain())
+}
+
 /// The text of `file`.
 pub(crate) fn read(file: &Path) -> Result<String, Unusable> {
     let cannot = |e: &dyn fmt::Display| Unusable(format!("cannot read {}: {e}", file.display()));
@@ -210,6 +220,18 @@ impl From<&Location> for Spot {
 }
 
 // === impl Node ===
+
+impl Node {
+    fn plain(self) -> Value {
+        match self {
+            Self::Scalar(value) => value,
+            Self::List(items) => items.into_iter().map(|item| item.value.plain()).collect(),
+            Self::Mapping(members) => {
+                members.into_iter().map(|(key, member)| (key.value, member.value.plain())).collect()
+            }
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -47,6 +47,8 @@ pub struct Decision<'a> {
     pub shadow: Option<Would<'a>>,
     /// What the server's Rego policy said, where it was asked.
     pub rego: Option<Said<'a>>,
+    /// The same of the policy that it asks an OPA for.
+    pub opa: Option<Said<'a>>,
     /// How the arguments of a call stood to the input schema of its tool: `met`, `unmet`, `partly` (the rest is not
     /// understood), `unseen`, `unusable`; absent where that is not asked.
     pub input_schema: Option<&'static str>,
@@ -83,6 +85,12 @@ pub struct Said<'a> {
     /// What its obligation `log` wants to be written down.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub log: &'a [String],
+    /// The content rules to which it obliges the answer.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub redact: &'a [String],
+    /// The limits to which it obliges the call.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub limit: &'a [String],
 }
 
 /// The principal as the record names it.

@@ -12,6 +12,7 @@
 //!                              is the tool what it was?                      (exchange/judging.rs)
 //!                              arguments as the tool's schema says           (exchange/arguments.rs)
 //!                              content rules about requests                  (exchange/contents.rs)
+//!                              a policy that lies elsewhere (may wait for it) (exchange/opa.rs)
 //!                admit         whose session? what before? how many streams? one token of each bucket (exchange/admission.rs)
 //!                              (may wait for a lease of buckets that hold across a fleet)
 //!                forward       the bytes that were judged, unchanged
@@ -31,6 +32,7 @@ pub mod expiry;
 mod handing;
 mod judging;
 mod narrowing;
+mod opa;
 mod past;
 mod record;
 mod response;
@@ -173,6 +175,7 @@ impl Exchange {
                 | Event::StreamCounted(_)
                 | Event::Recalled(_)
                 | Event::Routed(_)
+                | Event::PolicyAnswered(_)
                 | Event::Leased(_)),
             ) => self.answered(admission, &event, world),
             (Phase::Forwarded(answering), Event::ResponseHead { head, end }) => {
@@ -243,9 +246,7 @@ impl Exchange {
         let presented = credential::present(&head)?;
         self.facts.with_proof = presented.as_ref().is_some_and(|presented| presented.proof.is_some());
         let mut waiting = Waiting::new(&head, presented, asked, world.held)?;
-        if let Some(rego) = &server.rego {
-            waiting.keep_headers(rego, &head.headers)?;
-        }
+        waiting.keep_headers(server, &head.headers)?;
         self.greet(Box::new(waiting), world)
     }
 
@@ -360,7 +361,8 @@ impl Exchange {
         let permit = self.narrowed(permit, server, (principal, operation), &waiting, world)?;
         self.meets_schema(server, operation, arguments, world)?;
         self.judge_contents(server, principal, operation)?;
-        self.admit(permit, principal, operation, world)
+        let questions = self.questions(server, (principal, operation), &waiting, world)?;
+        self.admit(permit, principal, operation, questions, world)
     }
 
     fn forward(&mut self, permit: Permit, world: &mut World<'_>) -> Result<Control, Denial> {

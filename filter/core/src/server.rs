@@ -18,6 +18,7 @@ use crate::mcp::versions::{Newer, Revision};
 use crate::policy::caller::Caller;
 use crate::policy::pattern::Pattern;
 use crate::policy::rego::Rego;
+use crate::policy::rego::opa::Opa;
 use crate::policy::rule_set::RuleSet;
 use crate::sanitize::asks::AskPolicy;
 use crate::sanitize::content::Content;
@@ -73,6 +74,8 @@ pub struct Server {
     pub overlays: Vec<Overlay>,
     /// What the operator's own policy makes of what the rules allow.
     pub rego: Option<Arc<Rego>>,
+    /// The same of one that lies elsewhere, about calls alone.
+    pub opa: Option<Arc<Opa>>,
 }
 
 /// Where a server lives.
@@ -122,6 +125,8 @@ pub struct Limits {
     pub flood: Rate,
     /// For what the rules allow; all that cover a request apply.
     pub rates: Vec<Limit>,
+    /// For what the operator's policy obliges to them.
+    pub obliged: Vec<ObligedLimit>,
     /// Per principal, GET streams and requests without a whole answer, at any moment.
     pub streams: u32,
 }
@@ -139,6 +144,15 @@ pub struct Limit {
     pub rate: Rate,
     /// Where the bucket holds.
     pub across: Across,
+}
+
+/// A bucket that a policy names in the obligation `limit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObligedLimit {
+    /// As the policy calls it.
+    pub id: String,
+    /// The bucket.
+    pub limit: Limit,
 }
 
 /// What spends from a bucket.

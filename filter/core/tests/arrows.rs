@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("salt", &[]),
     ("mcp", &["time", "head", "denial"]),
     ("identity", &["time", "head", "denial", "json"]),
-    ("policy", &["time", "head", "denial", "mcp", "identity"]),
+    ("policy", &["time", "head", "denial", "json", "mcp", "identity"]),
     ("bindings", &["time", "rows", "salt", "identity"]),
     ("history", &["time", "rows", "salt", "mcp", "identity", "policy"]),
     ("limits", &["time", "head", "denial", "rows", "json", "salt", "mcp", "identity", "policy"]),

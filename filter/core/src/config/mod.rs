@@ -17,6 +17,8 @@ mod layers;
 mod leases;
 mod limits;
 mod methods;
+mod obligations;
+mod opa;
 pub mod raw;
 mod read;
 mod rego;

@@ -9,6 +9,8 @@ mod history;
 mod issuers;
 mod layers;
 mod leases;
+mod obligations;
+mod opa;
 mod paths;
 mod rego;
 mod rules;
@@ -21,6 +23,8 @@ pub use history::RawHistory;
 pub use issuers::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
 pub use layers::{RawAddresses, RawLayer};
 pub use leases::RawLeases;
+pub use obligations::RawObligedLimit;
+pub use opa::RawOpa;
 pub use paths::RawPaths;
 pub use rego::{RawCompiled, RawLabels, RawRego, RawToolLabels};
 pub use rules::{RawAllow, RawAttributes, RawDelegable, RawDeny, RawRule, RawWho};
@@ -114,6 +118,8 @@ pub struct RawServer {
     pub rules: Vec<RawRule>,
     /// A policy in Rego, which narrows what the rules allow; without rules, what whoever is known may do.
     pub rego: Option<RawRego>,
+    /// A policy that an Open Policy Agent is asked for, which narrows what all of that allows.
+    pub opa: Option<RawOpa>,
     /// What may not be done after, or before, something else.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub history: Vec<RawHistory>,
@@ -148,6 +154,7 @@ mapping!(
         content,
         rules,
         rego,
+        opa,
         history,
         organizations,
         groups,
@@ -230,6 +237,9 @@ pub struct RawLimits {
     /// For allowed calls of some tools. Every entry that matches applies.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub tools: Vec<RawNamedLimit>,
+    /// For calls that the Rego or OPA policy obliges to them, by naming them in `limit`.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub obliged: Vec<RawObligedLimit>,
     /// How many streams one principal may have open at once: GET streams, and requests until their answers have ended,
     /// because any answer may become a stream. Default 100, at most 100000.
     pub streams: Option<u32>,
@@ -250,6 +260,7 @@ mapping!(
         server,
         methods,
         tools,
+        obliged,
         streams
     ]
 );

@@ -72,7 +72,8 @@ impl Exchange {
             waiting.keep_picked(rego.pick(body, message.arguments.clone()))?;
         }
         let called = matches!(message.operation.method.as_str(), "tools/call" | "prompts/get");
-        if called && (server.rules.reads_arguments() || server.calls.reads_arguments()) {
+        let told = server.opa.as_ref().is_some_and(|opa| opa.terms.argument_bytes.is_some());
+        if called && (told || server.rules.reads_arguments() || server.calls.reads_arguments()) {
             let given = message.arguments.clone().and_then(|span| body.get(span));
             given.map_or(Ok(()), |given| waiting.keep_arguments(given))?;
         }

@@ -59,6 +59,8 @@ pub(super) struct Facts {
     pub(super) later: Option<Recall>,
     /// What the operator's policy said.
     pub(super) ruling: Option<Ruling>,
+    /// The same of one that lies elsewhere.
+    pub(super) remote_ruling: Option<Ruling>,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) removed: u64,
@@ -104,6 +106,7 @@ impl Facts {
             origin: None,
             later: None,
             ruling: None,
+            remote_ruling: None,
             request_bytes: 0,
             response_bytes: 0,
             removed: 0,
@@ -182,6 +185,7 @@ impl Facts {
             rule: self.rule.as_ref().map(RuleId::as_str),
             shadow: self.shadow.as_ref().map(Would::from),
             rego: self.ruling.as_ref().map(said),
+            opa: self.remote_ruling.as_ref().map(said),
             input_schema: self.input_schema,
             policy: guard.digest.get(..16).unwrap_or(&guard.digest),
             content: self.found(server),
@@ -358,5 +362,12 @@ impl Exchange {
 
 /// What a record tells of the policy's answer.
 fn said(ruling: &Ruling) -> Said<'_> {
-    Said { verdict: ruling.verdict(), why: ruling.why, reasons: &ruling.reasons, log: &ruling.log }
+    Said {
+        verdict: ruling.verdict(),
+        why: ruling.why,
+        reasons: &ruling.reasons,
+        log: &ruling.log,
+        redact: &ruling.redact,
+        limit: &ruling.limit,
+    }
 }

@@ -51,7 +51,7 @@ pub struct Plan {
 impl Plan {
     /// The rules of `content` about answers to `principal`; `None` if there are none.
     pub fn of_answers(content: &Content, principal: &Principal, asked: Asked<'_>) -> Option<Self> {
-        Self::of(content, |rule| rule.responses && rule.applies.mean(principal, asked))
+        Self::of(content, |rule| rule.responses && rule.means(principal, asked))
     }
 
     /// The rule of this number alone.
@@ -178,6 +178,7 @@ impl Applies {
         tools: Vec::new(),
         prompts: Vec::new(),
         resources: Vec::new(),
+        obliged: false,
         named_in_sessions: false,
     };
 }

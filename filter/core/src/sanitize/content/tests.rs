@@ -27,7 +27,7 @@ fn compiled(rules: &Value) -> Compiled {
 fn plan(rules: &Value) -> Plan {
     let compiled = compiled(rules);
     let operation = Operation { method: "tools/call".into(), targets: vec![Target::Tool("t".into())] };
-    let asked = Asked { operation: &operation, may_be_anothers: false };
+    let asked = Asked { operation: &operation, may_be_anothers: false, obliged: &[] };
     let plan = Plan::of_answers(&compiled.guard.servers[0].content, &Principal::Anonymous, asked);
     plan.unwrap().salted(Salt::new([7; 16]))
 }
@@ -233,7 +233,7 @@ fn a_rule_with_names_counts_where_nobody_knows_whose_the_answer_is() {
         (of("tasks/result", Some(Target::Task("t".into()))), false, true, true),
         (of("resources/read", Some(Target::Resource("x:y".into()))), false, false, false),
     ] {
-        let asked = Asked { operation: &operation, may_be_anothers: anothers };
+        let asked = Asked { operation: &operation, may_be_anothers: anothers, obliged: &[] };
         for (rules, expected) in [(&rules, counts), (&named, trusting)] {
             let content = &compiled(rules).guard.servers[0].content;
             let plan = Plan::of_answers(content, &Principal::Anonymous, asked);
