@@ -242,6 +242,26 @@ fn a_rule_with_names_counts_where_nobody_knows_whose_the_answer_is() {
     }
 }
 
+#[test]
+fn tokens_of_the_protocol_are_left_alone_and_what_is_called_like_one_is_not() {
+    let rule = one(&json!({"detect": ["credentials"], "action": "mask"}));
+    const TOKEN: &str = "progress-0f8fad5bd9cb469fa165";
+    const RELATED: &str = "io.modelcontextprotocol/related-task";
+    for (message, left) in [
+        (json!({"params": {"_meta": {"progressToken": TOKEN}}}), true),
+        (json!({"params": {"progressToken": TOKEN}}), true),
+        (json!({"result": {"_meta": {RELATED: {"taskId": "AKIAQ3EGRIVCJHX2LT5W"}}}}), true),
+        (json!({"params": {"_meta": {"x": {"progressToken": TOKEN}}}}), false),
+        (json!({"params": {"arguments": {"_meta": {"progressToken": TOKEN}}}}), false),
+        (json!({"params": {"_meta": {"accessToken": TOKEN}}}), false),
+        (json!({"result": {"content": [{"_meta": {"progressToken": TOKEN}}]}}), false),
+    ] {
+        let mut report = Report::default();
+        let after = apply(message.to_string().as_bytes(), &rule, &mut report).unwrap();
+        assert_eq!((after.is_none(), report.is_empty()), (left, left), "{message}");
+    }
+}
+
 #[cfg(feature = "regex")]
 #[test]
 fn patterns_of_ones_own_are_found_by_their_name() {
