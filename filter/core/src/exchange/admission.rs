@@ -17,7 +17,7 @@ use crate::limits::store::Outcome;
 use crate::limits::tag::Tag;
 use crate::mcp::operation::{Operation, Target};
 use crate::policy::permit::Permit;
-use crate::server::{Limit, Server, Unknown};
+use crate::server::{Limit, Overlays, Server, Unknown};
 
 /// An allowed request on its way through what must still be asked.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Exchange {
     pub(super) fn admit(
         &mut self,
         permit: Permit,
-        who: &Principal,
+        (who, overlays): (&Principal, &Overlays<'_>),
         operation: &Operation,
         world: &mut World<'_>,
     ) -> Result<Control, Denial> {
@@ -74,9 +74,9 @@ impl Exchange {
         let source = self.facts.source.as_deref();
         if self.may_stream(operation) {
             let tag = Tag::streams(&server.name, who, source);
-            asks.push_back(Ask::Stream(StreamOf { tag, most: server.bounds(who).streams }));
+            asks.push_back(Ask::Stream(StreamOf { tag, most: server.bounds(overlays).streams }));
         }
-        let (takes, limits) = takes(server, who, source, operation);
+        let (takes, limits) = takes(server, (who, overlays), source, operation);
         if !takes.is_empty() {
             asks.push_back(Ask::Buckets(takes, limits));
         }
@@ -236,13 +236,13 @@ fn question(unknown: Unknown) -> Question {
 /// The buckets that an allowed operation spends from, with the names of their limits.
 fn takes(
     server: &Server,
-    who: &Principal,
+    (who, overlays): (&Principal, &Overlays<'_>),
     source: Option<&str>,
     operation: &Operation,
 ) -> (Vec<Take>, Vec<String>) {
     // A refusal would turn a modern client into a legacy one.
     let limited = operation.method != Operation::DISCOVER;
-    let of_layers: Vec<&Limit> = server.overlays(who).filter_map(|overlay| overlay.rate.as_ref()).collect();
+    let of_layers: Vec<&Limit> = overlays.0.iter().filter_map(|overlay| overlay.rate.as_ref()).collect();
     let all = server.limits.rates.iter().chain(of_layers);
     let spends = all.filter(|limit| limited && limit.covers.holds(operation));
     // What a bucket of our own refuses needs no lease.

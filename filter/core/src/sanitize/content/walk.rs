@@ -214,7 +214,7 @@ impl Walk<'_> {
             let (end, fate) = match self.below(at, &name) {
                 None => (scanner.value()?.span.end, Fate::Cut),
                 Some(_) if at.holds_opaque(&name) => {
-                    (scanner.value()?.span.end, Fate::Stays)
+                    (scanner.value()?.span.end, if self.plan.captures { Fate::Cut } else { Fate::Stays })
                 }
                 Some(below) => {
                     let named = self.name(&name, at)?.max(self.counted_key(at, &below)?);
