@@ -222,7 +222,7 @@ programs: setup ## Self-tests of the clients and suites under tests/: do they no
 
 .PHONY: conformance
 conformance: setup filter native ## Official conformance suite, directly and through the gateway; writes tests/conformance/report.md
-	$(call stage,conformance (about half a minute))
+	$(call stage,conformance (about a minute))
 	@WICKETGATE_CONFORMANCE_REPORT=tests/conformance $(CARGO) test --quiet $(NATIVE) --test e2e the_official_suite_finds_the_same
 	sed -n '/^- /p' tests/conformance/report.md
 

@@ -157,7 +157,7 @@ fn refused_beside_rules(
     if around.origin.as_ref().is_some_and(|origin| !server.origins.contains(origin)) {
         return Some((Denial::OriginRefused, None));
     }
-    let within = server.within_overlays(who, around.origin.as_ref(), around.bytes);
+    let within = server.overlays(who).admit(around.origin.as_ref(), around.bytes);
     within.err().map(|(denial, key)| (denial, Some(key)))
 }
 
@@ -245,7 +245,7 @@ fn json_of(
         "server": server.name,
         "method": operation.method,
         "targets": targets,
-        "layers": server.overlays(who).map(|o| o.member.to_string()).collect::<Vec<_>>(),
+        "layers": server.overlays(who).0.iter().map(|o| o.member.to_string()).collect::<Vec<_>>(),
         "considered": considered,
         "history": history,
         "content": contents,
@@ -275,7 +275,7 @@ fn text_of(said: &Told<'_>, server: &Server, who: &Principal, operation: &Operat
     if let Some(shadow) = &said.told.shadow {
         let _ = writeln!(text, "in shadow mode: {}, by the rule {}", shadow.verdict, shadow.rule);
     }
-    for overlay in server.overlays(who) {
+    for overlay in server.overlays(who).0 {
         let size = overlay.request_bytes.map(|(most, key)| format!(", {key} {most}"));
         let rate = overlay.rate.as_ref().map(|r| format!(", {} requests a minute", r.rate.tokens));
         let parts = [size, rate].into_iter().flatten().collect::<String>();

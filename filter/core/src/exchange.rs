@@ -28,6 +28,7 @@ mod arguments;
 mod authentication;
 mod contents;
 mod document;
+mod events;
 pub mod expiry;
 mod handing;
 mod judging;
@@ -60,6 +61,7 @@ use crate::policy::authorize::authorize;
 use crate::policy::caller::Caller;
 use crate::policy::permit::Permit;
 use crate::salt::Salt;
+use crate::sanitize::capture::Capture;
 use crate::server::{Limits, Server};
 use crate::time::Timestamp;
 use crate::tools::schemas::SchemaMemory;
@@ -342,8 +344,9 @@ impl Exchange {
         };
         let server = self.server(world.guard)?;
         self.facts.operation.get_or_insert_with(|| operation.clone());
-        let within = server.within_overlays(principal, self.facts.origin.as_ref(), self.facts.request_bytes);
-        within.map_err(|(denial, key)| {
+        let overlays = server.overlays(principal);
+        self.facts.bounds = Some(server.bounds(&overlays));
+        overlays.admit(self.facts.origin.as_ref(), self.facts.request_bytes).map_err(|(denial, key)| {
             self.facts.rule = Some(key);
             denial
         })?;
@@ -362,13 +365,12 @@ impl Exchange {
         self.meets_schema(server, operation, arguments, world)?;
         self.judge_contents(server, principal, operation)?;
         let questions = self.questions(server, (principal, operation), &waiting, world)?;
-        self.admit(permit, principal, operation, questions, world)
+        self.admit(permit, (principal, &overlays), operation, questions, world)
     }
 
     fn forward(&mut self, permit: Permit, world: &mut World<'_>) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
-        let who = self.facts.principal.as_ref().ok_or(Denial::Internal("a permit without a principal"))?;
-        let bounds = server.bounds(who);
+        let bounds = self.facts.bounds.ok_or(Denial::Internal("a permit without a principal"))?;
         let answering = Answering::to(
             self.facts.operation.as_ref(),
             self.facts.revision,
@@ -377,7 +379,8 @@ impl Exchange {
             bounds.response_bytes,
             self.answer_plan(server, world)?,
         )
-        .held_against(self.structured(server, world));
+        .held_against(self.structured(server, world))
+        .captured_by(server.captures.contains(permit.rule()).then(|| Capture::of(&server.content)));
         self.decided("allow", "allowed", None, world);
         // What it named is on record, and may be a megabyte that a stream would keep for hours.
         if let Some(operation) = &mut self.facts.operation {

@@ -4,7 +4,7 @@ mod dpop;
 mod overlay;
 
 pub use dpop::Dpop;
-pub use overlay::{Bounds, Overlay};
+pub use overlay::{Bounds, Overlay, Overlays};
 
 use std::sync::Arc;
 
@@ -16,9 +16,11 @@ use crate::limits::tag::Per;
 use crate::mcp::operation::{Operation, Target};
 use crate::mcp::versions::{Newer, Revision};
 use crate::policy::caller::Caller;
+use crate::policy::for_caller::ForCaller;
 use crate::policy::pattern::Pattern;
 use crate::policy::rego::Rego;
 use crate::policy::rego::opa::Opa;
+use crate::policy::rule::RuleId;
 use crate::policy::rule_set::RuleSet;
 use crate::sanitize::asks::AskPolicy;
 use crate::sanitize::content::Content;
@@ -70,6 +72,8 @@ pub struct Server {
     pub rules: RuleSet,
     /// Rules over what was done before.
     pub history: Vec<HistoryRule>,
+    /// The rules that have what was said written down, redacted.
+    pub captures: Vec<RuleId>,
     /// What organizations, groups and clients have besides rules.
     pub overlays: Vec<Overlay>,
     /// What the operator's own policy makes of what the rules allow.
@@ -169,10 +173,10 @@ pub enum Covers {
 // === impl Server ===
 
 impl Server {
-    /// Whether a list shows `target` to `who`: what the rules show, and the policy does not hide.
-    pub fn shows(&self, who: Caller<'_>, target: &Target) -> bool {
+    /// Whether a list shows `target` to `who`, for whom `rules` stand: what they show, and the policy does not hide.
+    pub fn shows(&self, rules: &ForCaller<'_>, who: Caller<'_>, target: &Target) -> bool {
         let rego = self.rego.as_ref();
-        self.rules.visible(who, target) && rego.is_none_or(|rego| rego.visible(who.principal, target))
+        rules.visible(who, target) && rego.is_none_or(|rego| rego.visible(who.principal, target))
     }
 }
 

@@ -73,6 +73,9 @@ scenes! {
     the_official_suite_finds_the_same_behind_the_gateway: conformance::behind_the_gateway {
         "tests/conformance/README.md": "\"$python\" run.py --direct",
     }
+    the_official_suite_finds_the_same_with_every_guard_on: conformance::guarded {
+        "tests/conformance/README.md": "\"$python\" run.py --direct",
+    }
     the_sample_test_passes: sample::passes {
         "tests/README.md": "let world",
     }

@@ -6,6 +6,7 @@
 mod arguments;
 mod asks;
 mod calls;
+mod captures;
 mod compile;
 mod content;
 mod digest;

@@ -5,7 +5,7 @@ use super::layers::{self, Above};
 use super::raw::{RawAddresses, RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::{is_scope, networks};
-use super::{asks, calls, content, dpop, history, limits, opa, rego, rules, tools};
+use super::{asks, calls, captures, content, dpop, history, limits, opa, rego, rules, tools};
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::history::rule::HistoryRule;
 use crate::identity::dpop::{ALGORITHMS, BoundTokens};
@@ -94,6 +94,7 @@ fn compile_one(
         calls: calls::compile(raw.tools.as_ref(), held, &place.key("tools"), found),
         rules,
         history,
+        captures: captures::compile(raw, place, found),
         overlays,
         rego: policy,
         opa,

@@ -18,7 +18,7 @@ use crate::limits::tag::Tag;
 use crate::mcp::operation::{Operation, Target};
 use crate::policy::permit::Permit;
 use crate::policy::rego::opa;
-use crate::server::{Limit, Server, Unknown};
+use crate::server::{Limit, Overlays, Server, Unknown};
 
 /// An allowed request on its way through what must still be asked.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Exchange {
     pub(super) fn admit(
         &mut self,
         permit: Permit,
-        who: &Principal,
+        (who, overlays): (&Principal, &Overlays<'_>),
         operation: &Operation,
         questions: VecDeque<opa::Question>,
         world: &mut World<'_>,
@@ -81,7 +81,7 @@ impl Exchange {
         let source = self.facts.source.as_deref();
         if self.may_stream(operation) {
             let tag = Tag::streams(&server.name, who, source);
-            asks.push_back(Ask::Stream(StreamOf { tag, most: server.bounds(who).streams }));
+            asks.push_back(Ask::Stream(StreamOf { tag, most: server.bounds(overlays).streams }));
         }
         asks.push_back(Ask::Limits);
         self.ask(Box::new(Admission { permit, asks }), world)
@@ -169,7 +169,7 @@ impl Exchange {
         let who = self.facts.principal.as_ref().ok_or(Denial::Internal("a limit without a principal"))?;
         let operation = self.facts.operation.as_ref().ok_or(Denial::Internal("a limit of nothing"))?;
         let obliged = self.obliged(|ruling| &ruling.limit);
-        Ok(takes(server, who, self.facts.source.as_deref(), operation, &obliged))
+        Ok(takes(server, (who, &server.overlays(who)), self.facts.source.as_deref(), operation, &obliged))
     }
 
     fn is_notification(&self) -> bool {
@@ -274,14 +274,14 @@ fn question(unknown: Unknown) -> Question {
 /// The buckets that an allowed operation spends from, with the names of their limits.
 fn takes(
     server: &Server,
-    who: &Principal,
+    (who, overlays): (&Principal, &Overlays<'_>),
     source: Option<&str>,
     operation: &Operation,
     obliged: &[String],
 ) -> (Vec<Take>, Vec<String>) {
     // A refusal would turn a modern client into a legacy one.
     let limited = operation.method != Operation::DISCOVER;
-    let of_layers: Vec<&Limit> = server.overlays(who).filter_map(|overlay| overlay.rate.as_ref()).collect();
+    let of_layers: Vec<&Limit> = overlays.0.iter().filter_map(|overlay| overlay.rate.as_ref()).collect();
     let of_policy = server.limits.obliged.iter().filter(|limit| obliged.contains(&limit.id));
     let all = server.limits.rates.iter().chain(of_layers).chain(of_policy.map(|limit| &limit.limit));
     let spends = all.filter(|limit| limited && limit.covers.holds(operation));

@@ -8,6 +8,7 @@ use crate::denial::{Denial, Refusal};
 use crate::mcp::jsonrpc::{self, Message};
 use crate::mcp::operation::{Operation, Target};
 use crate::policy::arguments::Arguments;
+use crate::sanitize::capture::Capture;
 use crate::server::Server;
 use crate::tools::calls::{Input, Output};
 use crate::tools::defaults::{Place, fill_in};
@@ -70,6 +71,11 @@ impl Exchange {
         self.read_contents(server, body);
         if let Some(rego) = &server.rego {
             waiting.keep_picked(rego.pick(body, message.arguments.clone()))?;
+        }
+        if let Some(given) =
+            message.arguments.clone().and_then(|span| body.get(span)).filter(|_| !server.captures.is_empty())
+        {
+            self.facts.arguments = Some(Capture::of(&server.content).arguments(given));
         }
         let called = matches!(message.operation.method.as_str(), "tools/call" | "prompts/get");
         let told = server.opa.as_ref().is_some_and(|opa| opa.terms.argument_bytes.is_some());
