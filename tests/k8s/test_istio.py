@@ -67,8 +67,9 @@ class Traffic(unittest.TestCase):
                 self.assertEqual(200, gateway.ask("GET", "/wicketgate/status")[0])
 
 
-def answers(case: unittest.TestCase, gateway: Gateway, reasons: set[str]) -> None:
-    """What a gateway must answer, whichever makes it: of what is denied the server sees nothing."""
+def answers(case: unittest.TestCase, gateway: Gateway, reasons: set[str], callout: int = 404) -> None:
+    """What a gateway must answer, whichever makes it: of what is denied the server sees nothing. `callout` is the status of the route that is
+    there for the filter alone."""
     document = "/.well-known/oauth-protected-resource/mcp"
     case.assertEqual(200, eventually(lambda: gateway.ask("GET", document)[0], 200))
     status, metadata = gateway.ask("GET", document)
@@ -80,7 +81,8 @@ def answers(case: unittest.TestCase, gateway: Gateway, reasons: set[str]) -> Non
 
     case.assertEqual(401, gateway.call(None, "get_note")[0])
     case.assertIn("Unknown tool", json.dumps(gateway.call(token, "delete_note")[1]))
-    for path in ("/wicketgate/callout", "/wicketgate/callout/v1/jwks", "/v1/jwks", "/v1/feed", "/nowhere"):
+    case.assertEqual(callout, gateway.ask("GET", "/wicketgate/callout")[0])
+    for path in ("/wicketgate/callout/v1/jwks", "/v1/jwks", "/v1/feed", "/nowhere"):
         case.assertEqual(404, gateway.ask("GET", path)[0], path)
     case.assertEqual([], gateway.seen)
     status, result = gateway.call(token, "get_note")
