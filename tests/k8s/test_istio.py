@@ -54,14 +54,15 @@ class Patches(unittest.TestCase):
             self.assertEqual({("0s", "3600s")}, {(one["route"]["timeout"], one["route"]["idle_timeout"]) for one in mcp})
 
 
-def make(of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
-    return istio.gateway(of, folder, str(MODULE), port, places)
-
-
 class Traffic(unittest.TestCase):
     def test_calls_are_decided(self) -> None:
-        for more in ({}, {"kind": "TrafficExtension"}, {"holdHeaders": True}):
-            with self.subTest(istio=more), ExitStack() as stack:
+        """The first twice: as Istio names what a WasmPlugin becomes until it translates them, and since."""
+        for more, translating in (({}, False), ({}, True), ({"kind": "TrafficExtension"}, True), ({"holdHeaders": True}, True)):
+            with self.subTest(istio=more, translating=translating), ExitStack() as stack:
+
+                def make(of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
+                    return istio.gateway(of, folder, str(MODULE), port, places, translating)   # noqa: B023
+
                 gateway = Gateway(stack, {"mode": "istio", "istio": {"gateway": {"credentialName": "c"}} | more}, make)
                 answers(self, gateway, {"public_document", "missing_credential", "not_allowed", "unknown_server", "allowed"})
                 self.assertEqual(200, gateway.ask("GET", "/wicketgate/status")[0])
