@@ -165,6 +165,12 @@ chart: native filter ## The Helm chart: every render of Helm 3 and 4 judged and 
 	$(if $(WRITE),"$$python" tests/k8s/documents.py)
 	"$$python" -m unittest discover --start-directory tests/k8s
 
+.PHONY: e2e-envoy-gateway
+e2e-envoy-gateway: native filter ## Envoy Gateway's own translator on the chart's objects, and calls through what it makes (builds it: ten minutes)
+	$(call stage,Envoy Gateway)
+	@python="$$($(OBTAIN)/python-venv.sh tests/k8s/requirements.txt k8s-venv)"
+	(cd tests/k8s && "$$python" long_envoy_gateway.py)
+
 .PHONY: stores
 stores: ## The authorization server's tests on Redis behind Sentinel, and on a cluster (some minutes)
 	$(call stage,the authorization server on other stores)

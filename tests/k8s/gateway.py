@@ -57,7 +57,7 @@ def values(port: int) -> dict[str, Any]:
     return {
         "keyEncryption": {"existingSecret": "wicketgate-key"},
         "config": {
-            "url": f"http://127.0.0.1:{port}", "authorizationServer": {"clients": [client]},
+            "url": f"http://localhost:{port}", "authorizationServer": {"clients": [client]},
             "servers": [{"name": "notes", "path": "/mcp", "upstream": upstream, "scopes": ["mcp:read"], "rules": [rule]}],
         },
     }
@@ -108,7 +108,7 @@ class Gateway:
         return str(file)
 
     def ask(self, method: str, path: str, fields: dict[str, str] | None = None, body: str | None = None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("localhost", self.port, timeout=20)
         try:
             connection.request(method, path, body, fields or {})
             answer = connection.getresponse()

@@ -1,6 +1,6 @@
 """What istiod makes of the objects of a render, in outline: enough to put our part of a gateway before a real Envoy.
 
-istiod does not look into values of an EnvoyFilter; here they are merged as it would. Names are those of its sources (`pilot/pkg`, 1.30).
+istiod does not look into values of an EnvoyFilter; here they are merged as it would. Names are those of its sources (`pilot/pkg`).
 """
 
 from __future__ import annotations
@@ -59,13 +59,17 @@ def routes_of(service: Any) -> list[Any]:
     return out
 
 
-def plugin(of: list[Any], folder: str, module: str) -> Any:
-    """The filter that a WasmPlugin becomes: by ECDS, here from a file. None where there is none."""
+def plugin(of: list[Any], folder: str, module: str, translating: bool) -> Any:
+    """The filter that a WasmPlugin becomes: by ECDS, here from a file. None where there is none. `translating`: as Istio does it since it makes
+    TrafficExtensions of WasmPlugins."""
     one = next((one for one in of if one["kind"] in ("WasmPlugin", "TrafficExtension")), None)
     if one is None:
         return None
     spec = one["spec"] if one["kind"] == "WasmPlugin" else one["spec"]["wasm"]
-    name = f"extensions.istio.io/{one['kind'].lower()}/{one['metadata']['namespace']}.{one['metadata']['name']}"
+    own = f"{one['metadata']['namespace']}.{one['metadata']['name']}"
+    name = f"extensions.istio.io/{one['kind'].lower()}/{own}"
+    if translating and one["kind"] == "WasmPlugin":
+        name = f"extensions.istio.io/trafficextension/{own}~istio-translated-wasmplugin"
     config = {
         "name": name, "root_id": spec["pluginName"], "failure_policy": spec["failStrategy"],
         "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": json.dumps(spec["pluginConfig"])},
@@ -77,13 +81,13 @@ def plugin(of: list[Any], folder: str, module: str) -> Any:
     return {"name": name, "config_discovery": {"config_source": source, "type_urls": [WASM]}}
 
 
-def gateway(of: list[Any], folder: str, module: str, port: int = 8443, places: dict[str, int] | None = None) -> Any:
+def gateway(of: list[Any], folder: str, module: str, port: int = 8443, places: dict[str, int] | None = None, translating: bool = True) -> Any:
     """The gateway's bootstrap. `places` says where each Service is, by a word of its name, on loopback."""
     [envoy_filter] = [one for one in of if one["kind"] == "EnvoyFilter"]
     hosts = [{"name": one["metadata"]["name"], "domains": [name for host in one["spec"]["hosts"] for name in (host, f"{host}:*")], "routes": routes_of(one)}
              for one in of if one["kind"] == "VirtualService"]
     filters: list[Any] = [{"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}}]
-    ours = plugin(of, folder, module)
+    ours = plugin(of, folder, module, translating)
     if ours is not None:
         filters.insert(0, ours)
     connections: Any = {"@type": MANAGER, "stat_prefix": "gateway", "use_remote_address": True, "route_config": {"virtual_hosts": hosts}, "http_filters": filters}

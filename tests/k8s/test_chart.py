@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -100,6 +101,23 @@ class Chart(unittest.TestCase):
                     with self.assertRaises(Refused) as refused:
                         renders.template(generation, case.get("of", "standalone"), *arguments)
                     self.assertIn(case["says"], str(refused.exception))
+
+    def test_it_can_be_a_part_of_another_chart(self) -> None:
+        for generation in HELMS:
+            with self.subTest(helm=generation), tempfile.TemporaryDirectory() as folder:
+                Path(folder, "charts").mkdir()
+                shutil.copytree(renders.CHART, Path(folder, "charts/wicketgate"))
+                condition = {"name": "wicketgate", "version": "*", "condition": "wicketgate.enabled"}
+                parent = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [condition]}
+                Path(folder, "Chart.yaml").write_text(yaml.safe_dump(parent))
+                own = yaml.safe_load(renders.values_of("standalone")[0].read_text())
+                values = {"wicketgate": own | {"enabled": True}, "global": {"imageRegistry": "registry.example", "of": "others"}}
+                Path(folder, "values.yaml").write_text(yaml.safe_dump(values))
+                found = objects(renders.run(generation, "template", "rel", folder, "--namespace", "mcp"))
+                self.none(judge.all_of(found, GIVEN))
+                images = {c["image"] for _, spec, _ in judge.pods(found) for c in judge.containers(spec)}
+                self.assertEqual({True}, {image.startswith("registry.example/") for image in images})
+                self.assertEqual([], objects(renders.run(generation, "template", "rel", folder, "--set", "wicketgate.enabled=false")))
 
     def test_the_store_in_a_file_has_one_process(self) -> None:
         for case in CASES:

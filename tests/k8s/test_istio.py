@@ -54,25 +54,27 @@ class Patches(unittest.TestCase):
             self.assertEqual({("0s", "3600s")}, {(one["route"]["timeout"], one["route"]["idle_timeout"]) for one in mcp})
 
 
-def make(of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
-    return istio.gateway(of, folder, str(MODULE), port, places)
-
-
 class Traffic(unittest.TestCase):
     def test_calls_are_decided(self) -> None:
-        for more in ({}, {"kind": "TrafficExtension"}, {"holdHeaders": True}):
-            with self.subTest(istio=more), ExitStack() as stack:
+        """The first twice: as Istio names what a WasmPlugin becomes until it translates them, and since."""
+        for more, translating in (({}, False), ({}, True), ({"kind": "TrafficExtension"}, True), ({"holdHeaders": True}, True)):
+            with self.subTest(istio=more, translating=translating), ExitStack() as stack:
+
+                def make(of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
+                    return istio.gateway(of, folder, str(MODULE), port, places, translating)   # noqa: B023
+
                 gateway = Gateway(stack, {"mode": "istio", "istio": {"gateway": {"credentialName": "c"}} | more}, make)
                 answers(self, gateway, {"public_document", "missing_credential", "not_allowed", "unknown_server", "allowed"})
                 self.assertEqual(200, gateway.ask("GET", "/wicketgate/status")[0])
 
 
-def answers(case: unittest.TestCase, gateway: Gateway, reasons: set[str]) -> None:
-    """What a gateway must answer, whichever makes it: of what is denied the server sees nothing."""
+def answers(case: unittest.TestCase, gateway: Gateway, reasons: set[str], callout: int = 404) -> None:
+    """What a gateway must answer, whichever makes it: of what is denied the server sees nothing. `callout` is the status of the route that is
+    there for the filter alone."""
     document = "/.well-known/oauth-protected-resource/mcp"
     case.assertEqual(200, eventually(lambda: gateway.ask("GET", document)[0], 200))
     status, metadata = gateway.ask("GET", document)
-    case.assertEqual((200, f"http://127.0.0.1:{gateway.port}/mcp"), (status, metadata["resource"]))
+    case.assertEqual((200, f"http://localhost:{gateway.port}/mcp"), (status, metadata["resource"]))
     case.assertEqual(200, gateway.ask("GET", "/.well-known/oauth-authorization-server")[0])
     token = gateway.token(metadata["resource"])
     # The filter may not have the keys yet: then it is 503, and never a verdict.
@@ -80,7 +82,8 @@ def answers(case: unittest.TestCase, gateway: Gateway, reasons: set[str]) -> Non
 
     case.assertEqual(401, gateway.call(None, "get_note")[0])
     case.assertIn("Unknown tool", json.dumps(gateway.call(token, "delete_note")[1]))
-    for path in ("/wicketgate/callout", "/wicketgate/callout/v1/jwks", "/v1/jwks", "/v1/feed", "/nowhere"):
+    case.assertEqual(callout, gateway.ask("GET", "/wicketgate/callout")[0])
+    for path in ("/wicketgate/callout/v1/jwks", "/v1/jwks", "/v1/feed", "/nowhere"):
         case.assertEqual(404, gateway.ask("GET", path)[0], path)
     case.assertEqual([], gateway.seen)
     status, result = gateway.call(token, "get_note")

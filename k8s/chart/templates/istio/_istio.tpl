@@ -9,13 +9,17 @@
 {{- if gt (len $full) 50 }}{{ printf "%s-%s" (trunc 43 $full | trimSuffix "-") (sha256sum $full | trunc 6) }}{{ else }}{{ $full }}{{ end -}}
 {{- end }}
 
-{{/* Names of Envoy's filter: routes of the authorization server switch it off by them. */}}
-{{- define "wicketgate.istio.filterName" -}}
-{{- if .Values.istio.holdHeaders -}}
-wicketgate
+{{/* Names of Envoy's filter, as a JSON list: routes of the authorization server switch it off by them. Istio names what a WasmPlugin becomes in
+one way until it translates WasmPlugins to TrafficExtensions, and in another since. */}}
+{{- define "wicketgate.istio.filterNames" -}}
+{{- $own := printf "%s.%s" .Values.istio.gateway.namespace (include "wicketgate.istio.name" .) -}}
+{{- if .Values.istio.filterNames -}}
+{{- .Values.istio.filterNames | toJson -}}
+{{- else if .Values.istio.holdHeaders -}}
+["wicketgate"]
 {{- else if eq .Values.istio.kind "WasmPlugin" -}}
-extensions.istio.io/wasmplugin/{{ .Values.istio.gateway.namespace }}.{{ include "wicketgate.istio.name" . }}
+{{- list (printf "extensions.istio.io/wasmplugin/%s" $own) (printf "extensions.istio.io/trafficextension/%s~istio-translated-wasmplugin" $own) | toJson -}}
 {{- else -}}
-extensions.istio.io/trafficextension/{{ .Values.istio.gateway.namespace }}.{{ include "wicketgate.istio.name" . }}
+{{- list (printf "extensions.istio.io/trafficextension/%s" $own) | toJson -}}
 {{- end -}}
 {{- end }}
