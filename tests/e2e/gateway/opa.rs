@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use wicketgate_e2e::files;
 use wicketgate_e2e::layout;
+use wicketgate_e2e::ports;
 use wicketgate_e2e::world::{HostMode, Plan};
 
-use super::recorder::{Recorder, Script, Seen, json_answer, result};
+use super::recorder::{Recorder, Script, Seen, json_answer};
 use super::scene::{RULES, Scene, call};
 use super::stage::{self, exchange, tool_call};
 use super::stand_in::cluster_at;
@@ -130,27 +131,23 @@ fn binary() -> Option<PathBuf> {
     binary.is_file().then_some(binary)
 }
 
-/// A running OPA with this policy, and the port that it says it listens at.
+/// A running OPA with this policy, and the port at which it answers.
 async fn real(binary: &Path, folder: &Path) -> (Child, u16) {
-    let mut child = Command::new(binary)
-        .args(["run", "--server", "--addr", "127.0.0.1:0", "--log-format", "json", "--skip-version-check"])
+    let port = ports::free().unwrap();
+    let child = Command::new(binary)
+        .args(["run", "--server", "--skip-version-check", "--addr", &format!("127.0.0.1:{port}")])
         .arg(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    while let Some(line) = lines.next_line().await.unwrap() {
-        let said: Value = serde_json::from_str(&line).unwrap_or_default();
-        let port = said["addrs"][0].as_str().and_then(|addr| addr.rsplit(':').next()?.parse().ok());
-        if let Some(port) = port.filter(|port| *port != 0) {
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return (child, port);
-        }
-    }
-    panic!("OPA ended at once");
+    stage::eventually("OPA listens", stage::DEADLINE, || async {
+        TcpStream::connect(("127.0.0.1", port)).await.map(drop).map_err(|error| error.to_string())
+    })
+    .await;
+    (child, port)
 }
 
 const POLICY: &str = r#"package mcp.authz
