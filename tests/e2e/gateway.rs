@@ -18,6 +18,7 @@ mod bound_tasks;
 mod bypass;
 mod content;
 mod dpop;
+mod edge;
 mod expiry;
 mod ext_authz;
 mod failures;

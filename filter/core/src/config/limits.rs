@@ -75,7 +75,13 @@ fn size(given: Option<&RawSize>, default: u64, place: &Place, found: &mut Findin
     size_up_to(MOST_BYTES, given, default, place, found)
 }
 
-fn size_up_to(most: u64, given: Option<&RawSize>, default: u64, place: &Place, found: &mut Findings) -> u64 {
+pub(super) fn size_up_to(
+    most: u64,
+    given: Option<&RawSize>,
+    default: u64,
+    place: &Place,
+    found: &mut Findings,
+) -> u64 {
     let Some(RawSize(text)) = given else { return default };
     match parse_size(text) {
         Ok(0) => found.error(place, "zero would refuse everything; leave it out for the default"),
@@ -87,7 +93,7 @@ fn size_up_to(most: u64, given: Option<&RawSize>, default: u64, place: &Place, f
 }
 
 /// A bucket that stops a flood where it comes in.
-fn here(raw: &RawRate, place: &Place, found: &mut Findings) -> Rate {
+pub(super) fn here(raw: &RawRate, place: &Place, found: &mut Findings) -> Rate {
     if leases::across(raw.across.as_deref(), place, found) == Across::Fleet {
         found.error(&place.key("across"), "floods are stopped where they come in: by each `envoy`");
     }

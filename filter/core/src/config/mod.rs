@@ -11,6 +11,8 @@ mod compile;
 mod content;
 mod digest;
 mod dpop;
+#[cfg(feature = "edge")]
+pub mod edge;
 pub mod error;
 mod history;
 mod issuers;

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod content;
+mod elsewhere;
 mod history;
 mod issuers;
 mod layers;
@@ -19,6 +20,7 @@ mod tools;
 
 pub use arguments::{RawArgument, RawScalar, RawTexts};
 pub use content::{RawApplies, RawCaps, RawContentRule, RawRegex};
+pub use elsewhere::Elsewhere;
 pub use history::RawHistory;
 pub use issuers::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
 pub use layers::{RawAddresses, RawLayer};
@@ -61,13 +63,16 @@ pub struct RawConfig {
     pub issuers: Vec<RawIssuer>,
     /// The protected MCP servers. The longest matching path wins.
     pub servers: Vec<RawServer>,
+    /// The Envoy around the filter: where it listens, whom it trusts, how much it bears. For `wicketgate render envoy` alone.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::edge::raw::RawEdge>"))]
+    pub edge: Elsewhere,
 }
 
 mapping!(
     RawConfig,
     "a mapping",
     [version, servers],
-    [hold_headers, held_bytes, unknown_tokens, leases, issuers]
+    [hold_headers, held_bytes, unknown_tokens, leases, issuers, edge]
 );
 
 /// A protected MCP server. What no rule allows is denied.
@@ -132,6 +137,9 @@ pub struct RawServer {
     /// What OAuth clients may, whoever uses them, within all of that.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub clients: Vec<RawLayer>,
+    /// Where it lives and how Envoy reaches it. For `wicketgate render envoy` alone.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::edge::raw_upstream::RawUpstream>"))]
+    pub upstream: Elsewhere,
 }
 
 mapping!(
@@ -158,7 +166,8 @@ mapping!(
         history,
         organizations,
         groups,
-        clients
+        clients,
+        upstream
     ]
 );
 
