@@ -244,9 +244,9 @@ fn a_rule_with_names_counts_where_nobody_knows_whose_the_answer_is() {
 
 #[test]
 fn tokens_of_the_protocol_are_left_alone_and_what_is_called_like_one_is_not() {
-    let rule = one(&json!({"detect": ["credentials"], "action": "mask"}));
     const TOKEN: &str = "progress-0f8fad5bd9cb469fa165";
     const RELATED: &str = "io.modelcontextprotocol/related-task";
+    let rule = one(&json!({"detect": ["credentials"], "action": "mask"}));
     for (message, left) in [
         (json!({"params": {"_meta": {"progressToken": TOKEN}}}), true),
         (json!({"params": {"progressToken": TOKEN}}), true),
