@@ -91,7 +91,7 @@ fn what_envoy_could_not_follow_is_refused() {
 /// `path: message` of each error.
 fn said(ran: &Ran) -> Vec<String> {
     let json = ran.json();
-    let errors = json["errors"].as_array().cloned().unwrap_or_default();
+    let errors = json.get("errors").and_then(Value::as_array).cloned().unwrap_or_default();
     errors
         .iter()
         .map(|e| format!("{}: {}", e["path"].as_str().unwrap(), e["message"].as_str().unwrap()))
