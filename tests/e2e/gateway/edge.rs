@@ -8,3 +8,4 @@ mod stage;
 mod table;
 mod tls;
 mod upstreams;
+mod variants;

@@ -28,10 +28,10 @@ pub(super) struct Drawn {
     pub(super) edge: String,
     /// Entries of `servers`.
     pub(super) servers: String,
-    /// More arguments of `wicketgate render envoy`.
-    pub(super) arguments: Vec<&'static str>,
     /// Whether Envoy watches a folder.
     pub(super) xds: bool,
+    /// `hold_headers`.
+    pub(super) hold: bool,
 }
 
 /// An entry of `servers` that lets everybody in: its name, path, where it lives (YAML in flow), and more lines.
@@ -51,15 +51,15 @@ impl Drawn {
             listen: String::new(),
             edge: String::new(),
             servers: servers.to_owned(),
-            arguments: Vec::new(),
             xds: false,
+            hold: true,
         }
     }
 
     fn policy(&self) -> String {
-        let Self { listen, edge, servers, .. } = self;
+        let Self { listen, edge, servers, hold, .. } = self;
         format!(
-            "version: 1\nhold_headers: true\nedge:\n  listen: {{address: \"127.0.0.1:@PORT@\"{listen}}}\n  admin: \
+            "version: 1\nhold_headers: {hold}\nedge:\n  listen: {{address: \"127.0.0.1:@PORT@\"{listen}}}\n  admin: \
              \"127.0.0.1:@ADMIN@\"\n  files: {{filter: \"@STATE@/filter.yaml\", audit: \"@STATE@/audit.jsonl\", access: \
              \"@STATE@/access.log\"}}\n{edge}servers:\n{servers}"
         )
@@ -177,7 +177,7 @@ pub(super) fn try_to_draw(state: &std::path::Path, [port, admin]: [u16; 2], draw
         .replace("@STATE@", state.to_str().unwrap());
     files::write_private(&state.join("policy.yaml"), &policy).unwrap();
     let mut command = Command::new(layout::binary("wicketgate").unwrap());
-    command.args(["render", "envoy"]).arg(state.join("policy.yaml")).args(&drawn.arguments);
+    command.args(["render", "envoy"]).arg(state.join("policy.yaml"));
     if drawn.xds {
         command.arg("--xds").arg(state);
     } else {

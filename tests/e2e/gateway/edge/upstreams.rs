@@ -1,11 +1,12 @@
 //! Which of several addresses gets a request, what becomes of one that fails, and what is tried again?
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
 use wicketgate_e2e::ports;
 
+use super::super::frames::FramesServer;
 use super::super::recorder::{Recorder, Script, Seen, json_answer, result};
 use super::super::stage::{DEADLINE, eventually};
 use super::stage::{Drawn, Edge, server};
@@ -188,13 +189,40 @@ fn list(seen: &Seen) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_gets_no_more_at_once_than_it_bears() {
-    let recorder = Recorder::start(|_: &Seen| Script::Hang(Vec::new())).await;
-    let edge = edge("breaker", &addresses(&[recorder.upstream.port], ", connections: 1, silence: 2s")).await;
+    let go_on = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&go_on);
+    let recorder =
+        Recorder::start(move |seen: &Seen| Script::Once(Arc::clone(&told), json_answer(&result(seen)))).await;
+    let edge = edge("breaker", &addresses(&[recorder.upstream.port], ", connections: 1")).await;
     let (first, second) = tokio::join!(edge.call("/notes", &[]), async {
         edge.until("cluster.mcp_notes.upstream_rq_active", |active| active == 1).await;
-        edge.call("/notes", &[]).await
+        let second = edge.call("/notes", &[]).await;
+        go_on.store(true, Ordering::SeqCst);
+        second
     });
     assert_eq!(second.status, 503, "more than it bears: {second:?}");
-    assert_eq!(first.status, 504, "silent for longer than it may be: {first:?}");
+    assert_eq!(first.status, 200, "what was under way goes on: {first:?}");
+    edge.discard().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_silent_for_too_long_is_given_up() {
+    let recorder = Recorder::start(|_: &Seen| Script::Hang(Vec::new())).await;
+    let edge = edge("silence", &addresses(&[recorder.upstream.port], ", silence: 1s")).await;
+    let answer = edge.call("/notes", &[]).await;
+    assert_eq!(answer.status, 504, "{answer:?}");
+    edge.discard().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_may_speak_http2() {
+    let server = FramesServer::start(|message| {
+        let id = &message["id"];
+        ("application/json", json!({"jsonrpc": "2.0", "id": id, "result": {"content": []}}).to_string())
+    })
+    .await;
+    let edge = edge("http2", &addresses(&[server.upstream.port], ", protocol: http2")).await;
+    let answer = edge.call("/notes", &[]).await;
+    assert_eq!((answer.status, server.take().len()), (200, 1), "{answer:?}");
     edge.discard().await;
 }
