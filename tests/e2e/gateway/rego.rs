@@ -203,6 +203,7 @@ async fn a_call_is_redacted_and_limited_as_the_policy_obliges() {
         let answer = exchange(&scene.world, &scene.with(&json!({"id": "all"}))).await;
         assert_eq!(said(&answer), "to [redacted:email]", "{answer:?}");
     }
+    scene.recorder.take();
     scene.refused("a third one", &scene.with(&json!({"id": "all"})), 429, json!(-31029)).await;
     let record = decision(&scene, "obliged per server: exports").await;
     assert_eq!(record["rego"]["limit"], json!(["exports"]), "{record}");
