@@ -35,7 +35,7 @@ E2E := $(CARGO) test $(NATIVE) --test e2e -- --test-threads 4
 # What drives and measures is optimized too: it shares the machine with what is measured.
 LOAD := $(CARGO) test --quiet --release $(NATIVE) --test load --
 # Tests that choose their host mode themselves, or to which it means nothing.
-OF_ONE_MODE := --skip gateway::bypass --skip gateway::hold_body --skip gateway::issuer_keys --skip gateway::unheld_headers \
+OF_ONE_MODE := --skip gateway::bypass --skip gateway::edge --skip gateway::hold_body --skip gateway::issuer_keys --skip gateway::unheld_headers \
   --skip gateway::tool_schemas --skip gateway::waiting
 ENVOYS ?= 1.37 1.38 1.39 1.40
 # Builds the filter with the features $(2) into $(1).
@@ -121,10 +121,24 @@ sidecar: ## Build the authorization server (release): target/release/wicketgate-
 	$(call stage,authorization server)
 	@$(CARGO) build --release --quiet -p wicketgate-auth --bins
 
+.PHONY: images
+images: filter filter-rego ## Images as OCI layouts, bills of materials and the chart's package, in target/images
+#~ VERSION=0.1.0      their tag
+	$(call stage,images (static programs: the first time takes minutes))
+	@target=x86_64-unknown-linux-gnu
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --quiet --target $$target \
+	  -p wicketgate-auth -p wicketgate-sample-server --bin wicketgate-auth --bin wicketgate-sample-server
+	# It needs nothing but the standard library, and so none of what its package is built with.
+	rustc --edition 2024 --target $$target -C target-feature=+crt-static -C opt-level=s -C panic=abort -C strip=symbols \
+	  filter/cli/src/bin/wicketgate-pod.rs -o target/$$target/release/wicketgate-pod
+	mkdir -p target/images
+	python3 k8s/images/build.py target/images $(or $(VERSION),0.1.0)
+	"$$($(OBTAIN)/helm.sh)" package k8s/chart --destination target/images >&2
+
 ##@ Check
 
 .PHONY: test
-test: unit policies e2e programs ## Every test, set-up included
+test: unit policies chart e2e programs ## Every test, set-up included
 
 .PHONY: unit
 unit: ## Unit and property tests of all native packages, and the authorization server's on Redis
@@ -140,6 +154,22 @@ unit: ## Unit and property tests of all native packages, and the authorization s
 policies: native ## Tests of the Rego policies under envoy/policies
 	$(call stage,Rego policies)
 	@target/debug/wicketgate test envoy/policies --threshold 100
+
+.PHONY: chart
+chart: native filter ## The Helm chart: every render of Helm 3 and 4 judged and compiled; images pushed and read back
+#~ WRITE=1            take over what is rendered and made now: golden renders, schema, table of values
+	$(call stage,chart)
+	@python="$$($(OBTAIN)/python-venv.sh tests/k8s/requirements.txt k8s-venv)"
+	$(OBTAIN)/promtool.sh >/dev/null || true
+	export CRDS_DIR="$${CRDS_DIR:-../shared/crds}" WRITE="$(WRITE)"
+	$(if $(WRITE),"$$python" tests/k8s/documents.py)
+	"$$python" -m unittest discover --start-directory tests/k8s
+
+.PHONY: e2e-envoy-gateway
+e2e-envoy-gateway: native filter ## Envoy Gateway's own translator on the chart's objects, and calls through what it makes (builds it: ten minutes)
+	$(call stage,Envoy Gateway)
+	@python="$$($(OBTAIN)/python-venv.sh tests/k8s/requirements.txt k8s-venv)"
+	(cd tests/k8s && "$$python" long_envoy_gateway.py)
 
 .PHONY: stores
 stores: ## The authorization server's tests on Redis behind Sentinel, and on a cluster (some minutes)
@@ -159,6 +189,7 @@ setup:
 	tests/node/install.sh
 	"$$python" tests/conformance/obtain.py suite >/dev/null
 	"$$python" tests/conformance/obtain.py everything-server >/dev/null
+	$(OBTAIN)/helm.sh >/dev/null
 	# Only one test each needs them, and says so itself where they cannot be had.
 	$(OBTAIN)/promtool.sh >/dev/null || true
 	$(OBTAIN)/chromium.sh >/dev/null || true
@@ -197,7 +228,7 @@ programs: setup ## Self-tests of the clients and suites under tests/: do they no
 
 .PHONY: conformance
 conformance: setup filter native ## Official conformance suite, directly and through the gateway; writes tests/conformance/report.md
-	$(call stage,conformance (about half a minute))
+	$(call stage,conformance (about a minute))
 	@WICKETGATE_CONFORMANCE_REPORT=tests/conformance $(CARGO) test --quiet $(NATIVE) --test e2e the_official_suite_finds_the_same
 	sed -n '/^- /p' tests/conformance/report.md
 

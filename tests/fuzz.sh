@@ -33,13 +33,15 @@ targets_of() { # PACKAGE [TARGET...]
   done
 }
 
+bins=()
 for package in "${PACKAGES[@]}"; do
-  mapfile -t targets < <(targets_of "$package" "$@")
-  [ "${#targets[@]}" -gt 0 ] || continue
-  echo "fuzz: building ${targets[*]}" >&2
-  (cd "$root/$package" && RUSTFLAGS="$flags" cargo build --quiet --release --locked --target "$host" \
-    --target-dir "$root/target/fuzz/build" "${targets[@]/#/--bin=}")
+  for target in $(targets_of "$package" "$@"); do bins+=("--bin=$target"); done
 done
+[ "${#bins[@]}" -gt 0 ] || { echo "fuzz: there is no target of this name: $*" >&2; exit 1; }
+echo "fuzz: building ${bins[*]#--bin=}" >&2
+# Where there is no package in the command, features are those of all: dependencies are built once.
+(cd "$root/tests/fuzz" && RUSTFLAGS="$flags" cargo build --quiet --release --locked --target "$host" \
+  --target-dir "$root/target/fuzz/build" "${bins[@]}")
 
 # One target, and then what came of it in one piece: another one runs beside it.
 fuzz() { # PACKAGE TARGET

@@ -6,7 +6,7 @@ use wicketgate_core::history::table as history;
 use crate::host::{self, Buffer, Level, Map};
 use crate::http::{Callout, Http};
 use crate::root::now;
-use crate::{audit, head, leases, shared, sidecar};
+use crate::{audit, head, leases, policy, shared, sidecar};
 
 // === impl Http ===
 
@@ -44,6 +44,9 @@ impl Http {
                     let asked = now().ok_or(NoLease::Away);
                     let asked = asked.and_then(|now| leases::ask(&open.active, &buckets, now));
                     self.callout = Some(Callout::Leases(asked));
+                }
+                Effect::AskPolicy { server, question } => {
+                    self.callout = Some(Callout::Policy(policy::ask(&open.active, server, &question)));
                 }
                 Effect::GiveBack(take) => {
                     if let Some(now) = now() {

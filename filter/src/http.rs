@@ -12,7 +12,7 @@ use wicketgate_core::server::Limits;
 
 use crate::host::{self, Buffer, Half, Level};
 use crate::root::{Active, Moment, clock, now};
-use crate::{deadlines, head, leases, roll, shared, sidecar, streams};
+use crate::{deadlines, head, leases, policy, roll, shared, sidecar, streams};
 
 /// One HTTP exchange.
 pub(crate) struct Http {
@@ -38,6 +38,7 @@ pub(crate) enum Callout {
     Keys(Result<sidecar::Fetch, sidecar::NotSent>),
     Token(Result<sidecar::Asked, sidecar::NotSent>),
     Leases(Result<leases::Asked, NoLease>),
+    Policy(Result<policy::Asked, sidecar::NotSent>),
 }
 
 pub(crate) struct Open {
@@ -165,6 +166,7 @@ impl Http {
             Some(Callout::Keys(Err(sidecar::NotSent))) => Event::KeysFetched,
             Some(Callout::Token(Err(sidecar::NotSent))) => Event::Validated(None),
             Some(Callout::Leases(Err(why))) => Event::Leased(Err(why)),
+            Some(Callout::Policy(Err(sidecar::NotSent))) => Event::PolicyAnswered(None),
             _ => return None,
         };
         self.callout = None;
@@ -267,6 +269,10 @@ impl Context for Http {
             (Some(Callout::Leases(Ok(asked))), Some(at)) => {
                 let answer = asked.read(num_headers, body_size, at);
                 self.feed(Event::Leased(answer), 0)
+            }
+            (Some(Callout::Policy(Ok(asked))), Some(_)) => {
+                let answer = asked.read(num_headers, body_size);
+                self.feed(Event::PolicyAnswered(answer.as_deref()), 0)
             }
             (Some(_), None) => self.fail("no clock"),
             _ => return,

@@ -14,6 +14,7 @@ mod host;
 mod http;
 mod leases;
 mod metrics;
+mod policy;
 mod roll;
 mod root;
 mod shared;

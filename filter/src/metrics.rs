@@ -62,6 +62,7 @@ pub(crate) struct Metrics {
     questions: u32,
     questions_failed: u32,
     leases: [u32; 4],
+    policies: [u32; 2],
     tokens_remembered: u32,
     tokens_verified: u32,
     work: u32,
@@ -134,6 +135,10 @@ impl Metrics {
             schemas,
             questions: counter("wicketgate.validations_total")?,
             questions_failed: counter("wicketgate.validation_failures_total")?,
+            policies: [
+                counter("wicketgate.policy_questions_total")?,
+                counter("wicketgate.policy_question_failures_total")?,
+            ],
             leases: [
                 counter("wicketgate.lease_questions_total")?,
                 counter("wicketgate.lease_failures_total")?,
@@ -247,6 +252,18 @@ impl Metrics {
 
     pub(crate) fn question_failed(&self) {
         host::add(self.questions_failed, 1);
+    }
+
+    /// A policy that lies elsewhere is asked.
+    pub(crate) fn policy_asked(&self) {
+        let [asked, _] = self.policies;
+        host::add(asked, 1);
+    }
+
+    /// It was not, or gave no answer.
+    pub(crate) fn policy_failed(&self) {
+        let [_, failed] = self.policies;
+        host::add(failed, 1);
     }
 
     /// The authorization server is asked for leases.

@@ -41,6 +41,8 @@ pub(crate) struct Active {
     pub(crate) abandoned: RefCell<Vec<usize>>,
     /// Callouts about tokens that are under way.
     pub(crate) questions: sidecar::Questions,
+    /// Questions to policies that lie elsewhere.
+    pub(crate) policies: sidecar::Questions,
     /// Leases that are asked for.
     pub(crate) leases: leases::Book,
     /// Ids of the metrics.
@@ -181,6 +183,7 @@ impl Root {
             fetches: Cell::new(0),
             abandoned: RefCell::default(),
             questions: sidecar::Questions::default(),
+            policies: sidecar::Questions::default(),
             leases: leases::Book::default(),
             metrics,
         })
@@ -251,6 +254,7 @@ impl RootContext for Root {
         self.polls.begin(active, now);
         active.questions.let_unanswered_go(now);
         active.leases.questions.let_unanswered_go(now);
+        active.policies.let_unanswered_go(now);
         self.ahead.ask(active, now);
         self.fetching.ask_due(now);
         self.set_tick_period(TICK);

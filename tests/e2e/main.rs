@@ -6,4 +6,5 @@ mod alerts;
 mod clients;
 mod documents;
 mod gateway;
+mod kubernetes;
 mod reference_configuration;

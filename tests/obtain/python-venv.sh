@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Obtains the Python environment of the tests: a venv under .cache/ holding exactly what tests/python/requirements.txt
-# pins (versions and hashes). Made anew when that file changes. Prints the path of its `python`.
+# pins (versions and hashes). Made anew when that file changes. Prints the path of its `python`. `python-venv.sh FILE NAME` makes
+# another one, under another name, of what FILE pins.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -10,7 +11,7 @@ need python3 "install Python 3.10 or newer."
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
   fail "Python $(python3 -c 'import platform; print(platform.python_version())') is too old: the MCP SDK needs 3.10 or newer."
 
-venv="$CACHE/python-venv"
+venv="$CACHE/${2:-python-venv}"
 stamp="$(cat "$requirements" <(python3 -c 'import sys; print(sys.version, sys.base_prefix)') | sha256sum | cut -d' ' -f1)"
 if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/.stamp" 2>/dev/null)" = "$stamp" ]; then
   echo "$venv/bin/python"
@@ -18,7 +19,7 @@ if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/.stamp" 2>/dev/null)" = "$stamp"
 fi
 
 mkdir -p "$CACHE"
-exec 9>"$CACHE/python-venv.lock"
+exec 9>"$venv.lock"
 flock 9
 if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/.stamp" 2>/dev/null)" = "$stamp" ]; then
   echo "$venv/bin/python"

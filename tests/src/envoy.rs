@@ -135,6 +135,19 @@ impl Envoy {
         })
     }
 
+    /// Starts Envoy with what `wicketgate render envoy` has drawn into the state directory, as `envoy.yaml`.
+    ///
+    /// # Errors
+    /// The binary or the state directory is not usable.
+    pub fn drawn(binary: &Path, state: &Path, admin_port: u16, workers: u32) -> Result<Self> {
+        Ok(Self {
+            service: spawn(binary, state, Some(workers))?,
+            binary: binary.to_owned(),
+            admin: format!("http://127.0.0.1:{admin_port}"),
+            workers: Some(workers),
+        })
+    }
+
     /// Starts it once more, after it was stopped, with the configuration that it had.
     ///
     /// # Errors

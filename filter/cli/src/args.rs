@@ -1,7 +1,9 @@
 //! What can be typed? Every command and flag, with its help.
 
+mod envoy;
 mod pins;
 
+pub(crate) use envoy::{Profile, RenderEnvoy, Rendered, Whole};
 pub(crate) use pins::{Pins, PinsDiff, PinsMake, PinsSign};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -35,9 +37,9 @@ pub(crate) enum Command {
     /// Say what a policy answers to one request, which rule decides, and how every rule stands to it.
     #[command(after_help = EXPLAIN_HELP)]
     Explain(Explain),
-    /// Write what Envoy or Istio takes: a policy becomes a filter configuration.
+    /// Write what Envoy or Istio takes: a policy becomes a filter configuration, or all of Envoy's.
     #[command(after_help = RENDER_HELP)]
-    Render(Render),
+    Render(Rendered),
     /// Say which definitions of tools are approved: make pins of what a server answered, compare, sign.
     #[command(subcommand)]
     Pins(Pins),
@@ -162,5 +164,6 @@ const RENDER_HELP: &str = "Examples:
   wicketgate render policy.yaml --to envoy-filter --wasm /etc/envoy/wicketgate.wasm
   wicketgate render policy.yaml --to wasmplugin --wasm oci://registry.example.com/wicketgate:1
   wicketgate render policy.yaml --to json
+  wicketgate render envoy policy.yaml --out envoy.yaml
 
 With --watch, PATH.status.json tells the state: {\"state\": \"current\" or \"refused\", \"digest\", \"errors\"}.";

@@ -11,6 +11,7 @@ use serde_saphyr::{DuplicateKeyPolicy, Location, MergeKeyPolicy, Spanned};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use wicketgate_core::config::edge::{self, Edge};
 use wicketgate_core::config::{Compiled, ConfigError, compile};
 
 /// A policy is written by people; more than this is a mistake.
@@ -35,6 +36,8 @@ pub(crate) struct Document {
 pub(crate) struct Policy {
     pub(crate) document: Document,
     pub(crate) compiled: Compiled,
+    /// What stood in the document for the Envoy around the filter.
+    pub(crate) edge: Edge,
 }
 
 /// Why there is no policy.
@@ -62,15 +65,20 @@ impl Policy {
     /// The same for a text that was read from `file`.
     pub(crate) fn from_text(file: &Path, text: &str) -> Result<Self, Refusal> {
         let mut document = Document::parse(file, text)?;
+        let edge = edge::take(&mut document.json);
         let mut errors = pins::inline(file, &mut document.json);
         errors.extend(rego::compile_all(&mut document).err().into_iter().flatten());
         if !errors.is_empty() {
+            errors.extend(edge.err().into_iter().flatten());
             return Err(document.refusal(errors));
         }
         let bytes = document.json.to_string();
-        match compile(bytes.as_bytes()) {
-            Ok(compiled) => Ok(Self { document, compiled }),
-            Err(errors) => Err(document.refusal(errors)),
+        match (compile(bytes.as_bytes()), edge) {
+            (Ok(compiled), Ok(edge)) => Ok(Self { document, compiled, edge }),
+            (compiled, edge) => {
+                let errors = compiled.err().into_iter().chain(edge.err()).flatten();
+                Err(document.refusal(errors.collect()))
+            }
         }
     }
 }
@@ -85,6 +93,16 @@ pub(crate) fn named_by(file: &Path, text: &str) -> Vec<PathBuf> {
         files
     };
     serde_saphyr::from_str_with_options(text, options()).map(named).unwrap_or_default()
+}
+
+/// A YAML text that is no policy, as it stands: nothing in it is expanded.
+///
+/// # Errors
+/// One phrase.
+pub(crate) fn plain(text: &str) -> Result<Value, String> {
+    let unsound = |e: serde_saphyr::Error| format!("not sound YAML: {}", in_one_line(&e.to_string()));
+    let root: Spanned<Node> = serde_saphyr::from_str_with_options(text, options()).map_err(unsound)?;
+    Ok(root.value.plain())
 }
 
 /// The text of `file`.
@@ -210,6 +228,18 @@ impl From<&Location> for Spot {
 }
 
 // === impl Node ===
+
+impl Node {
+    fn plain(self) -> Value {
+        match self {
+            Self::Scalar(value) => value,
+            Self::List(items) => items.into_iter().map(|item| item.value.plain()).collect(),
+            Self::Mapping(members) => {
+                members.into_iter().map(|(key, member)| (key.value, member.value.plain())).collect()
+            }
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,6 +1,7 @@
 //! What does a policy answer to one request, and why?
 
 mod contents;
+mod opa;
 mod pinned;
 mod rego;
 
@@ -45,10 +46,21 @@ pub(crate) fn run(arguments: &Explain, _as_json: bool) -> Result<Outcome, Unusab
     let principal = asking.principal(guard, server)?;
     let operation = request.operation()?;
     let around = request.around()?;
-    let narrowed = rego::narrowed(server, &principal, &operation, &request, &around)?;
     let given = request.arguments()?;
-    let asked = (&operation, Arguments::Given(given.as_bytes()));
-    Ok(tell(arguments.expect, server, &principal, asked, &around, narrowed.as_ref()))
+    let given = Arguments::Given(given.as_bytes());
+    let known = |_: &str| around.read_only;
+    let address = address_of(around.address.as_deref());
+    let caller = Caller { principal: &principal, address, read_only: Some(&known) };
+    let decided = match authorize(&server.rules, caller, &operation, given) {
+        Ok(permit) => {
+            let rule = permit.rule().clone();
+            let narrowed = rego::narrowed(server, permit, &principal, &operation, &request, &around)?;
+            let asked = opa::asked(server, &principal, &operation, &request, &around)?;
+            Decided { rules: Ok(rule), narrowed, asked }
+        }
+        Err(refused) => Decided { rules: Err(refused), narrowed: None, asked: None },
+    };
+    Ok(tell(arguments.expect, server, caller, (&operation, given), &around, &decided))
 }
 
 fn request_text(path: &Path) -> Result<String, Unusable> {
@@ -62,22 +74,28 @@ fn request_text(path: &Path) -> Result<String, Unusable> {
     Ok(text)
 }
 
+/// What the gateway decides, first by rules and then by the policy.
+struct Decided {
+    rules: Result<RuleId, (Denial, Option<RuleId>)>,
+    narrowed: Option<rego::Narrowed>,
+    /// What an OPA would be asked then.
+    asked: Option<Value>,
+}
+
 fn tell(
     expect: Option<Expected>,
     server: &Server,
-    who: &Principal,
+    caller: Caller<'_>,
     (operation, arguments): (&Operation, Arguments<'_>),
     around: &Around,
-    narrowed: Option<&rego::Narrowed>,
+    decided: &Decided,
 ) -> Outcome {
-    let known = |_: &str| around.read_only;
-    let address = address_of(around.address.as_deref());
-    let caller = Caller { principal: who, address, read_only: Some(&known) };
+    let who = caller.principal;
     let told = server.rules.explain(caller, operation, arguments);
     let refusal = refused_beside_rules(server, who, around);
     let allowed = refusal.is_none() && matches!(told.verdict, Verdict::Allow { .. });
     let unpinned = pinned::unpinned(server, operation).filter(|_| allowed);
-    let narrowed = narrowed.filter(|_| refusal.is_none() && unpinned.is_none());
+    let narrowed = decided.narrowed.as_ref().filter(|_| refusal.is_none() && unpinned.is_none());
     let denial = narrowed.and_then(|narrowed| narrowed.denial.as_ref());
     let past = server.history.iter().find(|rule| rule.refuses(operation, &around.after));
     let kind = match &told.verdict {
@@ -89,14 +107,14 @@ fn tell(
         Verdict::Challenge { .. } => Expected::Challenge,
         Verdict::Deny { .. } | Verdict::Refuse { .. } => Expected::Deny,
     };
-    let (answer, by) = match (&refusal, authorize(&server.rules, caller, operation, arguments)) {
+    let (answer, by) = match (&refusal, &decided.rules) {
         (Some((denial, key)), _) => (denial.reason(), key.clone()),
-        (None, Ok(permit)) if unpinned.is_some() => ("quarantined", Some(permit.rule().clone())),
-        (None, Ok(permit)) => match past {
-            Some(rule) => (Denial::HistoryRefused(rule.refusal()).reason(), Some(rule.id.clone())),
-            None => ("forwarded", Some(permit.rule().clone())),
+        (None, Ok(rule)) if unpinned.is_some() => ("quarantined", Some(rule.clone())),
+        (None, Ok(rule)) => match past {
+            Some(past) => (Denial::HistoryRefused(past.refusal()).reason(), Some(past.id.clone())),
+            None => ("forwarded", Some(rule.clone())),
         },
-        (None, Err((denial, rule))) => (denial.reason(), rule),
+        (None, Err((denial, rule))) => (denial.reason(), rule.clone()),
     };
     let (answer, by) = match denial {
         Some(denial) => (denial.reason(), Some(narrow::rule())),
@@ -104,8 +122,12 @@ fn tell(
     };
     let said = Told { told, verdict: word(kind), answer, by, beside: refusal.is_some(), unpinned, narrowed };
     let good = expect.is_none_or(|e| e == kind);
-    let counting = contents::counting(server, who, operation);
-    let json = json_of(&said, server, who, operation, good, &counting);
+    let counting = contents::counting(server, who, operation, narrowed.map_or(&[], rego::Narrowed::redact));
+    let asked = decided.asked.as_ref().filter(|_| kind == Expected::Allow);
+    let mut json = json_of(&said, server, who, operation, good, &counting);
+    if let (Some(asked), Some(members)) = (asked, json.as_object_mut()) {
+        members.insert("opa".to_owned(), asked.clone());
+    }
     let mut text = text_of(&said, server, who, operation);
     if let Some(why) = unpinned {
         text.push_str(&format!("whatever the rules say, because {why}\n"));
@@ -113,6 +135,7 @@ fn tell(
     if let Some(narrowed) = narrowed {
         text.push_str(&narrowed.told());
     }
+    text.push_str(&asked.map(opa::told).unwrap_or_default());
     text.push_str(&contents::told(&counting));
     if !good {
         text.push_str("not the verdict that was expected\n");
@@ -134,7 +157,7 @@ fn refused_beside_rules(
     if around.origin.as_ref().is_some_and(|origin| !server.origins.contains(origin)) {
         return Some((Denial::OriginRefused, None));
     }
-    let within = server.within_overlays(who, around.origin.as_ref(), around.bytes);
+    let within = server.overlays(who).admit(around.origin.as_ref(), around.bytes);
     within.err().map(|(denial, key)| (denial, Some(key)))
 }
 
@@ -222,7 +245,7 @@ fn json_of(
         "server": server.name,
         "method": operation.method,
         "targets": targets,
-        "layers": server.overlays(who).map(|o| o.member.to_string()).collect::<Vec<_>>(),
+        "layers": server.overlays(who).0.iter().map(|o| o.member.to_string()).collect::<Vec<_>>(),
         "considered": considered,
         "history": history,
         "content": contents,
@@ -252,7 +275,7 @@ fn text_of(said: &Told<'_>, server: &Server, who: &Principal, operation: &Operat
     if let Some(shadow) = &said.told.shadow {
         let _ = writeln!(text, "in shadow mode: {}, by the rule {}", shadow.verdict, shadow.rule);
     }
-    for overlay in server.overlays(who) {
+    for overlay in server.overlays(who).0 {
         let size = overlay.request_bytes.map(|(most, key)| format!(", {key} {most}"));
         let rate = overlay.rate.as_ref().map(|r| format!(", {} requests a minute", r.rate.tokens));
         let parts = [size, rate].into_iter().flatten().collect::<String>();

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod document;
 mod environment;
+mod envoy;
 mod explain;
 mod outcome;
 mod pins;
@@ -12,7 +13,7 @@ mod render;
 mod request;
 mod test;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, Whole};
 use clap::Parser;
 use outcome::Outcome;
 use std::process::ExitCode;
@@ -22,7 +23,11 @@ fn main() -> ExitCode {
     let result = match &arguments.command {
         Command::Check(check) => check::run(check, arguments.json),
         Command::Explain(explain) => explain::run(explain, arguments.json),
-        Command::Render(render) => render::run(render, arguments.json),
+        Command::Render(rendered) => match (&rendered.whole, &rendered.filter) {
+            (Some(Whole::Envoy(envoy)), _) => envoy::run(envoy),
+            (None, Some(filter)) => render::run(filter, arguments.json),
+            (None, None) => Err(outcome::Unusable("render: name a policy; see --help".to_owned())),
+        },
         Command::Pins(pins) => pins::run(pins),
         Command::Test(test) => test::run(test, arguments.json),
         Command::Schema => schema(),

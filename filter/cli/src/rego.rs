@@ -1,15 +1,27 @@
-//! Which Rego files does a policy name, and what do they compile to? The filter is given the compiled form alone.
+//! Which Rego files and data does a policy name, and what do they compile to? The filter is given the compiled form alone.
+
+pub(crate) mod bundle;
+pub(crate) mod data;
 
 use crate::document::{Document, read};
+use crate::rego::data::{Documents, is_data};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use wicketgate_core::config::ConfigError;
-use wicketgate_core::policy::rego::compile::{Source, compile};
+use wicketgate_core::policy::rego::compile::{Refusal, Source, compile_with};
 use wicketgate_core::policy::rego::packed::{Module, Packed};
 
-/// Puts the compiled form in the place of every list of files. Files lie beside the document unless they are absolute.
+/// What a document names of one policy.
+#[derive(Default)]
+struct Named {
+    files: Vec<String>,
+    data: Vec<String>,
+    bundle: Option<String>,
+}
+
+/// Puts the compiled form in the place of what it is compiled from. Files lie beside the document unless they are absolute.
 ///
 /// # Errors
 /// Everything that is wrong with them.
@@ -19,11 +31,11 @@ pub(crate) fn compile_all(document: &mut Document) -> Result<(), Vec<ConfigError
     let servers = document.json.pointer_mut("/servers").and_then(Value::as_array_mut);
     for (at, server) in servers.into_iter().flatten().enumerate() {
         let Some(rego) = server.get_mut("rego").and_then(Value::as_object_mut) else { continue };
-        let Some(files) = names(rego) else { continue };
-        let path = format!("servers[{at}].rego.files");
-        match compile_one(&folder, &files, &path) {
+        let Some(named) = Named::of(rego) else { continue };
+        let path = format!("servers[{at}].rego");
+        match compile_one(&folder, &named, &path) {
             Ok(packed) => {
-                rego.remove("files");
+                rego.retain(|key, _| !["files", "data", "bundle"].contains(&key.as_str()));
                 rego.insert("compiled".to_owned(), to_json(&packed));
             }
             Err(found) => errors.extend(found),
@@ -32,45 +44,70 @@ pub(crate) fn compile_all(document: &mut Document) -> Result<(), Vec<ConfigError
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-/// The files that a document names; what has another shape is for the compiler of the whole to refuse.
-fn names(rego: &Map<String, Value>) -> Option<Vec<String>> {
-    let files = rego.get("files")?.as_array()?;
-    files.iter().map(|file| file.as_str().map(str::to_owned)).collect()
-}
-
 /// All files that the servers of a document name.
 pub(crate) fn files_of(document: &Document) -> Vec<PathBuf> {
     let folder = document.file.parent().unwrap_or(Path::new(""));
     let servers = document.json.pointer("/servers").and_then(Value::as_array);
     let regos = servers.into_iter().flatten().filter_map(|server| server.get("rego")?.as_object());
-    regos.filter_map(names).flatten().map(|name| folder.join(name)).collect()
+    let mut files = Vec::new();
+    for named in regos.filter_map(Named::of) {
+        files.extend(named.files.iter().chain(&named.data).map(|name| folder.join(name)));
+        files.extend(named.bundle.iter().flat_map(|name| bundle::files_of(&folder.join(name))));
+    }
+    files
 }
 
-fn compile_one(folder: &Path, files: &[String], path: &str) -> Result<Packed, Vec<ConfigError>> {
-    let wrong = |at: Option<usize>, message: String| ConfigError {
-        path: at.map_or_else(|| path.to_owned(), |at| format!("{path}[{at}]")),
+fn compile_one(folder: &Path, named: &Named, path: &str) -> Result<Packed, Vec<ConfigError>> {
+    let wrong = |key: &str, at: Option<usize>, message: String| ConfigError {
+        path: at.map_or_else(|| format!("{path}.{key}"), |at| format!("{path}.{key}[{at}]")),
         message,
         suggestion: None,
     };
-    if files.is_empty() {
-        return Err(vec![wrong(None, "an empty list holds no policy".to_owned())]);
+    if named.files.is_empty() && named.bundle.is_none() {
+        return Err(vec![wrong("files", None, "an empty list holds no policy".to_owned())]);
     }
-    let (mut sources, mut errors) = (Vec::new(), Vec::new());
-    for (at, name) in files.iter().enumerate() {
+    let (mut sources, mut errors, mut data) = (Vec::new(), Vec::new(), Documents::default());
+    for (at, name) in named.files.iter().enumerate() {
         if is_test(Path::new(name)) {
-            errors.push(wrong(Some(at), format!("`{name}` holds tests, which `wicketgate test` runs")));
+            let message = format!("`{name}` holds tests, which `wicketgate test` runs");
+            errors.push(wrong("files", Some(at), message));
             continue;
         }
         match read(&folder.join(name)) {
             Ok(text) => sources.push(Source { name: name.clone(), text }),
-            Err(why) => errors.push(wrong(Some(at), why.0)),
+            Err(why) => errors.push(wrong("files", Some(at), why.0)),
+        }
+    }
+    for (at, name) in named.data.iter().enumerate() {
+        let added = match read(&folder.join(name)) {
+            Ok(_) if !is_data(Path::new(name)) => Err("is called neither .json nor .yaml".to_owned()),
+            Ok(text) => data.add(&[], Path::new(name), &text),
+            Err(why) => Err(why.0),
+        };
+        errors.extend(added.err().map(|why| wrong("data", Some(at), format!("{name}: {why}"))));
+    }
+    if let Some(name) = &named.bundle {
+        match bundle::read(&folder.join(name), &mut data) {
+            Ok(more) => sources.extend(more),
+            Err(why) => errors.push(wrong("bundle", None, format!("{name}: {why}"))),
         }
     }
     if !errors.is_empty() {
         return Err(errors);
     }
-    compile(&sources)
-        .map_err(|list| list.into_iter().map(|refusal| wrong(refusal.source, refusal.message)).collect())
+    let key = |source: Option<usize>| match source {
+        Some(at) if at < named.files.len() => ("files", Some(at)),
+        Some(_) => ("bundle", None),
+        None if named.files.is_empty() => ("bundle", None),
+        None => ("files", None),
+    };
+    compile_with(&sources, &data.into_inner()).map_err(|list| {
+        let one = |refusal: Refusal| {
+            let (key, at) = key(refusal.source);
+            wrong(key, at, refusal.message)
+        };
+        list.into_iter().map(one).collect()
+    })
 }
 
 /// Whether a file holds tests by its name, as OPA has it.
@@ -79,16 +116,21 @@ pub(crate) fn is_test(file: &Path) -> bool {
 }
 
 fn to_json(packed: &Packed) -> Value {
-    json!({
+    let mut compiled = json!({
         "program": STANDARD.encode(&packed.program),
         "digest": packed.digest,
         "module": packed.module.as_str(),
         "visible": packed.visible,
+        "data": packed.data,
         "arguments": packed.reads.arguments,
         "headers": packed.reads.headers,
         "source": packed.reads.source,
         "time": packed.reads.time,
-    })
+    });
+    if let (None, Some(members)) = (&packed.data, compiled.as_object_mut()) {
+        members.remove("data");
+    }
+    compiled
 }
 
 /// Which of the three modules a compiled document needs.
@@ -116,6 +158,30 @@ fn pattern_in(server: &Value) -> Option<String> {
         });
         at.map(|at| format!("{place}rules[{at}]"))
     })
+}
+
+// === impl Named ===
+
+impl Named {
+    /// `None` where none is; what has another shape is for the compiler of the whole to refuse.
+    fn of(rego: &Map<String, Value>) -> Option<Self> {
+        let list = |key: &str| match rego.get(key) {
+            None => Some(Vec::new()),
+            Some(names) => names
+                .as_array()?
+                .iter()
+                .map(|name| name.as_str().map(str::to_owned))
+                .collect::<Option<Vec<_>>>(),
+        };
+        let bundle = match rego.get("bundle") {
+            None => None,
+            Some(name) => Some(name.as_str()?.to_owned()),
+        };
+        if rego.get("files").is_none() && bundle.is_none() {
+            return None;
+        }
+        Some(Self { files: list("files")?, data: list("data")?, bundle })
+    }
 }
 
 // === impl Need ===

@@ -1,17 +1,20 @@
 //! Do the tests of a Rego policy pass, and which of its lines do they reach? As `opa test` has it: a test is a rule whose name
 //! begins with `test_`, in a file called `*_test.rego`, and passes when it is true.
 
+mod documents;
+
 use crate::args::Test;
 use crate::document::read;
 use crate::outcome::{Outcome, Unusable};
+use crate::rego::data::is_data;
 use crate::rego::is_test;
 use regorus::unstable::{Rule, RuleHead};
 use regorus::{Engine, Value as Rego};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use wicketgate_core::policy::rego::compile::{Source, compile};
+use wicketgate_core::policy::rego::compile::{Source, compile_with};
 use wicketgate_core::policy::rego::packed::PACKAGE;
 
 /// One test and what came of it.
@@ -35,8 +38,13 @@ pub(crate) fn run(arguments: &Test, _as_json: bool) -> Result<Outcome, Unusable>
     for file in &files {
         sources.push(Source { name: file.display().to_string(), text: read(file)? });
     }
-    let refused = refusals(&files, &sources);
+    let data = documents::of(&arguments.paths)?;
+    let refused = refusals(&files, &sources, &data);
     let mut engine = Engine::new();
+    let json = Value::Object(data).to_string();
+    if let Err(why) = Rego::from_json_str(&json).and_then(|data| engine.add_data(data)) {
+        return Ok(say(&[], &[], &[why.to_string()], None));
+    }
     engine.set_strict_builtin_errors(true);
     engine.set_enable_coverage(true);
     for source in &sources {
@@ -64,7 +72,7 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Unusable> {
     while let Some(path) = open.pop() {
         let cannot = |e: std::io::Error| Unusable(format!("cannot read {}: {e}", path.display()));
         if !std::fs::metadata(&path).map_err(cannot)?.is_dir() {
-            if given.remove(&path) || path.extension().is_some_and(|e| e == "rego") {
+            if (given.remove(&path) && !is_data(&path)) || path.extension().is_some_and(|e| e == "rego") {
                 found.insert(path);
             }
             continue;
@@ -84,7 +92,7 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Unusable> {
 }
 
 /// What `render` would say to the policy: tests of what the gateway refuses prove nothing.
-fn refusals(files: &[PathBuf], sources: &[Source]) -> Vec<String> {
+fn refusals(files: &[PathBuf], sources: &[Source], data: &Map<String, Value>) -> Vec<String> {
     let policy: Vec<Source> = files
         .iter()
         .zip(sources)
@@ -96,7 +104,7 @@ fn refusals(files: &[PathBuf], sources: &[Source]) -> Vec<String> {
     if !policy.iter().any(ours) {
         return Vec::new();
     }
-    compile(&policy).err().unwrap_or_default().into_iter().map(|refusal| refusal.message).collect()
+    compile_with(&policy, data).err().unwrap_or_default().into_iter().map(|refusal| refusal.message).collect()
 }
 
 /// File and path of every test whose name holds `word`.

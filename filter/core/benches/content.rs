@@ -18,7 +18,7 @@ fn plan(rules: &Value) -> Plan {
     let guard = config::compile(document.to_string().as_bytes()).unwrap().guard;
     let operation = Operation { method: "tools/call".into(), targets: vec![Target::Tool("t".into())] };
     let content = &guard.servers.first().unwrap().content;
-    let asked = Asked { operation: &operation, may_be_anothers: false };
+    let asked = Asked { operation: &operation, may_be_anothers: false, obliged: &[] };
     Plan::of_answers(content, &Principal::Anonymous, asked).unwrap().salted(Salt::new([7; 16]))
 }
 

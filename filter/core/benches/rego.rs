@@ -12,7 +12,7 @@ use wicketgate_core::mcp::operation::{Operation, Target};
 use wicketgate_core::policy::rego::compile::{Source, compile};
 use wicketgate_core::policy::rego::narrow::Circumstances;
 use wicketgate_core::policy::rego::ruling::Outcome;
-use wicketgate_core::policy::rego::{Labels, Rego, Setting};
+use wicketgate_core::policy::rego::{Labels, Obligable, Rego, Setting};
 use wicketgate_core::time::Timestamp;
 
 const POLICY: &str = include_str!("rego/authz.rego");
@@ -28,6 +28,7 @@ fn load(text: &str) -> Rego {
         tools: Vec::new(),
         argument_bytes: 64 << 10,
         instructions: 2000,
+        obligable: Obligable::default(),
     };
     Rego::load(packed, setting).unwrap()
 }

@@ -1,4 +1,5 @@
-//! What is written down? Who asked what of which server, the verdict and why: never a token, never an argument value.
+//! What is written down? Who asked what of which server, the verdict and why: never a token, an argument value only where a rule
+//! asks for it, and redacted.
 //!
 //! Two records per exchange: a *decision* when the verdict falls, a *completion* when the exchange ends.
 
@@ -47,9 +48,15 @@ pub struct Decision<'a> {
     pub shadow: Option<Would<'a>>,
     /// What the server's Rego policy said, where it was asked.
     pub rego: Option<Said<'a>>,
+    /// The same of the policy that it asks an OPA for.
+    pub opa: Option<Said<'a>>,
     /// How the arguments of a call stood to the input schema of its tool: `met`, `unmet`, `partly` (the rest is not
     /// understood), `unseen`, `unusable`; absent where that is not asked.
     pub input_schema: Option<&'static str>,
+    /// The arguments of the call, JSON, redacted and cut ([`crate::sanitize::capture`]); only where the rule that decided has
+    /// `capture: redacted`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<&'a str>,
     /// The first 16 digits of the configuration's SHA-256.
     pub policy: &'a str,
     /// What content rules found in the request.
@@ -83,6 +90,12 @@ pub struct Said<'a> {
     /// What its obligation `log` wants to be written down.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub log: &'a [String],
+    /// The content rules to which it obliges the answer.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub redact: &'a [String],
+    /// The limits to which it obliges the call.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub limit: &'a [String],
 }
 
 /// The principal as the record names it.
@@ -166,6 +179,9 @@ pub struct Completion<'a> {
     /// How structured content stood to the output schema of its tool: `conforms`, `violates`, `unknown`; absent where that is
     /// not asked.
     pub output_schema: Option<&'static str>,
+    /// The first result that passed, or error, in the same way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<&'a str>,
     /// The filter's own part of that: time within its callbacks, microseconds.
     pub work_us: u64,
     /// From the first header to the end, milliseconds.

@@ -4,27 +4,35 @@
 use std::ops::Range;
 
 /// The stretches of `text` that nobody sees, in order. A joiner or a variation selector stays where it has a use: one of
-/// them, between or behind characters beyond ASCII (emoji, Persian, Indic scripts). Tags and the variation selectors of the
-/// supplement never have one that is worth 240 different characters which nobody sees: flags of England, Scotland and Wales
-/// and rare forms of ideographs lose it.
+/// them, between or behind characters beyond ASCII (emoji, Persian, Indic scripts), of the supplement directly behind an
+/// ideograph whose form it chooses (Unicode Technical Standard 37). Tags never have one that is worth characters which nobody
+/// sees: flags of England, Scotland and Wales lose it. So do forms of ideographs beyond the 32nd, since 240 different
+/// selectors would hide a byte behind each ideograph.
 pub(crate) fn hidden(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     if !may_hide(text.as_bytes()) {
         return found;
     }
-    let mut last = None;
+    // The last character that is seen, and where it ends.
+    let mut last: Option<(char, usize)> = None;
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
         let end = at + c.len_utf8();
+        let seen = last.map(|(c, _)| c);
         let next = chars.peek().map(|(_, c)| *c);
         let range = match c {
             '\u{1b}' => at..end + sequence(text.as_bytes().get(end..).unwrap_or_default()),
             '\u{9b}' => at..end + control(text.as_bytes().get(end..).unwrap_or_default()),
+            // Directly: where something hidden stood between, it does not vary what it would stand behind then.
+            FIRST_FORM..=LAST_FORM if last.is_some_and(|(last, end)| is_ideograph(last) && end == at) => {
+                last = Some((c, end));
+                continue;
+            }
             _ if is_hidden(c) => at..end,
-            '\u{200c}' | '\u{200d}' if !joins(last) || !is_joined(next) => at..end,
-            '\u{fe00}'..='\u{fe0f}' if !takes_selector(last) => at..end,
+            '\u{200c}' | '\u{200d}' if !joins(seen) || !is_joined(next) => at..end,
+            '\u{fe00}'..='\u{fe0f}' if !takes_selector(seen) => at..end,
             _ => {
-                last = Some(c);
+                last = Some((c, end));
                 continue;
             }
         };
@@ -99,7 +107,17 @@ fn is_joined(c: Option<char>) -> bool {
 /// Whether a variation selector behind it has a use: emoji and symbols, of ASCII the digits, `#` and `*` of keycaps.
 fn takes_selector(c: Option<char>) -> bool {
     c.is_some_and(|c| matches!(c, '0'..='9' | '#' | '*') || !c.is_ascii() && !c.is_whitespace())
-        && !c.is_some_and(|c| matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}'))
+        && !c.is_some_and(|c| is_hidden(c) || matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}'))
+}
+
+/// The selectors of the forms of ideographs that stay: more than 32 no ideograph has.
+const FIRST_FORM: char = '\u{e0100}';
+const LAST_FORM: char = '\u{e011f}';
+
+/// Whether it is a unified ideograph, of which there are registered forms. Those for compatibility are a form themselves.
+const fn is_ideograph(c: char) -> bool {
+    matches!(c,
+        '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{20000}'..='\u{2f7ff}' | '\u{30000}'..='\u{3fffd}')
 }
 
 /// How long the terminal sequence is that follows an escape character (ECMA-48 section 5.4, and the strings of section 5.6).
@@ -158,7 +176,14 @@ mod tests {
             ("ع\u{200d}\u{fe0f}x", "ع\u{fe0f}x"),
             ("x\u{fe01}\u{fe0f}", "x"),
             ("a\u{e0101}\u{e0102}", "a"),
-            ("葛\u{e0100}", "葛"),
+            ("葛\u{e0100}城", "葛\u{e0100}城"),
+            ("辻\u{e011f}", "辻\u{e011f}"),
+            ("葛\u{e0120}\u{e01ef}", "葛"),
+            ("葛\u{e0100}\u{e0101}\u{fe00}\u{200d}城", "葛\u{e0100}城"),
+            ("葛\u{200b}\u{e0100}", "葛"),
+            ("\u{e0100}葛", "葛"),
+            ("あ\u{e0100}\u{f900}\u{e0100}é\u{e0100}", "あ\u{f900}é"),
+            ("\u{20089}\u{e0101}", "\u{20089}\u{e0101}"),
             ("pay\u{202e}load\u{2066}", "payload"),
             ("a\u{8}\u{0}\u{85}\u{7f}", "a"),
             ("\u{3164}\u{ad}\u{2800}\u{180b}", ""),
@@ -174,6 +199,7 @@ mod tests {
     fn what_people_write_is_seen() {
         for text in [
             "Finds notes.\n\t- one\r\n",
+            "葛\u{e0100}飾区, 辻\u{e0101}さん",
             "naïve Ünïcödé, 日本語, עברית, العربية, हिन्दी",
             "می\u{200c}خواهم, क\u{94d}\u{200d}ष",
             "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}, \u{2764}\u{fe0f}, 1\u{fe0f}\u{20e3}, #\u{fe0f}\u{20e3}",

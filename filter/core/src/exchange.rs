@@ -12,6 +12,7 @@
 //!                              is the tool what it was?                      (exchange/judging.rs)
 //!                              arguments as the tool's schema says           (exchange/arguments.rs)
 //!                              content rules about requests                  (exchange/contents.rs)
+//!                              a policy that lies elsewhere (may wait for it) (exchange/opa.rs)
 //!                admit         whose session? what before? how many streams? one token of each bucket (exchange/admission.rs)
 //!                              (may wait for a lease of buckets that hold across a fleet)
 //!                forward       the bytes that were judged, unchanged
@@ -27,10 +28,12 @@ mod arguments;
 mod authentication;
 mod contents;
 mod document;
+mod events;
 pub mod expiry;
 mod handing;
 mod judging;
 mod narrowing;
+mod opa;
 mod past;
 mod record;
 mod response;
@@ -59,6 +62,7 @@ use crate::policy::authorize::authorize;
 use crate::policy::caller::Caller;
 use crate::policy::permit::Permit;
 use crate::salt::Salt;
+use crate::sanitize::capture::Capture;
 use crate::server::{Limits, Server};
 use crate::time::Timestamp;
 use crate::tools::schemas::SchemaMemory;
@@ -174,6 +178,7 @@ impl Exchange {
                 | Event::StreamCounted(_)
                 | Event::Recalled(_)
                 | Event::Routed(_)
+                | Event::PolicyAnswered(_)
                 | Event::Leased(_)),
             ) => self.answered(admission, &event, world),
             (Phase::Forwarded(answering), Event::ResponseHead { head, end }) => {
@@ -244,9 +249,7 @@ impl Exchange {
         let presented = credential::present(&head)?;
         self.facts.with_proof = presented.as_ref().is_some_and(|presented| presented.proof.is_some());
         let mut waiting = Waiting::new(&head, presented, asked, world.held)?;
-        if let Some(rego) = &server.rego {
-            waiting.keep_headers(rego, &head.headers)?;
-        }
+        waiting.keep_headers(server, &head.headers)?;
         self.greet(Box::new(waiting), world)
     }
 
@@ -341,8 +344,9 @@ impl Exchange {
         };
         let server = self.server(world.guard)?;
         self.facts.operation.get_or_insert_with(|| operation.clone());
-        let within = server.within_overlays(principal, self.facts.origin.as_ref(), self.facts.request_bytes);
-        within.map_err(|(denial, key)| {
+        let overlays = server.overlays(principal);
+        self.facts.bounds = Some(server.bounds(&overlays));
+        overlays.admit(self.facts.origin.as_ref(), self.facts.request_bytes).map_err(|(denial, key)| {
             self.facts.rule = Some(key);
             denial
         })?;
@@ -360,13 +364,13 @@ impl Exchange {
         let permit = self.narrowed(permit, server, (principal, operation), &waiting, world)?;
         self.meets_schema(server, operation, arguments, world)?;
         self.judge_contents(server, principal, operation)?;
-        self.admit(permit, principal, operation, world)
+        let questions = self.questions(server, (principal, operation), &waiting, world)?;
+        self.admit(permit, (principal, &overlays), operation, questions, world)
     }
 
     fn forward(&mut self, permit: Permit, world: &mut World<'_>) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
-        let who = self.facts.principal.as_ref().ok_or(Denial::Internal("a permit without a principal"))?;
-        let bounds = server.bounds(who);
+        let bounds = self.facts.bounds.ok_or(Denial::Internal("a permit without a principal"))?;
         let answering = Answering::to(
             self.facts.operation.as_ref(),
             self.facts.revision,
@@ -375,7 +379,8 @@ impl Exchange {
             bounds.response_bytes,
             self.answer_plan(server, world)?,
         )
-        .held_against(self.structured(server, world));
+        .held_against(self.structured(server, world))
+        .captured_by(server.captures.contains(permit.rule()).then(|| Capture::of(&server.content)));
         self.decided("allow", "allowed", None, world);
         // What it named is on record, and may be a megabyte that a stream would keep for hours.
         if let Some(operation) = &mut self.facts.operation {

@@ -4,7 +4,7 @@ mod dpop;
 mod overlay;
 
 pub use dpop::Dpop;
-pub use overlay::{Bounds, Overlay};
+pub use overlay::{Bounds, Overlay, Overlays};
 
 use std::sync::Arc;
 
@@ -16,8 +16,11 @@ use crate::limits::tag::Per;
 use crate::mcp::operation::{Operation, Target};
 use crate::mcp::versions::{Newer, Revision};
 use crate::policy::caller::Caller;
+use crate::policy::for_caller::ForCaller;
 use crate::policy::pattern::Pattern;
 use crate::policy::rego::Rego;
+use crate::policy::rego::opa::Opa;
+use crate::policy::rule::RuleId;
 use crate::policy::rule_set::RuleSet;
 use crate::sanitize::asks::AskPolicy;
 use crate::sanitize::content::Content;
@@ -69,10 +72,14 @@ pub struct Server {
     pub rules: RuleSet,
     /// Rules over what was done before.
     pub history: Vec<HistoryRule>,
+    /// The rules that have what was said written down, redacted.
+    pub captures: Vec<RuleId>,
     /// What organizations, groups and clients have besides rules.
     pub overlays: Vec<Overlay>,
     /// What the operator's own policy makes of what the rules allow.
     pub rego: Option<Arc<Rego>>,
+    /// The same of one that lies elsewhere, about calls alone.
+    pub opa: Option<Arc<Opa>>,
 }
 
 /// Where a server lives.
@@ -122,6 +129,8 @@ pub struct Limits {
     pub flood: Rate,
     /// For what the rules allow; all that cover a request apply.
     pub rates: Vec<Limit>,
+    /// For what the operator's policy obliges to them.
+    pub obliged: Vec<ObligedLimit>,
     /// Per principal, GET streams and requests without a whole answer, at any moment.
     pub streams: u32,
 }
@@ -141,6 +150,15 @@ pub struct Limit {
     pub across: Across,
 }
 
+/// A bucket that a policy names in the obligation `limit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObligedLimit {
+    /// As the policy calls it.
+    pub id: String,
+    /// The bucket.
+    pub limit: Limit,
+}
+
 /// What spends from a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Covers {
@@ -155,10 +173,10 @@ pub enum Covers {
 // === impl Server ===
 
 impl Server {
-    /// Whether a list shows `target` to `who`: what the rules show, and the policy does not hide.
-    pub fn shows(&self, who: Caller<'_>, target: &Target) -> bool {
+    /// Whether a list shows `target` to `who`, for whom `rules` stand: what they show, and the policy does not hide.
+    pub fn shows(&self, rules: &ForCaller<'_>, who: Caller<'_>, target: &Target) -> bool {
         let rego = self.rego.as_ref();
-        self.rules.visible(who, target) && rego.is_none_or(|rego| rego.visible(who.principal, target))
+        rules.visible(who, target) && rego.is_none_or(|rego| rego.visible(who.principal, target))
     }
 }
 

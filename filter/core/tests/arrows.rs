@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("salt", &[]),
     ("mcp", &["time", "head", "denial", "order"]),
     ("identity", &["time", "head", "denial", "json", "order"]),
-    ("policy", &["time", "head", "denial", "order", "mcp", "identity"]),
+    ("policy", &["time", "head", "denial", "json", "order", "mcp", "identity"]),
     ("bindings", &["time", "rows", "salt", "identity"]),
     ("history", &["time", "rows", "order", "salt", "mcp", "identity", "policy"]),
     ("limits", &["time", "head", "denial", "rows", "json", "salt", "mcp", "identity", "policy"]),

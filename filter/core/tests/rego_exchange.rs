@@ -18,20 +18,25 @@ use world::{Gate, configuration, list};
 
 /// A configuration with these rules and this policy.
 fn gate(rules: &Value, rego: &str) -> Gate {
-    let Compiled::Yes(packed) = compile(&[policy(rego)]) else { panic!("refused: {rego}") };
     let mut document = configuration(rules);
-    document["servers"][0]["rego"] = json!({
+    document["servers"][0]["rego"] = compiled(rego);
+    if rules == &json!([]) {
+        document["servers"][0].as_object_mut().unwrap().remove("rules");
+    }
+    Gate::new(&document)
+}
+
+/// This policy as a configuration holds it.
+fn compiled(rego: &str) -> Value {
+    let Compiled::Yes(packed) = compile(&[policy(rego)]) else { panic!("refused: {rego}") };
+    json!({
         "tool_labels": [{"names": ["write_*"], "labels": {"risk": "high"}}],
         "compiled": {
             "program": STANDARD.encode(&packed.program), "digest": packed.digest, "module": packed.module.as_str(),
             "visible": packed.visible, "arguments": packed.reads.arguments, "headers": packed.reads.headers,
             "source": packed.reads.source, "time": packed.reads.time,
         },
-    });
-    if rules == &json!([]) {
-        document["servers"][0].as_object_mut().unwrap().remove("rules");
-    }
-    Gate::new(&document)
+    })
 }
 
 fn call(tool: &str, arguments: Value) -> Value {
@@ -123,4 +128,52 @@ fn a_step_up_is_a_challenge_and_a_failure_reads_like_an_absence() {
     let driven = failing.post(&json!({}), &call("t", json!({"n": "x"})));
     assert_eq!(driven.reply_json()["error"]["message"], "Unknown tool: t");
     assert_eq!(driven.counts, ["policy_failed"]);
+}
+
+/// A server whose policy obliges calls of `export` to something.
+fn obliging() -> Gate {
+    let policy = "allow := {\"allow\": true, \"obligations\": {\"redact\": [\"mails\"], \"limit\": [\"exports\"]}} if input.tool.name == \"export\"\nelse := true";
+    let mut document = configuration(&json!([]));
+    let server = &mut document["servers"][0];
+    server["rego"] = compiled(policy);
+    server["limits"] = json!({"obliged": [{"id": "exports", "rate": "1/h"}, {"id": "other", "rate": "1/h"}]});
+    server["sessions"] = json!({"unknown": "adopt"});
+    server["content"] = json!([
+        {"id": "mails", "applies": {"obliged": true}, "detect": ["email"], "action": "mask"},
+        {"id": "never", "applies": {"obliged": true}, "detect": ["phone"], "action": "block"},
+    ]);
+    server.as_object_mut().unwrap().remove("rules");
+    Gate::new(&document)
+}
+
+const MAIL: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"a@example.com, +49 30 901820"}]}}"#;
+
+#[test]
+fn a_call_is_answered_as_the_policy_obliges_and_spends_of_what_it_names() {
+    let mut gate = obliging();
+    let mut answered = |tool: &str, session: Option<&str>| {
+        let token = format!("Bearer {}", gate.token(&json!({})));
+        let mut fields = vec![("authorization", token.as_str())];
+        fields.extend(session.map(|id| ("mcp-session-id", id)));
+        let mut driven = gate.post_raw(&fields, call(tool, json!({})).to_string().as_bytes());
+        if driven.upstream.is_some() {
+            driven.respond(&mut gate, 200, &[("content-type", "application/json")], MAIL.as_bytes());
+        }
+        driven
+    };
+    let driven = answered("export", None);
+    let masked = MAIL.replace("a@example.com", "[redacted:email]");
+    assert_eq!(String::from_utf8_lossy(&driven.downstream), masked);
+    let said = &driven.decisions[0]["rego"];
+    assert_eq!((&said["redact"], &said["limit"]), (&json!(["mails"]), &json!(["exports"])), "{said}");
+    let driven = answered("read", None);
+    assert_eq!(String::from_utf8_lossy(&driven.downstream), MAIL, "obliged to nothing");
+    assert!(driven.decisions[0]["rego"].get("redact").is_none());
+    let driven = answered("export", None);
+    assert_eq!(driven.status(), Some(429));
+    assert_eq!(driven.decisions[0]["detail"], "obliged per principal: exports");
+    assert!(answered("read", None).upstream.is_some(), "whoever is not obliged spends nothing of it");
+    // There one may get the answer to the other's request.
+    let driven = answered("read", Some("s"));
+    assert_eq!(driven.status(), Some(502), "in a session every rule counts for every answer");
 }

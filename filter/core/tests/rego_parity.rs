@@ -14,8 +14,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rego::{Compiled, compile, load, policy};
-use serde_json::{Value, json};
+use rego::{Compiled, compile_with, load, policy};
+use serde_json::{Map, Value, json};
 
 fn corpus() -> Vec<Value> {
     serde_json::from_str(include_str!("corpus/rego/parity.json")).unwrap()
@@ -31,6 +31,11 @@ fn rules(entry: &Value) -> String {
         .join("\n")
 }
 
+/// The data documents, which are one here.
+fn data(entry: &Value) -> Map<String, Value> {
+    entry.get("data").and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
 /// `allow` as a verdict: of an object its member.
 fn verdict(value: &Value) -> &'static str {
     if value == &json!(true) || value["allow"] == json!(true) { "allow" } else { "deny" }
@@ -41,7 +46,7 @@ fn policies_mean_here_what_the_corpus_says() {
     let mut cases = 0;
     for entry in corpus() {
         let note = entry["note"].as_str().unwrap();
-        let compiled = compile(&[policy(&rules(&entry))]);
+        let compiled = compile_with(&[policy(&rules(&entry))], &data(&entry));
         let expected_refusal = entry.get("refused").and_then(Value::as_str);
         let packed = match (compiled, expected_refusal) {
             (Compiled::Yes(packed), None) => packed,
@@ -86,19 +91,23 @@ fn opa_says_the_same() {
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join("authz.rego");
     for entry in corpus() {
+        let documents = folder.join("data.json");
+        std::fs::write(&documents, Value::Object(data(&entry)).to_string()).unwrap();
         std::fs::write(&file, format!("package mcp.authz\n\n{}\n", rules(&entry))).unwrap();
         for case in entry["cases"].as_array().unwrap() {
-            let said = ask(&opa, &file, &case["input"]);
+            let said = ask(&opa, [&file, &documents], &case["input"]);
             assert_eq!(said, case["verdict"].as_str().unwrap(), "{}: {case}", entry["note"]);
         }
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-fn ask(opa: &Path, file: &Path, input: &Value) -> &'static str {
+fn ask(opa: &Path, [file, documents]: [&PathBuf; 2], input: &Value) -> &'static str {
     let mut child = Command::new(opa)
         .args(["eval", "--strict-builtin-errors", "--stdin-input", "--format", "json", "-d"])
         .arg(file)
+        .arg("-d")
+        .arg(documents)
         .arg("data.mcp.authz.allow")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,11 +1,11 @@
 //! Does the official conformance suite run as its README says? Directly, and behind a gateway: there it must find the
 //! same, with a token and a policy that denies by default, as in front of the server alone. Every check of both eras, and
-//! the filter's own count of the requests.
+//! the filter's own count of the requests. Once more with every guard switched on that an honest server does not notice.
 //!
 //! The report must be the committed one. `make conformance` names the folder in [`REPORT`] to write it anew.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -21,6 +21,8 @@ use super::shell::Shell;
 const FOLDER: &str = "tests/conformance";
 /// The variable that names a folder for the report, absolute or in the repository.
 const REPORT: &str = "WICKETGATE_CONFORMANCE_REPORT";
+/// Where the guards are put in.
+const RULES: &str = "\n    rules:\n";
 /// Of both eras, as in baseline.json: 84 of 2025-11-25 and 152 of 2026-07-28.
 const CHECKS: u64 = 236;
 
@@ -36,11 +38,42 @@ pub(super) async fn directly([commands]: [Block; 1]) {
 
 /// With the server and the gateway running, and a token in a file.
 pub(super) async fn behind_the_gateway([commands]: [Block; 1]) {
+    let policy = files::read(&layout::root().join(FOLDER).join("policy.yaml")).unwrap();
+    let asked_for = std::env::var(REPORT).ok().filter(|folder| !folder.is_empty());
+    let report = asked_for.as_ref().map(|folder| layout::root().join(folder));
+    let kept = behind("conformance", &policy, report, &commands, &[]).await;
+    if asked_for.is_none() {
+        for (name, found) in kept {
+            let committed = files::read(&layout::root().join(FOLDER).join(name)).unwrap();
+            assert_eq!(found, committed, "{name} is not the committed one: run `make conformance`");
+        }
+    }
+}
+
+/// The same with what `guards.yaml` adds.
+pub(super) async fn guarded([commands]: [Block; 1]) {
+    let file = |name: &str| files::read(&layout::root().join(FOLDER).join(name)).unwrap();
+    let policy = file("policy.yaml");
+    assert_eq!(policy.matches(RULES).count(), 1);
+    let policy = policy.replace(RULES, &format!("\n{}", file("guards.yaml")));
+    // The guards were awake.
+    let awake = [r#""input_schema":"met""#, r#""output_schema":"conforms""#];
+    behind("conformance-guarded", &policy, None, &commands, &awake).await;
+}
+
+/// The suite in front of a server and of a gateway with this policy before it: what it wrote down, by name of the file. The
+/// gateway must have `recorded` all of these.
+async fn behind(
+    name: &str,
+    policy: &str,
+    report: Option<PathBuf>,
+    commands: &Block,
+    recorded: &[&str],
+) -> Vec<(&'static str, String)> {
     let python = layout::obtain("python-venv").unwrap();
     let node = layout::obtain("node22").unwrap();
-    let folder = layout::root().join(FOLDER);
-    let mut plan = Plan::fresh("conformance").unwrap();
-    plan.set_policy(&files::read(&folder.join("policy.yaml")).unwrap()).unwrap();
+    let mut plan = Plan::fresh(name).unwrap();
+    plan.set_policy(policy).unwrap();
     let (mut server, upstream) = start_everything_server(&python, &plan).await;
     let url = format!("http://{}{}", upstream.authority(), upstream.path);
     plan.upstream = Some(upstream);
@@ -50,9 +83,7 @@ pub(super) async fn behind_the_gateway([commands]: [Block; 1]) {
     let token = oauth::log_in(&world.http, &world.mcp, login, None).await.unwrap().tokens.access_token;
     let kept = world.state.join("token");
     fs::write(&kept, token).unwrap();
-    let asked_for = std::env::var(REPORT).ok().filter(|folder| !folder.is_empty());
-    let report =
-        asked_for.as_ref().map_or_else(|| world.state.join("report"), |folder| layout::root().join(folder));
+    let report = report.unwrap_or_else(|| world.state.join("report"));
     let script = commands.with(&[
         ("http://127.0.0.1:3001/mcp", &url),
         ("http://127.0.0.1:8080/mcp", &world.mcp),
@@ -69,14 +100,18 @@ pub(super) async fn behind_the_gateway([commands]: [Block; 1]) {
     let of_counter = |member: &str| counter.first().and_then(|step| step.get(member)).and_then(Value::as_u64);
     assert_eq!(of_counter("counted"), of_counter("sent"), "{said}");
     assert!(of_counter("sent") > Some(CHECKS), "{said}");
-    if asked_for.is_none() {
-        for name in ["report.md", "report.json"] {
-            let (found, committed) = (files::read(&report.join(name)), files::read(&folder.join(name)));
-            assert_eq!(found, committed, "{name} is not the committed one: run `make conformance`");
-        }
+    for words in recorded {
+        wait_for(words, None, || async {
+            let records = fs::read_to_string(world.state.join("audit.jsonl")).unwrap_or_default();
+            if records.contains(words) { Ok(()) } else { Err(format!("no record with {words}")) }
+        })
+        .await
+        .unwrap();
     }
+    let written = ["report.md", "report.json"].map(|name| (name, files::read(&report.join(name)).unwrap()));
     world.discard().await;
     server.stop().await;
+    written.into()
 }
 
 fn steps(said: &str, name: &str) -> Vec<Value> {

@@ -41,6 +41,19 @@ pub(super) async fn wasm_plugin([command]: [Block; 1]) {
     refuse(&crd, path, &missing, "url");
 }
 
+/// The chart's smallest values, rendered by a Helm of the tests.
+pub(super) async fn smallest_values([commands]: [Block; 1]) {
+    let directory = tempfile::tempdir().unwrap();
+    let helm = layout::obtain("helm").unwrap();
+    let path = format!("{}:{}", helm.parent().unwrap().display(), std::env::var("PATH").unwrap_or_default());
+    let chart = layout::root().join("k8s/chart");
+    let shell = Shell::at(directory.path()).export("PATH", path);
+    let rendered = shell.run(&commands.with(&[("k8s/chart", chart.to_str().unwrap())])).await;
+    for kind in ["Deployment", "NetworkPolicy", "ConfigMap"] {
+        assert!(rendered.contains(&format!("\nkind: {kind}\n")), "{kind}: {rendered}");
+    }
+}
+
 /// The entry that `--to envoy-filter` writes, as the value of a patch.
 #[tokio::test]
 async fn an_envoy_filter_takes_the_rendered_entry() {

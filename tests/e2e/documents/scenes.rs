@@ -45,6 +45,9 @@ scenes! {
     istio_takes_what_is_rendered: kubernetes::wasm_plugin {
         "k8s/README.md": "wicketgate render",
     }
+    the_smallest_values_render: kubernetes::smallest_values {
+        "k8s/chart/README.md": "cat >values.yaml",
+    }
     the_sidecar_serves: sidecar::serves {
         "auth-sidecar/README.md": "$ wicketgate-auth generate-key",
         "auth-sidecar/README.md": "issuer:",
@@ -68,6 +71,9 @@ scenes! {
         "tests/conformance/README.md": "export NODE22=",
     }
     the_official_suite_finds_the_same_behind_the_gateway: conformance::behind_the_gateway {
+        "tests/conformance/README.md": "\"$python\" run.py --direct",
+    }
+    the_official_suite_finds_the_same_with_every_guard_on: conformance::guarded {
         "tests/conformance/README.md": "\"$python\" run.py --direct",
     }
     the_sample_test_passes: sample::passes {

@@ -174,6 +174,44 @@ async fn hostile_arguments_neither_trap_nor_stall_the_policy_and_are_never_allow
     scene.world.discard().await;
 }
 
+const OBLIGING: &str = r#"package mcp.authz
+
+default allow := false
+
+allow := {"allow": true, "obligations": {"redact": ["mails"], "limit": ["exports"]}} if input.arguments.id == "all"
+
+else := true
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_redacted_and_limited_as_the_policy_obliges() {
+    let written = |seen: &Seen| {
+        let text = json!({"content": [{"type": "text", "text": "to a@example.com"}]});
+        let answer = json!({"jsonrpc": "2.0", "id": seen.json()["id"], "result": text});
+        Script::Answer(json_answer(&answer.to_string()))
+    };
+    let rego = "{files: [authz.rego]}\n    content: [{id: mails, applies: {obliged: true}, detect: [email], action: mask}]";
+    let scene = Scene::before(Recorder::start(written).await, "rego-obliges", |plan| {
+        plan.module = Some(layout::rego_module().unwrap());
+        files::write_private(&plan.state.join("authz.rego"), OBLIGING).unwrap();
+        let limits = "limits: {obliged: [{id: exports, rate: 2/d, per: server}]}";
+        plan.set_policy(&policy(rego).replace("limits: {}", limits)).unwrap();
+    })
+    .await;
+    let said = |answer: &stage::Raw| answer.json()["result"]["content"][0]["text"].clone();
+    for _ in 0..2 {
+        let answer = exchange(&scene.world, &scene.with(&json!({"id": "all"}))).await;
+        assert_eq!(said(&answer), "to [redacted:email]", "{answer:?}");
+    }
+    scene.recorder.take();
+    scene.refused("a third one", &scene.with(&json!({"id": "all"})), 429, json!(-31029)).await;
+    let record = decision(&scene, "obliged per server: exports").await;
+    assert_eq!(record["rego"]["limit"], json!(["exports"]), "{record}");
+    let answer = exchange(&scene.world, &scene.with(&json!({"id": "one"}))).await;
+    assert_eq!(said(&answer), "to a@example.com", "{answer:?}");
+    scene.world.discard().await;
+}
+
 /// The filter has refused a configuration with these words.
 async fn logged(scene: &Scene, words: &str) {
     stage::eventually(words, stage::DEADLINE, || async {

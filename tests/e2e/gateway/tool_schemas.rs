@@ -34,9 +34,14 @@ fn script(seen: &Seen) -> Script {
             },
             "outputSchema": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
         }]}),
+        _ if message["params"]["arguments"]["fails"] == true => json!({"content": [], "isError": true}),
         _ => json!({"content": [], "structuredContent": message["params"]["arguments"]["answer"]}),
     };
     let answer = json!({"jsonrpc": "2.0", "id": message["id"], "result": result}).to_string();
+    if let Some(text) = message["params"]["arguments"]["text"].as_str() {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {}", text.len());
+        return Script::Answer(format!("{head}\r\n\r\n{text}").into_bytes());
+    }
     if message["params"]["arguments"]["stream"] == true {
         let mut bytes = event_stream(&format!("data: {answer}\n\n"));
         bytes.extend_from_slice(b"0\r\n\r\n");
@@ -100,6 +105,23 @@ async fn structured_content_that_is_not_as_announced_is_withheld() {
         let Some(bad) = stage::answer(&scene.world, &bytes).await else { continue };
         assert!(!bad.content().contains("s3cret"), "{bad:?}");
         assert!(stream || bad.status == 502, "{bad:?}");
+    }
+    scene.world.discard().await;
+}
+
+/// With a rule about contents, so that texts are held and read, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_result_is_not_held_against_the_schema() {
+    let tools = "{output_schema: block}\n    content: [{id: mail, detect: [email], action: flag}]";
+    let scene = scene("output-schema-text", tools).await;
+    list(&scene).await;
+    for (arguments, said) in [
+        (json!({"id": "a", "text": "{no JSON"}), "{no JSON"),
+        (json!({"id": "a", "fails": true}), "\"isError\":true"),
+    ] {
+        let answer = exchange(&scene.world, &scene.post(&call(&arguments), &[])).await;
+        assert_eq!(answer.status, 200, "{arguments}: {answer:?}");
+        assert!(answer.content().contains(said), "{arguments}: {answer:?}");
     }
     scene.world.discard().await;
 }

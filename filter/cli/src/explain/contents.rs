@@ -8,10 +8,15 @@ use wicketgate_core::mcp::operation::Operation;
 use wicketgate_core::sanitize::content::{Asked, ContentRule};
 use wicketgate_core::server::Server;
 
-/// Those that count, or would if the request were one of a session.
-pub(super) fn counting(server: &Server, who: &Principal, operation: &Operation) -> Vec<Value> {
+/// Those that count, by what they say or by what the policy obliges the answer to, or would if the request were one of a session.
+pub(super) fn counting(
+    server: &Server,
+    who: &Principal,
+    operation: &Operation,
+    obliged: &[String],
+) -> Vec<Value> {
     let counts =
-        |rule: &ContentRule, may_be_anothers| rule.applies.mean(who, Asked { operation, may_be_anothers });
+        |rule: &ContentRule, may_be_anothers| rule.means(who, Asked { operation, may_be_anothers, obliged });
     let said = server.content.0.iter().filter_map(|rule| {
         let when = if counts(rule, false) {
             "counts"

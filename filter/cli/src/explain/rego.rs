@@ -4,13 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use wicketgate_core::denial::Denial;
-use wicketgate_core::identity::network::address_of;
 use wicketgate_core::identity::principal::Principal;
 use wicketgate_core::mcp::operation::Operation;
-use wicketgate_core::policy::arguments::Arguments;
+use wicketgate_core::policy::permit::Permit;
 use wicketgate_core::policy::rego::narrow::{Circumstances, narrow};
 use wicketgate_core::policy::rego::ruling::Ruling;
-use wicketgate_core::policy::{Caller, authorize};
 use wicketgate_core::server::Server;
 use wicketgate_core::time::Timestamp;
 
@@ -23,31 +21,33 @@ pub(super) struct Narrowed {
     pub(super) denial: Option<Denial>,
 }
 
-/// Asks the policy of `server`; `None` where there is none, or the rules deny already.
+/// Asks the policy of `server` what it makes of the permit; `None` where there is no policy.
 pub(super) fn narrowed(
     server: &Server,
+    permit: Permit,
     who: &Principal,
     operation: &Operation,
     request: &Request,
     around: &Around,
 ) -> Result<Option<Narrowed>, Unusable> {
     let Some(rego) = &server.rego else { return Ok(None) };
-    let known = |_: &str| around.read_only;
     let source = around.address.as_deref();
-    let caller = Caller { principal: who, address: address_of(source), read_only: Some(&known) };
     let arguments = request.arguments()?;
-    let given = Arguments::Given(arguments.as_bytes());
-    let Ok(permit) = authorize(&server.rules, caller, operation, given) else { return Ok(None) };
     let picked = rego.pick(arguments.as_bytes(), Some(0..arguments.len()));
-    let headers: Vec<(String, String)> =
-        request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
-    let now = match request.time {
-        Some(seconds) => Timestamp::from_secs(seconds),
-        None => now()?,
-    };
+    let (headers, now) = (headers_of(request), now_of(request)?);
     let circumstances = Circumstances { picked: &picked, headers: Some(&headers), source, now };
     let (ruling, result) = narrow(permit, rego, &server.rules, who, operation, &circumstances);
     Ok(Some(Narrowed { ruling, denial: result.err() }))
+}
+
+/// The headers of a request, their names as policies see them.
+pub(super) fn headers_of(request: &Request) -> Vec<(String, String)> {
+    request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
+}
+
+/// When it is made: when it says so, else now.
+pub(super) fn now_of(request: &Request) -> Result<Timestamp, Unusable> {
+    request.time.map_or_else(now, |seconds| Ok(Timestamp::from_secs(seconds)))
 }
 
 fn now() -> Result<Timestamp, Unusable> {
@@ -60,9 +60,15 @@ fn now() -> Result<Timestamp, Unusable> {
 // === impl Narrowed ===
 
 impl Narrowed {
+    /// The content rules to which it obliges the answer.
+    pub(super) fn redact(&self) -> &[String] {
+        &self.ruling.redact
+    }
+
     pub(super) fn json(&self) -> Value {
         let said = &self.ruling;
-        json!({"verdict": said.verdict(), "why": said.why, "reasons": said.reasons, "log": said.log})
+        json!({"verdict": said.verdict(), "why": said.why, "reasons": said.reasons, "log": said.log,
+            "redact": said.redact, "limit": said.limit})
     }
 
     /// The same in words, a line each.
@@ -73,6 +79,9 @@ impl Narrowed {
         let _ = writeln!(text, "{mark} Rego policy: {}, {}", self.ruling.verdict(), self.ruling.why);
         for reason in &self.ruling.reasons {
             let _ = writeln!(text, "     reason: {reason}");
+        }
+        for limit in &self.ruling.limit {
+            let _ = writeln!(text, "     takes a token of: {limit}");
         }
         text
     }

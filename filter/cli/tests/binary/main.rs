@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
 mod checking;
+mod edge;
 mod explaining;
 mod pinning;
 mod rego;

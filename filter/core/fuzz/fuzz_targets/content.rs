@@ -25,7 +25,7 @@ fn plan(action: &str) -> Plan {
     }]});
     let guard = config::compile(document.to_string().as_bytes()).expect("a sound configuration").guard;
     let operation = Operation { method: "tools/call".into(), targets: vec![Target::Tool("t".into())] };
-    let asked = Asked { operation: &operation, may_be_anothers: false };
+    let asked = Asked { operation: &operation, may_be_anothers: false, obliged: &[] };
     let content = &guard.servers[0].content;
     Plan::of_answers(content, &Principal::Anonymous, asked).expect("a rule").salted(Salt::new([7; 16]))
 }

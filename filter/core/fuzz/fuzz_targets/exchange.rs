@@ -215,6 +215,14 @@ impl Seen {
                 };
                 self.driven.feed(vm, Event::Leased(answer));
             }
+            Some(Asked::Policy) => {
+                let answer = match how % 4 {
+                    0 | 1 => Some(&br#"{"result":true}"#[..]),
+                    2 => Some(script.bytes()),
+                    _ => None,
+                };
+                self.driven.feed(vm, Event::PolicyAnswered(answer));
+            }
             Some(Asked::Token) => {
                 let token = self.token.expect("somebody's");
                 let good = GOOD.contains(&token);
@@ -305,6 +313,7 @@ impl Seen {
                 Some(streams::Outcome::Full),
             ])),
             9 => Event::Withdrawn,
+            11 => Event::PolicyAnswered(Some(bytes)),
             10 => Event::Leased(Err(script.of(&[NoLease::Away, NoLease::Busy]))),
             _ => Event::ResponseTooLarge,
         };

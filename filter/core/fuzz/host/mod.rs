@@ -78,6 +78,7 @@ pub enum Asked {
     Keys(usize),
     Token,
     Leases,
+    Policy,
 }
 
 pub fn guard(document: &Value) -> Guard {
@@ -292,6 +293,7 @@ impl Driven {
             Effect::ReplaceResponseBody(bytes) => *out = bytes,
             Effect::FetchKeys(issuer) => self.ask(Asked::Keys(issuer)),
             Effect::Validate(_) => self.ask(Asked::Token),
+            Effect::AskPolicy { .. } => self.ask(Asked::Policy),
             Effect::Lease(buckets) => {
                 self.leases = vm.ask_for_leases(&buckets);
                 self.ask(Asked::Leases);

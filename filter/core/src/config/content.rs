@@ -71,6 +71,10 @@ fn compile_one(
         characters: characters(raw.characters.as_deref(), &place.key("characters"), found),
         caps: raw.caps.as_ref().map(|raw| caps(raw, &place.key("caps"), found)),
     };
+    if requests && rule.applies.obliged {
+        let message = "the policy obliges answers; requests are read before it is asked (`in: [responses]`)";
+        found.error(&place.key("applies").key("obliged"), message);
+    }
     if requests {
         judge_requests(&rule, place, found);
     }
@@ -141,8 +145,16 @@ fn applies(raw: Option<&RawApplies>, issuers: &[&str], place: &Place, found: &mu
     };
     let who =
         raw.who.as_ref().and_then(|raw| who::compile(raw, Side::Deny, issuers, &place.key("who"), found));
+    let names = raw.tools.is_some() || raw.prompts.is_some() || raw.resources.is_some();
+    if raw.obliged && names {
+        found.error(
+            &place.key("obliged"),
+            "the policy says to what it applies: leave out tools, prompts and resources",
+        );
+    }
     Applies {
         who,
+        obliged: raw.obliged,
         tools: patterns(raw.tools.as_ref(), &place.key("tools"), found),
         prompts: patterns(raw.prompts.as_ref(), &place.key("prompts"), found),
         resources: uri_patterns(raw.resources.as_ref(), &place.key("resources"), found),

@@ -75,6 +75,9 @@ fn of_fleet(raw: &RawLimits, place: &Place) -> Vec<Place> {
         let place = place.key(key);
         all.extend(named.iter().enumerate().map(|(at, raw)| (place.index(at), raw.across.as_deref())));
     }
+    let obliged = place.key("obliged");
+    let named = raw.obliged.iter().enumerate();
+    all.extend(named.map(|(at, raw)| (obliged.index(at), raw.across.as_deref())));
     all.into_iter().filter(|(_, across)| *across == Some("fleet")).map(|(place, _)| place).collect()
 }
 

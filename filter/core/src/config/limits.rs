@@ -3,12 +3,12 @@
 use super::error::{Findings, Place, nearest};
 use super::leases;
 use super::methods;
-use super::raw::{RawLimits, RawNamedLimit, RawRate, RawSize};
-use super::rules::patterns;
+use super::raw::{RawLimits, RawNamedLimit, RawObligedLimit, RawRate, RawSize};
+use super::rules::{name, patterns};
 use super::units::{parse_rate, parse_size};
 use crate::limits::rate::{Across, Rate};
 use crate::limits::tag::Per;
-use crate::server::{Covers, Limit, Limits};
+use crate::server::{Covers, Limit, Limits, ObligedLimit};
 use std::time::Duration;
 
 /// Who may share a bucket, as the document spells it.
@@ -26,6 +26,8 @@ const MOST_BYTES: u64 = 64 * MIB;
 const MOST_TOKENS: u32 = 1_000_000;
 /// As many as one HTTP/2 connection carries by the reference configuration.
 const STREAMS: u32 = 100;
+/// The most limits that a policy can name.
+const MOST_OBLIGED: usize = 32;
 /// More than one Envoy holds open.
 const MOST_STREAMS: u32 = 100_000;
 
@@ -43,6 +45,7 @@ pub(crate) fn compile(raw: Option<&RawLimits>, place: &Place, found: &mut Findin
                 here(r, &place.key("flood"), found)
             }),
         rates: rates(raw, place, found),
+        obliged: obliged(raw, &place.key("obliged"), found),
         streams: streams(raw.streams, &place.key("streams"), found),
     }
 }
@@ -72,7 +75,13 @@ fn size(given: Option<&RawSize>, default: u64, place: &Place, found: &mut Findin
     size_up_to(MOST_BYTES, given, default, place, found)
 }
 
-fn size_up_to(most: u64, given: Option<&RawSize>, default: u64, place: &Place, found: &mut Findings) -> u64 {
+pub(super) fn size_up_to(
+    most: u64,
+    given: Option<&RawSize>,
+    default: u64,
+    place: &Place,
+    found: &mut Findings,
+) -> u64 {
     let Some(RawSize(text)) = given else { return default };
     match parse_size(text) {
         Ok(0) => found.error(place, "zero would refuse everything; leave it out for the default"),
@@ -84,7 +93,7 @@ fn size_up_to(most: u64, given: Option<&RawSize>, default: u64, place: &Place, f
 }
 
 /// A bucket that stops a flood where it comes in.
-fn here(raw: &RawRate, place: &Place, found: &mut Findings) -> Rate {
+pub(super) fn here(raw: &RawRate, place: &Place, found: &mut Findings) -> Rate {
     if leases::across(raw.across.as_deref(), place, found) == Across::Fleet {
         found.error(&place.key("across"), "floods are stopped where they come in: by each `envoy`");
     }
@@ -133,6 +142,30 @@ fn named(key: &str, raw: &RawNamedLimit, place: &Place, found: &mut Findings) ->
     };
     let across = leases::across(raw.across.as_deref(), place, found);
     Limit { name, per, covers, rate: rate(&raw.rate, raw.burst, place, found), across }
+}
+
+/// Buckets for what a policy obliges to them.
+fn obliged(raw: &RawLimits, place: &Place, found: &mut Findings) -> Vec<ObligedLimit> {
+    if raw.obliged.len() > MOST_OBLIGED {
+        found.error(place, format!("at most {MOST_OBLIGED} limits, found {}", raw.obliged.len()));
+    }
+    let one = |(at, limit): (usize, &RawObligedLimit)| {
+        let here = place.index(at);
+        name(&limit.id, &here.key("id"), found);
+        if raw.obliged.iter().take(at).any(|other| other.id == limit.id) {
+            found.error(&here.key("id"), format!("the id `{}` stands twice on this server", limit.id));
+        }
+        let (word, per) = per(limit.per.as_deref(), &here.key("per"), found);
+        let limit_of = Limit {
+            name: format!("obliged per {word}: {}", limit.id),
+            per,
+            covers: Covers::Everything,
+            rate: rate(&limit.rate, limit.burst, &here, found),
+            across: leases::across(limit.across.as_deref(), &here, found),
+        };
+        ObligedLimit { id: limit.id.clone(), limit: limit_of }
+    };
+    raw.obliged.iter().enumerate().map(one).collect()
 }
 
 fn per(given: Option<&str>, place: &Place, found: &mut Findings) -> (&'static str, Per) {

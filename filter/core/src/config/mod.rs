@@ -6,10 +6,13 @@
 mod arguments;
 mod asks;
 mod calls;
+mod captures;
 mod compile;
 mod content;
 mod digest;
 mod dpop;
+#[cfg(feature = "edge")]
+pub mod edge;
 pub mod error;
 mod history;
 mod issuers;
@@ -17,6 +20,8 @@ mod layers;
 mod leases;
 mod limits;
 mod methods;
+mod obligations;
+mod opa;
 pub mod raw;
 mod read;
 mod rego;

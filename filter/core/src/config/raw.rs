@@ -5,10 +5,13 @@
 
 mod arguments;
 mod content;
+mod elsewhere;
 mod history;
 mod issuers;
 mod layers;
 mod leases;
+mod obligations;
+mod opa;
 mod paths;
 mod rego;
 mod rules;
@@ -17,10 +20,13 @@ mod tools;
 
 pub use arguments::{RawArgument, RawScalar, RawTexts};
 pub use content::{RawApplies, RawCaps, RawContentRule, RawRegex};
+pub use elsewhere::Elsewhere;
 pub use history::RawHistory;
 pub use issuers::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
 pub use layers::{RawAddresses, RawLayer};
 pub use leases::RawLeases;
+pub use obligations::RawObligedLimit;
+pub use opa::RawOpa;
 pub use paths::RawPaths;
 pub use rego::{RawCompiled, RawLabels, RawRego, RawToolLabels};
 pub use rules::{RawAllow, RawAttributes, RawDelegable, RawDeny, RawRule, RawWho};
@@ -57,13 +63,16 @@ pub struct RawConfig {
     pub issuers: Vec<RawIssuer>,
     /// The protected MCP servers. The longest matching path wins.
     pub servers: Vec<RawServer>,
+    /// The Envoy around the filter: where it listens, whom it trusts, how much it bears. For `wicketgate render envoy` alone.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::edge::raw::RawEdge>"))]
+    pub edge: Elsewhere,
 }
 
 mapping!(
     RawConfig,
     "a mapping",
     [version, servers],
-    [hold_headers, held_bytes, unknown_tokens, leases, issuers]
+    [hold_headers, held_bytes, unknown_tokens, leases, issuers, edge]
 );
 
 /// A protected MCP server. What no rule allows is denied.
@@ -114,6 +123,8 @@ pub struct RawServer {
     pub rules: Vec<RawRule>,
     /// A policy in Rego, which narrows what the rules allow; without rules, what whoever is known may do.
     pub rego: Option<RawRego>,
+    /// A policy that an Open Policy Agent is asked for, which narrows what all of that allows.
+    pub opa: Option<RawOpa>,
     /// What may not be done after, or before, something else.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub history: Vec<RawHistory>,
@@ -126,6 +137,9 @@ pub struct RawServer {
     /// What OAuth clients may, whoever uses them, within all of that.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub clients: Vec<RawLayer>,
+    /// Where it lives and how Envoy reaches it. For `wicketgate render envoy` alone.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::edge::raw_upstream::RawUpstream>"))]
+    pub upstream: Elsewhere,
 }
 
 mapping!(
@@ -148,10 +162,12 @@ mapping!(
         content,
         rules,
         rego,
+        opa,
         history,
         organizations,
         groups,
-        clients
+        clients,
+        upstream
     ]
 );
 
@@ -230,6 +246,9 @@ pub struct RawLimits {
     /// For allowed calls of some tools. Every entry that matches applies.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub tools: Vec<RawNamedLimit>,
+    /// For calls that the Rego or OPA policy obliges to them, by naming them in `limit`.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub obliged: Vec<RawObligedLimit>,
     /// How many streams one principal may have open at once: GET streams, and requests until their answers have ended,
     /// because any answer may become a stream. Default 100, at most 100000.
     pub streams: Option<u32>,
@@ -250,6 +269,7 @@ mapping!(
         server,
         methods,
         tools,
+        obliged,
         streams
     ]
 );

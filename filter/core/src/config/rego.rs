@@ -6,10 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::{Findings, Place};
-use super::raw::{RawCompiled, RawLabels, RawRego, RawServer, RawToolLabels};
+use super::obligations;
+use super::raw::{RawCompiled, RawLabels, RawRego, RawServer, RawSize, RawToolLabels};
 use super::units::parse_size;
 use crate::policy::pattern::Pattern;
 use crate::policy::rego::narrow::RULE;
+use crate::policy::rego::opa;
 use crate::policy::rego::packed::{Module, Packed};
 use crate::policy::rego::reads::Reads;
 use crate::policy::rego::{Labels, Rego, Setting, ToolLabels};
@@ -25,6 +27,7 @@ const LONGEST_LABEL: usize = 256;
 
 /// Compiles the policy of a server, if it has one.
 pub(crate) fn compile(raw: &RawServer, place: &Place, found: &mut Findings) -> Option<Arc<Rego>> {
+    obligations::judge(raw, place, found);
     let rego = raw.rego.as_ref()?;
     let before = found.errors.len();
     if let Some(at) = raw.rules.iter().position(|rule| rule.id == RULE) {
@@ -32,16 +35,18 @@ pub(crate) fn compile(raw: &RawServer, place: &Place, found: &mut Findings) -> O
         found.error(&place.key("rules").index(at).key("id"), message);
     }
     let here = place.key("rego");
-    let setting = setting(&raw.name, rego, &here, found);
-    let packed = match (&rego.files, &rego.compiled) {
+    let setting = setting(raw, rego, &here, found);
+    let given =
+        [("files", rego.files.is_some()), ("bundle", rego.bundle.is_some()), ("data", rego.data.is_some())];
+    let given = given.into_iter().find_map(|(key, is)| is.then_some(key));
+    let packed = match (given, &rego.compiled) {
         (None, Some(compiled)) => unpack(compiled, &here.key("compiled"), found)?,
-        (Some(_), None) => {
-            found
-                .error(&here.key("files"), "is compiled by `wicketgate render`, whose result is loaded here");
+        (Some(key), None) => {
+            found.error(&here.key(key), "is compiled by `wicketgate render`, whose result is loaded here");
             return None;
         }
-        (Some(_), Some(_)) => {
-            found.error(&here, "has either `files` or `compiled`");
+        (Some(key), Some(_)) => {
+            found.error(&here, format!("has either `{key}` or `compiled`"));
             return None;
         }
         (None, None) => {
@@ -55,12 +60,17 @@ pub(crate) fn compile(raw: &RawServer, place: &Place, found: &mut Findings) -> O
     Rego::load(packed, setting).map_err(|why| found.error(&here.key("compiled"), why)).ok().map(Arc::new)
 }
 
-/// What permits where the policy is all that a server has: whoever is known, whatever can be named.
-pub(crate) fn candidates() -> Vec<Rule> {
+/// What permits where a policy is all that a server has: whoever is known, whatever can be named.
+pub(crate) fn candidates(server: &RawServer) -> Vec<Rule> {
+    let policy = match (&server.rego, &server.opa) {
+        (None, None) => return Vec::new(),
+        (Some(_), _) => RULE,
+        (None, Some(_)) => opa::RULE,
+    };
     let any = || vec![Pattern::any()];
     let things = Targets { tools: any(), prompts: any(), resources: any(), tasks: any() };
     let rule = |methods, targets| Rule {
-        id: RuleId::new(RULE),
+        id: RuleId::new(policy),
         effect: Effect::Allow { hide: false },
         who: Who::Authenticated,
         methods,
@@ -72,15 +82,16 @@ pub(crate) fn candidates() -> Vec<Rule> {
     vec![rule(None, things), rule(Some(any()), Targets::default())]
 }
 
-fn setting(server: &str, raw: &RawRego, place: &Place, found: &mut Findings) -> Setting {
+fn setting(server: &RawServer, raw: &RawRego, place: &Place, found: &mut Findings) -> Setting {
     let tools = raw.tool_labels.iter().enumerate();
     Setting {
-        server: server.to_owned(),
+        server: server.name.clone(),
+        obligable: obligations::of(server),
         labels: labels(&raw.labels, &place.key("labels"), found),
         tools: tools
             .map(|(at, entry)| tool_labels(entry, &place.key("tool_labels").index(at), found))
             .collect(),
-        argument_bytes: argument_bytes(raw, &place.key("argument_bytes"), found),
+        argument_bytes: argument_bytes(raw.argument_bytes.as_ref(), &place.key("argument_bytes"), found),
         instructions: match raw.instructions {
             None => DEFAULT_INSTRUCTIONS,
             Some(number) => {
@@ -93,8 +104,9 @@ fn setting(server: &str, raw: &RawRego, place: &Place, found: &mut Findings) -> 
     }
 }
 
-fn argument_bytes(raw: &RawRego, place: &Place, found: &mut Findings) -> u64 {
-    let Some(size) = &raw.argument_bytes else { return DEFAULT_ARGUMENT_BYTES };
+/// How many bytes of arguments a policy may be given.
+pub(super) fn argument_bytes(raw: Option<&RawSize>, place: &Place, found: &mut Findings) -> u64 {
+    let Some(size) = raw else { return DEFAULT_ARGUMENT_BYTES };
     match parse_size(&size.0) {
         Ok(bytes) if (1..=MOST_ARGUMENT_BYTES).contains(&bytes) => return bytes,
         Ok(_) => found.error(place, "is from 1 to 1MiB"),
@@ -103,7 +115,8 @@ fn argument_bytes(raw: &RawRego, place: &Place, found: &mut Findings) -> u64 {
     DEFAULT_ARGUMENT_BYTES
 }
 
-fn labels(raw: &RawLabels, place: &Place, found: &mut Findings) -> Labels {
+/// Names and values, of which there are not too many.
+pub(super) fn labels(raw: &RawLabels, place: &Place, found: &mut Findings) -> Labels {
     if raw.0.len() > MOST_LABELS {
         found.error(place, format!("has {} labels, and {MOST_LABELS} are the most", raw.0.len()));
     }
@@ -118,7 +131,8 @@ fn labels(raw: &RawLabels, place: &Place, found: &mut Findings) -> Labels {
     raw.0.clone()
 }
 
-fn tool_labels(raw: &RawToolLabels, place: &Place, found: &mut Findings) -> ToolLabels {
+/// The same of some tools.
+pub(super) fn tool_labels(raw: &RawToolLabels, place: &Place, found: &mut Findings) -> ToolLabels {
     if raw.names.is_empty() {
         found.error(&place.key("names"), "an empty list can never match");
     }
@@ -152,6 +166,7 @@ fn unpack(raw: &RawCompiled, place: &Place, found: &mut Findings) -> Option<Pack
         reads: reads.reduced(),
         module: module?,
         visible: raw.visible,
+        data: raw.data.clone(),
         digest: raw.digest.clone(),
     })
 }

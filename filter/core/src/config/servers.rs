@@ -5,7 +5,7 @@ use super::layers::{self, Above};
 use super::raw::{RawAddresses, RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::{is_scope, networks};
-use super::{asks, calls, content, dpop, history, limits, rego, rules, tools};
+use super::{asks, calls, captures, content, dpop, history, limits, opa, rego, rules, tools};
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::history::rule::HistoryRule;
 use crate::identity::dpop::{ALGORITHMS, BoundTokens};
@@ -58,7 +58,7 @@ fn compile_one(
     let limits = limits::compile(raw.limits.as_ref(), &place.key("limits"), found);
     let origins = origins(&raw.origins, &place.key("origins"), found);
     let (rules, overlays, history) = rules_of(raw, &accepted, &limits, &origins, place, found);
-    let policy = rego::compile(raw, place, found);
+    let (policy, opa) = (rego::compile(raw, place, found), opa::compile(raw, place, found));
     if rules.expects_credential() && accepted.is_empty() && found.errors.len() == before {
         found.error(
             &place.key("issuers"),
@@ -94,8 +94,10 @@ fn compile_one(
         calls: calls::compile(raw.tools.as_ref(), held, &place.key("tools"), found),
         rules,
         history,
+        captures: captures::compile(raw, place, found),
         overlays,
         rego: policy,
+        opa,
     })
 }
 
@@ -110,21 +112,17 @@ fn rules_of(
 ) -> (RuleSet, Vec<Overlay>, Vec<HistoryRule>) {
     let mut ids = Vec::new();
     let mut own = rules::compile(&raw.rules, issuers, &mut ids, &place.key("rules"), found);
-    if raw.rules.is_empty() && raw.rego.is_some() {
-        own = rego::candidates();
+    if raw.rules.is_empty() {
+        own = rego::candidates(raw);
     }
     let above = Above { issuers, limits, origins, rules: &own };
     let (layers, overlays) = layers::compile(raw, &above, &mut ids, place, found);
     if own.is_empty() {
         let nothing = layers.iter().all(|layer| layer.rules.is_empty());
-        found.warn(
-            &place.key("rules"),
-            if nothing {
-                "no rules: everything on this server is denied"
-            } else {
-                "no rules of the server's own: what the layers allow is bounded by nothing above them"
-            },
-        );
+        let unbounded =
+            "no rules of the server's own: what the layers allow is bounded by nothing above them";
+        let denied = "no rules: everything on this server is denied";
+        found.warn(&place.key("rules"), if nothing { denied } else { unbounded });
     }
     let history = history::compile(&raw.history, &mut ids, &place.key("history"), found);
     (RuleSet::layered(own, layers), overlays, history)

@@ -17,7 +17,8 @@ use crate::limits::store::Outcome;
 use crate::limits::tag::Tag;
 use crate::mcp::operation::{Operation, Target};
 use crate::policy::permit::Permit;
-use crate::server::{Limit, Server, Unknown};
+use crate::policy::rego::opa;
+use crate::server::{Limit, Overlays, Server, Unknown};
 
 /// An allowed request on its way through what must still be asked.
 #[derive(Debug)]
@@ -29,14 +30,18 @@ pub(super) struct Admission {
 
 /// One thing to ask. Nothing is spent on what goes elsewhere, or on a session that is not the caller's.
 #[derive(Clone, Debug)]
-enum Ask {
+pub(super) enum Ask {
     /// Where Envoy sends it, now that headers which it may have chosen by are gone.
     Route,
     Session(Consult),
     Task(Consult, String),
+    /// What the policy says that lies elsewhere.
+    Policy(VecDeque<opa::Question>),
     /// What was done before.
     Past(Past),
     Stream(StreamOf),
+    /// Which buckets there are to be asked, now that it is known to what the policies oblige.
+    Limits,
     /// The buckets, and the limits that they are of.
     Buckets(Vec<Take>, Vec<String>),
     /// Tokens of those that hold across a fleet, from the authorization server.
@@ -50,8 +55,9 @@ impl Exchange {
     pub(super) fn admit(
         &mut self,
         permit: Permit,
-        who: &Principal,
+        (who, overlays): (&Principal, &Overlays<'_>),
         operation: &Operation,
+        questions: VecDeque<opa::Question>,
         world: &mut World<'_>,
     ) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
@@ -70,16 +76,14 @@ impl Exchange {
                 asks.push_back(Ask::Task(Consult { binding, question }, id.clone()));
             }
         }
+        asks.extend((!questions.is_empty()).then_some(Ask::Policy(questions)));
         asks.extend(self.past(server, who, operation).map(Ask::Past));
         let source = self.facts.source.as_deref();
         if self.may_stream(operation) {
             let tag = Tag::streams(&server.name, who, source);
-            asks.push_back(Ask::Stream(StreamOf { tag, most: server.bounds(who).streams }));
+            asks.push_back(Ask::Stream(StreamOf { tag, most: server.bounds(overlays).streams }));
         }
-        let (takes, limits) = takes(server, who, source, operation);
-        if !takes.is_empty() {
-            asks.push_back(Ask::Buckets(takes, limits));
-        }
+        asks.push_back(Ask::Limits);
         self.ask(Box::new(Admission { permit, asks }), world)
     }
 
@@ -100,6 +104,9 @@ impl Exchange {
             // What a client says of a task may be of one of its own, which no server handed out.
             (Some(Ask::Task(..)), Event::Consulted(Some(Finding::Unknown))) if self.is_notification() => {}
             (Some(Ask::Task(_, id)), Event::Consulted(finding)) => own_task(*finding, id)?,
+            (Some(Ask::Policy(questions)), Event::PolicyAnswered(answer)) => {
+                self.policy_answered(&mut admission, questions, *answer, world)?;
+            }
             (Some(Ask::Past(past)), Event::Recalled(outcome)) => self.past_admits(&past, *outcome)?,
             (Some(Ask::Stream(stream)), Event::StreamCounted(outcome)) => {
                 outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(stream.most)?;
@@ -119,14 +126,28 @@ impl Exchange {
         self.ask(admission, world)
     }
 
-    fn ask(&mut self, admission: Box<Admission>, world: &mut World<'_>) -> Result<Control, Denial> {
+    fn ask(&mut self, mut admission: Box<Admission>, world: &mut World<'_>) -> Result<Control, Denial> {
+        if let Some(Ask::Policy(questions)) = admission.asks.front_mut()
+            && !self.ask_policy(questions, world)?
+        {
+            admission.asks.pop_front();
+            return self.ask(admission, world);
+        }
+        if let Some(Ask::Limits) = admission.asks.front() {
+            let (takes, limits) = self.takes(self.server(world.guard)?)?;
+            admission.asks.pop_front();
+            if !takes.is_empty() {
+                admission.asks.push_front(Ask::Buckets(takes, limits));
+            }
+        }
         let control = match admission.asks.front() {
             Some(Ask::Route) => Control::Route,
             Some(Ask::Session(consult) | Ask::Task(consult, _)) => Control::Consult(*consult),
             Some(Ask::Past(past)) => Control::Recall(past.recall.clone()),
             Some(Ask::Stream(stream)) => Control::CountStream(*stream),
             Some(Ask::Buckets(takes, _)) => Control::Take(takes.clone()),
-            Some(Ask::Leases(..)) => Control::Hold,
+            Some(Ask::Leases(..) | Ask::Policy(_)) => Control::Hold,
+            Some(Ask::Limits) => return Err(Denial::Internal("limits that are not known")),
             None => return self.forward(admission.permit, world),
         };
         self.phase = Phase::Admitting(admission);
@@ -141,6 +162,14 @@ impl Exchange {
         let fleet = takes.iter().filter(|take| take.across == Across::Fleet);
         self.effects.push(Effect::Lease(fleet.map(|take| (take.tag, take.rate)).collect()));
         Ok(Ask::Leases(takes, limits))
+    }
+
+    /// The buckets that the allowed operation spends from, with the names of their limits.
+    fn takes(&self, server: &Server) -> Result<(Vec<Take>, Vec<String>), Denial> {
+        let who = self.facts.principal.as_ref().ok_or(Denial::Internal("a limit without a principal"))?;
+        let operation = self.facts.operation.as_ref().ok_or(Denial::Internal("a limit of nothing"))?;
+        let obliged = self.obliged(|ruling| &ruling.limit);
+        Ok(takes(server, (who, &server.overlays(who)), self.facts.source.as_deref(), operation, &obliged))
     }
 
     fn is_notification(&self) -> bool {
@@ -158,6 +187,15 @@ impl Exchange {
     pub(super) fn binding(&self, kind: Kind, id: &str, server: &Server) -> Result<Binding, Denial> {
         let who = self.facts.principal.as_ref().ok_or(Denial::Internal("an owner without a principal"))?;
         Ok(bound(kind, server, id, who, self.facts.source.as_deref()))
+    }
+}
+
+// === impl Admission ===
+
+impl Admission {
+    /// What is asked before all that is still to be asked.
+    pub(super) fn put_first(&mut self, ask: Ask) {
+        self.asks.push_front(ask);
     }
 }
 
@@ -236,14 +274,16 @@ fn question(unknown: Unknown) -> Question {
 /// The buckets that an allowed operation spends from, with the names of their limits.
 fn takes(
     server: &Server,
-    who: &Principal,
+    (who, overlays): (&Principal, &Overlays<'_>),
     source: Option<&str>,
     operation: &Operation,
+    obliged: &[String],
 ) -> (Vec<Take>, Vec<String>) {
     // A refusal would turn a modern client into a legacy one.
     let limited = operation.method != Operation::DISCOVER;
-    let of_layers: Vec<&Limit> = server.overlays(who).filter_map(|overlay| overlay.rate.as_ref()).collect();
-    let all = server.limits.rates.iter().chain(of_layers);
+    let of_layers: Vec<&Limit> = overlays.0.iter().filter_map(|overlay| overlay.rate.as_ref()).collect();
+    let of_policy = server.limits.obliged.iter().filter(|limit| obliged.contains(&limit.id));
+    let all = server.limits.rates.iter().chain(of_layers).chain(of_policy.map(|limit| &limit.limit));
     let spends = all.filter(|limit| limited && limit.covers.holds(operation));
     // What a bucket of our own refuses needs no lease.
     let of = |across| spends.clone().filter(move |limit| limit.across == across);

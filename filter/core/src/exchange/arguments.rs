@@ -8,6 +8,7 @@ use crate::denial::{Denial, Refusal};
 use crate::mcp::jsonrpc::{self, Message};
 use crate::mcp::operation::{Operation, Target};
 use crate::policy::arguments::Arguments;
+use crate::sanitize::capture::Capture;
 use crate::server::Server;
 use crate::tools::calls::{Input, Output};
 use crate::tools::defaults::{Place, fill_in};
@@ -71,8 +72,14 @@ impl Exchange {
         if let Some(rego) = &server.rego {
             waiting.keep_picked(rego.pick(body, message.arguments.clone()))?;
         }
+        if let Some(given) =
+            message.arguments.clone().and_then(|span| body.get(span)).filter(|_| !server.captures.is_empty())
+        {
+            self.facts.arguments = Some(Capture::of(&server.content).arguments(given));
+        }
         let called = matches!(message.operation.method.as_str(), "tools/call" | "prompts/get");
-        if called && (server.rules.reads_arguments() || server.calls.reads_arguments()) {
+        let told = server.opa.as_ref().is_some_and(|opa| opa.terms.argument_bytes.is_some());
+        if called && (told || server.rules.reads_arguments() || server.calls.reads_arguments()) {
             let given = message.arguments.clone().and_then(|span| body.get(span));
             given.map_or(Ok(()), |given| waiting.keep_arguments(given))?;
         }

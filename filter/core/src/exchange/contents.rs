@@ -73,7 +73,9 @@ impl Exchange {
         let principal =
             self.facts.principal.as_ref().ok_or(Denial::Internal("an answer without a principal"))?;
         let operation = self.facts.operation.as_ref().ok_or(Denial::Internal("an answer to nothing"))?;
-        let plan = Plan::of_answers(&server.content, principal, self.asked_about(operation));
+        let obliged = self.obliged(|ruling| &ruling.redact);
+        let asked = Asked { obliged: &obliged, ..self.asked_about(operation) };
+        let plan = Plan::of_answers(&server.content, principal, asked);
         let salted = plan.map(|plan| match (plan.needs_salt(), world.salt) {
             (true, Some(salt)) => Ok(plan.salted(salt)),
             (true, None) => Err(Denial::Unavailable("the salt of marks")),
@@ -96,7 +98,7 @@ impl Exchange {
     fn asked_about<'a>(&self, operation: &'a Operation) -> Asked<'a> {
         let modern = self.facts.revision.is_some_and(|revision| revision.era() == Era::Modern);
         let may_be_anothers = !modern && self.facts.session.is_some() || self.facts.newer.is_some();
-        Asked { operation, may_be_anothers }
+        Asked { operation, may_be_anothers, obliged: &[] }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::identity::principal::Principal;
 use crate::mcp::operation::Operation;
 use crate::policy::permit::Permit;
 use crate::policy::rego::narrow::{self, Circumstances, narrow};
+use crate::policy::rego::ruling::Ruling;
 use crate::server::Server;
 
 // === impl Exchange ===
@@ -34,5 +35,10 @@ impl Exchange {
         let (ruling, narrowed) = narrow(permit, rego, &server.rules, who, operation, &around);
         self.facts.ruling = Some(ruling);
         narrowed.inspect_err(|_| self.facts.rule = Some(narrow::rule()))
+    }
+
+    /// The names to which the policies oblige the call, of one kind of obligation.
+    pub(super) fn obliged(&self, kind: fn(&Ruling) -> &Vec<String>) -> Vec<String> {
+        self.facts.ruling.iter().chain(&self.facts.remote_ruling).flat_map(kind).cloned().collect()
     }
 }

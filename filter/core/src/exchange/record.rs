@@ -21,7 +21,7 @@ use crate::policy::rule::RuleId;
 use crate::policy::rule_set::Shadow;
 use crate::reply::{Asked, Reply};
 use crate::sanitize::content::Report;
-use crate::server::Server;
+use crate::server::{Bounds, Server};
 use crate::time::Timestamp;
 
 /// Everything an audit record may name; each field is empty until its step has run.
@@ -39,6 +39,8 @@ pub(super) struct Facts {
     pub(super) with_proof: bool,
     /// What the principal rests on while a stream lasts.
     pub(super) footing: Option<Footing>,
+    /// What may be answered to the principal.
+    pub(super) bounds: Option<Bounds>,
     pub(super) operation: Option<Operation>,
     pub(super) id: Option<RequestId>,
     pub(super) unanswered: bool,
@@ -59,12 +61,14 @@ pub(super) struct Facts {
     pub(super) later: Option<Recall>,
     /// What the operator's policy said.
     pub(super) ruling: Option<Ruling>,
+    /// The same of one that lies elsewhere.
+    pub(super) remote_ruling: Option<Ruling>,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) removed: u64,
     /// What was found of tools and of what the server asked for.
     pub(super) found: Vec<Found>,
-    /// Whether an error of ours has taken the place of what was still to come of a stream.
+    /// Whether nothing more of a stream passes, mostly because an error of ours has taken the place of what was still to come.
     pub(super) over: bool,
     /// What content rules found in the request, until it is known whether they are about the principal.
     pub(super) contents_read: Vec<Read>,
@@ -73,6 +77,9 @@ pub(super) struct Facts {
     /// How arguments stood to the input schema of their tool, and the answer to the output schema.
     pub(super) input_schema: Option<&'static str>,
     pub(super) output_schema: Option<&'static str>,
+    /// What may be written down of arguments and of the answer, where the rule that decides asks for it.
+    pub(super) arguments: Option<String>,
+    pub(super) answer: Option<String>,
     pub(super) status: u16,
     verdict: Option<&'static str>,
     reason: &'static str,
@@ -92,6 +99,7 @@ impl Facts {
             principal: None,
             with_proof: false,
             footing: None,
+            bounds: None,
             operation: None,
             id: None,
             unanswered: false,
@@ -104,6 +112,7 @@ impl Facts {
             origin: None,
             later: None,
             ruling: None,
+            remote_ruling: None,
             request_bytes: 0,
             response_bytes: 0,
             removed: 0,
@@ -113,6 +122,8 @@ impl Facts {
             contents: Report::default(),
             input_schema: None,
             output_schema: None,
+            arguments: None,
+            answer: None,
             status: 0,
             verdict: None,
             reason: "unfinished",
@@ -149,7 +160,7 @@ impl Facts {
     }
 
     /// The words that a refusal may use.
-    fn asked<'a>(&'a self, guard: &'a Guard) -> Asked<'a> {
+    pub(super) fn asked<'a>(&'a self, guard: &'a Guard) -> Asked<'a> {
         let server = self.server.and_then(|index| guard.servers.get(index));
         Asked {
             id: self.id.as_ref().map(RequestId::as_json),
@@ -182,12 +193,19 @@ impl Facts {
             rule: self.rule.as_ref().map(RuleId::as_str),
             shadow: self.shadow.as_ref().map(Would::from),
             rego: self.ruling.as_ref().map(said),
+            opa: self.remote_ruling.as_ref().map(said),
             input_schema: self.input_schema,
+            arguments: self.arguments.as_deref().filter(|_| self.captures(server)),
             policy: guard.digest.get(..16).unwrap_or(&guard.digest),
             content: self.found(server),
             request_bytes: self.request_bytes,
             took_us: u64::try_from(now.since(self.began).as_micros()).unwrap_or(u64::MAX),
         }
+    }
+
+    /// Whether the rule that decided asks for what was said.
+    fn captures(&self, server: Option<&Server>) -> bool {
+        self.rule.as_ref().zip(server).is_some_and(|(rule, server)| server.captures.contains(rule))
     }
 
     fn found<'a>(&self, server: Option<&'a Server>) -> Vec<Content<'a>> {
@@ -248,6 +266,7 @@ impl Facts {
             found: &self.found,
             content: self.found(server),
             output_schema: self.output_schema,
+            answer: self.answer.as_deref(),
             work_us: u64::try_from(worked.as_micros()).unwrap_or(u64::MAX),
             took_ms: u64::try_from(now.since(self.began).as_millis()).unwrap_or(u64::MAX),
         };
@@ -358,5 +377,12 @@ impl Exchange {
 
 /// What a record tells of the policy's answer.
 fn said(ruling: &Ruling) -> Said<'_> {
-    Said { verdict: ruling.verdict(), why: ruling.why, reasons: &ruling.reasons, log: &ruling.log }
+    Said {
+        verdict: ruling.verdict(),
+        why: ruling.why,
+        reasons: &ruling.reasons,
+        log: &ruling.log,
+        redact: &ruling.redact,
+        limit: &ruling.limit,
+    }
 }

@@ -13,6 +13,7 @@ use crate::mcp::method::{Method, Place};
 use crate::mcp::operation::Operation;
 use crate::mcp::sse::meter::Meter;
 use crate::mcp::versions::{Era, Revision};
+use crate::sanitize::capture::Capture;
 use crate::sanitize::content::{Plan, Report};
 use crate::sanitize::list::{self, Filtered, filter_answer};
 use crate::sanitize::stream::ListStream;
@@ -30,6 +31,8 @@ pub(super) struct Answering {
     limit: u64,
     /// The content rules that count for it; an event stream takes them over.
     plan: Option<Box<Plan>>,
+    /// How what is written down of it is read; an event stream takes that over, too.
+    capture: Option<Capture>,
 }
 
 /// Whether list results can be in an answer, or notifications of what only some may see.
@@ -89,7 +92,14 @@ impl Answering {
             }
             _ => Lists::Possible,
         };
-        Self { lists, structured: None, shape: Shape::Counted(Counted::new(limit)), limit, plan }
+        Self {
+            lists,
+            structured: None,
+            shape: Shape::Counted(Counted::new(limit)),
+            limit,
+            plan,
+            capture: None,
+        }
     }
 
     /// The same, of which results must be read, too.
@@ -98,6 +108,15 @@ impl Answering {
             self.lists = Lists::Possible;
         }
         self.structured = structured;
+        self
+    }
+
+    /// The same, of which something is written down.
+    pub(super) fn captured_by(mut self, capture: Option<Capture>) -> Self {
+        if capture.is_some() && self.lists == Lists::Never {
+            self.lists = Lists::Possible;
+        }
+        self.capture = capture;
         self
     }
 
@@ -188,7 +207,8 @@ impl Exchange {
                 let stream = ListStream::new(as_size(answering.limit), self.facts.revision)
                     .answering(id)
                     .with_plan(answering.plan.take())
-                    .with_schemas(learns, answering.structured.take());
+                    .with_schemas(learns, answering.structured.take())
+                    .captured_by(answering.capture.take());
                 answering.shape = Shape::Filtered(Box::new(stream), held.share());
                 self.effects.push(Effect::RemoveResponseHeader("content-length"));
             }
@@ -259,7 +279,8 @@ impl Exchange {
                     return Err(Denial::UnsafeResponse("a message that may not be seen"));
                 }
                 self.hand_out_tasks(&filtered.created, world)?;
-                if let Some(structured) = &mut answering.structured {
+                // What is no JSON is no result.
+                if let Some(structured) = answering.structured.as_mut().filter(|_| form == Form::Json) {
                     let looked = structured.look(bytes);
                     self.output_schema_said(structured.finding());
                     looked?;
@@ -271,34 +292,12 @@ impl Exchange {
                 let read = applied(answering.plan.as_deref(), listed, form == Form::Text, &mut found);
                 self.contents_found(found);
                 let left = read?.or(filtered.body);
+                let capture = answering.capture.as_ref().filter(|_| form == Form::Json);
+                self.facts.answer = capture.and_then(|c| c.outcome(left.as_deref().unwrap_or(bytes)));
                 self.effects.extend(left.map(Effect::ReplaceResponseBody));
                 self.facts.status = status;
             }
-            Shape::Filtered(stream, share) => {
-                let before = cut_out(stream.report());
-                let mut out = Vec::new();
-                let mut viewing = self.viewing(world)?;
-                let mut fed = stream.feed(bytes, &mut viewing, &mut out);
-                if end && fed.is_ok() {
-                    fed = stream.finish(&mut viewing, &mut out);
-                }
-                let (kept, found) = (viewing.kept(), viewing.take_found());
-                self.note_found(found);
-                let contents = stream.take_found();
-                self.contents_found(contents);
-                self.output_schema_said(stream.structured().and_then(Structured::finding));
-                fed?;
-                kept?;
-                self.facts.over = stream.is_over();
-                for (list, tools) in stream.take_listed() {
-                    self.learn(&list, &tools, world)?;
-                }
-                self.hand_out_tasks(&stream.take_created(), world)?;
-                share.set(stream.held()).map_err(|_| Denial::UnsafeResponse("too much is held"))?;
-                let removed = cut_out(stream.report()).saturating_sub(before);
-                self.removed(removed);
-                self.effects.push(Effect::ReplaceResponseBody(out));
-            }
+            Shape::Filtered(stream, share) => self.answer_events(stream, share, bytes, end, world)?,
         }
         Ok(Control::Pass)
     }
@@ -308,7 +307,12 @@ impl Exchange {
     }
 
     /// Remembers the schemas of tools that the caller is shown.
-    fn learn(&self, list: &[u8], tools: &[WithSchemas], world: &mut World<'_>) -> Result<(), Denial> {
+    pub(super) fn learn(
+        &self,
+        list: &[u8],
+        tools: &[WithSchemas],
+        world: &mut World<'_>,
+    ) -> Result<(), Denial> {
         let server = self.server(world.guard)?;
         if server.calls.learns() {
             world.schemas.learn(&server.name, list, tools);
@@ -316,7 +320,7 @@ impl Exchange {
         Ok(())
     }
 
-    fn output_schema_said(&mut self, finding: Option<Finding>) {
+    pub(super) fn output_schema_said(&mut self, finding: Option<Finding>) {
         let said = finding.map(Finding::as_str);
         if self.facts.output_schema != said {
             self.facts.output_schema = said;
@@ -324,7 +328,7 @@ impl Exchange {
         }
     }
 
-    fn removed(&mut self, removed: u64) {
+    pub(super) fn removed(&mut self, removed: u64) {
         if removed > 0 {
             self.facts.removed += removed;
             self.effects.push(Effect::CountRemoved(removed));
@@ -350,7 +354,7 @@ fn resembles_one_read(head: &ResponseHead) -> bool {
 }
 
 /// Entries that the client does not see.
-fn cut_out(report: list::Report) -> u64 {
+pub(super) fn cut_out(report: list::Report) -> u64 {
     u64::from(report.removed) + u64::from(report.unreadable)
 }
 

@@ -14,6 +14,7 @@ use crate::limits::tag::Tag;
 pub use crate::limits::taking::Take;
 use crate::limits::used_proofs;
 use crate::policy::permit::Permit;
+use crate::policy::rego::opa;
 use crate::reply::Reply;
 use crate::tools::listed::{Listed, ToolTag};
 
@@ -44,6 +45,8 @@ pub enum Event<'a> {
     Consulted(Option<Finding>),
     /// What became of [`Control::UseProof`]; `None` when the store could not be read or written.
     ProofUsed(Option<used_proofs::Outcome>),
+    /// The body of the answer to an [`Effect::AskPolicy`] with status 200; `None` for anything else.
+    PolicyAnswered(Option<&'a [u8]>),
     /// What an [`Effect::Lease`] brought.
     Leased(Result<Vec<lease::Grant>, NoLease>),
     /// What became of [`Control::CountStream`]; `None` when the store could not be read or written.
@@ -185,6 +188,13 @@ pub enum Effect {
     Validate(validation::Question),
     /// Ask for tokens of these buckets, which hold across a fleet, then feed [`Event::Leased`].
     Lease(Vec<(Tag, Rate)>),
+    /// Ask the policy of a server that lies elsewhere, then feed [`Event::PolicyAnswered`].
+    AskPolicy {
+        /// The server's index.
+        server: usize,
+        /// The question.
+        question: opa::Question,
+    },
     /// Count one decision for a server (its index).
     CountServer {
         /// Which.

@@ -16,6 +16,7 @@ use crate::identity::network::address_of;
 use crate::identity::principal::Principal;
 use crate::mcp::operation::Target;
 use crate::policy::caller::Caller;
+use crate::policy::for_caller::ForCaller;
 use crate::sanitize::server_asks::{Ask, Gate};
 use crate::sanitize::viewer::{Kept, Settled, Viewer};
 use crate::server::Server;
@@ -26,6 +27,8 @@ pub(super) struct Viewing<'a> {
     world: &'a World<'a>,
     server: &'a Server,
     principal: &'a Principal,
+    /// The rules that stand for the principal.
+    rules: ForCaller<'a>,
     source: Option<&'a str>,
     /// Whether it is a list of tools that was asked for, and rules read what is said of them.
     learns: bool,
@@ -55,10 +58,11 @@ impl Exchange {
             world,
             server,
             principal,
+            rules: server.rules.for_caller(principal),
             source: self.facts.source.as_deref(),
             learns: asked && server.rules.reads_annotations(),
             changing: HashSet::new(),
-            sandbox: server.bounds(principal).sandbox,
+            sandbox: self.facts.bounds.is_none_or(|bounds| bounds.sandbox),
             failed: false,
             tools: Judging::of(server),
             found: Vec::new(),
@@ -114,7 +118,7 @@ impl Viewer for Viewing<'_> {
         let known = |tool: &str| known_read_only(self.server, tool, self.world);
         let who =
             Caller { principal: self.principal, address: address_of(self.source), read_only: Some(&known) };
-        own && self.server.shows(who, target)
+        own && self.server.shows(&self.rules, who, target)
     }
 
     fn tool(&mut self, name: &str, entry: &[u8]) -> Kept {

@@ -1,5 +1,7 @@
 //! What is known between the head and the verdict?
 
+use std::collections::BTreeSet;
+
 use super::step::Take;
 use crate::denial::Denial;
 use crate::head::{Headers, RequestHead};
@@ -9,7 +11,8 @@ use crate::identity::jwt::{Fault, Verified};
 use crate::identity::principal::Principal;
 use crate::limits::held::{Held, Share};
 use crate::mcp::operation::Operation;
-use crate::policy::rego::{Picked, Rego};
+use crate::policy::rego::{Picked, headers_of};
+use crate::server::Server;
 
 /// A request of which not all is known.
 #[derive(Debug)]
@@ -95,12 +98,15 @@ impl Waiting {
         })
     }
 
-    /// Keeps of the head what a policy reads.
+    /// Keeps of the head what the policies of the server read.
     ///
     /// # Errors
     /// [`Denial::Unavailable`] where too much waits already.
-    pub(super) fn keep_headers(&mut self, rego: &Rego, headers: &Headers) -> Result<(), Denial> {
-        self.read_headers = rego.headers_of(headers);
+    pub(super) fn keep_headers(&mut self, server: &Server, headers: &Headers) -> Result<(), Denial> {
+        let of_rego = server.rego.iter().flat_map(|rego| rego.header_names());
+        let of_opa = server.opa.iter().flat_map(|opa| &opa.terms.headers);
+        let names: BTreeSet<&String> = of_rego.chain(of_opa).collect();
+        self.read_headers = headers_of(names, headers);
         let kept = self.read_headers.iter().flatten().map(|(name, value)| name.len() + value.len());
         self.grow(kept.sum())
     }

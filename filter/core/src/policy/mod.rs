@@ -8,6 +8,7 @@ mod asking;
 pub mod authorize;
 pub mod caller;
 pub mod explain;
+pub mod for_caller;
 pub mod layer;
 pub mod methods;
 pub mod pattern;

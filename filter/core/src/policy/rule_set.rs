@@ -3,13 +3,13 @@
 use super::arguments::Arguments;
 use super::asking::Asking;
 use super::caller::Caller;
-use super::layer::{Layer, Level, Member};
-use super::methods::Kind;
+use super::for_caller::ForCaller;
+use super::layer::{Layer, Member};
 use super::question::Question;
 use super::rule::{Effect, Rule, RuleId};
-use super::standing::{Challenge, Finding, Said, Standing, edge};
-use super::who::Fit;
+use super::standing::{Challenge, Finding};
 use crate::denial::Refusal;
+use crate::identity::principal::Principal;
 use crate::mcp::operation::{Operation, Target};
 use crate::order;
 
@@ -158,113 +158,23 @@ impl RuleSet {
     /// Whether a list shows `target`: its call is allowed with some arguments, or more scopes would allow it by a rule that
     /// does not hide.
     pub fn visible<'c>(&self, who: impl Into<Caller<'c>>, target: &Target) -> bool {
-        let Some(question) = Question::of(Kind::of(target).method(), target) else { return false };
-        let asking = Asking { who: &who.into(), arguments: Arguments::Any, with_shadow: false };
-        match self.find(&asking, &question) {
-            Finding::Allowed(_) => true,
-            Finding::Challenged(rules) => rules.iter().any(|challenge| !challenge.hide),
-            Finding::Denied(_) | Finding::Beyond(_) | Finding::Refused(..) | Finding::Nothing => false,
-        }
+        let who = who.into();
+        self.for_caller(who.principal).visible(who, target)
+    }
+
+    /// The rules that stand for `who`.
+    pub fn for_caller(&self, who: &Principal) -> ForCaller<'_> {
+        ForCaller { layers: self.layers.iter().filter(|layer| layer.member.means(who)).collect() }
     }
 
     fn judged(&self, asking: &Asking<'_, '_>, operation: &Operation) -> Verdict {
         match Question::all(operation) {
             Some(questions) => {
-                self.settle(asking.who, questions.iter().map(|q| self.find(asking, q)).collect())
+                let rules = self.for_caller(asking.who.principal);
+                self.settle(asking.who, questions.iter().map(|q| rules.find(asking, q)).collect())
             }
             None => Verdict::Deny { rule: None },
         }
-    }
-
-    /// The rules that stand for the caller, and count.
-    fn standing<'a>(&'a self, asking: &Asking<'_, '_>) -> impl Iterator<Item = (&'a Layer, &'a Rule)> {
-        let (principal, with_shadow) = (asking.who.principal, asking.with_shadow);
-        let layers = self.layers.iter().filter(move |layer| layer.member.means(principal));
-        let rules = layers.flat_map(|layer| layer.rules.iter().map(move |rule| (layer, rule)));
-        rules.filter(move |(_, rule)| with_shadow || !rule.shadow)
-    }
-
-    /// Walks all rules that stand for the caller: deny rules win wherever they stand; then the levels. What is refused for its
-    /// arguments alone is told only where the call would else be allowed or challenged: who may not use a thing at all learns
-    /// nothing from them.
-    fn find<'a>(&'a self, asking: &Asking<'_, '_>, question: &Question<'_>) -> Finding<'a> {
-        let meant = self
-            .standing(asking)
-            .map(|(_, rule)| rule)
-            .filter(|r| r.effect == Effect::Deny && r.who.fit(*asking.who) == Fit::Met);
-        let (denies, by_arguments): (Vec<&Rule>, Vec<&Rule>) = meant.partition(|r| r.arguments.is_none());
-        let concerned = |r: &&&Rule| question.concerns(r) && !asking.excepts(r, question);
-        if let Some(rule) = denies.iter().find(concerned) {
-            return Finding::Denied(rule);
-        }
-        let given = asking.given(question);
-        let denied = given.and_then(|given| {
-            let mut concerned = by_arguments.iter().filter(concerned);
-            concerned.find_map(|r| Some((*r, r.arguments.as_ref()?.meant(given)?)))
-        });
-        let with = |given| self.through_levels(asking, question, &denies, given);
-        let found = if denied.is_some() { Finding::Nothing } else { with(given) };
-        if given.is_none() || found.is_permitted() {
-            return found;
-        }
-        let refused = denied.or_else(|| self.unmet(asking, question, &denies, given?));
-        match (with(None), refused) {
-            (otherwise, Some((rule, refusal))) if otherwise.is_permitted() => Finding::Refused(rule, refusal),
-            (otherwise, _) if otherwise.is_permitted() => found,
-            (otherwise, _) => otherwise,
-        }
-    }
-
-    /// The first allow rule that demands other arguments than are `given`, and what of them is not as it demands.
-    fn unmet<'a>(
-        &'a self,
-        asking: &Asking<'_, '_>,
-        question: &Question<'_>,
-        denies: &[&Rule],
-        given: &[u8],
-    ) -> Option<(&'a Rule, Refusal)> {
-        let rules = self.standing(asking).map(|(_, rule)| rule);
-        let mut concerned = rules.filter(|r| {
-            let meant =
-                matches!(r.effect, Effect::Allow { .. }) && !matches!(r.who.fit(*asking.who), Fit::Unmet(_));
-            meant && question.concerns(r) && !question.emptied(r, denies)
-        });
-        concerned.find_map(|r| Some((r, r.arguments.as_ref()?.unmet(given)?)))
-    }
-
-    /// The levels, from the top down. A level without rules for the caller says nothing, and the highest that has some begins.
-    /// With `None` for arguments, what rules demand of them counts as met.
-    fn through_levels<'a>(
-        &'a self,
-        asking: &Asking<'_, '_>,
-        question: &Question<'_>,
-        denies: &[&Rule],
-        given: Option<&[u8]>,
-    ) -> Finding<'a> {
-        let mut standing: Option<Standing<'a>> = None;
-        for level in Level::ALL {
-            let layers = self.layers.iter().filter(|layer| layer.member.means(asking.who.principal));
-            let mut of_level = layers.filter(|layer| layer.member.level() == level);
-            // One whose rules only tell is there all the same: what stands below it does not become the highest.
-            if of_level.all(|layer| layer.rules.is_empty()) {
-                continue;
-            }
-            let rules = self.standing(asking).filter(|(layer, _)| layer.member.level() == level);
-            let rules: Vec<&Rule> = rules.map(|(_, rule)| rule).collect();
-            let said = Said {
-                found: asking.permitted(&rules, question, denies, given),
-                delegates: rules.iter().any(|r| {
-                    let meant = r.effect == Effect::Delegate && r.who.fit(*asking.who) == Fit::Met;
-                    meant && question.concerns(r) && !question.emptied(r, denies)
-                }),
-                edge: edge(&rules, question),
-            };
-            standing = Some(match standing {
-                None => Standing::first(said),
-                Some(above) => above.below(said),
-            });
-        }
-        standing.map_or(Finding::Nothing, |standing| standing.finding)
     }
 
     /// Joins what was found for every thing named: one denial denies, one challenge challenges.

@@ -1,5 +1,6 @@
 //! What of an event stream may pass, and with which bytes? Filters the lists in it event by event.
 
+use super::capture::Capture;
 use super::content::{self, Plan, Refused};
 use super::list::{Report, asked_too_much, filter_answer};
 use super::viewer::Viewer;
@@ -20,11 +21,13 @@ pub struct ListStream {
     found: content::Report,
     /// The id of the request that the stream answers, as JSON.
     id: Option<String>,
-    /// Whether that was answered with an error of ours: nothing more passes.
+    /// Whether that was answered with an error of ours, or an event may not pass: nothing more does.
     ended: bool,
     learns: bool,
     listed: Vec<(Vec<u8>, Vec<WithSchemas>)>,
     structured: Option<Structured>,
+    capture: Option<Capture>,
+    captured: Option<String>,
 }
 
 // === impl ListStream ===
@@ -44,6 +47,8 @@ impl ListStream {
             learns: false,
             listed: Vec::new(),
             structured: None,
+            capture: None,
+            captured: None,
         }
     }
 
@@ -66,6 +71,17 @@ impl ListStream {
         self
     }
 
+    /// Keeps of the first result what may be written down of it.
+    #[must_use]
+    pub fn captured_by(self, capture: Option<Capture>) -> Self {
+        Self { capture, ..self }
+    }
+
+    /// What may be written down of the first result that passed.
+    pub fn take_captured(&mut self) -> Option<String> {
+        self.captured.take()
+    }
+
     /// What content rules found since the last look.
     pub fn take_found(&mut self) -> content::Report {
         std::mem::take(&mut self.found)
@@ -75,15 +91,17 @@ impl ListStream {
     /// notify of what may not be seen, or ask for what may not be asked; only the `data` lines of those changed that hold a list with something to hide.
     ///
     /// # Errors
-    /// `UnsafeContent`: a content rule blocks an event. `UnsafeResponse`: an event is too large, or [`filter_answer`] refuses its data. `out` holds the events before it; the
-    /// stream must be ended there.
+    /// `UnsafeContent`: a content rule blocks an event. `UnsafeResponse`: an event is too large, or [`filter_answer`] refuses its data. `out` holds the events before it; it
+    /// is said once, and nothing more passes.
     pub fn feed(&mut self, chunk: &[u8], viewer: &mut dyn Viewer, out: &mut Vec<u8>) -> Result<(), Denial> {
+        if self.ended {
+            return Ok(());
+        }
         let mut events = Vec::new();
         let split = self.splitter.push(chunk, &mut events);
-        for event in events {
-            self.pass(event, viewer, out)?;
-        }
-        split.map_err(|_| Denial::UnsafeResponse("an event is too large"))
+        let passed = events.into_iter().try_for_each(|event| self.pass(event, viewer, out));
+        let fed = passed.and(split.map_err(|_| Denial::UnsafeResponse("an event is too large")));
+        self.end_if(fed)
     }
 
     /// Takes the end of the stream (trailers count as such) and appends what was held.
@@ -91,10 +109,11 @@ impl ListStream {
     /// # Errors
     /// As [`ListStream::feed`].
     pub fn finish(&mut self, viewer: &mut dyn Viewer, out: &mut Vec<u8>) -> Result<(), Denial> {
-        match self.splitter.finish() {
+        let passed = match self.splitter.finish() {
             Some(event) => self.pass(event, viewer, out),
             None => Ok(()),
-        }
+        };
+        self.end_if(passed)
     }
 
     /// How many bytes are held.
@@ -113,7 +132,7 @@ impl ListStream {
         std::mem::take(&mut self.created)
     }
 
-    /// Whether an error of ours has taken the place of what is still to come.
+    /// Whether nothing more passes.
     pub fn is_over(&self) -> bool {
         self.ended
     }
@@ -137,6 +156,17 @@ impl ListStream {
         })
     }
 
+    /// What is held of the rest is let go.
+    fn end_if(&mut self, passed: Result<(), Denial>) -> Result<(), Denial> {
+        if passed.is_err() {
+            self.ended = true;
+        }
+        if self.ended {
+            self.splitter = Splitter::new(0);
+        }
+        passed
+    }
+
     fn pass(&mut self, event: Event, viewer: &mut dyn Viewer, out: &mut Vec<u8>) -> Result<(), Denial> {
         if self.ended {
             return Ok(());
@@ -144,7 +174,6 @@ impl ListStream {
         if let Some(data) = &event.data {
             let filtered = filter_answer(data, self.revision, viewer)?;
             self.report = self.report.and(filtered.report);
-            self.created.extend(filtered.created);
             if filtered.hidden {
                 if let Some(id) = self.id.as_deref().filter(|_| filtered.refused) {
                     out.extend_from_slice(format!("data: {}\n\n", asked_too_much(Some(id))).as_bytes());
@@ -155,11 +184,18 @@ impl ListStream {
             if let Some(structured) = &mut self.structured {
                 structured.look(data)?;
             }
+            let read = self.contents(filtered.body.as_deref().unwrap_or(data))?;
+            // Of events that pass alone.
+            self.created.extend(filtered.created);
             if self.learns && !filtered.tools.is_empty() {
                 self.listed.push((data.clone(), filtered.tools));
             }
-            let read = self.contents(filtered.body.as_deref().unwrap_or(data))?;
-            if let Some(data) = read.or(filtered.body) {
+            let left = read.or(filtered.body);
+            let outcome = self.capture.as_ref().and_then(|c| c.outcome(left.as_deref().unwrap_or(data)));
+            if outcome.is_some() {
+                (self.capture, self.captured) = (None, outcome);
+            }
+            if let Some(data) = left {
                 replace_data(&event.raw, &data, out);
                 return Ok(());
             }

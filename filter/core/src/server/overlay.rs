@@ -22,6 +22,10 @@ pub struct Overlay {
     pub sandbox: bool,
 }
 
+/// The settings that hold for one caller, found once for a request.
+#[derive(Clone, Debug)]
+pub struct Overlays<'a>(pub Vec<&'a Overlay>);
+
 /// What the answer to somebody may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -57,22 +61,34 @@ impl Overlay {
 
 impl Server {
     /// The settings that hold for `who` besides the server's.
-    pub fn overlays<'a>(&'a self, who: &'a Principal) -> impl Iterator<Item = &'a Overlay> {
-        self.overlays.iter().filter(|overlay| overlay.member.means(who))
+    pub fn overlays(&self, who: &Principal) -> Overlays<'_> {
+        Overlays(self.overlays.iter().filter(|overlay| overlay.member.means(who)).collect())
     }
 
-    /// Whether a request of `who` from a page of `origin` (`None`: from no page), with a body of so many bytes, is within the
-    /// settings of every layer.
+    /// What the answer may be to whom these settings hold for.
+    pub fn bounds(&self, overlays: &Overlays<'_>) -> Bounds {
+        let Limits { response_bytes, streams, .. } = self.limits;
+        if !overlays.0.iter().any(|overlay| overlay.sandbox) {
+            return Bounds { response_bytes, streams, sandbox: false };
+        }
+        Bounds {
+            response_bytes: response_bytes.min(Overlay::SANDBOX_RESPONSE_BYTES),
+            streams: streams.min(Overlay::SANDBOX_STREAMS),
+            sandbox: true,
+        }
+    }
+}
+
+// === impl Overlays ===
+
+impl Overlays<'_> {
+    /// Whether a request from a page of `origin` (`None`: from no page), with a body of so many bytes, is within the settings
+    /// of every layer.
     ///
     /// # Errors
     /// The denial, and the key that says so.
-    pub fn within_overlays(
-        &self,
-        who: &Principal,
-        origin: Option<&Origin>,
-        bytes: u64,
-    ) -> Result<(), (Denial, RuleId)> {
-        for overlay in self.overlays(who) {
+    pub fn admit(&self, origin: Option<&Origin>, bytes: u64) -> Result<(), (Denial, RuleId)> {
+        for overlay in &self.0 {
             if let (Some(allowed), Some(origin)) = (&overlay.origins, origin)
                 && !allowed.contains(origin)
             {
@@ -83,18 +99,5 @@ impl Server {
             }
         }
         Ok(())
-    }
-
-    /// What the answer to `who` may be.
-    pub fn bounds(&self, who: &Principal) -> Bounds {
-        let Limits { response_bytes, streams, .. } = self.limits;
-        if !self.overlays(who).any(|overlay| overlay.sandbox) {
-            return Bounds { response_bytes, streams, sandbox: false };
-        }
-        Bounds {
-            response_bytes: response_bytes.min(Overlay::SANDBOX_RESPONSE_BYTES),
-            streams: streams.min(Overlay::SANDBOX_STREAMS),
-            sandbox: true,
-        }
     }
 }

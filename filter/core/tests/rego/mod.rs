@@ -8,7 +8,7 @@
 
 use wicketgate_core::policy::rego::compile::{self, Source};
 use wicketgate_core::policy::rego::packed::Packed;
-use wicketgate_core::policy::rego::{Labels, Rego, Setting};
+use wicketgate_core::policy::rego::{Labels, Obligable, Rego, Setting};
 
 /// What the compiler says.
 pub enum Compiled {
@@ -23,6 +23,14 @@ pub fn compile(sources: &[Source]) -> Compiled {
     }
 }
 
+/// The same of sources that read these data documents.
+pub fn compile_with(sources: &[Source], data: &serde_json::Map<String, serde_json::Value>) -> Compiled {
+    match compile::compile_with(sources, data) {
+        Ok(packed) => Compiled::Yes(Box::new(packed)),
+        Err(refused) => Compiled::No(refused.into_iter().map(|refusal| refusal.message).collect()),
+    }
+}
+
 pub fn load(packed: Packed) -> Rego {
     let setting = Setting {
         server: "demo".to_owned(),
@@ -30,6 +38,7 @@ pub fn load(packed: Packed) -> Rego {
         tools: Vec::new(),
         argument_bytes: 64 << 10,
         instructions: 2000,
+        obligable: Obligable::default(),
     };
     Rego::load(packed, setting).unwrap()
 }

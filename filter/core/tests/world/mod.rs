@@ -121,6 +121,8 @@ pub struct Driven {
     pub questions: Vec<Value>,
     /// What the authorization server was asked for of buckets that hold across a fleet.
     pub leases: Vec<Vec<lease::Ask>>,
+    /// What the policy was asked that lies elsewhere.
+    pub policy_questions: Vec<Value>,
     /// What the client reads of the upstream's answer.
     pub downstream: Vec<u8>,
     body: Vec<u8>,
@@ -213,6 +215,7 @@ impl Gate {
             wants_keys: None,
             questions: Vec::new(),
             leases: Vec::new(),
+            policy_questions: Vec::new(),
             downstream: Vec::new(),
             body: Vec::new(),
         }
@@ -364,6 +367,9 @@ impl Driven {
                 self.schemas.push(outcome)
             }
             Effect::FetchKeys(issuer) => self.wants_keys = Some(issuer),
+            Effect::AskPolicy { question, .. } => {
+                self.policy_questions.push(serde_json::from_slice(&question.body).unwrap())
+            }
             Effect::Validate(question) => {
                 self.questions.push(serde_json::from_slice(&question.body()).unwrap())
             }

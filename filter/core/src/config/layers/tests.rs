@@ -164,20 +164,20 @@ fn sizes_rates_and_origins_of_a_client() {
         layer["name"] = json!("cli");
         let guard = compiled(&json!([layer])).unwrap();
         let (server, who) = (&guard.servers[0], of_client("cli"));
-        let overlay = server.overlays(&who).next().unwrap();
+        let overlay = server.overlays(&who).0.remove(0);
         assert_eq!(overlay.request_bytes, size, "{keys}");
         let limit = overlay.rate.as_ref().map(|limit| (limit.rate.tokens, limit.name.as_str()));
         assert_eq!(limit, rate, "{keys}");
         let most = size.unwrap().0;
-        let refused = server.within_overlays(&who, None, most + 1).unwrap_err();
+        let refused = server.overlays(&who).admit(None, most + 1).unwrap_err();
         assert_eq!(refused.1.as_str(), format!("clients[cli].{}", size.unwrap().1), "{keys}");
-        assert_eq!(server.within_overlays(&who, None, most), Ok(()), "{keys}");
-        assert_eq!(server.within_overlays(&of_client("web"), None, most + 1), Ok(()), "{keys}");
+        assert_eq!(server.overlays(&who).admit(None, most), Ok(()), "{keys}");
+        assert_eq!(server.overlays(&of_client("web")).admit(None, most + 1), Ok(()), "{keys}");
         for (origin, passes) in ["https://one.example", "https://two.example"].into_iter().zip(origins) {
             let origin = Origin::parse(origin).unwrap();
-            assert_eq!(server.within_overlays(&who, Some(&origin), 0).is_ok(), passes, "{keys} {origin:?}");
+            assert_eq!(server.overlays(&who).admit(Some(&origin), 0).is_ok(), passes, "{keys} {origin:?}");
         }
-        let bounds = server.bounds(&who);
+        let bounds = server.bounds(&server.overlays(&who));
         let sandbox = keys["sandbox_mode"] == true;
         assert_eq!(
             (bounds.sandbox, bounds.streams == 4, bounds.response_bytes == 1 << 20),

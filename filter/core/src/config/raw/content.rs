@@ -60,8 +60,11 @@ pub struct RawApplies {
     pub prompts: Option<Vec<String>>,
     /// Resource URIs, in normal form, that are read.
     pub resources: Option<Vec<String>>,
+    /// Only the answers to calls that the Rego or OPA policy obliges to it, by naming it in `redact`. Default `false`.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub obliged: bool,
     /// In sessions servers tell answers apart by ids that clients choose, so that one may come in the place of another:
-    /// `every` lets the rule count for every answer there, whatever it names; `named` trusts clients not to mix ids up. Default
+    /// `every` lets the rule count for every answer there, whatever it names or is obliged; `named` trusts clients not to mix ids up. Default
     /// `every`.
     pub sessions: Option<String>,
 }
@@ -70,7 +73,7 @@ mapping!(
     RawApplies,
     "a mapping such as {tools: [\"crm_*\"]}",
     [],
-    [who, tools, prompts, resources, sessions]
+    [who, tools, prompts, resources, obliged, sessions]
 );
 
 /// A pattern of one's own.

@@ -15,6 +15,11 @@ pub struct RawRego {
     /// The files of the policy, beside the document that names them. `wicketgate render` compiles them and writes `compiled`
     /// in their place.
     pub files: Option<Vec<String>>,
+    /// Data documents in JSON or YAML, which the policy reads as `data`; of several, what they say becomes one.
+    pub data: Option<Vec<String>>,
+    /// Sources and data as OPA lays them out, a folder or a `.tar.gz` that `opa build` made: `*.rego`, and `data.json` or `data.yaml`
+    /// below the path of what they hold.
+    pub bundle: Option<String>,
     /// Names and values that the policy reads as `input.server.labels`.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub labels: RawLabels,
@@ -33,7 +38,7 @@ mapping!(
     RawRego,
     "a mapping such as {files: [authz.rego]}",
     [],
-    [files, labels, tool_labels, argument_bytes, instructions, compiled]
+    [files, data, bundle, labels, tool_labels, argument_bytes, instructions, compiled]
 );
 
 /// Names and values.
@@ -74,6 +79,8 @@ pub struct RawCompiled {
     /// Whether it has a rule `visible`.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub visible: bool,
+    /// The data documents as one, JSON.
+    pub data: Option<String>,
     /// The paths below `input.arguments` that it reads; an empty one means all.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub arguments: Vec<Vec<String>>,
@@ -92,7 +99,7 @@ mapping!(
     RawCompiled,
     "what `wicketgate render` writes",
     [program, digest, module],
-    [visible, arguments, headers, source, time]
+    [visible, data, arguments, headers, source, time]
 );
 
 // === impl RawLabels ===

@@ -19,13 +19,16 @@ pub struct RawRule {
     pub delegable: Option<RawDelegable>,
     /// `enforce`, or `shadow`: it decides nothing, and decision records tell what it would have decided. Default `enforce`.
     pub mode: Option<String>,
+    /// `off`, or `redacted`: where this rule decides, the records hold the arguments of the call and its result, at most 2 KiB
+    /// of each, without anything that detectors or the server's `content` rules know. Default `off`.
+    pub capture: Option<String>,
 }
 
 mapping!(
     RawRule,
     "a mapping with `id` and one of `allow`, `deny` and `delegable`",
     [id],
-    [allow, deny, delegable, mode]
+    [allow, deny, delegable, mode, capture]
 );
 
 /// What a rule permits. Names are patterns: exact, `*` at the end, or `*` as a whole segment.

@@ -105,6 +105,37 @@ fn a_pattern_is_met_as_a_whole_and_found_anywhere() {
     assert!(text_pattern::TextPattern::parse("a)(b").is_err(), "a pattern is one by itself");
 }
 
+/// As ECMA-262 means them, and the same in the command line and in the module, whichever tables of Unicode these have.
+#[cfg(feature = "regex")]
+#[test]
+fn classes_and_edges_of_words_are_those_of_ascii() {
+    for (pattern, text, anywhere) in [
+        (r"\bcat\b", "a cat.", true),
+        (r"\bcat\b", "concat", false),
+        (r"\bcat\b", "écaté", true),
+        (r"\bcat\b", "é cat é", true),
+        (r"\Bcat", "concat", true),
+        (r"\Bcat", "a cat", false),
+        (r"\Bat\B", "écaté", false),
+        (r"^\w+$", "naïve", false),
+        (r"^[\w-]+$", "a-b_1", true),
+        (r"^\d$", "\u{663}", false),
+        (r"^[^\s]$", "\u{a0}", true),
+        (r"(?i)^ok$", "OK", true),
+        (r"(?i)^ä$", "Ä", true),
+        (r"^\u0041$", "A", true),
+    ] {
+        let compiled = text_pattern::TextPattern::parse(pattern);
+        let compiled = compiled.unwrap_or_else(|fault| panic!("{pattern}: {fault}"));
+        assert_eq!(compiled.matches(text, true), Ok(anywhere), "{pattern} in {text}");
+    }
+    for refused in
+        [r"\p{L}", r"\PL", r"[\p{Greek}]", r"\<a", r"a\>", r"\b{start}a", r"(?=a)", r"(a)\1", r"[\b]"]
+    {
+        assert!(text_pattern::TextPattern::parse(refused).is_err(), "{refused}");
+    }
+}
+
 proptest! {
     /// Whatever the arguments: an allow rule that is met is not one of which something is clearly unmet, and nothing panics.
     #[test]

@@ -99,7 +99,9 @@ fn of_ascii(text: &str) -> Result<String, String> {
             Some('s') => out.push_str("[\\t\\n\\v\\f\\r ]"),
             Some('S') => out.push_str("[^\\t\\n\\v\\f\\r ]"),
             Some('b') => out.push_str("(?-u:\\b)"),
-            Some('p' | 'P') => {
+            Some('B') => out.push_str("(?-u:\\B)"),
+            // Which of these there are hangs on how a program was built, the command line or the module.
+            Some('p' | 'P' | '<' | '>') => {
                 return Err(
                     "is no regular expression that can be used: it names a class of Unicode".to_owned()
                 );

@@ -6,7 +6,6 @@ use std::ops::Range;
 use super::packed::Packed;
 use super::ruling::Ruling;
 use super::setting::Setting;
-use crate::head::Headers;
 use crate::identity::principal::Principal;
 use crate::mcp::operation::{Operation, Target};
 use crate::policy::rego::narrow::Circumstances;
@@ -46,7 +45,7 @@ impl Rego {
     }
 
     /// Never called.
-    pub fn headers_of(&self, _: &Headers) -> Option<Vec<(String, String)>> {
+    pub fn header_names(&self) -> &[String] {
         match self.0 {}
     }
 

@@ -10,8 +10,9 @@ use regorus::rvm::program::{DeserializationResult, Program};
 use regorus::rvm::vm::VmError;
 use regorus::utils::limits::{ExecutionTimerConfig, TimeSource, set_time_source};
 
+use super::arguments::value_of;
 use super::guarded;
-use super::packed::{ALLOW, Packed, VISIBLE};
+use super::packed::{ALLOW, MOST_DATA, Packed, VISIBLE};
 
 /// Longer no answer may take, whatever its instructions cost.
 const LONGEST: Duration = Duration::from_millis(50);
@@ -29,7 +30,10 @@ pub(super) enum Entry {
 pub(super) struct Machine {
     vm: RegoVM,
     program: Arc<Program>,
+    data: Value,
     instructions: u32,
+    /// That it could not be set up again: `not data.x` would be true where the data are missing.
+    broken: bool,
 }
 
 /// What the adapter's clock says.
@@ -71,12 +75,29 @@ pub(super) fn unpack(packed: &Packed) -> Result<Program, String> {
     Ok(program)
 }
 
+/// The data documents that `packed` holds.
+///
+/// # Errors
+/// They are not what is rendered.
+pub(super) fn data_of(packed: &Packed) -> Result<Value, String> {
+    let Some(text) = &packed.data else { return Ok(Value::new_object()) };
+    let data = Some(text).filter(|text| text.len() <= MOST_DATA).and_then(|text| value_of(text));
+    data.filter(|data| data.as_object().is_ok())
+        .ok_or_else(|| format!("the data documents are no object of at most {MOST_DATA} bytes"))
+}
+
 // === impl Machine ===
 
 impl Machine {
-    pub(super) fn new(program: Program, instructions: u32) -> Self {
+    /// One that is ready to be asked.
+    ///
+    /// # Errors
+    /// The data stand where rules are.
+    pub(super) fn new(program: Program, data: Value, instructions: u32) -> Result<Self, String> {
         let program = Arc::new(program);
-        Self { vm: loaded(&program, instructions), program, instructions }
+        let vm = loaded(&program, &data, instructions)
+            .ok_or("the data documents stand where the policy has rules: render the policy again")?;
+        Ok(Self { vm, program, data, instructions, broken: false })
     }
 
     /// Runs one rule.
@@ -84,6 +105,9 @@ impl Machine {
     /// # Errors
     /// Why there is no answer.
     pub(super) fn ask(&mut self, entry: Entry, input: Value) -> Result<Value, &'static str> {
+        if self.broken {
+            return Err("an error of the machine");
+        }
         guarded::begin();
         self.vm.set_input(input);
         let result = self.vm.execute_entry_point_by_index(match entry {
@@ -93,7 +117,10 @@ impl Machine {
         self.vm.set_input(Value::Undefined);
         if result.is_err() {
             // What it was doing then is of no use to anybody.
-            self.vm = loaded(&self.program, self.instructions);
+            match loaded(&self.program, &self.data, self.instructions) {
+                Some(vm) => self.vm = vm,
+                None => self.broken = true,
+            }
         }
         if guarded::has_failed() {
             return Err("an error inside the policy");
@@ -108,15 +135,16 @@ impl Machine {
     }
 }
 
-fn loaded(program: &Arc<Program>, instructions: u32) -> RegoVM {
+fn loaded(program: &Arc<Program>, data: &Value, instructions: u32) -> Option<RegoVM> {
     let mut vm = RegoVM::new();
     vm.load_program(Arc::clone(program));
+    vm.set_data(data.clone()).ok()?;
     vm.set_max_instructions(usize::try_from(instructions).unwrap_or(usize::MAX));
     vm.set_execution_timer_config(Some(ExecutionTimerConfig {
         limit: LONGEST,
         check_interval: BETWEEN_LOOKS,
     }));
-    vm
+    Some(vm)
 }
 
 impl std::fmt::Debug for Machine {

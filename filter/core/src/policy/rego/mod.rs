@@ -14,8 +14,10 @@
 mod absent;
 #[cfg(feature = "rego")]
 mod admitted;
+pub mod answer;
 #[cfg(feature = "rego")]
 mod arguments;
+mod circumstance;
 #[cfg(feature = "rego-compiler")]
 pub mod compile;
 #[cfg(feature = "rego")]
@@ -24,9 +26,9 @@ mod guarded;
 mod input;
 #[cfg(feature = "rego")]
 mod machine;
-#[cfg(feature = "rego")]
 mod memo;
 pub mod narrow;
+pub mod opa;
 pub mod packed;
 #[cfg(feature = "rego")]
 mod policy;
@@ -40,11 +42,12 @@ mod setting;
 pub use absent::{Picked, Rego};
 #[cfg(feature = "rego")]
 pub use arguments::Picked;
+pub use circumstance::headers_of;
 #[cfg(feature = "rego")]
 pub use machine::keep_time_by;
 #[cfg(feature = "rego")]
 pub use policy::Rego;
-pub use setting::{Labels, Setting, ToolLabels};
+pub use setting::{Labels, Obligable, Setting, ToolLabels};
 
 #[cfg(feature = "rego-compiler")]
 #[cfg(test)]

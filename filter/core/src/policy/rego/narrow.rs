@@ -42,8 +42,22 @@ pub fn narrow(
     around: &Circumstances<'_>,
 ) -> (Ruling, Result<Permit, Denial>) {
     let ruling = rego.judge(who, operation, around);
-    let result = match &ruling.outcome {
-        Outcome::Allow => Ok(permit),
+    let result = admitted(&ruling, rules, who, operation).map(|()| permit);
+    (ruling, result)
+}
+
+/// Whether what a policy said lets what the rules permit go on.
+///
+/// # Errors
+/// As [`narrow`].
+pub fn admitted(
+    ruling: &Ruling,
+    rules: &RuleSet,
+    who: &Principal,
+    operation: &Operation,
+) -> Result<(), Denial> {
+    match &ruling.outcome {
+        Outcome::Allow => Ok(()),
         Outcome::Challenge(_) if *who == Principal::Anonymous => Err(Denial::MissingCredential),
         Outcome::Challenge(scopes) => {
             let granted = who.identity().map_or(&[][..], |identity| &identity.scopes);
@@ -51,8 +65,7 @@ pub fn narrow(
         }
         Outcome::Deny => Err(refusal_of(operation)),
         Outcome::Failed => Err(Denial::PolicyFailed(Box::new(refusal_of(operation)), ruling.why)),
-    };
-    (ruling, result)
+    }
 }
 
 /// The name of the rule that stands for the policy.

@@ -13,6 +13,9 @@ pub const ALLOW: &str = "data.mcp.authz.allow";
 /// The rule that is asked whether a list shows something, and before each call.
 pub const VISIBLE: &str = "data.mcp.authz.visible";
 
+/// The most bytes of data documents: each worker holds them, many times as large.
+pub const MOST_DATA: usize = 256 << 10;
+
 /// What this build can run.
 #[cfg(feature = "rego")]
 pub(super) const BUILT: Module = if cfg!(feature = "rego-regex") { Module::RegoRegex } else { Module::Rego };
@@ -37,6 +40,8 @@ pub struct Packed {
     pub module: Module,
     /// Whether it has a rule `visible`.
     pub visible: bool,
+    /// The data documents as one, JSON; `None` where there are none.
+    pub data: Option<String>,
     /// SHA-256 of all the above, lower-case hexadecimal.
     pub digest: String,
 }
@@ -77,6 +82,7 @@ impl Packed {
             hash.update(part);
         };
         add(&self.program);
+        add(self.data.as_deref().unwrap_or_default().as_bytes());
         add(self.module.as_str().as_bytes());
         add(&[u8::from(self.visible), u8::from(self.reads.source), u8::from(self.reads.time)]);
         add(&(self.reads.arguments.len() as u64).to_be_bytes());

@@ -1,22 +1,23 @@
 //! May they, by the operator's policy? One loaded program and what it decided a moment ago.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use regorus::Value;
 
+use super::answer::Reading;
 use super::arguments::Picked;
 use super::input::{self, Frame, Subject};
-use super::machine::{Entry, Machine, unpack};
+use super::machine::{Entry, Machine, data_of, unpack};
 use super::memo::Memo;
 use super::narrow::Circumstances;
 use super::packed::Packed;
 use super::reads::Reads;
-use super::result::{self, Constants};
+use super::result;
 use super::ruling::{Outcome, Ruling};
 use super::setting::Setting;
-use crate::head::Headers;
 use crate::identity::principal::{Identity, Principal};
 use crate::mcp::operation::{Operation, Target};
 use crate::policy::methods::{Class, Kind, class_of};
@@ -35,7 +36,8 @@ pub struct Rego {
     packed: Packed,
     setting: Setting,
     frame: Frame,
-    constants: Constants,
+    /// The policy's own texts.
+    words: BTreeSet<String>,
     state: Mutex<State>,
 }
 
@@ -77,11 +79,12 @@ impl Rego {
             ));
         }
         let program = unpack(&packed)?;
-        let constants = Constants::of(&program);
-        let machine = Machine::new(program, setting.instructions);
+        let data = data_of(&packed)?;
+        let words = result::words(&program, &data);
+        let machine = Machine::new(program, data, setting.instructions)?;
         Ok(Self {
             frame: Frame::new(&setting),
-            constants,
+            words,
             state: Mutex::new(State {
                 machine,
                 principals: Memo::new(PRINCIPALS),
@@ -110,14 +113,9 @@ impl Rego {
         })
     }
 
-    /// The headers that the policy reads; `None` where one of them stands twice or is no text, so that readers differ.
-    pub fn headers_of(&self, headers: &Headers) -> Option<Vec<(String, String)>> {
-        let names = self.packed.reads.headers.iter();
-        let one = |name: &String| {
-            let value = headers.one(name).ok()?;
-            Some(value.map(|value| (name.clone(), value.to_owned())))
-        };
-        names.map(one).collect::<Option<Vec<_>>>().map(|found| found.into_iter().flatten().collect())
+    /// The names of the headers that the policy reads.
+    pub fn header_names(&self) -> &[String] {
+        &self.packed.reads.headers
     }
 
     /// Judges a call: every thing that it names must be visible and allowed. What only begins, lists or ends is not asked
@@ -244,8 +242,9 @@ impl Rego {
 
     fn run(&self, state: &mut State, entry: Entry, input: Value, who: &Principal) -> Ruling {
         let granted = who.identity().map_or(&[][..], |identity| &identity.scopes);
+        let obligable = (entry == Entry::Allow).then_some(&self.setting.obligable);
         match state.machine.ask(entry, input) {
-            Ok(value) => result::read(&value, granted, &self.constants),
+            Ok(value) => result::read(&value, &Reading { granted, words: &self.words, obligable }),
             Err(why) => Ruling::of(Outcome::Failed, why),
         }
     }

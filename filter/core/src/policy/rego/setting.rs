@@ -20,6 +20,17 @@ pub struct Setting {
     pub argument_bytes: u64,
     /// How many instructions one answer may take.
     pub instructions: u32,
+    /// What it may oblige a call to.
+    pub obligable: Obligable,
+}
+
+/// What stands in the configuration for a policy to name in its obligations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Obligable {
+    /// The ids of content rules about answers.
+    pub redact: Vec<String>,
+    /// The names of buckets.
+    pub limit: Vec<String>,
 }
 
 /// Labels of some tools.

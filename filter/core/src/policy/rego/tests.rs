@@ -24,6 +24,7 @@ fn load(text: &str) -> Rego {
         }],
         argument_bytes: 128 << 10,
         instructions: 2000,
+        obligable: Obligable { redact: vec!["mails".to_owned()], limit: vec!["exports".to_owned()] },
     };
     Rego::load(packed, setting).unwrap()
 }
@@ -182,8 +183,16 @@ fn an_object_says_why_and_obligations_only_tighten() {
         (r#"{"allow": true, "obligations": {"scopes": ["mcp:read"]}}"#, Outcome::Allow),
         (r#"{"allow": false, "obligations": {"scopes": ["mcp:read"]}}"#, Outcome::Deny),
         (r#"{"allow": true, "obligations": {"scopes": ["a b"]}}"#, Outcome::Failed),
+        (r#"{"allow": true, "obligations": {"redact": ["mails"], "limit": ["exports"]}}"#, Outcome::Allow),
+        (r#"{"allow": false, "obligations": {"redact": ["mails"]}}"#, Outcome::Deny),
+        (r#"{"allow": true, "obligations": {"redact": [], "limit": []}}"#, Outcome::Allow),
         (r#"{"allow": true, "obligations": {"redact": ["email"]}}"#, Outcome::Failed),
+        (r#"{"allow": true, "obligations": {"redact": ["mails", "email"]}}"#, Outcome::Failed),
+        (r#"{"allow": true, "obligations": {"redact": "mails"}}"#, Outcome::Failed),
+        (r#"{"allow": true, "obligations": {"redact": ["exports"]}}"#, Outcome::Failed),
+        (r#"{"allow": true, "obligations": {"limit": ["mails"]}}"#, Outcome::Failed),
         (r#"{"allow": true, "obligations": {"limit": "1/s"}}"#, Outcome::Failed),
+        (r#"{"allow": true, "obligations": {"limit": {"exports": 1}}}"#, Outcome::Failed),
         (r#"{"allow": true, "obligations": {"other": 1}}"#, Outcome::Failed),
         (r#"{"allow": true, "obligations": []}"#, Outcome::Failed),
         (r#"{"allow": true, "reason": "x"}"#, Outcome::Failed),
@@ -197,6 +206,32 @@ fn an_object_says_why_and_obligations_only_tighten() {
     ] {
         assert_eq!(said(value).outcome, outcome, "{value}");
     }
+}
+
+#[test]
+fn a_call_is_obliged_to_all_that_is_said_about_what_it_names() {
+    let rego = load(
+        r#"allow := {"allow": true, "obligations": {"redact": ["mails"]}} if input.resource.uri == "x:a"
+        else := {"allow": true, "obligations": {"limit": ["exports"]}}"#,
+    );
+    let targets = ["x:a", "x:b"].map(|uri| Target::Resource(uri.to_owned())).to_vec();
+    let operation = Operation { method: "subscriptions/listen".to_owned(), targets };
+    let picked = Picked::default();
+    let around =
+        Circumstances { picked: &picked, headers: Some(&[]), source: None, now: Timestamp::from_secs(1) };
+    let ruling = rego.judge(&alice(), &operation, &around);
+    assert_eq!(ruling.outcome, Outcome::Allow);
+    assert_eq!((ruling.redact, ruling.limit), (vec!["mails".to_owned()], vec!["exports".to_owned()]));
+}
+
+#[test]
+fn what_decides_about_lists_obliges_to_nothing() {
+    let text = r#"allow := true
+        visible := {"allow": true, "obligations": {"redact": ["mails"]}}"#;
+    let rego = load(text);
+    let ruling = call(&rego, "{}");
+    assert_eq!((ruling.outcome, ruling.why), (Outcome::Failed, "an obligation of a call, in `visible`"));
+    assert!(!rego.visible(&alice(), &Target::Tool("run_query".to_owned())), "lists and calls agree");
 }
 
 #[test]
@@ -281,6 +316,7 @@ fn a_program_is_taken_whole_unchanged_and_of_this_version_only() {
         tools: Vec::new(),
         argument_bytes: 1,
         instructions: 100,
+        obligable: Obligable::default(),
     };
     assert!(Rego::load(sound.clone(), setting()).is_ok());
     let loaded = |change: &dyn Fn(&mut packed::Packed)| {
@@ -300,6 +336,13 @@ fn a_program_is_taken_whole_unchanged_and_of_this_version_only() {
     let mut changed = sound.clone();
     changed.reads.time = true;
     assert!(Rego::load(changed, setting()).unwrap_err().contains("digest differs"));
+    let mut changed = sound.clone();
+    changed.data = Some("{}".to_owned());
+    assert!(Rego::load(changed, setting()).unwrap_err().contains("digest differs"));
+    assert!(loaded(&|packed| packed.data = Some("[]".to_owned())).unwrap_err().contains("no object"));
+    let overlapping =
+        |packed: &mut packed::Packed| packed.data = Some(r#"{"mcp":{"authz":{"allow":1}}}"#.to_owned());
+    assert!(loaded(&overlapping).unwrap_err().contains("where the policy has rules"));
 }
 
 #[test]

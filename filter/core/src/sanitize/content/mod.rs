@@ -66,7 +66,9 @@ pub struct Applies {
     pub prompts: Vec<Pattern>,
     /// Resource URIs in normal form.
     pub resources: Vec<Pattern>,
-    /// Whether the names count in sessions too, where an answer may be another request's.
+    /// Whether only what the operator's policy obliges to it is meant.
+    pub obliged: bool,
+    /// Whether the names, and obligations, count in sessions too, where an answer may be another request's.
     pub named_in_sessions: bool,
 }
 
@@ -112,6 +114,8 @@ pub struct Asked<'a> {
     pub operation: &'a Operation,
     /// Whether the answer can be that of another request.
     pub may_be_anothers: bool,
+    /// The ids of rules to which the operator's policy obliges the answer, whatever they say of themselves.
+    pub obliged: &'a [String],
 }
 
 // === impl Content ===
@@ -131,6 +135,11 @@ impl Content {
 // === impl ContentRule ===
 
 impl ContentRule {
+    /// Whether it is about the contents of what `principal` has asked: because it says so, or because the policy does.
+    pub fn means(&self, principal: &Principal, asked: Asked<'_>) -> bool {
+        asked.obliged.iter().any(|id| *id == self.id.as_str()) || self.applies.mean(principal, asked)
+    }
+
     /// What it may find, and what becomes of it: the names of [`Found`] and [`Action`].
     pub fn kinds(&self) -> Vec<(&'static str, &'static str)> {
         let act = self.action.name();
@@ -202,7 +211,8 @@ impl Applies {
     }
 
     fn name(&self, asked: Asked<'_>) -> bool {
-        let names_nothing = self.tools.is_empty() && self.prompts.is_empty() && self.resources.is_empty();
+        let names_nothing =
+            !self.obliged && self.tools.is_empty() && self.prompts.is_empty() && self.resources.is_empty();
         if names_nothing || (asked.may_be_anothers && !self.named_in_sessions) {
             return true;
         }
@@ -211,7 +221,7 @@ impl Applies {
         let unknown = operation.method == Operation::STREAM
             || operation.method == Operation::ANSWER
             || operation.targets.iter().any(|target| matches!(target, Target::Task(_)));
-        unknown || operation.targets.iter().any(|target| self.names(target))
+        unknown || (!self.obliged && operation.targets.iter().any(|target| self.names(target)))
     }
 
     fn names(&self, target: &Target) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::names::{MemberName, MemberPath};
 use super::report::Found;
 use super::walk::Refused;
-use super::{Action, Applies, Asked, Characters, Content, ContentRule};
+use super::{Action, Applies, Asked, Caps, Characters, Content, ContentRule};
 use crate::identity::principal::Principal;
 use crate::policy::rule::RuleId;
 use crate::salt::Salt;
@@ -42,6 +42,8 @@ pub struct Plan {
     pub(super) salt: Option<Salt>,
     /// The names that marks may have.
     pub(super) names: Vec<String>,
+    /// Whether what is left is written down: then nothing passes unread.
+    pub(super) captures: bool,
     /// The rules by number.
     ids: Vec<(usize, RuleId)>,
 }
@@ -51,7 +53,28 @@ pub struct Plan {
 impl Plan {
     /// The rules of `content` about answers to `principal`; `None` if there are none.
     pub fn of_answers(content: &Content, principal: &Principal, asked: Asked<'_>) -> Option<Self> {
-        Self::of(content, |rule| rule.responses && rule.applies.mean(principal, asked))
+        Self::of(content, |rule| rule.responses && rule.means(principal, asked))
+    }
+
+    /// All that the rules of `content` mean, whomever and whatever they are about, and all that is a secret or says who somebody
+    /// is, masked; long texts and lists are cut.
+    pub fn of_capture(content: &Content) -> Self {
+        let no_secret = [Detector::Instructions, Detector::Exfiltration];
+        let all = ContentRule {
+            id: RuleId::new("capture"),
+            applies: Applies::ALL,
+            requests: true,
+            responses: true,
+            detect: Detector::ALL.into_iter().filter(|detector| !no_secret.contains(detector)).collect(),
+            regexes: content.0.iter().flat_map(|rule| rule.regexes.clone()).collect(),
+            keys: content.0.iter().flat_map(|rule| rule.keys.clone()).collect(),
+            action: Action::Mask,
+            fields: Vec::new(),
+            characters: Some(Characters::Strip),
+            caps: Some(Caps { text_bytes: Some(256), items: Some(64), block: false }),
+        };
+        let plan = Self { captures: true, ..Self::none() };
+        plan.with([(0, &all)].into_iter())
     }
 
     /// The rule of this number alone.
@@ -88,7 +111,15 @@ impl Plan {
     }
 
     fn of(content: &Content, counts: impl Fn(&ContentRule) -> bool) -> Option<Self> {
-        let mut plan = Self {
+        let mut counted =
+            content.0.iter().map(|rule| &**rule).enumerate().filter(|(_, rule)| counts(rule)).peekable();
+        counted.peek()?;
+        Some(Self::none().with(counted))
+    }
+
+    /// No rule counts.
+    fn none() -> Self {
+        Self {
             wanted: Wanted::default(),
             deeds: [None; Detector::ALL.len()],
             regexes: Vec::new(),
@@ -99,15 +130,18 @@ impl Plan {
             item_cap: None,
             salt: None,
             names: Vec::new(),
+            captures: false,
             ids: Vec::new(),
-        };
-        let mut any = false;
-        for (at, rule) in content.0.iter().enumerate().filter(|(_, rule)| counts(rule)) {
-            any = true;
-            plan.add(rule, at);
         }
-        plan.wanted = Wanted::of(Detector::ALL.into_iter().filter(|detector| plan.deed(*detector).is_some()));
-        any.then_some(plan)
+    }
+
+    /// The same with these rules, each with its number.
+    fn with<'r>(mut self, rules: impl Iterator<Item = (usize, &'r ContentRule)>) -> Self {
+        for (at, rule) in rules {
+            self.add(rule, at);
+        }
+        self.wanted = Wanted::of(Detector::ALL.into_iter().filter(|detector| self.deed(*detector).is_some()));
+        self
     }
 
     fn add(&mut self, rule: &ContentRule, at: usize) {
@@ -178,6 +212,7 @@ impl Applies {
         tools: Vec::new(),
         prompts: Vec::new(),
         resources: Vec::new(),
+        obliged: false,
         named_in_sessions: false,
     };
 }

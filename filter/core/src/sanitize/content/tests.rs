@@ -27,7 +27,7 @@ fn compiled(rules: &Value) -> Compiled {
 fn plan(rules: &Value) -> Plan {
     let compiled = compiled(rules);
     let operation = Operation { method: "tools/call".into(), targets: vec![Target::Tool("t".into())] };
-    let asked = Asked { operation: &operation, may_be_anothers: false };
+    let asked = Asked { operation: &operation, may_be_anothers: false, obliged: &[] };
     let plan = Plan::of_answers(&compiled.guard.servers[0].content, &Principal::Anonymous, asked);
     plan.unwrap().salted(Salt::new([7; 16]))
 }
@@ -233,12 +233,32 @@ fn a_rule_with_names_counts_where_nobody_knows_whose_the_answer_is() {
         (of("tasks/result", Some(Target::Task("t".into()))), false, true, true),
         (of("resources/read", Some(Target::Resource("x:y".into()))), false, false, false),
     ] {
-        let asked = Asked { operation: &operation, may_be_anothers: anothers };
+        let asked = Asked { operation: &operation, may_be_anothers: anothers, obliged: &[] };
         for (rules, expected) in [(&rules, counts), (&named, trusting)] {
             let content = &compiled(rules).guard.servers[0].content;
             let plan = Plan::of_answers(content, &Principal::Anonymous, asked);
             assert_eq!(plan.is_some(), expected, "{operation:?} {anothers}");
         }
+    }
+}
+
+#[test]
+fn tokens_of_the_protocol_are_left_alone_and_what_is_called_like_one_is_not() {
+    const TOKEN: &str = "progress-0f8fad5bd9cb469fa165";
+    const RELATED: &str = "io.modelcontextprotocol/related-task";
+    let rule = one(&json!({"detect": ["credentials"], "action": "mask"}));
+    for (message, left) in [
+        (json!({"params": {"_meta": {"progressToken": TOKEN}}}), true),
+        (json!({"params": {"progressToken": TOKEN}}), true),
+        (json!({"result": {"_meta": {RELATED: {"taskId": "AKIAQ3EGRIVCJHX2LT5W"}}}}), true),
+        (json!({"params": {"_meta": {"x": {"progressToken": TOKEN}}}}), false),
+        (json!({"params": {"arguments": {"_meta": {"progressToken": TOKEN}}}}), false),
+        (json!({"params": {"_meta": {"accessToken": TOKEN}}}), false),
+        (json!({"result": {"content": [{"_meta": {"progressToken": TOKEN}}]}}), false),
+    ] {
+        let mut report = Report::default();
+        let after = apply(message.to_string().as_bytes(), &rule, &mut report).unwrap();
+        assert_eq!((after.is_none(), report.is_empty()), (left, left), "{message}");
     }
 }
 
@@ -250,6 +270,15 @@ fn patterns_of_ones_own_are_found_by_their_name() {
     let left = r#"["see [redacted:ticket] \u00e9 [redacted:ticket]"]"#;
     assert_eq!(after(&rule, r#"["see T-1234 \u00e9 t-123456"]"#), Ok((left.to_owned(), 2)));
     assert_eq!(after(&rule, left), Ok((left.to_owned(), 0)));
+    // Classes, the edges of words and letter case are those of ASCII.
+    let ascii = one(
+        &json!({"regexes": [{"name": "w", "pattern": r"\Bb\w|(?i)kELVIN\b|(?P<x>\d\d)"}], "action": "mask"}),
+    );
+    let (left, _) = after(&ascii, "[\"abc bc éb1 kelvin \u{212a}elvin 12 \u{663}\u{663}\"]").unwrap();
+    assert_eq!(left, "[\"a[redacted:w] bc éb1 [redacted:w] \u{212a}elvin [redacted:w] \u{663}\u{663}\"]");
+    // A bracket that is one is no group.
+    let literal = one(&json!({"regexes": [{"name": "q", "pattern": r"x\(?u"}], "action": "mask"}));
+    assert_eq!(after(&literal, r#"["xu x(u"]"#), Ok((r#"["[redacted:q] [redacted:q]"]"#.to_owned(), 2)));
     // Between the bytes of one character nothing is cut.
     let bytes =
         one(&json!({"regexes": [{"name": "b", "pattern": "(?s-u:[\\x80-\\xff])"}], "action": "mask"}));
@@ -265,6 +294,9 @@ fn a_pattern_that_is_none_or_is_everywhere_is_refused_with_its_place() {
         ("a*", "it matches nothing at all, so it would match everywhere"),
         ("(a{1000}){1000}", "size limit"),
         (r"(?=a)", "look-around"),
+        (r"\p{Greek}", "Unicode not allowed here"),
+        (r"(?i:x(?su-i:\w))", "no classes of Unicode"),
+        (r"\\(?u)\Bx", "no classes of Unicode"),
         (&"a".repeat(1025), "at most 1024 bytes"),
     ] {
         let rules = json!([{"id": "r", "action": "mask", "regexes": [{"name": "x", "pattern": pattern}]}]);

@@ -42,11 +42,18 @@ const OPAQUE: [&str; 9] = [
     "protocolVersion",
 ];
 
+/// The same of their `_meta`, and of what that says of a task.
+const OPAQUE_META: [&str; 2] = ["progressToken", "taskId"];
+/// What stands there of a task.
+const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
+
 /// What part of a message a value is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     /// A result, params, an error itself.
     Top,
+    /// Their `_meta`.
+    Meta,
     /// Below, where MCP says what each member is.
     Protocol,
     /// A JSON Schema: its members are names of members.
@@ -121,6 +128,15 @@ pub fn apply_to_text(body: &[u8], plan: &Plan, report: &mut Report) -> Result<Op
 // === impl At ===
 
 impl At {
+    /// Whether the member of this name is for nobody but whoever wrote it.
+    fn holds_opaque(&self, name: &str) -> bool {
+        match self.part {
+            Part::Top => OPAQUE.contains(&name),
+            Part::Meta => OPAQUE_META.contains(&name),
+            _ => false,
+        }
+    }
+
     fn part(part: Part) -> Self {
         Self { part, listed: false, key: None, secret: None, text: false, blob: false, opens: Vec::new() }
     }
@@ -197,8 +213,8 @@ impl Walk<'_> {
             let name = key.decode();
             let (end, fate) = match self.below(at, &name) {
                 None => (scanner.value()?.span.end, Fate::Cut),
-                Some(_) if at.part == Part::Top && OPAQUE.contains(&&*name) => {
-                    (scanner.value()?.span.end, Fate::Stays)
+                Some(_) if at.holds_opaque(&name) => {
+                    (scanner.value()?.span.end, if self.plan.captures { Fate::Cut } else { Fate::Stays })
                 }
                 Some(below) => {
                     let named = self.name(&name, at)?.max(self.counted_key(at, &below)?);
@@ -253,6 +269,7 @@ impl Walk<'_> {
     fn below(&mut self, at: &At, name: &str) -> Option<At> {
         let part = match (at.part, name) {
             (Part::Structured, _) => Part::Structured,
+            (Part::Top, "_meta") | (Part::Meta, RELATED_TASK) => Part::Meta,
             (_, "structuredContent") => Part::Structured,
             (Part::Schema, _) | (_, "inputSchema" | "outputSchema" | "requestedSchema") => Part::Schema,
             (Part::Content, _) | (_, "content" | "contents" | "messages" | "arguments") => Part::Content,

@@ -35,6 +35,9 @@ impl Regex {
         if pattern.len() > MAX_PATTERN {
             return Err(format!("at most {MAX_PATTERN} bytes"));
         }
+        if asks_for_unicode(pattern) {
+            return Err("there are no classes of Unicode (`(?u)`), only of ASCII".to_owned());
+        }
         let compiled = regex::bytes::RegexBuilder::new(pattern)
             .unicode(false)
             .size_limit(MAX_COMPILED)
@@ -78,6 +81,18 @@ impl Regex {
 
     #[cfg(not(feature = "regex"))]
     pub(crate) fn find(&self, _text: &str, _on_match: impl FnMut(Range<usize>)) {}
+}
+
+/// Whether a group of flags, `(?u)` or `(?i-s:…)`, switches the classes of Unicode on. Which of these there are hangs on how a
+/// program was built, the command line or the module.
+#[cfg(feature = "regex")]
+fn asks_for_unicode(pattern: &str) -> bool {
+    pattern.match_indices("(?").any(|(at, _)| {
+        let (before, group) = pattern.split_at(at);
+        let escaped = before.len() - before.trim_end_matches('\\').len();
+        let mut flags = group.chars().skip("(?".len()).take_while(char::is_ascii_alphabetic);
+        escaped.is_multiple_of(2) && flags.any(|flag| flag == 'u')
+    })
 }
 
 impl PartialEq for Regex {

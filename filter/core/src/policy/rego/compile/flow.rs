@@ -10,7 +10,7 @@ use regorus::rvm::Instruction;
 use regorus::rvm::instructions::{GuardMode, LiteralOrRegister, LoopMode};
 use regorus::rvm::program::RuleType;
 
-use super::{Faults, calls, operands};
+use super::{Faults, calls, documents, operands};
 use crate::policy::rego::reads::{CIRCUMSTANCES, Reads, SECRET_HEADERS, STABLE};
 
 /// What a register is known to hold.
@@ -18,6 +18,8 @@ use crate::policy::rego::reads::{CIRCUMSTANCES, Reads, SECRET_HEADERS, STABLE};
 pub(super) enum Held {
     /// The input at this path.
     Input(Vec<String>),
+    /// The data documents at this path.
+    Data(Vec<String>),
     /// A constant of the policy.
     Literal(Value),
 }
@@ -145,6 +147,7 @@ impl Pass<'_, '_> {
             Instruction::LoadFalse { dest } => self.put(dest, Some(Held::Literal(Value::Bool(false)))),
             Instruction::LoadNull { dest } => self.put(dest, Some(Held::Literal(Value::Null))),
             Instruction::LoadInput { dest } => self.put(dest, Some(Held::Input(Vec::new()))),
+            Instruction::LoadData { dest } => self.put(dest, Some(Held::Data(Vec::new()))),
             Instruction::Move { dest, src } => {
                 let (held, defined) = (self.registers.get(&src).cloned(), self.defined.contains(&src));
                 self.put(dest, held);
@@ -255,6 +258,9 @@ impl Pass<'_, '_> {
     /// `dest = container[keys…]`; a key that is not a constant text ends the path that is followed.
     fn index(&mut self, dest: u8, container: u8, keys: &[Option<Value>]) {
         self.defined.remove(&dest);
+        if let Some(Held::Data(path)) = self.registers.get(&container).cloned() {
+            return self.look_up(dest, path, keys);
+        }
         let Some(Held::Input(path)) = self.registers.get(&container).cloned() else {
             self.registers.remove(&dest);
             return;
@@ -271,6 +277,24 @@ impl Pass<'_, '_> {
             }
         }
         self.put(dest, Some(Held::Input(path)));
+    }
+
+    /// The same of data documents: what is named must be there.
+    fn look_up(&mut self, dest: u8, mut path: Vec<String>, keys: &[Option<Value>]) {
+        let named = keys.iter().map_while(|key| match key {
+            Some(Value::String(text)) => Some(text.to_string()),
+            _ => None,
+        });
+        let before = path.len();
+        path.extend(named);
+        if let Err(message) = documents::known(self.faults.data, &path) {
+            self.faults.at(self.at, &message);
+        }
+        let whole = path.len() - before == keys.len();
+        self.put(dest, whole.then_some(Held::Data(path)));
+        if whole {
+            self.defined.insert(dest);
+        }
     }
 
     /// What becomes a rule's result is used by whoever calls it.

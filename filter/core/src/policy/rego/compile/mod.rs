@@ -6,6 +6,7 @@
 
 mod builtins;
 mod calls;
+mod documents;
 mod flow;
 mod operands;
 mod shape;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use regorus::Engine;
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::program::Program;
+use serde_json::{Map, Value as Json};
 
 use super::packed::{ALLOW, Module, PACKAGE, Packed, VISIBLE};
 use super::reads::Reads;
@@ -42,16 +44,28 @@ pub struct Refusal {
 struct Faults<'a> {
     program: &'a Program,
     sources: &'a [Source],
+    /// The data documents as one.
+    data: &'a Map<String, Json>,
     list: Vec<Refusal>,
 }
 
-/// Compiles `sources` into what a configuration carries.
+/// Compiles `sources` that read no data documents.
 ///
 /// # Errors
 /// Everything that was found.
 pub fn compile(sources: &[Source]) -> Result<Packed, Vec<Refusal>> {
-    let (program, visible) = assemble(sources)?;
-    let mut faults = Faults { program: &program, sources, list: Vec::new() };
+    compile_with(sources, &Map::new())
+}
+
+/// Compiles `sources`, which read `data`, into what a configuration carries.
+///
+/// # Errors
+/// Everything that was found.
+pub fn compile_with(sources: &[Source], data: &Map<String, Json>) -> Result<Packed, Vec<Refusal>> {
+    let (program, visible, packages) = assemble(sources)?;
+    let documents =
+        documents::pack(data, &packages).map_err(|message| vec![Refusal { source: None, message }])?;
+    let mut faults = Faults { program: &program, sources, data, list: Vec::new() };
     let calls = calls::judge(&mut faults);
     shape::judge(&mut faults);
     let flow = flow::judge(&mut faults);
@@ -62,7 +76,8 @@ pub fn compile(sources: &[Source]) -> Result<Packed, Vec<Refusal>> {
     }
     let module = builtins::judge(&flow, &mut faults);
     if faults.list.is_empty() {
-        pack(&program, reads, module, visible).map_err(|message| vec![Refusal { source: None, message }])
+        pack(&program, reads, module, visible, documents)
+            .map_err(|message| vec![Refusal { source: None, message }])
     } else {
         let mut list = faults.list;
         list.dedup();
@@ -70,8 +85,8 @@ pub fn compile(sources: &[Source]) -> Result<Packed, Vec<Refusal>> {
     }
 }
 
-/// The program with its one or two entry points, and whether there are two.
-fn assemble(sources: &[Source]) -> Result<(Program, bool), Vec<Refusal>> {
+/// The program with its one or two entry points, whether there are two, and the packages of all sources.
+fn assemble(sources: &[Source]) -> Result<(Program, bool, Vec<String>), Vec<Refusal>> {
     let alone = |message: String| vec![Refusal { source: None, message }];
     let mut engine = Engine::new();
     let (mut faults, mut packages) = (Vec::new(), Vec::new());
@@ -104,14 +119,20 @@ fn assemble(sources: &[Source]) -> Result<(Program, bool), Vec<Refusal>> {
     let entries: &[&str] = if visible { &[ALLOW, VISIBLE] } else { &[ALLOW] };
     let program = Compiler::compile_from_policy(&policy, entries)
         .map_err(|error| alone(in_one_line(&error.to_string())))?;
-    Ok((Arc::unwrap_or_clone(program), visible))
+    Ok((Arc::unwrap_or_clone(program), visible, packages))
 }
 
 /// The largest program, bytes.
 const MOST_BYTES: usize = 512 << 10;
 
 /// The bytes that travel: without the sources and their places, which say nothing to the machine.
-fn pack(program: &Program, reads: Reads, module: Module, visible: bool) -> Result<Packed, String> {
+fn pack(
+    program: &Program,
+    reads: Reads,
+    module: Module,
+    visible: bool,
+    data: Option<String>,
+) -> Result<Packed, String> {
     let mut bare = program.clone();
     bare.sources.clear();
     bare.instruction_spans = vec![None; bare.instructions.len()];
@@ -120,7 +141,7 @@ fn pack(program: &Program, reads: Reads, module: Module, visible: bool) -> Resul
     if program.len() > MOST_BYTES {
         return Err(format!("compiled it has {} bytes, and {MOST_BYTES} are the most", program.len()));
     }
-    let mut packed = Packed { program, reads, module, visible, digest: String::new() };
+    let mut packed = Packed { program, reads, module, visible, data, digest: String::new() };
     packed.digest = packed.computed_digest();
     Ok(packed)
 }

@@ -44,7 +44,6 @@ pub(super) fn of(instruction: &Instruction, data: &InstructionData) -> Option<Op
         | I::Halt {}
         | I::LoopNext { .. }
         | I::ComprehensionEnd {} => both(vec![], vec![]),
-        // Refused elsewhere, with a reason.
         I::LoadData { dest } => both(vec![], vec![dest]),
         _ => of_collection(instruction, data),
     }

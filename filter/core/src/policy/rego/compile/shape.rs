@@ -42,10 +42,10 @@ pub(super) fn judge(faults: &mut Faults<'_>) {
                     "an object comprehension, where one key may get two values; make a set or an array",
                 );
             }
-            Instruction::LoadData { .. } | Instruction::VirtualDataDocumentLookup { .. } => {
+            Instruction::VirtualDataDocumentLookup { .. } => {
                 faults.at(
                     at,
-                    "there are no data documents here, and rules are named, not computed; write data into a rule",
+                    "rules and data documents are named, not computed, down to where rules and data part",
                 );
             }
             _ => {}

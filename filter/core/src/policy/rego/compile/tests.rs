@@ -168,3 +168,64 @@ fn one_policy_is_always_the_same_bytes() {
     }
     assert_ne!(of("allow if true").unwrap().digest, first.digest);
 }
+
+fn with_data(text: &str, data: &serde_json::Value) -> Result<Packed, Vec<String>> {
+    let sources = [
+        Source { name: "authz.rego".to_owned(), text: format!("package mcp.authz\n{text}") },
+        Source { name: "lib.rego".to_owned(), text: "package lib.sets\nempty := set()".to_owned() },
+    ];
+    let compiled = compile_with(&sources, data.as_object().unwrap());
+    compiled.map_err(|list| list.into_iter().map(|refusal| refusal.message).collect())
+}
+
+#[test]
+fn data_that_a_policy_names_are_there_and_apart_from_its_rules() {
+    let data =
+        serde_json::json!({"teams": {"red": ["alice"], "blue": []}, "lib": {"tables": {"a": 1}}, "n": 5});
+    for text in [
+        "allow if input.principal.subject in data.teams.red",
+        "allow if input.principal.subject in data.teams[input.arguments.team]",
+        "allow if data.lib.tables[input.tool.name] > 0",
+        "import data.teams\nallow if count(teams[\"blue\"]) < data.n",
+        "allow if {\n some team, members in data.teams\n input.principal.subject in members\n team == \"red\"\n}",
+        "allow if f(data.teams)\nf(x) if x.red",
+        "allow := {\"allow\": true, \"reasons\": [data.teams.red[0]]}\nvisible if data.n == 5",
+    ] {
+        let packed = with_data(text, &data).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
+        assert_eq!(packed.data.as_deref(), Some(data.to_string().as_str()));
+        assert_eq!(packed, with_data(text, &data).unwrap());
+    }
+    for (text, said) in [
+        (
+            "allow if not data.teams.green",
+            "authz.rego:2: there is no `data.teams.green` in the data documents",
+        ),
+        ("allow if not data.team.red", "authz.rego:2: there is no `data.team.red` in the data documents"),
+        (
+            "allow if not data.team[input.method]",
+            "authz.rego:2: there is no `data.team` in the data documents",
+        ),
+        ("allow if not data.n.x", "authz.rego:2: there is no `data.n.x` in the data documents"),
+        ("allow if not data.lib[input.method]", "authz.rego:2: rules and data documents are named"),
+        ("allow if regex.match(data.teams.red[0], input.method)", "authz.rego:2: "),
+    ] {
+        let list = with_data(text, &data).map(drop).unwrap_err();
+        assert!(list.iter().any(|message| message.starts_with(said)), "{text}: {list:?}");
+    }
+    for (data, said) in [
+        (serde_json::json!({"mcp": {"authz": {"x": 1}}}), "the data documents hold `data.mcp.authz`"),
+        (serde_json::json!({"mcp": 1}), "the data documents hold `data.mcp.authz`"),
+        (serde_json::json!({"lib": {"sets": {"a": 1}}}), "the data documents hold `data.lib.sets`"),
+        (
+            serde_json::json!({"a": "x".repeat(256 << 10)}),
+            "the data documents have 262152 bytes, and 262144 are",
+        ),
+        (
+            (0..200).fold(serde_json::json!({}), |inner, _| serde_json::json!({"a": inner})),
+            "the data documents nest too deep",
+        ),
+    ] {
+        let list = with_data("allow := true", &data).map(drop).unwrap_err();
+        assert!(list.iter().any(|message| message.starts_with(said)), "{list:?}");
+    }
+}

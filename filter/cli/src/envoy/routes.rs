@@ -1,0 +1,214 @@
+//! Which request goes where? Metadata and discovery first, then the authorization server, then the MCP servers, the longest
+//! path first as in the filter, then nothing.
+
+use super::template::{fill, item, scalar, seconds};
+use super::{Drawing, Target, error};
+use crate::outcome::Unusable;
+use wicketgate_core::config::ConfigError;
+use wicketgate_core::config::edge::Affinity;
+use wicketgate_core::server::{Host, Server};
+
+/// First segments of paths that lead to the authorization server, or end here.
+const TAKEN: [&str; 18] = [
+    "assets",
+    "auth",
+    "authorize",
+    "par",
+    "login",
+    "logout",
+    "consent",
+    "account",
+    "token",
+    "revoke",
+    "introspect",
+    "userinfo",
+    "jwks",
+    "device",
+    "device_authorization",
+    "signin",
+    "callback",
+    "register",
+];
+
+/// Methods that only read, so that asking twice does no harm. The filter refuses a request whose body says something else.
+const READING: [&str; 6] = [
+    "initialize",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+    "server/discover",
+    "tools/list",
+];
+
+/// What of these servers could not be reached.
+pub(super) fn judge(drawing: &Drawing, errors: &mut Vec<ConfigError>) {
+    for (at, target) in drawing.targets.iter().enumerate() {
+        let path = &target.server.place.path;
+        let first = path.split('/').nth(1).unwrap_or_default();
+        if TAKEN.contains(&first) {
+            let message =
+                format!("`/{first}` leads to the authorization server: give this server another path");
+            errors.push(error(format!("servers[{at}].match.path"), message));
+        }
+        let own = target.upstream.path.as_deref();
+        if path == "/" && own.is_some_and(|own| own != "/") {
+            let message = "cannot stand for `/`, at which the server is matched: give it a path in `match`";
+            errors.push(error(format!("servers[{at}].upstream.path"), message));
+        }
+        if target.route.starts_with("authorization_server") {
+            let message = "is for routes to the authorization server, of which no decision is recorded";
+            errors.push(error(format!("servers[{at}].match.routes[0]"), message));
+        }
+    }
+}
+
+/// The `RouteConfiguration`, a block.
+pub(super) fn draw(drawing: &Drawing) -> Result<String, Unusable> {
+    let mut targets: Vec<&Target> = drawing.targets.iter().collect();
+    targets.sort_by_key(|target| std::cmp::Reverse(target.server.place.path.len()));
+    let mut servers = if targets.len() == 1 {
+        "# The MCP server, behind the filter.\n".to_owned()
+    } else {
+        "# The MCP servers, behind the filter; the longest path first.\n".to_owned()
+    };
+    for target in targets {
+        if target.upstream.retries > 0 {
+            servers.push_str(&item(&route(target, true)?, None));
+        }
+        servers.push_str(&item(&route(target, false)?, None));
+    }
+    let by_source =
+        "[{actions: [{masked_remote_address: {v4_prefix_mask_len: 32, v6_prefix_mask_len: 64}}]}]";
+    let limited =
+        drawing.edge.limits.oauth.map_or_else(String::new, |_| format!(", rate_limits: {by_source}"));
+    let http3 = drawing.edge.listen.tls.as_ref().is_some_and(|tls| tls.http3);
+    let port = drawing.edge.listen.at.port;
+    let offer = if http3 {
+        format!(
+            "response_headers_to_add: [{{header: {{key: alt-svc, value: 'h3=\":{port}\"; ma=86400'}}}}]\n"
+        )
+    } else {
+        String::new()
+    };
+    fill(
+        include_str!("parts/routes.yaml"),
+        &[("route_headers", &offer), ("limited", &limited), ("servers", servers.trim_end())],
+    )
+}
+
+/// The route to one server; `reading` is that of requests which may be tried again.
+fn route(target: &Target, reading: bool) -> Result<String, Unusable> {
+    let Target { server, upstream, cluster, .. } = target;
+    let rewrite = rewrite(&server.place.path, upstream.path.as_deref());
+    let host = upstream.host.as_ref().map_or_else(String::new, |host| {
+        format!("host_rewrite_literal: {}       # MCP servers refuse a Host that is not theirs", scalar(host))
+    });
+    let retries = if reading {
+        let on = "connect-failure,refused-stream,reset";
+        format!("retry_policy: {{retry_on: \"{on}\", num_retries: {}}}", upstream.retries)
+    } else {
+        "# No retry_policy: a tool that ran must not run again. Envoy has no default one.".to_owned()
+    };
+    let by_source = upstream.affinity == Some(Affinity::Source);
+    let hash = if by_source { "hash_policy: [{connection_properties: {source_ip: true}}]" } else { "" };
+    fill(
+        include_str!("parts/server_route.yaml"),
+        &[
+            ("route", &scalar(&target.route)),
+            ("match", &matching(server, reading)),
+            ("cluster", &scalar(cluster)),
+            ("rewrite", &rewrite),
+            ("host", &host),
+            ("silence", &seconds(upstream.silence)),
+            ("retries", &retries),
+            ("hash", hash),
+            ("filters", &filters(target)?),
+        ],
+    )
+}
+
+/// What differs for this route in the filters before and behind ours.
+fn filters(target: &Target) -> Result<String, Unusable> {
+    let mut blocks = String::new();
+    let origins: String =
+        target.origins.iter().map(|origin| format!("- {{exact: {}}}\n", scalar(origin))).collect();
+    if !origins.is_empty() {
+        blocks.push_str(&fill(include_str!("parts/cors.yaml"), &[("origins", &origins)])?);
+    }
+    if target.upstream.affinity == Some(Affinity::Session) {
+        blocks.push_str(include_str!("parts/session.yaml"));
+    }
+    if blocks.is_empty() {
+        return Ok(blocks);
+    }
+    Ok(format!("typed_per_filter_config:\n{}", super::indented(&blocks, 2)))
+}
+
+/// The path and the hosts of a server, in one line.
+fn matching(server: &Server, reading: bool) -> String {
+    let path = &server.place.path;
+    let path =
+        if path == "/" { "prefix: /".to_owned() } else { format!("path_separated_prefix: {}", scalar(path)) };
+    let mut headers = Vec::new();
+    if let Some(pattern) = hosts(&server.place.hosts) {
+        headers.push(format!(
+            "{{name: \":authority\", string_match: {{safe_regex: {{regex: {}}}}}}}",
+            scalar(&pattern)
+        ));
+    }
+    if reading {
+        let methods = scalar(&READING.join("|"));
+        headers.push(format!("{{name: mcp-method, string_match: {{safe_regex: {{regex: {methods}}}}}}}"));
+    }
+    if headers.is_empty() {
+        return format!("{{{path}}}");
+    }
+    format!("{{{path}, headers: [{}]}}", headers.join(", "))
+}
+
+/// A pattern that the whole `:authority` matches if it is one of `hosts`, as in the filter; `None` for every host.
+fn hosts(hosts: &[Host]) -> Option<String> {
+    let mut named = Vec::new();
+    for host in hosts {
+        let Host::Named { name, port } = host else { return None };
+        let name: String = name
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':') {
+                    c.to_string()
+                } else {
+                    format!("\\{c}")
+                }
+            })
+            .collect();
+        named.push(match port {
+            Some(port) => format!("{name}:{port}"),
+            None => format!("{name}(:[0-9]+)?"),
+        });
+    }
+    Some(format!("(?i)({})", named.join("|")))
+}
+
+/// What becomes of the path.
+fn rewrite(path: &str, own: Option<&str>) -> String {
+    let comment = "   # the upstream's own path";
+    match own.unwrap_or(path) {
+        _ if path == "/" => String::new(),
+        // A prefix would leave two slashes of `/mcp/x`.
+        "/" => {
+            let plain: String = path
+                .chars()
+                .map(|c| {
+                    if c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_') {
+                        c.to_string()
+                    } else {
+                        format!("\\{c}")
+                    }
+                })
+                .collect();
+            let pattern = scalar(&format!("^{plain}/?"));
+            format!("regex_rewrite: {{pattern: {{regex: {pattern}}}, substitution: /}}{comment}")
+        }
+        own => format!("prefix_rewrite: {}                    {comment}", scalar(own)),
+    }
+}

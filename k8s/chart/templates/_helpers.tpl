@@ -1,0 +1,97 @@
+{{/* Names, labels, images: what every object has. */}}
+
+{{/* At most 40 characters, so that every suffix fits into 63; a longer one is cut and made its own by a digest. */}}
+{{- define "wicketgate.fullname" -}}
+{{- $chart := default .Chart.Name .Values.nameOverride -}}
+{{- $name := .Values.fullnameOverride -}}
+{{- if not $name -}}
+{{- $name = ternary .Release.Name (printf "%s-%s" .Release.Name $chart) (contains $chart .Release.Name) -}}
+{{- end -}}
+{{- if gt (len $name) 40 -}}
+{{- printf "%s-%s" (trunc 33 $name | trimSuffix "-") (sha256sum $name | trunc 6) -}}
+{{- else -}}
+{{- $name -}}
+{{- end -}}
+{{- end }}
+
+{{- define "wicketgate.selectorLabels" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* Labels of an object: (dict "root" $ "component" "…"). */}}
+{{- define "wicketgate.labels" -}}
+{{- include "wicketgate.selectorLabels" .root }}
+app.kubernetes.io/component: {{ .component }}
+app.kubernetes.io/part-of: wicketgate
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace "+" "_") | trunc 63 | trimSuffix "-" }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The beginning of an object: (dict "root" $ "component" "…" "name" "…" "namespace" "…" "annotations" dict "labels" dict). */}}
+{{- define "wicketgate.metadata" -}}
+name: {{ .name }}
+namespace: {{ default .root.Release.Namespace .namespace }}
+labels:
+  {{- include "wicketgate.labels" . | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) (default dict .annotations) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* (dict "root" $ "image" .Values.image "tag" "default tag"), without a scheme. */}}
+{{- define "wicketgate.image" -}}
+{{- $registry := default .image.registry .root.Values.global.imageRegistry -}}
+{{- $name := .image.repository -}}
+{{- if $registry }}{{ $name = printf "%s/%s" (trimSuffix "/" $registry) $name }}{{ end -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" $name .image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $name (default .root.Chart.AppVersion .image.tag) -}}
+{{- end -}}
+{{- end }}
+
+{{- define "wicketgate.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "wicketgate.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end }}
+
+{{/* What decides how many there are: whether the store is a file, which one process has. */}}
+{{- define "wicketgate.embedded" -}}
+{{- if and .Values.authorizationServer.enabled (not .Values.redis.existingSecret) }}true{{ end -}}
+{{- end }}
+
+{{- define "wicketgate.several" -}}
+{{- if or .Values.autoscaling.enabled (gt (int .Values.replicaCount) 1) }}true{{ end -}}
+{{- end }}
+
+{{/* Whether there are pods of ours: in a mesh, without the authorization server, there are none. */}}
+{{- define "wicketgate.pods" -}}
+{{- if or (eq .Values.mode "standalone") .Values.authorizationServer.enabled }}true{{ end -}}
+{{- end }}
+
+{{/* The component of the main pods. */}}
+{{- define "wicketgate.component" -}}
+{{- if eq .Values.mode "standalone" }}gateway{{ else }}authorization-server{{ end -}}
+{{- end }}
+
+{{/* Bytes of a size of the policy: a number, or a text such as 64KiB or 1MiB. */}}
+{{- define "wicketgate.bytes" -}}
+{{- $text := toString . -}}
+{{- if hasSuffix "KiB" $text -}}{{ mul (trimSuffix "KiB" $text | int64) 1024 }}
+{{- else if hasSuffix "MiB" $text -}}{{ mul (trimSuffix "MiB" $text | int64) 1048576 }}
+{{- else if hasSuffix "GiB" $text -}}{{ mul (trimSuffix "GiB" $text | int64) 1073741824 }}
+{{- else -}}{{ . | int64 }}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,11 @@
+//! Does Envoy do what `wicketgate render envoy` draws? The edge of the gateway, with real Envoys before servers of the test.
+
+mod authority;
+mod bounds;
+mod reload;
+mod routes;
+mod stage;
+mod table;
+mod tls;
+mod upstreams;
+mod variants;

@@ -1,0 +1,20 @@
+//! Does a test stand behind each row of "What fails, and what becomes of it" in `envoy/README.md`?
+
+use wicketgate_e2e::{files, layout};
+
+#[test]
+fn every_row_of_what_fails_names_a_test() {
+    let readme = files::read(&layout::root().join("envoy/README.md")).unwrap();
+    let section = readme.split("## What fails").nth(1).unwrap().split("\n## ").next().unwrap();
+    let folder = layout::root().join("tests/e2e/gateway/edge");
+    let tests: String = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| files::read(&entry.unwrap().path()).unwrap())
+        .collect();
+    let rows: Vec<&str> = section.lines().filter(|line| line.ends_with("` |")).collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    for row in rows {
+        let name = row.trim_end_matches("` |").rsplit('`').next().unwrap();
+        assert!(tests.contains(&format!("async fn {name}()")), "no such test: {row}");
+    }
+}

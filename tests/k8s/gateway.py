@@ -1,0 +1,145 @@
+"""The parts that stand around a rendered gateway: an upstream that remembers, the authorization server of the render, a real Envoy."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import http.server
+import json
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import renders
+from renders import ROOT, objects
+from test_envoy import free
+
+MODULE = ROOT / "target/wicketgate.wasm"
+SECRET = "0123456789abcdef0123456789abcdef"
+#: (objects, folder, port, where each Service is) -> the bootstrap of the gateway.
+Maker = Callable[[list[Any], str, int, dict[str, int]], Any]
+
+
+def obtained(name: str) -> str:
+    return subprocess.run([ROOT / f"tests/obtain/{name}.sh"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+class Upstream(http.server.BaseHTTPRequestHandler):
+    """An MCP server that answers every call and remembers what it was sent."""
+
+    protocol_version = "HTTP/1.1"
+    seen: list[tuple[str, str, Any]]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.seen.append((self.path, self.headers["Host"], body))
+        answer = json.dumps({"jsonrpc": "2.0", "id": body["id"], "result": {"resultType": "complete", "content": []}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def values(port: int) -> dict[str, Any]:
+    """One server, one rule, and a client that gets tokens in its own name."""
+    rule = {"id": "readers", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["get_note"]}}
+    client = {"id": "agent", "secret": {"file": "/etc/wicketgate/secrets/agent/secret"}, "grant_types": ["client_credentials"], "scopes": ["mcp:read"]}
+    upstream = {"service": "notes", "port": 3001, "path": "/rpc"}
+    return {
+        "keyEncryption": {"existingSecret": "wicketgate-key"},
+        "config": {
+            "url": f"http://localhost:{port}", "authorizationServer": {"clients": [client]},
+            "servers": [{"name": "notes", "path": "/mcp", "upstream": upstream, "scopes": ["mcp:read"], "rules": [rule]}],
+        },
+    }
+
+
+class Gateway:
+    """Envoy, the authorization server and an upstream, as the render says."""
+
+    def __init__(self, stack: ExitStack, more: dict[str, Any], make: Maker) -> None:
+        self.folder = stack.enter_context(tempfile.TemporaryDirectory())
+        ports = {port: free() for port in (9000, 9001, 9002, 9003)}
+        self.port = free()
+        self.upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Seen", (Upstream,), {"seen": []}))
+        self.seen = self.upstream.RequestHandlerClass.seen   # type: ignore[attr-defined]
+        threading.Thread(target=self.upstream.serve_forever, daemon=True).start()
+        stack.callback(self.upstream.server_close)
+        stack.callback(self.upstream.shutdown)
+        Path(self.folder, "values.json").write_text(json.dumps(values(self.port) | more))
+        text = renders.run(4, "template", "rel", str(renders.CHART), "--namespace", "mcp", "--values", f"{self.folder}/values.json")
+        of = objects(text)
+        self.start(stack, "wicketgate-auth", ["serve", "--config", self.authorization_server(of, ports)])
+        places = {"-auth.": ports[9000], "-internal.": ports[9001], "notes.": self.upstream.server_address[1]}
+        document = json.dumps(make(of, self.folder, self.port, places))
+        document = document.replace("/dev/stdout", f"{self.folder}/stdout").replace("/var/lib/wicketgate/plugin.wasm", str(MODULE))
+        Path(self.folder, "envoy.json").write_text(document)
+        arguments = ["--config-path", f"{self.folder}/envoy.json", "--concurrency", "1", "--log-level", "error", "--disable-hot-restart", "--file-flush-interval-msec", "100"]
+        self.start(stack, obtained("envoy"), arguments)
+
+    def start(self, stack: ExitStack, program: str, arguments: list[str]) -> None:
+        path = program if "/" in program else str(ROOT / "target/debug" / program)
+        log = stack.enter_context(Path(self.folder, f"{Path(program).name}.log").open("w"))
+        process = subprocess.Popen([path, *arguments], stderr=log)
+        stack.callback(process.wait)
+        stack.callback(process.terminate)
+
+    def authorization_server(self, of: list[Any], ports: dict[int, int]) -> str:
+        [text] = [one["data"]["auth.json"] for one in of if "auth.json" in one.get("data", {})]
+        for documented, own in ports.items():
+            text = text.replace(f"0.0.0.0:{documented}", f"127.0.0.1:{own}").replace(f"127.0.0.1:{documented}", f"127.0.0.1:{own}")
+        text = text.replace("/etc/wicketgate", self.folder).replace("/var/lib/wicketgate", self.folder)
+        for name in ("keys", "secrets/agent"):
+            Path(self.folder, name).mkdir(parents=True)
+        key = subprocess.run([ROOT / "target/debug/wicketgate-auth", "generate-key"], check=True, capture_output=True).stdout
+        Path(self.folder, "keys/data.key").write_bytes(key)
+        Path(self.folder, "secrets/agent/secret").write_text(SECRET)
+        file = Path(self.folder, "auth.json")
+        file.write_text(text)
+        return str(file)
+
+    def ask(self, method: str, path: str, fields: dict[str, str] | None = None, body: str | None = None) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("localhost", self.port, timeout=20)
+        try:
+            connection.request(method, path, body, fields or {})
+            answer = connection.getresponse()
+            text = answer.read().decode()
+            return answer.status, json.loads(text) if text.startswith("{") else text
+        except OSError as why:
+            return 0, str(why)
+        finally:
+            connection.close()
+
+    def call(self, token: str | None, tool: str) -> tuple[int, Any]:
+        meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"}}
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}, "_meta": meta}}
+        fields = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2026-07-28",
+                  "Mcp-Method": "tools/call", "Mcp-Name": tool}
+        if token is not None:
+            fields["Authorization"] = f"Bearer {token}"
+        return self.ask("POST", "/mcp", fields, json.dumps(message))
+
+    def token(self, resource: str) -> str:
+        basic = base64.b64encode(f"agent:{SECRET}".encode()).decode()
+        form = urlencode({"grant_type": "client_credentials", "resource": resource, "scope": "mcp:read"})
+        fields = {"Authorization": f"Basic {basic}", "Content-Type": "application/x-www-form-urlencoded"}
+        status, issued = self.ask("POST", "/token", fields, form)
+        assert status == 200, issued
+        return str(issued["access_token"])
+
+    def reasons(self) -> set[str]:
+        """Of all decisions that were recorded so far."""
+        file = Path(self.folder, "stdout")
+        text = file.read_text() if file.exists() else ""
+        whole = text[: text.rfind("\n") + 1].splitlines()
+        return {one["reason"] for one in map(json.loads, whole) if one["record"] == "decision"}

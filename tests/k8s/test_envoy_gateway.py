@@ -1,0 +1,29 @@
+"""Does our part of Envoy Gateway's Envoy work? What its translator does is done in outline by `envoy_gateway.py`: this is not it."""
+
+from __future__ import annotations
+
+import unittest
+from contextlib import ExitStack
+from typing import Any
+
+import envoy_gateway
+from gateway import MODULE, Gateway
+from test_istio import answers
+
+
+def make(of: list[Any], _: str, port: int, places: dict[str, int]) -> Any:
+    return envoy_gateway.gateway(of, str(MODULE), port, places)
+
+
+class Traffic(unittest.TestCase):
+    def test_calls_are_decided(self) -> None:
+        for more in ({}, {"patchPolicy": True}):
+            with self.subTest(envoyGateway=more), ExitStack() as stack:
+                own = {"gateway": {"certificateSecret": "c"}} | more
+                gateway = Gateway(stack, {"mode": "envoyGateway", "envoyGateway": own}, make)
+                # What is no server's does not come to the filter here.
+                answers(self, gateway, {"public_document", "missing_credential", "not_allowed", "allowed"})
+
+
+if __name__ == "__main__":
+    unittest.main()
