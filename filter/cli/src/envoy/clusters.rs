@@ -63,6 +63,10 @@ pub(super) fn named(policy: &Value) -> Vec<(String, String)> {
         }
     }
     policy.get("leases").into_iter().for_each(|value| take("leases".to_owned(), value));
+    let servers = policy.get("servers").and_then(Value::as_array);
+    for (at, server) in servers.into_iter().flatten().enumerate() {
+        server.get("opa").into_iter().for_each(|value| take(format!("servers[{at}].opa"), value));
+    }
     found
 }
 

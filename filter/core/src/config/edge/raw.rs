@@ -250,7 +250,7 @@ mapping!(RawCanary, "a mapping such as {server: notes}", [server], [every]);
     schemars(deny_unknown_fields, rename = "Cluster")
 )]
 pub struct RawCluster {
-    /// As `cluster` names it: in `jwks`, `validate`, `revocations`, `leases`.
+    /// As `cluster` names it: in `jwks`, `validate`, `revocations`, `leases`, `opa`.
     pub name: String,
     /// A host name or an IP address, with a port.
     pub address: String,
