@@ -3,6 +3,7 @@
 //! on the clock and the store alone.
 
 mod claims;
+mod held;
 pub mod lifecycle;
 mod pair;
 
@@ -13,10 +14,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jwt_simple::prelude::{Audiences, Duration, Token, VerificationOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use self::claims::{PrivateClaims, PrivateIdClaims};
+use self::held::{Held, purpose};
 use self::lifecycle::Schedule;
 use self::pair::Pair;
 use crate::clock::UnixTime;
@@ -45,13 +47,6 @@ pub struct Keys {
     due: AtomicU64,
     /// One look at a time: a slower one must not take over what an earlier state of the store said.
     looking: Mutex<()>,
-}
-
-/// The keys as of one moment.
-struct Held {
-    stored: Vec<StoredKey>,
-    pairs: Vec<(KeyState, SigningAlgorithm, Pair)>,
-    jwks: Value,
 }
 
 /// Why there are no keys to work with.
@@ -132,14 +127,25 @@ impl Keys {
         if !is_due() {
             return Ok(false);
         }
-        let _looking = self.looking.lock().await;
+        // What others may have changed can wait until who looks has looked; a change that we know of is seen by all who come later.
+        let can_wait = self.are_there() && self.schedule().next_change(&self.held().stored) > now;
+        let _looking = match can_wait {
+            true => match self.looking.try_lock() {
+                Ok(looking) => looking,
+                Err(_) => return Ok(false),
+            },
+            false => self.looking.lock().await,
+        };
         // Somebody else may have looked while we waited.
         if !is_due() {
             return Ok(false);
         }
-        let pause = if self.are_there() { LOOK_EVERY } else { LOOK_AGAIN };
-        self.due.store(now.plus(pause).0, Ordering::Release);
-        self.change(store, now, |stored| self.step(stored, now)).await
+        let looked = self.change(store, now, |stored| self.step(stored, now)).await;
+        if looked.is_err() {
+            let pause = if self.are_there() { LOOK_EVERY } else { LOOK_AGAIN };
+            self.due.store(now.plus(pause).0, Ordering::Release);
+        }
+        looked
     }
 
     /// Tokens may live so long from now on. Those that were issued before live as long as they do, so this never gets shorter.
@@ -340,40 +346,6 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-// === impl Held ===
-
-impl Held {
-    fn open(stored: Vec<StoredKey>, data_key: &SealingKey) -> Result<Self, KeyError> {
-        let mut pairs = Vec::new();
-        for key in &stored {
-            let bytes = data_key.open(&purpose(&key.kid), &key.sealed)?;
-            let pair = Pair::from_bytes(key.algorithm, &bytes)?;
-            if pair.kid() != key.kid {
-                return Err(KeyError::Malformed("a key does not have the name that it should"));
-            }
-            pairs.push((key.state, key.algorithm, pair));
-        }
-        let jwks = pairs.iter().map(|(_, _, pair)| pair.jwk()).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { stored, pairs, jwks: json!({ "keys": jwks }) })
-    }
-
-    fn active(&self, algorithm: SigningAlgorithm) -> Result<&Pair, KeyError> {
-        let mut active =
-            self.pairs.iter().filter(|(state, of, _)| *state == KeyState::Active && *of == algorithm);
-        active.next().map(|(_, _, pair)| pair).ok_or(KeyError::Malformed("none is active"))
-    }
-
-    /// The key that a token says to be signed with.
-    fn signer_of(&self, token: &str) -> Option<&Pair> {
-        if token.len() > LONGEST_TOKEN {
-            return None;
-        }
-        let metadata = Token::decode_metadata(token).ok()?;
-        let kid = metadata.key_id()?;
-        self.pairs.iter().map(|(_, _, pair)| pair).find(|pair| pair.kid() == kid)
-    }
-}
-
 fn options(typ: &str, issuer: &str, now: UnixTime) -> VerificationOptions {
     VerificationOptions {
         required_signature_type: Some(typ.to_owned()),
@@ -393,6 +365,5 @@ fn names_a_key(token: &str) -> bool {
             .is_ok_and(|metadata| metadata.key_id().is_some_and(|kid| kid.len() == THUMBPRINT))
 }
 
-fn purpose(kid: &str) -> String {
-    format!("signing key {kid}")
-}
+#[cfg(test)]
+mod tests;
