@@ -169,9 +169,10 @@ impl Rego {
             if self.packed.visible {
                 let shown = self.shows(state, who, kind_of(target), target, name);
                 match shown.outcome {
-                    Outcome::Allow => {}
-                    Outcome::Failed => return shown,
-                    _ => return Ruling { outcome: Outcome::Deny, why: "not visible", ..shown },
+                    // What it wants to be written down counts, though `allow` decides.
+                    Outcome::Allow => last = shown.after(last),
+                    Outcome::Failed => return shown.after(last),
+                    _ => return Ruling { outcome: Outcome::Deny, why: "not visible", ..shown.after(last) },
                 }
             }
             last = self.allow(state, who, method, Some(target), name, around).after(last);

@@ -245,6 +245,26 @@ fn nothing_that_was_sent_is_written_down() {
 }
 
 #[test]
+fn what_both_entry_points_want_written_down_is_written_down() {
+    let text = r#"
+        allow := {"allow": true, "reasons": ["staff"], "obligations": {"log": ["called"]}}
+        visible := {"allow": true, "reasons": ["listed"], "obligations": {"log": ["seen"]}}"#;
+    let rego = load(text);
+    for _remembered in [false, true] {
+        let ruling = call(&rego, "{}");
+        assert_eq!((ruling.outcome.clone(), ruling.why), (Outcome::Allow, "allowed"));
+        assert_eq!(
+            (ruling.reasons, ruling.log),
+            (vec!["listed".into(), "staff".into()], vec!["called".into(), "seen".into()])
+        );
+    }
+    let denied = load(&text.replace(r#"visible := {"allow": true"#, r#"visible := {"allow": false"#));
+    let ruling = call(&denied, "{}");
+    assert_eq!((ruling.outcome.clone(), ruling.why), (Outcome::Deny, "not visible"));
+    assert_eq!((ruling.reasons, ruling.log), (vec!["listed".to_owned()], vec!["seen".to_owned()]));
+}
+
+#[test]
 fn lists_show_what_is_visible_and_calls_need_both() {
     let rego = load(
         "default allow := false\nallow if input.arguments.ok\nvisible if startswith(input.tool.name, \"run_\")",
