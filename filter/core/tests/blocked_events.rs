@@ -107,6 +107,40 @@ fn where_nobody_waits_for_an_answer_the_stream_just_ends() {
 }
 
 #[test]
+fn a_request_that_has_its_answer_gets_no_second_one() {
+    // The id that was asked with, the answer before the event that may not pass, and whether it is the answer.
+    let cases = [
+        (json!(1), r#"{"id":1,"result":{"structuredContent":{"n":1}}}"#, true),
+        (json!(1), r#"{"id":1,"error":{"code":-1,"message":"no"}}"#, true),
+        (json!("é"), r#"{"id":"\u00e9","error":{"code":-1,"message":"no"}}"#, true),
+        (json!(1), r#"{"id":"1","result":{"structuredContent":{"n":1}}}"#, false),
+        (json!(1), r#"{"id":1,"method":"ping"}"#, false),
+        (json!(1), r#"{"result":{"structuredContent":{"n":1}}}"#, false),
+        (json!(1), r#"{"params":{"id":1},"method":"notifications/message"}"#, false),
+    ];
+    for (id, first, is_answer) in cases {
+        let mut gate = gate();
+        let mut message = call("t");
+        message["id"] = id;
+        let asked = gate.post(&json!({}), &message);
+        let first = format!("data: {first}\n\n");
+        let stream = format!(
+            "{first}data: {{\"method\":\"notifications/message\",\"params\":{{\"x\":\"a@example.com\"}}}}\n\n"
+        );
+        let mut driven = streamed(&mut gate, asked, &stream, &[20]);
+        assert_eq!(text(&driven) == first, is_answer, "{}", text(&driven));
+        assert_eq!(
+            text(&driven).starts_with(&first) && text(&driven).ends_with(ERROR),
+            !is_answer,
+            "{first}"
+        );
+        driven.feed(&mut gate, Event::Expired);
+        driven.finish(&mut gate);
+        assert_eq!(driven.completions[0]["reason"], "unsafe_response", "it is written down all the same");
+    }
+}
+
+#[test]
 fn a_task_that_does_not_arrive_is_nobodys() {
     let mut gate = gate();
     let mut message = call("t");

@@ -47,7 +47,7 @@ impl Exchange {
         let removed = cut_out(stream.report()).saturating_sub(before);
         self.removed(removed);
         if let Err(denial) = fed {
-            out.extend(self.answer_in_stream(&denial, world));
+            out.extend(self.answer_in_stream(&denial, stream.has_answered(), world));
         } else if stream.is_over() && !self.facts.over {
             self.answered_in_stream(&Denial::UnsafeResponse("asked too much"), world);
         }
@@ -55,10 +55,10 @@ impl Exchange {
         Ok(())
     }
 
-    /// The event that takes the place of one that may not pass: an error, where a request waits for its answer.
-    fn answer_in_stream(&mut self, denial: &Denial, world: &World<'_>) -> Vec<u8> {
+    /// The event that takes the place of one that may not pass: an error, where a request still waits for its answer.
+    fn answer_in_stream(&mut self, denial: &Denial, has_answered: bool, world: &World<'_>) -> Vec<u8> {
         self.answered_in_stream(denial, world);
-        if self.facts.id.is_none() {
+        if has_answered || self.facts.id.is_none() {
             return Vec::new();
         }
         let reply = Reply::refuse(denial, &self.facts.asked(world.guard));

@@ -41,6 +41,8 @@ pub struct Filtered {
     pub hidden: bool,
     /// It is such a request, and because of it the client's own request is to be answered with an error.
     pub refused: bool,
+    /// Where the ids of the requests stand that it answers.
+    pub answers: Vec<Range<usize>>,
 }
 
 struct Filter<'f, 'v> {
@@ -54,6 +56,7 @@ struct Filter<'f, 'v> {
     refused: bool,
     /// Whether something in the message that is being read makes it an error.
     to_error: bool,
+    answers: Vec<Range<usize>>,
     edits: Vec<Edit>,
 }
 
@@ -136,14 +139,15 @@ fn filter_once(body: &[u8], revision: Option<Revision>, viewer: &mut dyn Viewer)
         hidden: false,
         refused: false,
         to_error: false,
+        answers: Vec::new(),
         edits: Vec::new(),
     };
     filter.scan(body).map_err(|fault| match fault {
         Fault::NotJson(what) | Fault::Refused(what) => Denial::UnsafeResponse(what),
     })?;
-    let Filter { edits, report, created, tools, hidden, refused, .. } = filter;
+    let Filter { edits, report, created, tools, hidden, refused, answers, .. } = filter;
     let body = if edits.is_empty() { None } else { Some(apply(body, edits)) };
-    Ok(Filtered { body, report, created, tools, hidden, refused })
+    Ok(Filtered { body, report, created, tools, hidden, refused, answers })
 }
 
 /// The error that a client reads instead of an answer in which a server asks for what it may not; `id` is its JSON.
@@ -180,7 +184,7 @@ impl Filter<'_, '_> {
         let known: &[&str] = if gates {
             &["result", "method", "params", "id", "error"]
         } else {
-            &["result", "method", "params"]
+            &["result", "method", "params", "id"]
         };
         let before = self.edits.len();
         let (mut method, mut params, mut id, mut in_error) = (None, Params::default(), None, Vec::new());
@@ -189,7 +193,7 @@ impl Filter<'_, '_> {
                 "result" if scanner.at_object() => return self.result(scanner),
                 "params" if scanner.at_object() => params = Params::read(scanner, gates)?,
                 "method" => method = text_of(scanner.value()?.kind),
-                "id" if gates => id = Some(scanner.value()?.span),
+                "id" => id = Some(scanner.value()?.span),
                 "error" if gates && scanner.at_object() => in_error = server_asks::in_error(scanner)?,
                 _ => scanner.skip()?,
             }
@@ -200,13 +204,13 @@ impl Filter<'_, '_> {
         }
         if std::mem::take(&mut self.to_error) {
             self.edits.truncate(before);
-            let id = id.and_then(|id| std::str::from_utf8(self.body.get(id)?).ok());
+            let id = id.clone().and_then(|id| std::str::from_utf8(self.body.get(id)?).ok());
             self.edits.push(Edit::new(span, asked_too_much(id)));
         }
         match method {
             Some(method) if method.starts_with("notifications/") => self.notification(params),
             Some(method) => self.request(&method, &params),
-            None => {}
+            None => self.answers.extend(id),
         }
         Ok(())
     }

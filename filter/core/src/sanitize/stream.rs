@@ -1,5 +1,7 @@
 //! What of an event stream may pass, and with which bytes? Filters the lists in it event by event.
 
+use std::ops::Range;
+
 use super::capture::Capture;
 use super::content::{self, Plan, Refused};
 use super::list::{Report, asked_too_much, filter_answer};
@@ -23,6 +25,8 @@ pub struct ListStream {
     id: Option<String>,
     /// Whether that was answered with an error of ours, or an event may not pass: nothing more does.
     ended: bool,
+    /// Whether its answer has passed.
+    answered: bool,
     learns: bool,
     listed: Vec<(Vec<u8>, Vec<WithSchemas>)>,
     structured: Option<Structured>,
@@ -44,6 +48,7 @@ impl ListStream {
             found: content::Report::default(),
             id: None,
             ended: false,
+            answered: false,
             learns: false,
             listed: Vec::new(),
             structured: None,
@@ -137,6 +142,11 @@ impl ListStream {
         self.ended
     }
 
+    /// Whether the request that the stream answers has its answer: a second one would be an answer to nothing.
+    pub fn has_answered(&self) -> bool {
+        self.answered
+    }
+
     /// The lists of tools since the last look, as they came.
     pub fn take_listed(&mut self) -> Vec<(Vec<u8>, Vec<WithSchemas>)> {
         std::mem::take(&mut self.listed)
@@ -175,7 +185,7 @@ impl ListStream {
             let filtered = filter_answer(data, self.revision, viewer)?;
             self.report = self.report.and(filtered.report);
             if filtered.hidden {
-                if let Some(id) = self.id.as_deref().filter(|_| filtered.refused) {
+                if let Some(id) = self.id.as_deref().filter(|_| filtered.refused && !self.answered) {
                     out.extend_from_slice(format!("data: {}\n\n", asked_too_much(Some(id))).as_bytes());
                     self.ended = true;
                 }
@@ -187,6 +197,9 @@ impl ListStream {
             let read = self.contents(filtered.body.as_deref().unwrap_or(data))?;
             // Of events that pass alone.
             self.created.extend(filtered.created);
+            let own =
+                |at: &Range<usize>| data.get(at.clone()).is_some_and(|id| is_id(self.id.as_deref(), id));
+            self.answered |= filtered.answers.iter().any(own);
             if self.learns && !filtered.tools.is_empty() {
                 self.listed.push((data.clone(), filtered.tools));
             }
@@ -203,6 +216,14 @@ impl ListStream {
         out.extend_from_slice(&event.raw);
         Ok(())
     }
+}
+
+/// Whether both are the same id, however a server writes the text of one.
+fn is_id(asked: Option<&str>, answered: &[u8]) -> bool {
+    let text = |id: &[u8]| serde_json::from_slice::<String>(id).ok();
+    asked.is_some_and(|id| {
+        id.as_bytes() == answered || text(answered).is_some_and(|other| text(id.as_bytes()) == Some(other))
+    })
 }
 
 /// Writes the event `raw` with `data` in place of its data; all other lines stay. The new lines stand where the first

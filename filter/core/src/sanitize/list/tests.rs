@@ -155,7 +155,24 @@ fn what_is_no_list_passes_byte_for_byte() {
     ] {
         let filtered =
             filter_list(body.as_bytes(), Some(Revision::R20260728), &mut |_: &Target| false).unwrap();
-        assert_eq!(filtered, Filtered::default(), "{body}");
+        let answers = filtered.answers.clone();
+        assert_eq!(filtered, Filtered { answers, ..Filtered::default() }, "{body}");
+    }
+}
+
+#[test]
+fn it_is_known_which_requests_are_answered() {
+    for (body, answered) in [
+        (r#"{"id":1,"error":{"code":-32602,"message":"x"}}"#, vec!["1"]),
+        (r#"{"result":{"id":2},"id":"a\"b"}"#, vec![r#""a\"b""#]),
+        (r#"[{"id":1,"result":{}},{"id":2,"method":"ping"},{"id":3,"result":{}}]"#, vec!["1", "3"]),
+        (r#"{"result":{"id":2}}"#, vec![]),
+        (r#"{"method":"notifications/message","params":{"id":1}}"#, vec![]),
+    ] {
+        let filtered =
+            filter_list(body.as_bytes(), Some(Revision::R20250326), &mut |_: &Target| true).unwrap();
+        let ids: Vec<_> = filtered.answers.into_iter().map(|at| &body[at]).collect();
+        assert_eq!(ids, answered, "{body}");
     }
 }
 
