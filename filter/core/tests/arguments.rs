@@ -87,17 +87,18 @@ fn a_body_that_comes_before_its_caller_is_known_is_judged_all_the_same() {
         let mut gate = gate(&json!({"defaults": [{"tools": "t1", "arguments": {"sort": "date"}}]}));
         gate.forget_keys();
         let mut message = world::call("t1");
-        message["params"]["arguments"] = json!({"limit": limit});
+        let pad = "x".repeat(30_000);
+        message["params"]["arguments"] = json!({"limit": limit, "pad": pad});
         let mut driven = gate.post(&json!({}), &message);
         assert!(driven.upstream.is_none() && driven.replies.is_empty(), "it waits for keys");
-        assert!(gate.held.bytes() > 10, "what it keeps counts");
+        assert!(gate.held.bytes() > 30_000, "what it keeps counts");
         let keys = gate.keys();
         gate.memory.replace_keys(0, keys, gate.now);
         driven.feed(&mut gate, Event::KeysFetched);
         assert_eq!(driven.upstream.is_some(), passes, "{limit}");
         if let Some(body) = &driven.upstream {
             let sent: Value = serde_json::from_slice(body).unwrap();
-            assert_eq!(sent["params"]["arguments"], json!({"sort": "date", "limit": 10}));
+            assert_eq!(sent["params"]["arguments"], json!({"sort": "date", "limit": 10, "pad": pad}));
         }
         drop(driven);
         assert_eq!(gate.held.bytes(), 0);

@@ -12,6 +12,7 @@ mod world;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wicketgate_core::exchange::step::{Event, ResponseMode};
+use wicketgate_core::tools::book::Book;
 use wicketgate_core::tools::entry::examine;
 use world::{Driven, Gate, call, list, response};
 
@@ -171,18 +172,19 @@ fn a_name_that_another_server_showed_first_is_a_shadow() {
 #[test]
 fn a_store_that_fails_shows_and_calls_nothing() {
     let mut gate = gate(&json!({"pins": "first_use"}));
-    gate.store_fails = true;
+    gate.pages_fail = true;
     let (driven, _) = listed(&mut gate, &[entry("a", "adds")]);
     assert_eq!((driven.status(), &driven.completions[0]["reason"]), (Some(503), &json!("unavailable")));
     let refused = gate.post(&json!({}), &call("a"));
     assert_eq!((refused.upstream.is_some(), refused.status()), (false, Some(503)));
-    gate.store_fails = false;
+    assert_eq!(refused.decisions[0]["detail"], "tool store");
+    gate.pages_fail = false;
     listed(&mut gate, &[entry("a", "adds")]);
-    for bytes in gate.shared.values_mut() {
-        bytes.truncate(3);
-    }
+    let page = Book::key("demo");
+    gate.shared.get_mut(&page).unwrap().truncate(3);
     let refused = gate.post(&json!({}), &call("a"));
     assert_eq!((refused.upstream.is_some(), refused.status()), (false, Some(500)), "what is no page of ours");
+    assert_eq!(refused.decisions[0]["detail"], "tool store");
 }
 
 /// Two workers list at the same moment what they saw first, and it is not the same.

@@ -178,7 +178,7 @@ impl Driven {
             let bytes = next(shared.get(key).map(Vec::as_slice));
             shared.extend(bytes.map(|bytes| (key.to_owned(), bytes)));
             shared.extend(meanwhile.take().filter(|theirs| theirs.contains_key(key)).into_iter().flatten());
-            !fails
+            !fails && !gate.pages_fail
         };
         let mut world = World {
             guard: &gate.guard,

@@ -72,6 +72,8 @@ pub struct Gate {
     pub salt_fails: bool,
     /// The same for used proofs alone.
     pub proofs_fail: bool,
+    /// The same for what was seen of tools alone.
+    pub pages_fail: bool,
     /// What another worker writes after this one has read a page, once.
     pub meanwhile: Option<BTreeMap<String, Vec<u8>>>,
     /// The same for what was done before.
@@ -103,6 +105,7 @@ impl Gate {
             buckets_fail: false,
             salt_fails: false,
             proofs_fail: false,
+            pages_fail: false,
             meanwhile: None,
             history_fails: false,
             source: None,

@@ -290,6 +290,21 @@ fn within(who: Principal) -> Principal {
     }
 }
 
+#[test]
+fn what_one_level_hides_is_hidden_until_both_have_their_scopes() {
+    let (shows, hides) = (ALLOW, Effect::Allow { hide: true });
+    let tool = Target::Tool("a".into());
+    for (above, below, seen) in
+        [(shows, shows, true), (hides, shows, false), (shows, hides, false), (hides, hides, false)]
+    {
+        let top = vec![scoped(rule("top", above, &["a"]), "one")];
+        let layers = vec![layer(Level::Client, vec![scoped(rule("c", below, &["a"]), "two")])];
+        let rules = RuleSet::layered(top, layers);
+        assert_eq!(rules.visible(&member(), &tool), seen, "{above:?} above {below:?}");
+        assert_eq!(verdict(&rules, "a"), "needs one two by c");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
