@@ -24,7 +24,11 @@ async fn another_envoy_asks_before_it_forwards() {
     ];
     let configuration = world.state.join("ext-authz.yaml");
     std::fs::write(&configuration, envoy::substitute(&example, &substitutions).unwrap()).unwrap();
-    let mut command = Command::new(layout::obtain("envoy").unwrap());
+    let program = layout::obtain("envoy").unwrap();
+    let version = Command::new(&program).arg("--version").output().await.unwrap().stdout;
+    // It keeps the headers of a denial to itself and answers 403 for any error (Envoy's release notes of 1.37.1).
+    let is_faulty = String::from_utf8_lossy(&version).contains("/1.37.0/");
+    let mut command = Command::new(program);
     command.arg("--config-path").arg(&configuration).args([
         "--disable-hot-restart",
         "--log-level",
@@ -60,7 +64,7 @@ async fn another_envoy_asks_before_it_forwards() {
         assert_eq!(answer.status, status, "{path}: {answer:?}");
         let challenge = answer.field("www-authenticate").unwrap_or_default();
         assert_eq!(
-            status == 401,
+            status == 401 && !is_faulty,
             challenge.contains("/.well-known/oauth-protected-resource/mcp"),
             "{answer:?}"
         );
@@ -68,6 +72,6 @@ async fn another_envoy_asks_before_it_forwards() {
     let last = stage::request(&world, "GET /mcp", Some(token), &[], b"");
     world.kill_sidecar().await;
     let answer = stage::answer_of(port, &last).await.unwrap();
-    assert_eq!(answer.status, 503, "nobody is there to allow it");
+    assert_eq!(answer.status, if is_faulty { 403 } else { 503 }, "nobody is there to allow it");
     assert_eq!(recorder.take().len(), 0, "nothing of these went on");
 }
