@@ -61,7 +61,8 @@ impl Resources {
     /// host in upper case. Some add a slash at the end or take one away; where no resource has just this URL, that is borne.
     #[must_use]
     pub fn named(&self, indicator: &str) -> Option<&Resource> {
-        let asked = Url::parse(indicator).ok().filter(|url| url.fragment().is_none())?;
+        let asked =
+            Url::parse(indicator).ok().filter(|url| url.fragment().is_none() && is_absolute(indicator))?;
         let exact = self.0.iter().find(|resource| resource.parsed == asked);
         exact.or_else(|| {
             let asked = without_last_slash(&asked);
@@ -109,6 +110,13 @@ impl Resources {
     pub fn all_scopes(&self) -> ScopeSet {
         self.0.iter().flat_map(|resource| resource.scopes.iter()).collect()
     }
+}
+
+/// RFC 3986 section 4.3, of what has an authority. Parsers of URLs also take white space, backslashes and other numbers of slashes.
+fn is_absolute(uri: &str) -> bool {
+    let authority = uri.split_once("://").map(|(_, rest)| rest);
+    uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && authority.is_some_and(|rest| !rest.starts_with('/'))
 }
 
 fn without_last_slash(url: &Url) -> Url {

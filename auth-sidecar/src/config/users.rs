@@ -56,8 +56,13 @@ pub(super) fn compile(raw: Vec<RawUser>) -> Result<Vec<User>, ConfigError> {
     let mut users: Vec<User> = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let path = format!("users[{index}]");
-        if raw.name.is_empty() || raw.name.len() > 128 || raw.name.chars().any(char::is_control) {
-            return Err(ConfigError::new(format!("{path}.name"), "must be 1 to 128 printable characters"));
+        // It is the `sub` of ID tokens (OpenID Connect Core section 2: ASCII).
+        if raw.name.is_empty() || raw.name.len() > 128 || !raw.name.bytes().all(|b| matches!(b, b' '..=b'~'))
+        {
+            return Err(ConfigError::new(
+                format!("{path}.name"),
+                "must be 1 to 128 printable ASCII characters",
+            ));
         }
         if users.iter().any(|other| other.name == raw.name) {
             return Err(ConfigError::new(format!("{path}.name"), "is listed twice"));

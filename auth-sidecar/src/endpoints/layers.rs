@@ -11,10 +11,10 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::cors::{Any, CorsLayer};
-use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument as _;
 
 use super::caller::Caller;
+use super::patience;
 use super::reply::{self, Refusal};
 use crate::app::Context;
 use crate::audit::Origin;
@@ -25,8 +25,6 @@ use crate::telemetry::spans;
 
 /// Registration bodies are the largest that have a reason.
 const LARGEST_BODY: usize = 64 * 1024;
-/// From the headers to the answer, the body included.
-const LONGEST: Duration = Duration::from_secs(30);
 /// The listeners on which nothing can be answered without keys.
 const KEYED: [&str; 2] = ["public", "internal"];
 /// What gateways poll.
@@ -47,7 +45,7 @@ pub(super) fn wrap(router: Router<Arc<Context>>, context: Arc<Context>, name: &'
     let listener = Listener { context: Arc::clone(&context), name };
     router
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST))
+        .layer(from_fn(patience::in_time))
         .layer(from_fn(require_host))
         .layer(from_fn_with_state(listener, observe))
         .with_state(context)

@@ -11,5 +11,6 @@ mod json;
 mod layers;
 mod media_type;
 pub(crate) mod metrics;
+mod patience;
 pub(crate) mod public;
 mod reply;

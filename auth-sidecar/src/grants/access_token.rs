@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::narrowing::Narrowing;
 use super::{accounts, id_token, opaque_token};
 use crate::app::Context;
 use crate::clock::UnixTime;
@@ -21,6 +22,8 @@ pub(crate) struct TokenResponse {
     access_token: String,
     token_type: &'static str,
     expires_in: u64,
+    /// Section 3.3 knows no empty one.
+    #[serde(skip_serializing_if = "ScopeSet::is_empty")]
     scope: ScopeSet,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
@@ -28,12 +31,6 @@ pub(crate) struct TokenResponse {
     id_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_token_type: Option<&'static str>,
-}
-
-/// What one access token is for: the whole grant or less.
-pub(crate) struct Narrowing {
-    pub(crate) resources: Vec<String>,
-    pub(crate) scope: ScopeSet,
 }
 
 /// What stands beside the access token, and what it is bound to.

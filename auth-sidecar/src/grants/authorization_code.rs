@@ -1,6 +1,7 @@
 //! How does a consent become tokens? A code is issued for a grant, and redeemed once.
 
-use super::access_token::{self, Beside, Narrowing, TokenResponse};
+use super::access_token::{self, Beside, TokenResponse};
+use super::narrowing::Narrowing;
 use super::{accounts, clients};
 use crate::app::Context;
 use crate::audit::Act;
@@ -10,7 +11,7 @@ use crate::oauth::authorization_request::AuthorizationRequest;
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
-use crate::oauth::{pkce, resource};
+use crate::oauth::pkce;
 use crate::secret::{Digest, Kind, NoRandomness, Opaque, grant_id_of, random_text};
 use crate::store::grant::{Binding, Code, Grant, Redeemed, Redemption};
 use crate::store::records::Session;
@@ -81,8 +82,7 @@ pub(crate) async fn redeem(
         return Err(ErrorCode::InvalidGrant.because("the code is bound to another DPoP key").into());
     }
     pkce::verify(&grant.challenge, verifier)?;
-    let resources = resource::narrowed(params, &grant.resources, &context.config.resources)?;
-    let scope = grant.scope.and(&resource::available_scopes(&resources, &context.config.resources));
+    let narrowing = Narrowing::of(context, client, &grant, params, None)?;
     let account = accounts::current(context, &grant.subject, now).await?.ok_or_else(refused)?;
 
     let successor = first_refresh_token(client, &grant.id)?;
@@ -95,7 +95,6 @@ pub(crate) async fn redeem(
         nonce: grant.binding.nonce.clone(),
         ..Beside::default()
     };
-    let narrowing = Narrowing { resources, scope };
     let issued = access_token::issue(context, client, &grant, account, narrowing, beside, now).await?;
     context.audit.write(&Act::CodeRedeemed.about(&grant));
     Ok(issued)

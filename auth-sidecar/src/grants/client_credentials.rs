@@ -1,7 +1,8 @@
 //! What may a client do in its own name? The client credentials grant (RFC 6749 section 4.4): an access token for the
 //! scopes that the operator gave it, and no refresh token.
 
-use super::access_token::{self, Beside, Narrowing, TokenResponse};
+use super::access_token::{self, Beside, TokenResponse};
+use super::narrowing::Narrowing;
 use super::{authorization_code, clients};
 use crate::app::Context;
 use crate::audit::Act;

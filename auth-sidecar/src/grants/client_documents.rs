@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::clients;
+use super::{clients, id_token};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -54,6 +54,10 @@ pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<C
     };
     let rules = (&context.config.registration.private_use, clients::presents_assertions(context, id));
     match metadata_document::admit(id, &fetched.body, rules) {
+        // It may ask for what only others hold, since it is written for all.
+        Ok(client) if !id_token::is_signed_as(context, &client) => {
+            Err(refused(context, id, "its id_token_signed_response_alg is not supported", now))
+        }
         Ok(client) => {
             context.documents.keep(id, &client, fetched.fresh_for, now);
             tracing::info!(event = "client_document_fetched", client_id = id);

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use super::access_token::{self, Beside, Narrowing, TokenResponse};
+use super::access_token::{self, Beside, TokenResponse};
+use super::narrowing::Narrowing;
 use super::{accounts, authorization_code, clients};
 use crate::app::Context;
 use crate::audit::Act;
@@ -182,8 +183,7 @@ pub(crate) async fn redeem(
     if !grant.is_live() {
         return Err(refused().into());
     }
-    let resources = resource::narrowed(params, &grant.resources, &context.config.resources)?;
-    let scope = grant.scope.and(&resource::available_scopes(&resources, &context.config.resources));
+    let narrowing = Narrowing::of(context, client, &grant, params, None)?;
     let account = accounts::current(context, &grant.subject, now).await?.ok_or_else(refused)?;
     let successor = authorization_code::first_refresh_token(client, &grant.id)?;
     let presented = (digest, successor.as_ref(), jkt.as_deref());
@@ -192,7 +192,6 @@ pub(crate) async fn redeem(
     }
     let refresh_token = successor.map(|token| token.expose().to_owned());
     let beside = Beside { refresh_token, jkt, ..Beside::default() };
-    let narrowing = Narrowing { resources, scope };
     let issued = access_token::issue(context, client, &grant, account, narrowing, beside, now).await?;
     context.audit.write(&Act::TokenIssued.about(&grant).because("device code"));
     Ok(issued)

@@ -52,15 +52,15 @@ pub(crate) async fn proof(
     Ok(Some(proof))
 }
 
-/// The thumbprint of the key that the tokens of a token request are bound to.
+/// The thumbprint of the key that the tokens of a token request at `path` are bound to.
 pub(crate) async fn key(
     context: &Context,
     client: &Client,
     headers: &[&[u8]],
+    path: &'static str,
     now: UnixTime,
 ) -> Result<Option<String>, Failure> {
-    let target = Target { method: "POST", path: "/token" };
-    match proof(context, headers, target, now).await? {
+    match proof(context, headers, Target { method: "POST", path }, now).await? {
         Some(proof) => Ok(Some(proof.jkt)),
         None if client.preferences.dpop_only => {
             Err(refuse("this client's tokens are bound to a key: a DPoP proof is needed").into())

@@ -7,6 +7,11 @@ use crate::oauth::claims::{self, IdClaims};
 use crate::oauth::client::Client;
 use crate::store::grant::Grant;
 
+/// Whether ID tokens of this client can be signed as it wants them.
+pub(crate) fn is_signed_as(context: &Context, client: &Client) -> bool {
+    client.preferences.id_token.is_none_or(|algorithm| context.config.signing.held().contains(&algorithm))
+}
+
 /// Signs an ID token that stands beside this access token. `nonce` is for the answer to the authorization request alone
 /// (section 12.2).
 pub(crate) fn issue(

@@ -2,8 +2,9 @@
 //! Authorization of MCP, with an ID-JAG as the grant (RFC 7523 section 2.1). No refresh token: the enterprise is to be asked
 //! again.
 
-use super::access_token::{self, Beside, Narrowing, TokenResponse};
+use super::access_token::{self, Beside, TokenResponse};
 use super::accounts::{self, NOBODY_KNOWS};
+use super::narrowing::Narrowing;
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;

@@ -34,6 +34,7 @@ pub(crate) enum Introspection {
         iss: String,
         sub: String,
         client_id: String,
+        #[serde(skip_serializing_if = "String::is_empty")]
         scope: String,
         exp: UnixTime,
         iat: UnixTime,

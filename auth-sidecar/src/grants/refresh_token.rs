@@ -1,6 +1,7 @@
 //! How does a client get further access tokens? With a refresh token that works once and is replaced by the next.
 
-use super::access_token::{self, Beside, Narrowing, TokenResponse};
+use super::access_token::{self, Beside, TokenResponse};
+use super::narrowing::Narrowing;
 use super::{accounts, clients};
 use crate::app::Context;
 use crate::audit::Act;
@@ -10,7 +11,6 @@ use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
 use crate::oauth::resource;
-use crate::oauth::scope::ScopeSet;
 use crate::sealing::SealingKey;
 use crate::secret::{Digest, Kind, Opaque, grant_id_of};
 use crate::store::grant::{Grant, Rotated, Rotation};
@@ -56,7 +56,9 @@ pub(crate) async fn refresh(
         context.audit.write(&Act::GrantRevoked.about(&grant).because("its user is gone"));
         return Err(refused().into());
     };
-    let narrowing = narrow(context, &grant, params);
+    // The refresh token keeps all of it.
+    let narrowing =
+        resource::asked_scope(params).and_then(|asked| Narrowing::of(context, client, &grant, params, asked));
     if grant.is_current_refresh(&digest, now) {
         // A request with a mistake does not use the token up. One with a used token goes on to be noticed as reuse.
         narrowing.as_ref().map_err(Clone::clone)?;
@@ -106,23 +108,6 @@ async fn rotate(
         }
         Rotated::Refused => Err(refused().into()),
     }
-}
-
-/// Audience and scope of the new access token: at most those of the grant. The refresh token keeps them all.
-fn narrow(context: &Context, grant: &Grant, params: &Params) -> Result<Narrowing, OAuthError> {
-    let resources = resource::narrowed(params, &grant.resources, &context.config.resources)?;
-    let available = grant.scope.and(&resource::available_scopes(&resources, &context.config.resources));
-    let scope = match params.get("scope") {
-        None => available,
-        Some(text) => {
-            let asked = ScopeSet::parse(text).map_err(|why| ErrorCode::InvalidScope.because(why))?;
-            if !asked.is_subset_of(&grant.scope) {
-                return Err(ErrorCode::InvalidScope.because("the scope exceeds what was granted"));
-            }
-            asked.and(&available)
-        }
-    };
-    Ok(Narrowing { resources, scope })
 }
 
 fn refused() -> OAuthError {

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::grant::Grant;
 
 /// Revokes the grant that the token belongs to. A token that is unknown or dead is no error (section 2.2); one of
-/// another client is refused and lives on (section 2.1).
+/// another client is refused and lives on (section 2.1), and of a kind that cannot be revoked here it is said so (section 2.2.1).
 pub(crate) async fn revoke(
     context: &Context,
     client: &Client,
@@ -23,6 +23,10 @@ pub(crate) async fn revoke(
     context.keys.look_for_signer(token, &context.store, now).await?;
     if context.keys.verify_hint(token, context.config.issuer.as_str()).is_some() {
         return Err(ErrorCode::UnsupportedTokenType.because("an ID token cannot be revoked").into());
+    }
+    if grant_id_of(Kind::ApiKey, token).is_some() {
+        // Whoever administers it revokes it; to say yes here would be to let it live on unseen.
+        return Err(ErrorCode::UnsupportedTokenType.because("an API key is revoked by its operator").into());
     }
     let Some(grant) = grant_of(context, token, now).await? else { return Ok(()) };
     if grant.client_id != client.id {

@@ -1,7 +1,8 @@
 //! May this client turn somebody's access token into one for another audience (RFC 8693)? What comes out is narrower, ends
 //! no later, and belongs to the same grant: whoever revokes that ends both.
 
-use super::access_token::{self, Beside, Narrowing, TokenResponse};
+use super::access_token::{self, Beside, TokenResponse};
+use super::narrowing::Narrowing;
 use super::{accounts, introspection};
 use crate::app::Context;
 use crate::audit::Act;

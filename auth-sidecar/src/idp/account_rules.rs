@@ -12,6 +12,9 @@ const MOST_VALUES: usize = 100;
 const LONGEST_VALUE: usize = 256;
 
 /// Why somebody whom the provider signed in gets no account.
+/// OpenID Connect Core section 2.
+const LONGEST_SUBJECT: usize = 255;
+
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoAccount {
     /// None of the conditions of `allow` holds.
@@ -35,11 +38,15 @@ pub(crate) fn account(rules: &Rules, issuer: &str, identity: &Identity) -> Resul
     if !is_allowed(rules, identity, &whole)? {
         return Err(NoAccount::NotAllowed);
     }
+    let subject = subject(issuer, &identity.subject);
+    if subject.len() > LONGEST_SUBJECT || !subject.is_ascii() {
+        return Err(NoAccount::Unreadable("the subject is too long, or not ASCII"));
+    }
     let mut orgs = mapped(rules.org.as_ref(), &whole)?;
     // Several organizations are none: to choose one would be a guess.
     let org = if orgs.len() == 1 { orgs.pop() } else { None };
     Ok(Account {
-        subject: subject(issuer, &identity.subject),
+        subject,
         username: None,
         groups: mapped(rules.groups.as_ref(), &whole)?,
         roles: mapped(rules.roles.as_ref(), &whole)?,

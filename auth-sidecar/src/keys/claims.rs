@@ -11,6 +11,7 @@ use crate::oauth::scope::ScopeSet;
 #[derive(Serialize, Deserialize)]
 pub(super) struct PrivateClaims {
     client_id: String,
+    #[serde(default, skip_serializing_if = "ScopeSet::is_empty")]
     scope: ScopeSet,
     grant_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -174,7 +174,8 @@ fn prompt(params: &Params) -> Result<Prompt, OAuthError> {
 
 fn max_age(params: &Params) -> Result<Option<u64>, OAuthError> {
     let Some(text) = params.get("max_age") else { return Ok(None) };
-    text.parse()
-        .map(Some)
-        .map_err(|_| ErrorCode::InvalidRequest.because("max_age must be a number of seconds"))
+    // `parse` takes a sign, too.
+    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let seconds = digits.and_then(|digits| digits.parse().ok());
+    seconds.map(Some).ok_or_else(|| ErrorCode::InvalidRequest.because("max_age must be a number of seconds"))
 }

@@ -32,7 +32,8 @@ pub struct AccessClaims {
     pub jti: String,
     /// The client it was issued to.
     pub client_id: String,
-    /// What it allows; empty when nothing was granted by name.
+    /// What it allows; empty, and then left out (RFC 6749 section 3.3), when nothing was granted by name.
+    #[serde(default, skip_serializing_if = "ScopeSet::is_empty")]
     pub scope: ScopeSet,
     /// The grant it came from: revoked together.
     pub grant_id: String,

@@ -6,6 +6,9 @@ use url::Url;
 const LONGEST: usize = 2048;
 const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
+/// What answers hold (RFC 6749 section 4.1.2, RFC 9207): section 3.1 wants no parameter twice.
+const OURS: [&str; 6] = ["code", "state", "iss", "error", "error_description", "error_uri"];
+
 /// Schemes that are something else already, some of them executed by browsers.
 const NOT_PRIVATE: [&str; 14] = [
     "about",
@@ -96,6 +99,15 @@ pub fn admit(uri: &str, private_use: &PrivateUse) -> Result<(), &'static str> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("a redirect URI holds no user name or password");
     }
+    // Parsers of URLs bear more than RFC 3986 allows; browsers and clients need not bear the same.
+    let [path, query] = [Some(url.path()), url.query()].map(Option::unwrap_or_default);
+    let brackets = path.contains(['[', ']']) || query.contains(['[', ']']);
+    if brackets || !is_encoded(uri) || url.host_str().is_some_and(|host| !has_labels(host)) {
+        return Err("a redirect URI is a URI (RFC 3986)");
+    }
+    if url.query_pairs().any(|(name, _)| OURS.contains(&&*name)) {
+        return Err("a redirect URI holds no parameter that an answer adds, such as `code` or `state`");
+    }
     match url.scheme() {
         // URL parsers also read `https:/host` and `https:///host`: browsers agree today, other code may not.
         "https" if has_plain_authority(uri, "https://") => Ok(()),
@@ -159,6 +171,17 @@ pub fn with_params(uri: &str, params: &[(&str, &str)]) -> String {
     format!("{uri}{joint}{}", query.finish())
 }
 
+/// Two digits follow each per cent sign.
+fn is_encoded(uri: &str) -> bool {
+    let digits = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    uri.split('%').skip(1).all(digits)
+}
+
+/// No part of the name is empty but what a dot at the end leaves.
+fn has_labels(host: &str) -> bool {
+    !host.strip_suffix('.').unwrap_or(host).split('.').any(str::is_empty)
+}
+
 fn has_plain_authority(uri: &str, prefix: &str) -> bool {
     uri.strip_prefix(prefix).is_some_and(|rest| !rest.starts_with('/'))
 }
@@ -189,6 +212,7 @@ mod tests {
         for good in [
             "https://app.example/cb",
             "https://app.example:8443/cb?x=1",
+            "https://app.example./cb?x=%5B1%5D&states=2",
             "http://127.0.0.1/cb",
             "http://127.0.0.1:3000/cb",
             "http://[::1]:3000/cb",
@@ -215,6 +239,15 @@ mod tests {
             "javascript:alert(1)",
             "data:text/html,x",
             "com.example.app:/cb",
+            "https://./cb",
+            "https://a..example/cb",
+            "https://app.example/%zz",
+            "https://app.example/%4",
+            "https://app.example/[x]",
+            "https://app.example/cb?x[]=1",
+            "https://app.example/cb?state=x",
+            "https://app.example/cb?x=1&%63ode=y",
+            "http://127.0.0.1/cb?iss=x",
         ] {
             assert!(admit(bad, &PrivateUse::None).is_err(), "{bad}");
         }

@@ -51,14 +51,16 @@ pub fn requested_or_own(
     }
 }
 
-/// The audience of a token: what the token request names, else everything that was granted.
+/// The audience of a token: what the token request names, else everything that was granted; of it what there still is. The
+/// `issuer` is what a mere sign-in is for.
 ///
 /// # Errors
-/// `invalid_target` for one that was not granted.
+/// `invalid_target` for one that was not granted or is not there, `invalid_grant` when nothing is left.
 pub fn narrowed(
     params: &Params,
     granted: &[String],
     resources: &Resources,
+    issuer: &str,
 ) -> Result<Vec<String>, OAuthError> {
     let mut urls = Vec::new();
     for indicator in params.all("resource") {
@@ -69,7 +71,25 @@ pub fn narrowed(
             urls.push(url.clone());
         }
     }
-    Ok(if urls.is_empty() { granted.to_vec() } else { urls })
+    if urls.is_empty() {
+        let is_there = |url: &&String| *url == issuer || resources.exactly(url).is_some();
+        urls = granted.iter().filter(is_there).cloned().collect();
+    }
+    match urls.is_empty() {
+        true => Err(ErrorCode::InvalidGrant.because("nothing that it was granted for is there any more")),
+        false => Ok(urls),
+    }
+}
+
+/// The scopes that a request names; `None` where it names none, be it by a blank parameter (RFC 6749 section 3.3 knows no empty
+/// scope).
+///
+/// # Errors
+/// `invalid_scope` when they are malformed.
+pub fn asked_scope(params: &Params) -> Result<Option<ScopeSet>, OAuthError> {
+    let asked = params.get("scope").map(ScopeSet::parse).transpose();
+    let asked = asked.map_err(|why| ErrorCode::InvalidScope.because(why))?;
+    Ok(asked.filter(|asked| !asked.is_empty()))
 }
 
 /// The scopes that an authorization request asks for: what these resources have and the client may ask. What is
@@ -88,16 +108,15 @@ pub fn requested_scope(
     if let Some(ceiling) = &client.scope_ceiling {
         available = available.and(ceiling);
     }
-    let Some(text) = params.get("scope") else {
+    let Some(asked) = asked_scope(params)? else {
         let preferred = client.default_scope.as_ref().map(|scope| scope.and(&available));
         return Ok(match preferred.filter(|scope| !scope.is_empty()) {
             Some(scope) => openid::without_stray(scope),
             None => default_scopes(urls, resources).and(&available),
         });
     };
-    let asked = ScopeSet::parse(text).map_err(|why| ErrorCode::InvalidScope.because(why))?;
     let scope = openid::without_stray(asked.and(&available));
-    if scope.is_empty() && !asked.is_empty() {
+    if scope.is_empty() {
         return Err(ErrorCode::InvalidScope.because("none of the scopes exists for this resource and client"));
     }
     Ok(scope)
@@ -129,10 +148,9 @@ pub fn asserted_scope(
             ErrorCode::InvalidGrant.because("no scope of the assertion exists for its resource and client")
         );
     }
-    let Some(text) = params.get("scope") else { return Ok(granted) };
-    let asked = ScopeSet::parse(text).map_err(|why| ErrorCode::InvalidScope.because(why))?;
+    let Some(asked) = asked_scope(params)? else { return Ok(granted) };
     let scope = asked.and(&granted);
-    if scope.is_empty() && !asked.is_empty() {
+    if scope.is_empty() {
         return Err(ErrorCode::InvalidScope.because("none of the scopes is in the assertion"));
     }
     Ok(scope)

@@ -64,8 +64,7 @@ pub fn read(params: &Params) -> Result<Request<'_>, OAuthError> {
         Some(name) => TokenType::named(name),
     };
     let requested = requested.ok_or_else(|| refuse("this requested_token_type is not supported"))?;
-    let scope = params.get("scope").map(ScopeSet::parse).transpose();
-    let scope = scope.map_err(|why| ErrorCode::InvalidScope.because(why))?;
+    let scope = resource::asked_scope(params)?;
     Ok(Request { subject_token, subject_token_type, requested, scope })
 }
 
@@ -102,7 +101,7 @@ pub fn narrowed(
         return Err(refuse("the scope exceeds that of the subject token"));
     }
     let scope = asked.unwrap_or(held).and(&resource::without_user(client, target));
-    let wanted = !target.scopes.is_empty() || asked.is_some_and(|asked| !asked.is_empty());
+    let wanted = !target.scopes.is_empty() || asked.is_some();
     if scope.is_empty() && wanted {
         return Err(refuse("no scope of the subject token exists for this target and client"));
     }

@@ -136,7 +136,7 @@ pub(crate) fn sign_in(page: &SignInPage<'_>, issuer: &str) -> Response {
 
 /// The account page.
 pub(crate) fn account(page: &AccountPage<'_>) -> Response {
-    render(StatusCode::OK, page, "'self'".into())
+    apart(render(StatusCode::OK, page, "'self'".into()))
 }
 
 /// The page that asks whether the user wants to sign out; `redirect_uri` is where its form may lead in the end.
@@ -146,7 +146,7 @@ pub(crate) fn sign_out(page: &SignOutPage<'_>, redirect_uri: Option<&str>) -> Re
 
 /// The page on which a user types a device's code.
 pub(crate) fn device(status: StatusCode, page: &DevicePage<'_>) -> Response {
-    render(status, page, "'self'".into())
+    apart(render(status, page, "'self'".into()))
 }
 
 /// A page at which a flow ends.
@@ -157,6 +157,14 @@ pub(crate) fn done(context: &Context, status: StatusCode, heading: &str, message
 /// A page that says what went wrong.
 pub(crate) fn error(context: &Context, status: StatusCode, message: &str) -> Response {
     render(status, &ErrorPage { base: context.config.issuer.path(), message }, "'none'".into())
+}
+
+/// Cut off from whoever opened it. Not so the pages of a client's flow: many open them in a window of their own, and would take it
+/// for closed, or never hear of the answer.
+fn apart(mut page: Response) -> Response {
+    let opener = HeaderName::from_static("cross-origin-opener-policy");
+    page.headers_mut().insert(opener, HeaderValue::from_static("same-origin"));
+    page
 }
 
 fn render(status: StatusCode, page: &impl Template, form_action: String) -> Response {
@@ -175,7 +183,6 @@ fn render(status: StatusCode, page: &impl Template, form_action: String) -> Resp
         // Not `no-referrer`: that turns the Origin of our own form posts into `null`.
         (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
     ];
     (status, headers, Html(html)).into_response()
 }

@@ -212,3 +212,19 @@ async fn what_cannot_be_is_refused_with_its_place() {
     assert_eq!(form.status().as_u16(), 400, "a form of another page is none of ours");
     assert_eq!(ask(&world, Method::GET, "", None).await.1["api_keys"], json!([]), "nothing was made");
 }
+
+#[tokio::test]
+async fn who_holds_a_key_is_told_that_it_cannot_revoke_it() {
+    let world = World::start().await;
+    let wanted = json!({"name": "ci", "client_id": "resource-server", "scopes": ["mcp:read"], "resources": [RESOURCE]});
+    let key = text(&create(&world, &wanted).await, "api_key");
+    for client in [Client::configured("resource-server"), Client::public(&world).await] {
+        let (status, body) = client.post(&world, "/revoke", &[("token", &key)], &[]).await;
+        assert_eq!(
+            (status, &body["error"]),
+            (400, &json!("unsupported_token_type")),
+            "RFC 7009 section 2.2.1"
+        );
+    }
+    assert!(is_good(&world, &key).await);
+}

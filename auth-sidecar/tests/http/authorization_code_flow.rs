@@ -175,6 +175,10 @@ async fn prompt_and_max_age_are_obeyed() {
     world.advance(Duration::from_secs(100));
     assert!(browser.get(&world, &client.link(&[("max_age", "1000")])).await.param("code").is_some());
     assert!(browser.get(&world, &client.link(&[("max_age", "10")])).await.has_field("password"));
+    for malformed in ["+5", "-1", "1.0", "1 ", "ten"] {
+        let page = browser.get(&world, &client.link(&[("max_age", malformed)])).await;
+        assert_eq!(page.param("error").as_deref(), Some("invalid_request"), "{malformed:?}");
+    }
 }
 
 #[tokio::test]

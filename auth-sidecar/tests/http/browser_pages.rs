@@ -49,6 +49,14 @@ async fn pages_are_locked_down_and_still_lead_to_the_client() {
         assert_eq!(page.headers["x-content-type-options"], "nosniff");
         assert!(!page.body.contains("<script") && page.body.contains("<html lang=\"en\">"));
     }
+    // A client may have opened them in a window of its own, and waits for that.
+    for page in [&login, &consent, &error] {
+        assert!(!page.headers.contains_key("cross-origin-opener-policy"));
+    }
+    for path in ["/account", "/device"] {
+        let own = browser.get(&world, path).await;
+        assert_eq!(own.headers["cross-origin-opener-policy"], "same-origin", "{path}: {own:?}");
+    }
     let style = world.get("/assets/style.css").await;
     assert_eq!(style.headers()["content-type"], "text/css; charset=utf-8");
     assert!(style.text().await.unwrap().contains("prefers-color-scheme: dark"));
@@ -216,4 +224,32 @@ async fn wrong_passwords_are_one_answer_and_limited() {
     world.advance(Duration::from_secs(15 * 60));
     let mut browser = Browser::default();
     assert!(browser.approve(&world, &client.link(&[])).await.param("code").is_some());
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_gets_no_answer_of_a_page_that_is_still_open() {
+    for decision in ["approve", "deny"] {
+        let world = World::start().await;
+        let client = Client::public(&world).await;
+        let mut browser = Browser::default();
+        browser.answer(&world, &client.link(&[]), "deny").await;
+        let consent = browser.get(&world, &client.link(&[])).await.form();
+        let gone =
+            world.http.delete(format!("{}/v1/clients/{}", world.admin, client.id)).send().await.unwrap();
+        assert!(gone.status().is_success(), "{gone:?}");
+        let page = browser.submit(&world, &consent.with("decision", decision)).await;
+        assert_eq!((page.status, page.left_for.as_deref()), (400, None), "{decision}: {page:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_long_for_a_link_is_not_sent_on_as_one() {
+    let world = World::start().await;
+    let client = Client::public(&world).await;
+    let link = client.link(&[("ui_hint", &"x".repeat(40_000))]);
+    let form = link.strip_prefix("/authorize?").unwrap().to_owned();
+    let request = world.http.post(world.url("/authorize")).headers(form_headers()).body(form);
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 413);
+    assert!(answer.text().await.unwrap().contains("RFC 9126"));
 }

@@ -342,3 +342,25 @@ async fn userinfo_asks_for_the_proof_of_a_bound_token() {
     let (status, challenge) = ask("DPoP", &plain.access, Some(proof(&key, &[]))).await;
     assert!(status == 401 && challenge.contains("invalid_token"), "{challenge}");
 }
+
+#[tokio::test]
+async fn a_proof_is_for_the_url_that_it_is_sent_to() {
+    let world = World::start().await;
+    let client = Client::public(&world).await;
+    let key = Key::new("ES256");
+    let mut tokens = bound(&world, &client, &key, "mcp:read").await;
+    for (sent, proven, status) in [
+        ("/auth/refresh", "/token", 400),
+        ("/token", "/auth/refresh", 400),
+        ("/auth/refresh", "/auth/refresh", 200),
+        ("/token", "/token", 200),
+    ] {
+        let form = refreshing(&client, &tokens.refresh);
+        let (answered, body, _) = post(&world, sent, &form, &[&key.proof(proven, T0)]).await;
+        assert_eq!(answered, status, "{sent} {proven}: {body}");
+        match status {
+            200 => tokens = Tokens::of(body),
+            _ => assert_eq!(body["error"], "invalid_dpop_proof"),
+        }
+    }
+}

@@ -36,6 +36,7 @@ mod logs;
 mod metadata_documents;
 mod metadata_golden;
 mod metrics;
+mod narrowing;
 mod oidc_lies;
 mod oidc_login;
 mod once_only;

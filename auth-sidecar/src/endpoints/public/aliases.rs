@@ -33,7 +33,7 @@ pub(super) async fn refresh(
             return reply::oauth_error(&error);
         }
     };
-    token::answer(&context, &headers, &params).await
+    token::answer(&context, &headers, &params, "/auth/refresh").await
 }
 
 /// Revokes the grant of a refresh token, for the client that it was issued to, and ends the sign-in of the browser that asks, if

@@ -22,6 +22,9 @@ use crate::pages;
 use crate::secret::{Digest, Opaque};
 use crate::store::records::{PendingAuthorization, Session};
 
+/// With its headers a request of a browser has to be shorter than what the listeners take (`server.rs`).
+const LONGEST_LINK: usize = 16 * 1024;
+
 /// The browser behind a request.
 pub(super) struct Browser {
     /// The cookie that names it; none on its first visit.
@@ -126,7 +129,12 @@ pub(super) fn ask_again(context: &Context, page: &str, params: &Params) -> Respo
     let pairs: Vec<(&str, &str)> =
         params.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let path = format!("{}{page}", context.config.issuer.path());
-    see_other(&redirect_uri::with_params(&path, &pairs))
+    let link = redirect_uri::with_params(&path, &pairs);
+    if link.len() > LONGEST_LINK {
+        let message = "The request is too long for a link. The client should push it first (RFC 9126).";
+        return pages::error(context, StatusCode::PAYLOAD_TOO_LARGE, message);
+    }
+    see_other(&link)
 }
 
 /// Tells a user who has decided about a device. `None`: it was too late.

@@ -94,6 +94,11 @@ async fn decide(context: &Context, browser: &Browser, params: &Params) -> Result
         return Ok(browser::device_decided(context, in_time.then_some(approved)));
     }
     let client_id = &pending.request.client_id;
+    // It may have changed since the page was shown, or be gone.
+    let client = clients::find(context, client_id, now).await?;
+    if !client.is_some_and(|client| client.still_accepts(&pending.request.redirect_uri)) {
+        return Ok(browser::unknown_request(context));
+    }
     if !approved {
         context.audit.write(&Act::ConsentDenied.by_client(client_id).subject(session.subject.as_str()));
         let error = ErrorCode::AccessDenied.because("the user did not consent");

@@ -29,12 +29,17 @@ pub(super) async fn post(
     headers: HeaderMap,
     Form(params): Form,
 ) -> Response {
-    answer(&context, &headers, &params).await
+    answer(&context, &headers, &params, "/token").await
 }
 
-/// What the endpoint answers to a request with these headers and parameters.
-pub(super) async fn answer(context: &Context, headers: &HeaderMap, params: &Params) -> Response {
-    let response = match issue(context, headers, params).await {
+/// What the endpoint answers at `path` to a request with these headers and parameters.
+pub(super) async fn answer(
+    context: &Context,
+    headers: &HeaderMap,
+    params: &Params,
+    path: &'static str,
+) -> Response {
+    let response = match issue(context, headers, params, path).await {
         Ok(response) => reply::fresh_json(StatusCode::OK, &response),
         Err(failure) => reply::failure(&failure),
     };
@@ -66,7 +71,12 @@ pub(super) async fn authenticated_first(
     client_authentication::authenticate_first(context, presented, caller.network(), now).await
 }
 
-async fn issue(context: &Context, headers: &HeaderMap, params: &Params) -> Result<TokenResponse, Failure> {
+async fn issue(
+    context: &Context,
+    headers: &HeaderMap,
+    params: &Params,
+    path: &'static str,
+) -> Result<TokenResponse, Failure> {
     let now = context.clock.now();
     let grant_type = params.require("grant_type")?;
     let refreshes = grant_type == GrantType::RefreshToken.as_str();
@@ -83,7 +93,7 @@ async fn issue(context: &Context, headers: &HeaderMap, params: &Params) -> Resul
             .because("this client is not registered for this grant")
             .into());
     }
-    let jkt = dpop::key(context, &client, &headers_of::headers(headers), now).await?;
+    let jkt = dpop::key(context, &client, &headers_of::headers(headers), path, now).await?;
     let response = match grant_type {
         GrantType::AuthorizationCode => {
             authorization_code::redeem(context, &client, params, jkt, now).await?

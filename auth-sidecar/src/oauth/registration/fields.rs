@@ -22,7 +22,7 @@ pub(super) fn descriptive(asked: &Map<String, Value>) -> Result<Map<String, Valu
         let (field, tag) =
             key.split_once('#').map_or((key.as_str(), None), |(field, tag)| (field, Some(tag)));
         match (field, tag) {
-            ("client_name", _) => drop(text(asked, key, LONGEST_NAME)?),
+            ("client_name", _) => name(asked, key)?,
             ("client_uri" | "logo_uri" | "tos_uri" | "policy_uri", _) => drop(link(asked, key)?),
             ("software_id" | "software_version", None) => drop(text(asked, key, LONGEST_TEXT)?),
             ("contacts", None) => contacts(asked)?,
@@ -97,6 +97,18 @@ fn link(asked: &Map<String, Value>, key: &str) -> Result<Url, OAuthError> {
     url.ok_or_else(|| refuse(format!("{} must be an http or https URL", plain(key))))
 }
 
+/// A person decides by it, so something of it must be seen.
+fn name(asked: &Map<String, Value>, key: &str) -> Result<(), OAuthError> {
+    // The last two choose how the character before is drawn.
+    let unseen = |c: char| c.is_whitespace() || matches!(c, '\u{fe0e}'..='\u{fe0f}');
+    match text(asked, key, LONGEST_NAME)? {
+        Some(name) if !name.is_empty() && name.chars().all(unseen) => {
+            Err(refuse(format!("{} must hold something that can be seen", plain(key))))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn contacts(asked: &Map<String, Value>) -> Result<(), OAuthError> {
     let list = strings(asked, "contacts")?.unwrap_or_default();
     if list.len() > MOST_CONTACTS || list.iter().any(|entry| !is_displayable(entry, LONGEST_TEXT)) {
@@ -122,14 +134,17 @@ fn language_tag(field: &str, tag: &str) -> Result<(), OAuthError> {
     Ok(())
 }
 
-/// No control characters, and none that are invisible or turn the direction of text around: `client_name` is shown to
-/// a person who decides by it.
+/// No control characters, and none that are invisible (`Default_Ignorable_Code_Point` of Unicode, and the empty Braille pattern)
+/// or turn the direction of text around: `client_name` is shown to a person who decides by it.
 fn is_displayable(text: &str, longest: usize) -> bool {
     let deceiving = |c: char| {
         c.is_control()
             || matches!(c,
-                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+                '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0d}' | '\u{feff}' | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}')
     };
     text.chars().count() <= longest && !text.chars().any(deceiving)
 }

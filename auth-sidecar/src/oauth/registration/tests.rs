@@ -154,6 +154,11 @@ fn what_is_wrong_is_refused_with_the_right_code() {
         ("client_name", json!("x".repeat(129))),
         ("client_name", json!("good\u{202e}evil")),
         ("client_name", json!("good\u{200b}evil")),
+        ("client_name", json!("good\u{3164}evil")),
+        ("client_name", json!("\u{2800}")),
+        ("client_name", json!("good\u{e0100}evil")),
+        ("client_name", json!(" \u{a0}\u{fe0f}")),
+        ("client_name#de", json!("  ")),
         ("client_name", json!("line\nbreak")),
         ("client_name", json!(7)),
         ("client_name#fr", json!("good\u{2066}evil")),
@@ -188,4 +193,23 @@ fn what_is_wrong_is_refused_with_the_right_code() {
         assert_eq!(object(body.as_bytes()).unwrap_err().code, ErrorCode::InvalidClientMetadata, "{body}");
     }
     assert!(object(b"\xff{}").is_err() && object("[".repeat(10_000).as_bytes()).is_err());
+}
+
+#[test]
+fn a_field_stands_once_wherever_it_is() {
+    for (body, whole) in [
+        (r#"{"a":1,"b":{"a":2,"c":[{"a":3},{"a":4}]}}"#, true),
+        (r#"{"n":null,"f":1.5,"i":-1,"u":18446744073709551615,"t":true,"s":"x"}"#, true),
+        (r#"{"a":1,"a":1}"#, false),
+        (r#"{"a":1,"\u0061":1}"#, false),
+        (r#"{"jwks":{"keys":[],"keys":[]}}"#, false),
+        (r#"{"x":[1,{"y":{"a":1,"a":2}}]}"#, false),
+        ("[]", false),
+    ] {
+        let read = serde_json::from_str::<Unique>(body).map(|Unique(fields)| Value::Object(fields));
+        assert_eq!(read.is_ok(), whole, "{body}");
+        if let Ok(read) = read {
+            assert_eq!(read, serde_json::from_str::<Value>(body).unwrap());
+        }
+    }
 }
