@@ -13,12 +13,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import bodies
 import renders
-from gateway import MODULE, Gateway, obtained, values
+from gateway import MODULE, Gateway, obtained, ready, values
 from renders import ROOT, objects
 from test_istio import answers
 from translated import Translation
 
+ALL = {"public_document", "missing_credential", "not_allowed", "allowed"}
 CASES: tuple[dict[str, Any], ...] = ({}, {"patchPolicy": True})
 
 
@@ -27,9 +29,12 @@ def translator() -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def chosen(more: dict[str, Any]) -> dict[str, Any]:
+    return {"mode": "envoyGateway", "envoyGateway": {"gateway": {"certificateSecret": "c"}} | more}
+
+
 def rendered(folder: str, more: dict[str, Any], port: int = 8080) -> list[Any]:
-    own = {"mode": "envoyGateway", "envoyGateway": {"gateway": {"certificateSecret": "c"}} | more}
-    Path(folder, "own.json").write_text(json.dumps(values(port) | own))
+    Path(folder, "own.json").write_text(json.dumps(values(f"http://localhost:{port}") | chosen(more)))
     return objects(renders.run(4, "template", "rel", str(renders.CHART), "--namespace", "mcp", "--values", f"{folder}/own.json"))
 
 
@@ -82,17 +87,39 @@ class Translated(unittest.TestCase):
                 self.assertEqual(bool(more), wasm.get("allow_on_headers_stop_iteration", False))
                 self.assertGreaterEqual(listener["per_connection_buffer_limit_bytes"], 16 << 20)
 
+    def make(self, of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
+        return self.translation(of, folder, places).bootstrap(port)
+
     def test_calls_are_decided(self) -> None:
         for more in CASES:
             with self.subTest(envoyGateway=more), ExitStack() as stack:
-                own = {"gateway": {"certificateSecret": "c"}} | more
-
-                def make(of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
-                    return self.translation(of, folder, places).bootstrap(port)
-
-                gateway = Gateway(stack, {"mode": "envoyGateway", "envoyGateway": own}, make)
                 # Here a SecurityPolicy stands before the internal API besides, which has no such path.
-                answers(self, gateway, {"public_document", "missing_credential", "not_allowed", "allowed"}, callout=403)
+                answers(self, Gateway(stack, chosen(more), self.make), ALL, callout=403)
+
+    def test_bodies_are_held(self) -> None:
+        for more in CASES:
+            for limit in bodies.LIMITS:
+                with self.subTest(envoyGateway=more, limit=limit), ExitStack() as stack:
+                    gateway = Gateway(stack, chosen(more), self.make, bodies.limits(limit))
+                    ready(gateway)
+                    bodies.are_held(self, gateway, limit)
+
+    def test_the_cluster_that_is_asked_may_have_another_name(self) -> None:
+        """Clusters of one Service are one where an EnvoyProxy says so, and are called after it."""
+        def merging(of: list[Any]) -> list[Any]:
+            [proxy] = [one for one in of if one["kind"] == "EnvoyProxy"]
+            proxy["spec"]["mergeBackends"] = {}
+            return of
+
+        def make(of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
+            return self.make(merging(of), folder, port, places)
+
+        with tempfile.TemporaryDirectory() as folder:
+            found = self.translation(merging(rendered(folder, {})), folder, {})
+            [name] = [one["name"] for one in found.resources("cluster.v3.Cluster") if "internal" in one["name"]]
+        self.assertNotIn("httproute", name)
+        with ExitStack() as stack:
+            answers(self, Gateway(stack, chosen({"calloutCluster": name}), make), ALL, callout=403)
 
 
 if __name__ == "__main__":
