@@ -111,6 +111,9 @@ class Caller:
             connection.request(method, path, body, fields or {})
             answer = connection.getresponse()
             text = answer.read().decode()
+            if "text/event-stream" in answer.getheader("Content-Type", ""):
+                # The last event is the answer.
+                text = [line.removeprefix("data:").strip() for line in text.splitlines() if line.startswith("data:")][-1]
             return answer.status, json.loads(text) if text.startswith("{") else text
         except OSError as why:
             return 0, str(why)
