@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import shutil
 import socket
 import socketserver
 import subprocess
@@ -21,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import renders
+import yaml
 from containers import Engine, Pod, connects, mount, obtained, own_network, pre_stop, until
 from gateway import SECRET, Caller, values
 from renders import ROOT, objects
@@ -60,33 +62,41 @@ def chart_values(registry: str, digests: dict[str, str]) -> dict[str, Any]:
     return out
 
 
+class Stage:
+    """What all tests here share, because packing Envoy takes a while: podman, and the images in its registry."""
+
+    def __init__(self, stack: ExitStack, program: str) -> None:
+        self.folder = Path(stack.enter_context(TemporaryDirectory(dir=ROOT / "target")))
+        self.folder.chmod(0o755)
+        self.engine = Engine(stack, program, self.folder)
+        self.digests = json.loads((IMAGES / "digests.json").read_text())
+        connection = http.client.HTTPConnection(self.engine.registry, timeout=60)
+        stack.callback(connection.close)
+        for name in self.digests:
+            push(IMAGES / name, connection, f"wicketgate/{name}")
+        envoy_image(self.folder / "envoy")
+        push(self.folder / "envoy", connection, "envoyproxy/envoy")
+        image = f"{self.engine.registry}/wicketgate/wicketgate-auth@{self.digests['wicketgate-auth']}"
+        self.key = self.engine.run("--rm", "--network", "none", image, "generate-key").encode()
+
+
+STAGE: Stage
+
+
+def setUpModule() -> None:
+    global STAGE
+    program = obtained("podman")
+    if program is None:
+        raise unittest.SkipTest("rendered pods do not run here; the reason stands above")
+    with ExitStack() as stack:
+        STAGE = Stage(stack, program)
+        unittest.addModuleCleanup(stack.pop_all().close)
+
+
 class Pods(unittest.TestCase):
-    stack: ExitStack
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        program = obtained("podman")
-        if program is None:
-            raise unittest.SkipTest("rendered pods do not run here; the reason stands above")
-        with ExitStack() as stack:
-            cls.folder = Path(stack.enter_context(TemporaryDirectory(dir=ROOT / "target")))
-            cls.folder.chmod(0o755)
-            cls.engine = Engine(stack, program, cls.folder)
-            cls.digests = json.loads((IMAGES / "digests.json").read_text())
-            connection = http.client.HTTPConnection(cls.engine.registry, timeout=60)
-            for name in cls.digests:
-                push(IMAGES / name, connection, f"wicketgate/{name}")
-            stack.callback(connection.close)
-            envoy_image(cls.folder / "envoy")
-            push(cls.folder / "envoy", connection, "envoyproxy/envoy")
-            image = f"{cls.engine.registry}/wicketgate/wicketgate-auth@{cls.digests['wicketgate-auth']}"
-            key = cls.engine.run("--rm", "--network", "none", image, "generate-key")
-            cls.secrets = {"wicketgate-key": {"data.key": key.encode()}, "agent": {"secret": SECRET.encode()}}
-            cls.stack = stack.pop_all()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.stack.close()
+    def setUp(self) -> None:
+        self.engine, self.folder, self.digests = STAGE.engine, STAGE.folder, STAGE.digests
+        self.secrets = {"wicketgate-key": {"data.key": STAGE.key}, "agent": {"secret": SECRET.encode()}}
 
     def rendered(self, **more: Any) -> list[Any]:
         document = chart_values(self.engine.registry, self.digests)
@@ -187,6 +197,48 @@ class Pods(unittest.TestCase):
         # Not 137, which is SIGKILL's.
         self.assertEqual({"envoy": 0, "authorization-server": 0}, pod.terminate())
         self.assertFalse(connects(PUBLIC))
+
+
+class Compose(unittest.TestCase):
+    """The parts of compose.yaml that have no profile: all others' images cannot be had here."""
+
+    def test_it_comes_up_and_ends(self) -> None:
+        place = STAGE.folder / "compose"
+        shutil.copytree(renders.ROOT / "k8s/compose", place)
+        (place / "secrets").mkdir()
+        for name, content in (("data.key", STAGE.key), ("demo.password", b"correct horse")):
+            (place / "secrets" / name).write_bytes(content)
+        text = (place / "compose.yaml").read_text().replace("${WICKETGATE_VERSION:-0.1.0}", TAG)
+        parts = {name: one for name, one in yaml.safe_load(text)["services"].items() if "profiles" not in one}
+        self.assertEqual({"module", "envoy", "authorization-server", "sample"}, set(parts))
+        self.addCleanup(lambda: [STAGE.engine("rm", "--force", "--time", "1", name, check=False) for name in reversed(parts)])
+        for name, one in parts.items():
+            compose_run(STAGE.engine, place, name, one)
+        until(lambda: Caller(PUBLIC).ask("GET", "/.well-known/oauth-protected-resource/mcp")[0] == 200, lambda: STAGE.engine("logs", "envoy", check=False))
+        until(lambda: Caller(PUBLIC).ask("GET", "/.well-known/oauth-authorization-server")[0] == 200, lambda: STAGE.engine("logs", "authorization-server", check=False))
+        self.assertEqual(401, Caller(PUBLIC).call(None, "get_note", NOTE)[0])
+        self.assertEqual(200, Caller(9902).ask("GET", "/ready")[0])
+        [_, *command] = parts["authorization-server"]["healthcheck"]["test"]
+        STAGE.engine("exec", "authorization-server", *command)
+        for name in ("envoy", "authorization-server", "sample"):
+            STAGE.engine("stop", "--time", "20", name)
+            self.assertEqual("0", STAGE.engine("inspect", "--format", "{{.State.ExitCode}}", name), name)
+
+
+def compose_run(engine: Engine, place: Path, name: str, one: Any) -> None:
+    """A service as compose starts it. `network_mode` is not carried out: all share the network of the test, as they share Envoy's."""
+    known = {"user", "read_only", "cap_drop", "security_opt", "restart", "image", "command", "volumes", "network_mode", "ports", "depends_on", "mem_limit", "healthcheck"}
+    assert set(one) <= known, set(one) - known
+    arguments = ["--name", name, "--user", one["user"], "--memory", one.get("mem_limit", "1g")]
+    arguments += ["--network", "none" if one.get("network_mode") == "none" else "host"]
+    arguments += ["--read-only", "--read-only-tmpfs=false"] if one["read_only"] else []
+    arguments += [part for dropped in one["cap_drop"] for part in ("--cap-drop", dropped)]
+    arguments += [part for option in one["security_opt"] for part in ("--security-opt", option.removesuffix(":true"))]
+    for volume in one.get("volumes", []):
+        arguments += ["--volume", f"{place / volume}" if volume.startswith(".") else f"compose-{volume}"]
+    # It is waited for where others wait for its end.
+    more = [] if one["restart"] == "no" else ["--detach"]
+    engine.run(*more, *arguments, f"{engine.registry}/{one['image']}", *one["command"])
 
 
 #: Names of Services, which a cluster resolves.
