@@ -7,6 +7,7 @@ import http.client
 import http.server
 import json
 import select
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -71,6 +72,8 @@ class Listening:
 
     def send(self, data: Any) -> None:
         if self.sock is None:   # type: ignore[has-type]
+            # Whatever its name is.
+            self._create_connection = lambda address, *more: socket.create_connection(("127.0.0.1", address[1]), *more)
             self.connect()   # type: ignore[attr-defined]
         rest = memoryview(data.encode() if isinstance(data, str) else data)
         while rest and not select.select([self.sock], [], [], 0)[0]:
@@ -91,19 +94,19 @@ class Secure(Listening, http.client.HTTPSConnection):
 
 
 class Caller:
-    """Asks a gateway at a port of this machine, with TLS where it is `secure`."""
+    """Asks a gateway at a port of this machine by some name, with TLS where it is `secure`."""
 
-    def __init__(self, port: int, secure: bool = False) -> None:
-        self.port, self.secure = port, secure
-        self.origin = f"http{'s' if secure else ''}://localhost:{port}"
+    def __init__(self, port: int, secure: bool = False, host: str = "localhost") -> None:
+        self.port, self.secure, self.host = port, secure, host
+        self.origin = f"http{'s' if secure else ''}://{host}:{port}"
 
     def connection(self) -> http.client.HTTPConnection:
         if self.secure:
             # Whose certificate it is does not matter here. From 1.3 on tickets come unasked, which look like an answer.
             context = ssl._create_unverified_context()
             context.maximum_version = ssl.TLSVersion.TLSv1_2
-            return Secure("localhost", self.port, timeout=20, context=context)
-        return Plain("localhost", self.port, timeout=20)
+            return Secure(self.host, self.port, timeout=20, context=context)
+        return Plain(self.host, self.port, timeout=20)
 
     def ask(self, method: str, path: str, fields: dict[str, str] | None = None, body: str | None = None) -> tuple[int, Any]:
         connection = self.connection()
@@ -142,8 +145,9 @@ class Caller:
 class Gateway(Caller):
     """Envoy, the authorization server and an upstream, as the render says."""
 
-    def __init__(self, stack: ExitStack, more: dict[str, Any], make: Maker, limits: dict[str, str] | None = None, port: int = 0, secure: bool = False) -> None:
-        super().__init__(port or free(), secure)
+    def __init__(self, stack: ExitStack, more: dict[str, Any], make: Maker, limits: dict[str, str] | None = None, port: int = 0, secure: bool = False,
+                 host: str = "localhost") -> None:
+        super().__init__(port or free(), secure, host)
         self.folder = stack.enter_context(tempfile.TemporaryDirectory())
         ports = {port: free() for port in (9000, 9001, 9002, 9003)}
         self.upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Seen", (Upstream,), {"seen": []}))
