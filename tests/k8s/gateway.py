@@ -24,7 +24,7 @@ from test_envoy import eventually, free
 
 MODULE = ROOT / "target/wicketgate.wasm"
 SECRET = "0123456789abcdef0123456789abcdef"
-#: (objects, folder, port, where each Service is) -> the bootstrap of the gateway.
+#: (objects, folder, port, where each Service is) -> the bootstrap of the gateway; None where it has started one itself.
 Maker = Callable[[list[Any], str, int, dict[str, int]], Any]
 
 
@@ -162,8 +162,10 @@ class Gateway(Caller):
         of = objects(text)
         self.start(stack, "wicketgate-auth", ["serve", "--config", self.authorization_server(of, ports)])
         places = {"-auth.": ports[9000], "-internal.": ports[9001], "notes.": self.upstream.server_address[1]}
-        document = json.dumps(make(of, self.folder, self.port, places))
-        document = document.replace("/dev/stdout", f"{self.folder}/stdout").replace("/var/lib/wicketgate/plugin.wasm", str(MODULE))
+        made = make(of, self.folder, self.port, places)
+        if made is None:
+            return
+        document = json.dumps(made).replace("/dev/stdout", f"{self.folder}/stdout").replace("/var/lib/wicketgate/plugin.wasm", str(MODULE))
         Path(self.folder, "envoy.json").write_text(document)
         arguments = ["--config-path", f"{self.folder}/envoy.json", "--concurrency", "1", "--log-level", "error", "--disable-hot-restart", "--file-flush-interval-msec", "100"]
         self.start(stack, obtained("envoy"), arguments)
@@ -205,3 +207,34 @@ def ready(gateway: Gateway) -> str:
     assert eventually(lambda: gateway.call(token, "get_note")[0], 200) == 200
     gateway.seen.clear()
     return token
+
+
+def allowed(gateway: Gateway, token: str) -> bool:
+    """Whether the policy that is in force allows the other tool."""
+    return "result" in gateway.call(token, "delete_note")[1]
+
+
+class Load:
+    """Calls that are allowed all the time, by three clients at once, as long as the context lasts."""
+
+    def __init__(self, gateway: Gateway, token: str) -> None:
+        self.gateway, self.token, self.over = gateway, token, threading.Event()
+        self.got: list[tuple[int, Any]] = []
+        self.clients = [threading.Thread(target=self.ask) for _ in range(3)]
+
+    def ask(self) -> None:
+        while not self.over.is_set():
+            self.got.append(self.gateway.call(self.token, "get_note"))
+
+    def lost(self) -> list[tuple[int, Any]]:
+        return [one for one in self.got if one[0] != 200 or "result" not in one[1]]
+
+    def __enter__(self) -> Load:
+        for client in self.clients:
+            client.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        for client in self.clients:
+            client.join()

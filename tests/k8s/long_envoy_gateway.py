@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import bodies
+import containers
 import renders
-from gateway import MODULE, Gateway, obtained, ready, values
+from file_provider import FileProvider
+from gateway import MODULE, Gateway, Load, allowed, obtained, ready, values
+from istiod import image
 from renders import ROOT, objects
+from test_envoy import eventually, free
 from test_istio import answers
 from translated import Translation
 
@@ -122,6 +126,72 @@ class Translated(unittest.TestCase):
             answers(self, Gateway(stack, chosen({"calloutCluster": name}), make), ALL, callout=403)
 
 
+class EndToEnd(unittest.TestCase):
+    """Envoy Gateway itself, told by files what is in the cluster."""
+
+    program: str
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        program = containers.obtained("envoy-gateway")
+        if program is None:
+            raise unittest.SkipTest("Envoy Gateway cannot be built here; the reason stands above")
+        cls.program = program
+
+    def gateway(self, stack: ExitStack, more: dict[str, Any], limits: dict[str, str] | None = None, digest: str | None = None) -> tuple[Gateway, FileProvider]:
+        port, started = free(), []
+        registry, own = image(stack, MODULE, stack.enter_context(tempfile.TemporaryDirectory()))
+
+        def make(of: list[Any], folder: str, _: int, places: dict[str, int]) -> None:
+            started.append(FileProvider(stack, self.program, obtained("envoy"), folder, of, places))
+
+        values = chosen({"gateway": {"certificateSecret": "c", "port": port}} | more) | {"wasm": {"image": {"registry": registry, "digest": digest or own}}}
+        return Gateway(stack, values, make, limits, port, secure=True, host="mcp.example.com"), started[0]
+
+    def test_calls_are_decided_and_everything_is_accepted(self) -> None:
+        for more in CASES:
+            with self.subTest(envoyGateway=more), ExitStack() as stack:
+                gateway, provider = self.gateway(stack, more)
+                answers(self, gateway, ALL, callout=403)
+                conditions = provider.conditions()
+                kinds = {where.split(" ")[0] for where in conditions}
+                expected = {"Gateway", "HTTPRoute", "EnvoyExtensionPolicy", "BackendTrafficPolicy", "ClientTrafficPolicy", "SecurityPolicy", "EnvoyPatchPolicy"}
+                self.assertLessEqual(expected, kinds)
+                wrong = {where: {c: why for c, why in of_one.items() if why != "True"} for where, of_one in conditions.items()}
+                self.assertEqual({}, {where: why for where, why in wrong.items() if why})
+
+    def test_bodies_are_held(self) -> None:
+        for more in CASES:
+            with self.subTest(envoyGateway=more), ExitStack() as stack:
+                gateway, _ = self.gateway(stack, more, bodies.limits("4MiB"))
+                ready(gateway)
+                bodies.are_held(self, gateway, "4MiB")
+
+    def test_no_request_is_lost_while_the_policy_changes(self) -> None:
+        with ExitStack() as stack:
+            gateway, provider = self.gateway(stack, {})
+            token = ready(gateway)
+            with Load(gateway, token) as load:
+                for turn in range(4):
+                    tools = ["get_note", "delete_note"] if turn % 2 == 0 else ["get_note"]
+                    [policy] = [one for one in provider.given if one["kind"] == "EnvoyExtensionPolicy"]
+                    policy["spec"]["wasm"][0]["config"]["servers"][0]["rules"][0]["allow"]["tools"] = tools
+                    provider.put()
+                    self.assertEqual(len(tools) == 2, eventually(lambda: allowed(gateway, token), len(tools) == 2))
+            self.assertGreater(len(load.got), 20)
+            self.assertEqual([], load.lost())
+
+    def test_an_image_of_another_digest_is_not_run(self) -> None:
+        with ExitStack() as stack:
+            gateway, provider = self.gateway(stack, {}, digest=f"sha256:{'0' * 64}")
+            refused = "EnvoyExtensionPolicy mcp/rel-wicketgate"
+            self.assertTrue(eventually(lambda: provider.conditions().get(refused, {}).get("Accepted", "True") != "True", True), provider.conditions())
+            self.assertEqual(500, eventually(lambda: gateway.call("x.y.z", "get_note")[0], 500))
+            self.assertEqual([], gateway.seen)
+
+
 if __name__ == "__main__":
+    # Envoy Gateway listens at fixed ports, on all addresses.
+    containers.own_network()
     obtained("envoy")
     unittest.main(verbosity=2)
