@@ -193,9 +193,15 @@ class Images(unittest.TestCase):
         parts = {one["name"]: one for one in build.bill("filter", "", "wasm32-wasip1", "1")["components"]}
         self.assertIn("proxy-wasm", parts)
         self.assertIn("serde_json", parts)
-        for other in ("axum", "redb", "criterion"):
+        for other in ("axum", "redb", "criterion", "regorus", "regex", "serde_derive"):
             self.assertNotIn(other, parts)
         self.assertEqual([], [name for name, one in parts.items() if one["licenses"] == [{"expression": "NOASSERTION"}]])
+
+    def test_a_bill_is_of_its_features(self) -> None:
+        for features, there in (("rego", (True, False)), ("rego-regex", (True, True))):
+            names = {one["name"] for one in build.bill("filter", features, "wasm32-wasip1", "1")["components"]}
+            self.assertEqual(there, ("regorus" in names, "regex" in names), features)
+        self.assertIn("redb", {one["name"] for one in build.bill("auth-sidecar", "", build.NATIVE, "1")["components"]})
 
 
 if __name__ == "__main__":
