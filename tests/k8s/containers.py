@@ -30,7 +30,8 @@ POD = {"securityContext", "terminationGracePeriodSeconds", "initContainers", "co
 def own_network() -> None:
     """Starts the program anew in a network that has loopback alone, unless it is in one."""
     if os.environ.get("WICKETGATE_OWN_NETWORK") != "1":
-        command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, *sys.argv]
+        rights = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+        command = ["unshare", *rights, "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, *sys.argv]
         os.execvpe(command[0], command, os.environ | {"WICKETGATE_OWN_NETWORK": "1"})
 
 
