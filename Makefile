@@ -166,10 +166,22 @@ chart: native filter ## The Helm chart: every render of Helm 3 and 4 judged and 
 	"$$python" -m unittest discover --start-directory tests/k8s
 
 .PHONY: e2e-envoy-gateway
-e2e-envoy-gateway: native filter ## Envoy Gateway's own translator on the chart's objects, and calls through what it makes (builds it: ten minutes)
+e2e-envoy-gateway: native filter ## Envoy Gateway itself on the chart's objects, and calls through what it makes of them (builds it: ten minutes)
 	$(call stage,Envoy Gateway)
 	@python="$$($(OBTAIN)/python-venv.sh tests/k8s/requirements.txt k8s-venv)"
 	(cd tests/k8s && "$$python" long_envoy_gateway.py)
+
+.PHONY: e2e-istio
+e2e-istio: native filter ## Istio's own discovery server on the chart's objects, and calls through what it makes of them (builds it: ten minutes)
+	$(call stage,Istio)
+	@python="$$($(OBTAIN)/python-venv.sh tests/k8s/requirements.txt k8s-venv)"
+	(cd tests/k8s && "$$python" long_istio.py)
+
+.PHONY: e2e-pods
+e2e-pods: images ## The pods that the chart renders by default, with our images, in podman and runc (as root; after `make images` a minute)
+	$(call stage,rendered pods)
+	@python="$$($(OBTAIN)/python-venv.sh tests/k8s/requirements.txt k8s-venv)"
+	(cd tests/k8s && "$$python" long_pods.py)
 
 .PHONY: stores
 stores: ## The authorization server's tests on Redis behind Sentinel, and on a cluster (some minutes)

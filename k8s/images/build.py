@@ -59,28 +59,22 @@ def static(file: Path) -> bool:
 
 def bill(package: str, features: str, platform: str, version: str) -> dict[str, Any]:
     """What a package is made of on a platform, as CycloneDX 1.5."""
-    command = ["cargo", "metadata", "--format-version=1", "--locked", "--offline", f"--filter-platform={platform}", "--manifest-path", str(ROOT / package / "Cargo.toml")]
-    command += [f"--features={features}"] if features else []
-    metadata = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    by_id = {one["id"]: one for one in metadata["packages"]}
-    nodes = {one["id"]: one for one in metadata["resolve"]["nodes"]}
-    root = next(one["id"] for one in metadata["packages"] if Path(one["manifest_path"]) == ROOT / package / "Cargo.toml")
-    seen, left = set(), [root]
-    while left:
-        one = left.pop()
-        if one in seen:
-            continue
-        seen.add(one)
-        # What is built in, not what builds or tests it.
-        left += [dep["pkg"] for dep in nodes[one]["deps"] if any(kind["kind"] is None for kind in dep["dep_kinds"])]
-    parts = sorted((by_id[one] for one in seen if one != root), key=lambda one: (one["name"], one["version"]))
+    # A tree, because `cargo metadata` turns on features that other packages of the workspace want.
+    command = ["cargo", "tree", "--locked", "--offline", "--manifest-path", str(ROOT / package / "Cargo.toml"), f"--target={platform}"]
+    # What is built in, not what builds or tests it.
+    command += ["--edges=normal,no-proc-macro", "--prefix=none", "--format={p}|{l}", f"--features={features}"]
+    parts = []
+    for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
+        described, _, licence = line.removesuffix(" (*)").rpartition("|")
+        name, release = described.split()[:2]
+        parts.append((name, release.removeprefix("v"), licence))
+    root, *rest = parts
     return {
         "bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
-        "metadata": {"component": {"type": "application", "name": by_id[root]["name"], "version": version}},
+        "metadata": {"component": {"type": "application", "name": root[0], "version": version}},
         "components": [
-            {"type": "library", "name": one["name"], "version": one["version"], "purl": f"pkg:cargo/{one['name']}@{one['version']}",
-             "licenses": [{"expression": one["license"] or "NOASSERTION"}]}
-            for one in parts
+            {"type": "library", "name": name, "version": release, "purl": f"pkg:cargo/{name}@{release}", "licenses": [{"expression": licence or "NOASSERTION"}]}
+            for name, release, licence in sorted(set(rest))
         ],
     }
 

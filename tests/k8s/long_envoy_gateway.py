@@ -13,12 +13,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import bodies
+import containers
 import renders
-from gateway import MODULE, Gateway, obtained, values
+from file_provider import FileProvider
+from gateway import MODULE, Gateway, Load, allowed, obtained, ready, values
+from istiod import image
 from renders import ROOT, objects
+from test_envoy import eventually, free
 from test_istio import answers
 from translated import Translation
 
+ALL = {"public_document", "missing_credential", "not_allowed", "allowed"}
 CASES: tuple[dict[str, Any], ...] = ({}, {"patchPolicy": True})
 
 
@@ -27,9 +33,12 @@ def translator() -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def chosen(more: dict[str, Any]) -> dict[str, Any]:
+    return {"mode": "envoyGateway", "envoyGateway": {"gateway": {"certificateSecret": "c"}} | more}
+
+
 def rendered(folder: str, more: dict[str, Any], port: int = 8080) -> list[Any]:
-    own = {"mode": "envoyGateway", "envoyGateway": {"gateway": {"certificateSecret": "c"}} | more}
-    Path(folder, "own.json").write_text(json.dumps(values(port) | own))
+    Path(folder, "own.json").write_text(json.dumps(values(f"http://localhost:{port}") | chosen(more)))
     return objects(renders.run(4, "template", "rel", str(renders.CHART), "--namespace", "mcp", "--values", f"{folder}/own.json"))
 
 
@@ -82,19 +91,107 @@ class Translated(unittest.TestCase):
                 self.assertEqual(bool(more), wasm.get("allow_on_headers_stop_iteration", False))
                 self.assertGreaterEqual(listener["per_connection_buffer_limit_bytes"], 16 << 20)
 
+    def make(self, of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
+        return self.translation(of, folder, places).bootstrap(port)
+
     def test_calls_are_decided(self) -> None:
         for more in CASES:
             with self.subTest(envoyGateway=more), ExitStack() as stack:
-                own = {"gateway": {"certificateSecret": "c"}} | more
-
-                def make(of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
-                    return self.translation(of, folder, places).bootstrap(port)
-
-                gateway = Gateway(stack, {"mode": "envoyGateway", "envoyGateway": own}, make)
                 # Here a SecurityPolicy stands before the internal API besides, which has no such path.
-                answers(self, gateway, {"public_document", "missing_credential", "not_allowed", "allowed"}, callout=403)
+                answers(self, Gateway(stack, chosen(more), self.make), ALL, callout=403)
+
+    def test_bodies_are_held(self) -> None:
+        for more in CASES:
+            for limit in bodies.LIMITS:
+                with self.subTest(envoyGateway=more, limit=limit), ExitStack() as stack:
+                    gateway = Gateway(stack, chosen(more), self.make, bodies.limits(limit))
+                    ready(gateway)
+                    bodies.are_held(self, gateway, limit)
+
+    def test_the_cluster_that_is_asked_may_have_another_name(self) -> None:
+        """Clusters of one Service are one where an EnvoyProxy says so, and are called after it."""
+        def merging(of: list[Any]) -> list[Any]:
+            [proxy] = [one for one in of if one["kind"] == "EnvoyProxy"]
+            proxy["spec"]["mergeBackends"] = {}
+            return of
+
+        def make(of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
+            return self.make(merging(of), folder, port, places)
+
+        with tempfile.TemporaryDirectory() as folder:
+            found = self.translation(merging(rendered(folder, {})), folder, {})
+            [name] = [one["name"] for one in found.resources("cluster.v3.Cluster") if "internal" in one["name"]]
+        self.assertNotIn("httproute", name)
+        with ExitStack() as stack:
+            answers(self, Gateway(stack, chosen({"calloutCluster": name}), make), ALL, callout=403)
+
+
+class EndToEnd(unittest.TestCase):
+    """Envoy Gateway itself, told by files what is in the cluster."""
+
+    program: str
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        program = containers.obtained("envoy-gateway")
+        if program is None:
+            raise unittest.SkipTest("Envoy Gateway cannot be built here; the reason stands above")
+        cls.program = program
+
+    def gateway(self, stack: ExitStack, more: dict[str, Any], limits: dict[str, str] | None = None, digest: str | None = None) -> tuple[Gateway, FileProvider]:
+        port, started = free(), []
+        registry, own = image(stack, MODULE, stack.enter_context(tempfile.TemporaryDirectory()))
+
+        def make(of: list[Any], folder: str, _: int, places: dict[str, int]) -> None:
+            started.append(FileProvider(stack, self.program, obtained("envoy"), folder, of, places))
+
+        values = chosen({"gateway": {"certificateSecret": "c", "port": port}} | more) | {"wasm": {"image": {"registry": registry, "digest": digest or own}}}
+        return Gateway(stack, values, make, limits, port, secure=True, host="mcp.example.com"), started[0]
+
+    def test_calls_are_decided_and_everything_is_accepted(self) -> None:
+        for more in CASES:
+            with self.subTest(envoyGateway=more), ExitStack() as stack:
+                gateway, provider = self.gateway(stack, more)
+                answers(self, gateway, ALL, callout=403)
+                conditions = provider.conditions()
+                kinds = {where.split(" ")[0] for where in conditions}
+                expected = {"Gateway", "HTTPRoute", "EnvoyExtensionPolicy", "BackendTrafficPolicy", "ClientTrafficPolicy", "SecurityPolicy", "EnvoyPatchPolicy"}
+                self.assertLessEqual(expected, kinds)
+                wrong = {where: {c: why for c, why in of_one.items() if why != "True"} for where, of_one in conditions.items()}
+                self.assertEqual({}, {where: why for where, why in wrong.items() if why})
+
+    def test_bodies_are_held(self) -> None:
+        for more in CASES:
+            with self.subTest(envoyGateway=more), ExitStack() as stack:
+                gateway, _ = self.gateway(stack, more, bodies.limits("4MiB"))
+                ready(gateway)
+                bodies.are_held(self, gateway, "4MiB")
+
+    def test_no_request_is_lost_while_the_policy_changes(self) -> None:
+        with ExitStack() as stack:
+            gateway, provider = self.gateway(stack, {})
+            token = ready(gateway)
+            with Load(gateway, token) as load:
+                for turn in range(4):
+                    tools = ["get_note", "delete_note"] if turn % 2 == 0 else ["get_note"]
+                    [policy] = [one for one in provider.given if one["kind"] == "EnvoyExtensionPolicy"]
+                    policy["spec"]["wasm"][0]["config"]["servers"][0]["rules"][0]["allow"]["tools"] = tools
+                    provider.put()
+                    self.assertEqual(len(tools) == 2, eventually(lambda: allowed(gateway, token), len(tools) == 2))
+            self.assertGreater(len(load.got), 20)
+            self.assertEqual([], load.lost())
+
+    def test_an_image_of_another_digest_is_not_run(self) -> None:
+        with ExitStack() as stack:
+            gateway, provider = self.gateway(stack, {}, digest=f"sha256:{'0' * 64}")
+            refused = "EnvoyExtensionPolicy mcp/rel-wicketgate"
+            self.assertTrue(eventually(lambda: provider.conditions().get(refused, {}).get("Accepted", "True") != "True", True), provider.conditions())
+            self.assertEqual(500, eventually(lambda: gateway.call("x.y.z", "get_note")[0], 500))
+            self.assertEqual([], gateway.seen)
 
 
 if __name__ == "__main__":
+    # Envoy Gateway listens at fixed ports, on all addresses.
+    containers.own_network()
     obtained("envoy")
     unittest.main(verbosity=2)

@@ -1,4 +1,4 @@
-"""Do the parts of k8s/compose find what they are given, and are they as closed as a pod? Nothing runs here: there is no daemon."""
+"""Do the parts of k8s/compose find what they are given, and are they as closed as a pod? Nothing runs here; `long_pods.py` starts them."""
 
 from __future__ import annotations
 

@@ -6,8 +6,9 @@ import unittest
 from contextlib import ExitStack
 from typing import Any
 
+import bodies
 import envoy_gateway
-from gateway import MODULE, Gateway
+from gateway import MODULE, Gateway, ready
 from test_istio import answers
 
 
@@ -23,6 +24,14 @@ class Traffic(unittest.TestCase):
                 gateway = Gateway(stack, {"mode": "envoyGateway", "envoyGateway": own}, make)
                 # What is no server's does not come to the filter here.
                 answers(self, gateway, {"public_document", "missing_credential", "not_allowed", "allowed"})
+
+    def test_bodies_are_held(self) -> None:
+        for more in ({}, {"patchPolicy": True}):
+            with self.subTest(envoyGateway=more), ExitStack() as stack:
+                own = {"gateway": {"certificateSecret": "c"}} | more
+                gateway = Gateway(stack, {"mode": "envoyGateway", "envoyGateway": own}, make, bodies.limits("4MiB"))
+                ready(gateway)
+                bodies.are_held(self, gateway, "4MiB")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,10 @@ import tarfile
 import tempfile
 import threading
 import unittest
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "k8s/images"))
 import build  # noqa: E402
@@ -45,9 +47,20 @@ class Registry(http.server.BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def do_GET(self) -> None:
+        if self.path == "/v2/":
+            return self.answer(200)
         found = self.blobs.get(self.path.rpartition("/")[2])
         media = oci.MANIFEST if "/manifests/" in self.path else "application/octet-stream"
-        self.answer(200 if found else 404, found or b"", Content_Type=media)
+        return self.answer(200 if found else 404, found or b"", Content_Type=media)
+
+    def do_HEAD(self) -> None:
+        found = self.blobs.get(self.path.rpartition("/")[2])
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Length", str(len(found or b"")))
+        self.send_header("Content-Type", oci.MANIFEST if "/manifests/" in self.path else "application/octet-stream")
+        if found:
+            self.send_header("Docker-Content-Digest", oci.digest(found))
+        self.end_headers()
 
     def do_POST(self) -> None:
         self.answer(202, Location=f"{self.path}upload")
@@ -65,8 +78,8 @@ class Registry(http.server.BaseHTTPRequestHandler):
 
 
 def push(layout: Path, connection: http.client.HTTPConnection, name: str) -> None:
-    def send(method: str, path: str, body: bytes | None = None) -> http.client.HTTPResponse:
-        connection.request(method, path, body)
+    def send(method: str, path: str, body: bytes | None = None, media: str = "application/octet-stream") -> http.client.HTTPResponse:
+        connection.request(method, path, body, {"Content-Type": media})
         answer = connection.getresponse()
         answer.read()
         return answer
@@ -74,10 +87,25 @@ def push(layout: Path, connection: http.client.HTTPConnection, name: str) -> Non
     [entry] = json.loads((layout / "index.json").read_text())["manifests"]
     manifest = (layout / "blobs/sha256" / entry["digest"].removeprefix("sha256:")).read_bytes()
     for blob in [json.loads(manifest)["config"], *json.loads(manifest)["layers"]]:
-        place = send("POST", f"/v2/{name}/blobs/uploads/").getheader("Location")
+        place = urlsplit(send("POST", f"/v2/{name}/blobs/uploads/").getheader("Location") or "")
         content = (layout / "blobs/sha256" / blob["digest"].removeprefix("sha256:")).read_bytes()
-        assert send("PUT", f"{place}?digest={blob['digest']}", content).status == 201
-    assert send("PUT", f"/v2/{name}/manifests/{entry['annotations']['org.opencontainers.image.ref.name']}", manifest).status == 201
+        query = f"{place.query}&digest={blob['digest']}" if place.query else f"digest={blob['digest']}"
+        assert send("PUT", f"{place.path}?{query}", content).status == 201
+    assert send("PUT", f"/v2/{name}/manifests/{entry['annotations']['org.opencontainers.image.ref.name']}", manifest, oci.MANIFEST).status == 201
+
+
+def serve(stack: ExitStack, layouts: dict[str, Path]) -> str:
+    """Pushes these into a registry on loopback, and says where it is."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Blobs", (Registry,), {"blobs": {}}))
+    stack.callback(server.server_close)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    stack.callback(server.shutdown)
+    registry = f"127.0.0.1:{server.server_address[1]}"
+    connection = http.client.HTTPConnection(registry)
+    for name, layout in layouts.items():
+        push(layout, connection, name)
+    connection.close()
+    return registry
 
 
 def pulled(connection: http.client.HTTPConnection, name: str, tag: str) -> tuple[bytes, str]:
@@ -142,14 +170,9 @@ class Images(unittest.TestCase):
 
     def test_a_registry_gives_back_what_both_readers_take(self) -> None:
         said = oci.write(filter_image(), self.folder, "0.1.0")
-        Registry.blobs = {}
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry)
-        self.addCleanup(server.server_close)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.addCleanup(server.shutdown)
-        connection = http.client.HTTPConnection(*server.server_address[:2])
+        stack = self.enterContext(ExitStack())
+        connection = http.client.HTTPConnection(serve(stack, {"wicketgate/wicketgate-filter": self.folder}))
         self.addCleanup(connection.close)
-        push(self.folder, connection, "wicketgate/wicketgate-filter")
         for tag in ("0.1.0", said):
             module, digest = pulled(connection, "wicketgate/wicketgate-filter", tag)
             self.assertEqual(WASM, module)
@@ -170,9 +193,15 @@ class Images(unittest.TestCase):
         parts = {one["name"]: one for one in build.bill("filter", "", "wasm32-wasip1", "1")["components"]}
         self.assertIn("proxy-wasm", parts)
         self.assertIn("serde_json", parts)
-        for other in ("axum", "redb", "criterion"):
+        for other in ("axum", "redb", "criterion", "regorus", "regex", "serde_derive"):
             self.assertNotIn(other, parts)
         self.assertEqual([], [name for name, one in parts.items() if one["licenses"] == [{"expression": "NOASSERTION"}]])
+
+    def test_a_bill_is_of_its_features(self) -> None:
+        for features, there in (("rego", (True, False)), ("rego-regex", (True, True))):
+            names = {one["name"] for one in build.bill("filter", features, "wasm32-wasip1", "1")["components"]}
+            self.assertEqual(there, ("regorus" in names, "regex" in names), features)
+        self.assertIn("redb", {one["name"] for one in build.bill("auth-sidecar", "", build.NATIVE, "1")["components"]})
 
 
 if __name__ == "__main__":

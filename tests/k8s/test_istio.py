@@ -74,7 +74,7 @@ def answers(case: unittest.TestCase, gateway: Gateway, reasons: set[str], callou
     document = "/.well-known/oauth-protected-resource/mcp"
     case.assertEqual(200, eventually(lambda: gateway.ask("GET", document)[0], 200))
     status, metadata = gateway.ask("GET", document)
-    case.assertEqual((200, f"http://localhost:{gateway.port}/mcp"), (status, metadata["resource"]))
+    case.assertEqual((200, f"{gateway.origin}/mcp"), (status, metadata["resource"]))
     case.assertEqual(200, gateway.ask("GET", "/.well-known/oauth-authorization-server")[0])
     token = gateway.token(metadata["resource"])
     # The filter may not have the keys yet: then it is 503, and never a verdict.

@@ -19,6 +19,6 @@ mod server;
 mod tools;
 mod turncoat;
 
-pub use server::router;
+pub use server::{router, router_for_any_host};
 pub use tools::FAKE_ACCESS_KEY;
 pub use turncoat::Turncoat;

@@ -16,12 +16,15 @@ struct Arguments {
     /// Where to listen; port 0 takes a free one. The MCP endpoint is /mcp on it.
     #[arg(long, default_value = "127.0.0.1:3001")]
     listen: SocketAddr,
+    /// Answer under any `Host`: in a cluster it is the name of a Service, and a policy of the network says who may ask.
+    #[arg(long)]
+    any_host: bool,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match serve(arguments.listen).await {
+    match serve(&arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("wicketgate-sample-server: {error}");
@@ -30,7 +33,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(listen: SocketAddr) -> Result<(), String> {
+async fn serve(arguments: &Arguments) -> Result<(), String> {
+    let listen = arguments.listen;
+    let router = match arguments.any_host {
+        true => wicketgate_sample_server::router_for_any_host(),
+        false => wicketgate_sample_server::router(),
+    };
     let listener =
         TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
@@ -40,7 +48,7 @@ async fn serve(listen: SocketAddr) -> Result<(), String> {
 
     // Streams may be open for minutes; a stop does not wait for them.
     tokio::select! {
-        served = axum::serve(listener, wicketgate_sample_server::router()) => {
+        served = axum::serve(listener, router) => {
             served.map_err(|error| error.to_string())
         }
         _ = terminate.recv() => Ok(()),

@@ -29,11 +29,20 @@ pub(crate) struct SampleServer {
 ///
 /// `Host` must be a loopback name, as the SDK demands by default; the gateway rewrites it to the upstream's own.
 pub fn router() -> Router {
+    serving(StreamableHttpServerConfig::default())
+}
+
+/// [`router`] under any name: for a cluster, where it is a Service's and a policy of the network says who may ask.
+pub fn router_for_any_host() -> Router {
+    serving(StreamableHttpServerConfig::default().disable_allowed_hosts())
+}
+
+fn serving(config: StreamableHttpServerConfig) -> Router {
     let notes = Notes::default();
     let service = StreamableHttpService::new(
         move || Ok(SampleServer::new(notes.clone())),
         LocalSessionManager::default().into(),
-        StreamableHttpServerConfig::default(),
+        config,
     );
     Router::new().route_service("/mcp", service)
 }

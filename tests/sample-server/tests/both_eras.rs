@@ -184,3 +184,19 @@ async fn only_loopback_hosts_are_served() {
     let answer = router.oneshot(request).await.unwrap();
     assert!(answer.status().is_client_error(), "{}", answer.status());
 }
+
+#[tokio::test]
+async fn a_name_that_is_not_loopback_is_answered_where_that_is_asked_for() {
+    let routers = [wicketgate_sample_server::router(), wicketgate_sample_server::router_for_any_host()];
+    for (router, status) in routers.into_iter().zip([StatusCode::FORBIDDEN, StatusCode::OK]) {
+        let request = Request::post("/mcp")
+            .header(header::HOST, "notes.mcp.svc.cluster.local:3001")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json, text/event-stream")
+            .header("mcp-protocol-version", LEGACY);
+        let params = json!({"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params});
+        let answer = router.oneshot(request.body(Body::from(body.to_string())).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
+}
