@@ -198,6 +198,11 @@ impl Http {
         if host::reply(500, &headers, body, "wicketgate").is_err() { self.cut() } else { Action::Pause }
     }
 
+    /// Whether a field would stand where the server looks for its own credential.
+    fn is_feigned(&self, name: &str) -> bool {
+        self.open.as_ref().is_some_and(|open| open.exchange.is_feigned(name, &open.active.guard))
+    }
+
     fn limits(&self) -> Option<&Limits> {
         let open = self.open.as_ref()?;
         open.exchange.limits(&open.active.guard)
@@ -316,7 +321,7 @@ impl HttpContext for Http {
         if self.replied {
             return Action::Pause;
         }
-        if head::strip_trailers().is_err() {
+        if head::strip_trailers(|name| self.is_feigned(name)).is_err() {
             return self.fail("the request trailers could not be read or changed");
         }
         if self.body_fed { Action::Continue } else { self.whole_body(usize::MAX >> 1) }

@@ -38,6 +38,7 @@ mod past;
 mod record;
 mod response;
 pub mod step;
+mod upstream_credential;
 mod viewing;
 mod waiting;
 
@@ -244,7 +245,7 @@ impl Exchange {
         self.facts.server = world.guard.servers.iter().position(|s| std::ptr::eq(s, server));
         server.addresses.admit(head.source.as_deref())?;
         self.facts.origin = origin::admit(&head, &server.origins)?;
-        self.strip(&head);
+        self.strip(&head, server);
         let asked = self.asked_by_head(&head, end, server)?;
         let presented = credential::present(&head)?;
         self.facts.with_proof = presented.as_ref().is_some_and(|presented| presented.proof.is_some());
@@ -254,9 +255,9 @@ impl Exchange {
     }
 
     /// Only what is there is removed, each name once.
-    fn strip(&mut self, head: &RequestHead) {
+    fn strip(&mut self, head: &RequestHead, server: &Server) {
         let mut names: Vec<&str> = head.headers.iter().map(|(name, _)| name).collect();
-        names.retain(|name| passing::is_removed(name));
+        names.retain(|name| passing::is_removed(name) || server.is_feigned_by(name));
         order::each_once(&mut names);
         self.effects.extend(names.into_iter().map(|name| Effect::RemoveRequestHeader(name.to_owned())));
     }

@@ -9,6 +9,7 @@ mod calls;
 mod captures;
 mod compile;
 mod content;
+mod credential;
 mod digest;
 mod dpop;
 #[cfg(feature = "edge")]

@@ -5,7 +5,7 @@ use super::layers::{self, Above};
 use super::raw::{RawAddresses, RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::{is_scope, networks};
-use super::{asks, calls, captures, content, dpop, history, limits, opa, rego, rules, tools};
+use super::{asks, calls, captures, content, credential, dpop, history, limits, opa, rego, rules, tools};
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::history::rule::HistoryRule;
 use crate::identity::dpop::{ALGORITHMS, BoundTokens};
@@ -79,6 +79,7 @@ fn compile_one(
         metadata_path,
         metadata: metadata(raw, &accepted, dpop.tokens),
         dpop,
+        credential: credential::compile(raw.credential.as_ref(), &place.key("credential"), found),
         resource: raw.url.clone(),
         scopes: raw.scopes.clone(),
         origins,

@@ -18,4 +18,5 @@ pub mod principal;
 pub mod refused_tokens;
 pub mod revocations;
 pub mod token_cache;
+pub mod upstream_credential;
 pub mod validation;

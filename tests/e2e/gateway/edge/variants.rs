@@ -37,6 +37,7 @@ fn variants() -> Vec<(&'static str, Drawn)> {
             "sidecar",
             edge(&format!("authorization_server: {{public: \"a:9000\", internal: \"[::1]:9001\", {tls}}}")),
         ),
+        ("secret", plain(&["credential: {static: {file: a.key, header: x-api-key, prefix: \"Key \"}}"])),
         ("clusters", edge(&format!("clusters: [{{name: idp, address: \"idp.example.com:443\", {tls}}}]"))),
         (
             "several",
