@@ -12,7 +12,7 @@ use wicketgate_core::server::Limits;
 
 use crate::host::{self, Buffer, Half, Level};
 use crate::root::{Active, Moment, clock, now};
-use crate::{deadlines, head, leases, policy, roll, shared, sidecar, streams};
+use crate::{credentials, deadlines, head, leases, policy, roll, shared, sidecar, streams};
 
 /// One HTTP exchange.
 pub(crate) struct Http {
@@ -39,6 +39,7 @@ pub(crate) enum Callout {
     Token(Result<sidecar::Asked, sidecar::NotSent>),
     Leases(Result<leases::Asked, NoLease>),
     Policy(Result<policy::Asked, sidecar::NotSent>),
+    Credential(Result<credentials::Asked, sidecar::NotSent>),
 }
 
 pub(crate) struct Open {
@@ -167,6 +168,7 @@ impl Http {
             Some(Callout::Token(Err(sidecar::NotSent))) => Event::Validated(None),
             Some(Callout::Leases(Err(why))) => Event::Leased(Err(why)),
             Some(Callout::Policy(Err(sidecar::NotSent))) => Event::PolicyAnswered(None),
+            Some(Callout::Credential(Err(sidecar::NotSent))) => Event::CredentialGiven(None),
             _ => return None,
         };
         self.callout = None;
@@ -278,6 +280,10 @@ impl Context for Http {
             (Some(Callout::Policy(Ok(asked))), Some(_)) => {
                 let answer = asked.read(num_headers, body_size);
                 self.feed(Event::PolicyAnswered(answer.as_deref()), 0)
+            }
+            (Some(Callout::Credential(Ok(asked))), Some(_)) => {
+                let answer = asked.read(num_headers, body_size);
+                self.feed(Event::CredentialGiven(answer.as_deref()), 0)
             }
             (Some(_), None) => self.fail("no clock"),
             _ => return,

@@ -14,7 +14,7 @@
 //!                              content rules about requests                  (exchange/contents.rs)
 //!                              a policy that lies elsewhere (may wait for it) (exchange/opa.rs)
 //!                admit         whose session? what before? how many streams? one token of each bucket (exchange/admission.rs)
-//!                              (may wait for a lease of buckets that hold across a fleet)
+//!                              (may wait for leases, then for what the server gets for the token)
 //!                forward       the bytes that were judged, unchanged
 //! response       answering     lists filtered by the same rules, contents by rules of their own, sizes bounded   (exchange/response.rs)
 //! end            finish        completion record
@@ -180,6 +180,7 @@ impl Exchange {
                 | Event::Recalled(_)
                 | Event::Routed(_)
                 | Event::PolicyAnswered(_)
+                | Event::CredentialGiven(_)
                 | Event::Leased(_)),
             ) => self.answered(admission, &event, world),
             (Phase::Forwarded(answering), Event::ResponseHead { head, end }) => {

@@ -66,6 +66,10 @@ pub(super) fn named(policy: &Value) -> Vec<(String, String)> {
     let servers = policy.get("servers").and_then(Value::as_array);
     for (at, server) in servers.into_iter().flatten().enumerate() {
         server.get("opa").into_iter().for_each(|value| take(format!("servers[{at}].opa"), value));
+        for key in ["exchanged", "signed_identity"] {
+            let given = server.pointer(&format!("/credential/{key}"));
+            given.into_iter().for_each(|value| take(format!("servers[{at}].credential.{key}"), value));
+        }
     }
     found
 }

@@ -20,6 +20,7 @@ mod issuers;
 mod layers;
 mod leases;
 mod limits;
+mod metadata;
 mod methods;
 mod obligations;
 mod opa;

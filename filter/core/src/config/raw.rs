@@ -21,7 +21,7 @@ mod tools;
 
 pub use arguments::{RawArgument, RawScalar, RawTexts};
 pub use content::{RawApplies, RawCaps, RawContentRule, RawRegex};
-pub use credential::{RawCredential, RawStatic};
+pub use credential::{RawCredential, RawExchanged, RawSignedIdentity, RawStatic};
 pub use elsewhere::Elsewhere;
 pub use history::RawHistory;
 pub use issuers::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};

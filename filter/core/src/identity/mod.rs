@@ -5,6 +5,7 @@ pub mod credential;
 mod digest;
 pub mod dpop;
 pub mod footing;
+pub mod given_credentials;
 pub mod host_signature;
 pub mod issuer;
 pub mod jwks;

@@ -14,9 +14,67 @@ use crate::config::read::mapping;
 pub struct RawCredential {
     /// The same secret with every request, which Envoy puts in.
     pub r#static: Option<RawStatic>,
+    /// An access token for the server's own audience, which the authorization server gives for that of the client (RFC 8693).
+    pub exchanged: Option<RawExchanged>,
+    /// A statement of who asks, signed by the authorization server, whose keys are public: so the server can tell who it is.
+    pub signed_identity: Option<RawSignedIdentity>,
 }
 
-mapping!(RawCredential, "a mapping such as {static: {file: /etc/envoy/notes.token}}", [], [r#static]);
+mapping!(
+    RawCredential,
+    "a mapping such as {static: {file: /etc/envoy/notes.token}}",
+    [],
+    [r#static, exchanged, signed_identity]
+);
+
+/// The `exchange` call of the authorization server's internal API, reached through a cluster of Envoy. What it gives is remembered for
+/// the token for which it was given.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "ExchangedCredential")
+)]
+pub struct RawExchanged {
+    /// The name of the cluster in Envoy's configuration.
+    pub cluster: String,
+    /// The path, beginning with `/`.
+    pub path: String,
+    /// The audience of the token: a resource of the authorization server, and another one than this server's `url`.
+    pub audience: String,
+    /// What it may allow at most. Default: all that the client's token allows there.
+    pub scopes: Option<Vec<String>>,
+    /// The `:authority` to send. Default: the name of the cluster.
+    pub authority: Option<String>,
+    /// How long one question may take, at most 5s; the request waits so long. Default 1s.
+    pub timeout: Option<String>,
+}
+
+mapping!(RawExchanged, "a mapping", [cluster, path, audience], [scopes, authority, timeout]);
+
+/// The `identity` call of the same API.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "SignedIdentity")
+)]
+pub struct RawSignedIdentity {
+    /// The name of the cluster in Envoy's configuration.
+    pub cluster: String,
+    /// The path, beginning with `/`.
+    pub path: String,
+    /// For whom it is. Default: the `url` of this server.
+    pub audience: Option<String>,
+    /// The header, `authorization` or one that begins with `x-wicketgate-`. Default `x-wicketgate-identity`.
+    pub header: Option<String>,
+    /// The `:authority` to send. Default: the name of the cluster.
+    pub authority: Option<String>,
+    /// How long one question may take, at most 5s; the request waits so long. Default 1s.
+    pub timeout: Option<String>,
+}
+
+mapping!(RawSignedIdentity, "a mapping", [cluster, path], [audience, header, authority, timeout]);
 
 /// A secret from a file, which Envoy reads (SDS) and the filter never sees.
 #[derive(Clone, Debug, Default)]
