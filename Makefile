@@ -36,7 +36,7 @@ E2E := $(CARGO) test $(NATIVE) --test e2e -- --test-threads 4
 LOAD := $(CARGO) test --quiet --release $(NATIVE) --test load --
 # Tests that choose their host mode themselves, or to which it means nothing.
 OF_ONE_MODE := --skip gateway::bypass --skip gateway::edge --skip gateway::hold_body --skip gateway::issuer_keys --skip gateway::unheld_headers \
-  --skip gateway::tool_schemas --skip gateway::waiting
+  --skip gateway::tool_schemas --skip gateway::upstream_credentials --skip gateway::waiting
 ENVOYS ?= 1.37 1.38 1.39 1.40
 # Builds the filter with the features $(2) into $(1).
 define module

@@ -6,7 +6,7 @@ use wicketgate_core::history::table as history;
 use crate::host::{self, Buffer, Level, Map};
 use crate::http::{Callout, Http};
 use crate::root::now;
-use crate::{audit, head, leases, policy, shared, sidecar};
+use crate::{audit, credentials, head, leases, policy, shared, sidecar};
 
 // === impl Http ===
 
@@ -19,6 +19,10 @@ impl Http {
                 Effect::RemoveRequestHeader(name) => {
                     host::remove_header(Map::Request, &name)
                         .map_err(|_| "a request header could not be removed")?;
+                }
+                Effect::SetRequestHeader { name, value } => {
+                    host::set_header(Map::Request, &name, value.text())
+                        .map_err(|_| "a request header could not be set")?;
                 }
                 Effect::RemoveResponseHeader(name) => {
                     host::remove_header(Map::Response, name)
@@ -47,6 +51,9 @@ impl Http {
                 }
                 Effect::AskPolicy { server, question } => {
                     self.callout = Some(Callout::Policy(policy::ask(&open.active, server, &question)));
+                }
+                Effect::GiveCredential(question) => {
+                    self.callout = Some(Callout::Credential(credentials::ask(&open.active, &question)));
                 }
                 Effect::GiveBack(take) => {
                     if let Some(now) = now() {

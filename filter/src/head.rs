@@ -58,10 +58,10 @@ pub(crate) fn announce_length(length: usize) -> Result<(), Fault> {
 }
 
 /// What the client may not send on as a header, it may not as a trailer.
-pub(crate) fn strip_trailers() -> Result<(), Fault> {
+pub(crate) fn strip_trailers(more: impl Fn(&str) -> bool) -> Result<(), Fault> {
     let trailers = host::headers(Map::RequestTrailers)?;
     let mut names: Vec<_> = trailers.iter().map(|(name, _)| name).collect();
-    names.retain(|name| passing::is_removed_from_trailers(name));
+    names.retain(|name| passing::is_removed_from_trailers(name) || more(name));
     order::each_once(&mut names);
     names.iter().try_for_each(|name| host::remove_header(Map::RequestTrailers, name))
 }

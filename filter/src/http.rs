@@ -12,7 +12,7 @@ use wicketgate_core::server::Limits;
 
 use crate::host::{self, Buffer, Half, Level};
 use crate::root::{Active, Moment, clock, now};
-use crate::{deadlines, head, leases, policy, roll, shared, sidecar, streams};
+use crate::{credentials, deadlines, head, leases, policy, roll, shared, sidecar, streams};
 
 /// One HTTP exchange.
 pub(crate) struct Http {
@@ -39,6 +39,7 @@ pub(crate) enum Callout {
     Token(Result<sidecar::Asked, sidecar::NotSent>),
     Leases(Result<leases::Asked, NoLease>),
     Policy(Result<policy::Asked, sidecar::NotSent>),
+    Credential(Result<credentials::Asked, sidecar::NotSent>),
 }
 
 pub(crate) struct Open {
@@ -167,6 +168,7 @@ impl Http {
             Some(Callout::Token(Err(sidecar::NotSent))) => Event::Validated(None),
             Some(Callout::Leases(Err(why))) => Event::Leased(Err(why)),
             Some(Callout::Policy(Err(sidecar::NotSent))) => Event::PolicyAnswered(None),
+            Some(Callout::Credential(Err(sidecar::NotSent))) => Event::CredentialGiven(None),
             _ => return None,
         };
         self.callout = None;
@@ -196,6 +198,11 @@ impl Http {
         let headers = [("content-type", "application/json"), ("cache-control", "no-store")];
         let body = br#"{"jsonrpc":"2.0","error":{"code":-32603,"message":"Internal error"}}"#;
         if host::reply(500, &headers, body, "wicketgate").is_err() { self.cut() } else { Action::Pause }
+    }
+
+    /// Whether a field would stand where the server looks for its own credential.
+    fn is_feigned(&self, name: &str) -> bool {
+        self.open.as_ref().is_some_and(|open| open.exchange.is_feigned(name, &open.active.guard))
     }
 
     fn limits(&self) -> Option<&Limits> {
@@ -274,6 +281,10 @@ impl Context for Http {
                 let answer = asked.read(num_headers, body_size);
                 self.feed(Event::PolicyAnswered(answer.as_deref()), 0)
             }
+            (Some(Callout::Credential(Ok(asked))), Some(_)) => {
+                let answer = asked.read(num_headers, body_size);
+                self.feed(Event::CredentialGiven(answer.as_deref()), 0)
+            }
             (Some(_), None) => self.fail("no clock"),
             _ => return,
         };
@@ -316,7 +327,7 @@ impl HttpContext for Http {
         if self.replied {
             return Action::Pause;
         }
-        if head::strip_trailers().is_err() {
+        if head::strip_trailers(|name| self.is_feigned(name)).is_err() {
             return self.fail("the request trailers could not be read or changed");
         }
         if self.body_fed { Action::Continue } else { self.whole_body(usize::MAX >> 1) }

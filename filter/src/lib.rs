@@ -4,6 +4,7 @@
 
 mod audit;
 mod callouts;
+mod credentials;
 mod deadlines;
 #[cfg(feature = "drill")]
 mod drill;

@@ -63,6 +63,7 @@ pub(crate) struct Metrics {
     questions_failed: u32,
     leases: [u32; 4],
     policies: [u32; 2],
+    credentials: [u32; 2],
     tokens_remembered: u32,
     tokens_verified: u32,
     work: u32,
@@ -138,6 +139,10 @@ impl Metrics {
             policies: [
                 counter("wicketgate.policy_questions_total")?,
                 counter("wicketgate.policy_question_failures_total")?,
+            ],
+            credentials: [
+                counter("wicketgate.credential_questions_total")?,
+                counter("wicketgate.credential_question_failures_total")?,
             ],
             leases: [
                 counter("wicketgate.lease_questions_total")?,
@@ -263,6 +268,18 @@ impl Metrics {
     /// It was not, or gave no answer.
     pub(crate) fn policy_failed(&self) {
         let [_, failed] = self.policies;
+        host::add(failed, 1);
+    }
+
+    /// The authorization server is asked for what a server gets in place of the client's token.
+    pub(crate) fn credential_asked(&self) {
+        let [asked, _] = self.credentials;
+        host::add(asked, 1);
+    }
+
+    /// It was not, or gave nothing.
+    pub(crate) fn credential_failed(&self) {
+        let [_, failed] = self.credentials;
         host::add(failed, 1);
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Active {
     pub(crate) questions: sidecar::Questions,
     /// Questions to policies that lie elsewhere.
     pub(crate) policies: sidecar::Questions,
+    /// Questions for what servers get in place of tokens.
+    pub(crate) credentials: sidecar::Questions,
     /// Leases that are asked for.
     pub(crate) leases: leases::Book,
     /// Ids of the metrics.
@@ -184,6 +186,7 @@ impl Root {
             abandoned: RefCell::default(),
             questions: sidecar::Questions::default(),
             policies: sidecar::Questions::default(),
+            credentials: sidecar::Questions::default(),
             leases: leases::Book::default(),
             metrics,
         })
@@ -255,6 +258,7 @@ impl RootContext for Root {
         active.questions.let_unanswered_go(now);
         active.leases.questions.let_unanswered_go(now);
         active.policies.let_unanswered_go(now);
+        active.credentials.let_unanswered_go(now);
         self.ahead.ask(active, now);
         self.fetching.ask_due(now);
         self.set_tick_period(TICK);

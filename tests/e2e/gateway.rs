@@ -55,4 +55,5 @@ mod targets;
 mod tool_schemas;
 mod trap;
 mod unheld_headers;
+mod upstream_credentials;
 mod waiting;

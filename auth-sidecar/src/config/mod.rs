@@ -118,6 +118,8 @@ pub struct Config {
     pub clients: Vec<Client>,
     /// Who may exchange tokens, and for what.
     pub exchanges: Vec<Exchange>,
+    /// As which of them the gateway exchanges tokens, at the internal listener.
+    pub gateway_client: Option<String>,
 }
 
 /// Mirrors the document.
@@ -168,6 +170,7 @@ struct RawConfig {
     clients: Vec<clients::RawClient>,
     #[serde(default)]
     token_exchange: Vec<token_exchange::RawExchange>,
+    gateway_client: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -239,6 +242,7 @@ impl RawConfig {
         let identity_assertions = identity_assertions::compile(raw.identity_assertions, &known)?;
         let external_issuers =
             external_issuers::compile(raw.external_issuers, issuer.as_str(), &users, &resources)?;
+        let exchanges = token_exchange::compile(raw.token_exchange, &clients, &resources)?;
         let listen = raw.listen.compile();
         Ok(Config {
             digest,
@@ -261,7 +265,8 @@ impl RawConfig {
             pages: raw.pages.compile()?,
             telemetry: raw.telemetry.compile()?,
             lifetimes: raw.lifetimes.compile()?,
-            exchanges: token_exchange::compile(raw.token_exchange, &clients, &resources)?,
+            gateway_client: token_exchange::gateway(raw.gateway_client, &exchanges)?,
+            exchanges,
             identity_providers,
             identity_assertions,
             external_issuers,

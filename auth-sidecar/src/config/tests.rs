@@ -224,8 +224,12 @@ fn who_exchanges_tokens_is_listed_and_proves_who_it_is() {
         ("id: g, secret: {file: DATA_KEY}, ", "id: g, ", "clients[1].grant_types: urn:ietf"),
         (", scopes: [x]}\ntoken", "}\ntoken", "clients[1].grant_types: urn:ietf"),
         (grants, "", "token_exchange[0].client"),
+        ("token_exchange:", "gateway_client: web\ntoken_exchange:", "gateway_client: is not a client of"),
     ];
     assert_each_is_refused(&good, &cases);
+    assert_eq!(config.gateway_client, None);
+    let gateway = good.replace("token_exchange:", "gateway_client: g\ntoken_exchange:");
+    assert_eq!(parse(&gateway).unwrap().gateway_client.as_deref(), Some("g"));
 }
 
 /// Whose assertions count, appended to [`GOOD`]: a provider of sign-ins, and one that has keys alone.

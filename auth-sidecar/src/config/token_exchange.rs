@@ -63,3 +63,13 @@ pub(super) fn compile(
         None => Ok(exchanges),
     }
 }
+
+/// As which client the gateway exchanges tokens: one that may.
+pub(super) fn gateway(client: Option<String>, exchanges: &[Exchange]) -> Result<Option<String>, ConfigError> {
+    match client {
+        Some(client) if !exchanges.iter().any(|one| one.client == client) => {
+            Err(ConfigError::new("gateway_client", "is not a client of `token_exchange`"))
+        }
+        client => Ok(client),
+    }
+}

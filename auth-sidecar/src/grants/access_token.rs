@@ -33,6 +33,15 @@ pub(crate) struct TokenResponse {
     issued_token_type: Option<&'static str>,
 }
 
+// === impl TokenResponse ===
+
+impl TokenResponse {
+    /// The access token alone, and for how many seconds it holds.
+    pub(crate) fn into_access_token(self) -> (String, u64) {
+        (self.access_token, self.expires_in)
+    }
+}
+
 /// What stands beside the access token, and what it is bound to.
 #[derive(Default)]
 pub(crate) struct Beside {

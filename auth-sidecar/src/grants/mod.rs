@@ -27,6 +27,7 @@ pub(crate) mod refresh_token;
 pub(crate) mod registration;
 pub(crate) mod revocation;
 pub(crate) mod revocation_feed;
+pub(crate) mod signed_identity;
 pub(crate) mod token_exchange;
 pub(crate) mod upstream_login;
 pub(crate) mod userinfo;

@@ -7,13 +7,14 @@ use super::{accounts, introspection};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
-use crate::config::Resource;
+use crate::config::{Exchange, Resource};
 use crate::error::Failure;
 use crate::oauth::claims::AccessClaims;
 use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::openid::AccessTokenFormat;
 use crate::oauth::params::Params;
+use crate::oauth::scope::ScopeSet;
 use crate::oauth::token_exchange::{self, Request, TokenType};
 use crate::secret::Kind;
 use crate::store::grant::{Grant, MOST_OPAQUE};
@@ -33,22 +34,70 @@ pub(crate) async fn exchange(
     judge_source(context, client, &claims, target)?;
     judge_key(&claims, jkt.as_ref())?;
     let scope = token_exchange::narrowed(request.scope.as_ref(), &claims.scope, client, target)?;
-    let grant = context.store.grant(&claims.grant_id, now).await?.ok_or_else(refused)?;
+    let narrowing = Narrowing { resources: vec![target.url.clone()], scope };
+    let issued = issue(context, client, &claims, narrowing, (request.requested, jkt), now).await?;
+    Ok(issued.ok_or_else(refused)?)
+}
+
+/// The same for a gateway, which asks at the internal listener, as the client that the operator names: a token for `to` in place of
+/// one for `from` that it was shown, with the seconds that it holds. `None` for a token that is dead, or not for `from`.
+///
+/// Whether whoever showed it holds the key to which it is bound is for the gateway to ask, and was asked; what it gets is its own.
+pub(crate) async fn for_gateway(
+    context: &Context,
+    token: &str,
+    (from, to): (&str, &str),
+    scope: Option<&ScopeSet>,
+    now: UnixTime,
+) -> Result<Option<(String, u64)>, Failure> {
+    let refuse = |code: ErrorCode, why: &'static str| code.because(why);
+    let named = context.config.gateway_client.as_ref();
+    let mut clients = context.config.clients.iter();
+    let client = clients.find(|client| Some(&client.id) == named);
+    let client = client.ok_or_else(|| {
+        refuse(ErrorCode::UnauthorizedClient, "gateway_client is not configured: nothing is exchanged here")
+    })?;
+    let target = context.config.resources.exactly(to);
+    let target = target.ok_or_else(|| refuse(ErrorCode::InvalidTarget, "the target is unknown"))?;
+    let is_this = |rule: &&Exchange| rule.client == client.id && rule.from == from && rule.to == to;
+    if !context.config.exchanges.iter().any(|rule| is_this(&rule)) {
+        return Err(
+            refuse(ErrorCode::InvalidTarget, "the gateway may not exchange tokens in this way").into()
+        );
+    }
+    let claims = introspection::live_claims(context, token, now).await?;
+    let Some(claims) = claims.filter(|claims| claims.aud.contains(from)) else { return Ok(None) };
+    // A gateway asks for as much as it could use; the token may have less.
+    let asked = scope.map(|scope| scope.and(&claims.scope));
+    let scope = token_exchange::narrowed(asked.as_ref(), &claims.scope, client, target)?;
+    let narrowing = Narrowing { resources: vec![target.url.clone()], scope };
+    let issued = issue(context, client, &claims, narrowing, (TokenType::AccessToken, None), now).await?;
+    Ok(issued.map(TokenResponse::into_access_token))
+}
+
+/// Issues it, of the grant of the token that says these claims. `None` where that or its user is gone.
+async fn issue(
+    context: &Context,
+    client: &Client,
+    claims: &AccessClaims,
+    narrowing: Narrowing,
+    (requested, jkt): (TokenType, Option<String>),
+    now: UnixTime,
+) -> Result<Option<TokenResponse>, Failure> {
+    let Some(grant) = context.store.grant(&claims.grant_id, now).await? else { return Ok(None) };
     // Somebody who is gone gets no further token, whoever asks.
-    let account = accounts::of_grant(context, &grant, now).await?.ok_or_else(refused)?;
-    let resources = vec![target.url.clone()];
-    judge_format(context, client, &request, (&grant, &resources), now)?;
+    let Some(account) = accounts::of_grant(context, &grant, now).await? else { return Ok(None) };
+    judge_format(context, client, requested, (&grant, &narrowing.resources), now)?;
+    let how = format!("one of {} for {}", claims.client_id, narrowing.resources.join(" "));
     let beside = Beside {
         jkt,
-        issued_token_type: Some(request.requested.as_str()),
+        issued_token_type: Some(requested.as_str()),
         ends_by: Some(claims.exp),
         ..Beside::default()
     };
-    let narrowing = Narrowing { resources, scope };
     let issued = access_token::issue(context, client, &grant, account, narrowing, beside, now).await?;
-    let how = format!("one of {} for {}", claims.client_id, target.url);
     context.audit.write(&Act::TokenExchanged.about(&grant).client(client.id.as_str()).because(how));
-    Ok(issued)
+    Ok(Some(issued))
 }
 
 /// Whether this client may exchange anything for this target.
@@ -100,14 +149,14 @@ fn judge_key(claims: &AccessClaims, jkt: Option<&String>) -> Result<(), OAuthErr
 fn judge_format(
     context: &Context,
     client: &Client,
-    request: &Request<'_>,
+    requested: TokenType,
     (grant, resources): (&Grant, &[String]),
     now: UnixTime,
 ) -> Result<(), Failure> {
     if access_token::format(context, client, resources) == AccessTokenFormat::Jwt {
         return Ok(());
     }
-    if request.requested == TokenType::Jwt {
+    if requested == TokenType::Jwt {
         return Err(ErrorCode::InvalidRequest.because("tokens for this target are no JWTs").into());
     }
     let alive = grant.opaque_tokens.iter().filter(|token| now < token.expires_at).count();

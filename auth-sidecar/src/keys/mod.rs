@@ -4,6 +4,7 @@
 
 mod claims;
 mod held;
+mod identity;
 pub mod lifecycle;
 mod pair;
 

@@ -12,6 +12,9 @@ use crate::clock::UnixTime;
 /// The `typ` of an access token (RFC 9068 section 2.1): no other kind of JWT passes for one.
 pub const TOKEN_TYPE: &str = "at+jwt";
 
+/// The `typ` of a statement of who asks, for a server behind a gateway. Nothing else passes for one, and it for nothing else.
+pub const IDENTITY_TYPE: &str = "wicketgate-identity+jwt";
+
 /// The `typ` of an ID token.
 pub const ID_TOKEN_TYPE: &str = "JWT";
 
@@ -83,6 +86,33 @@ pub struct IdClaims {
     pub nonce: Option<String>,
     /// Ties the ID token to the access token beside it.
     pub at_hash: String,
+}
+
+/// What a server behind a gateway reads: who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityClaims {
+    /// The issuer: ourselves, whoever issued the token.
+    pub iss: String,
+    /// The user; of another issuer's tokens its name, `#` and the user there.
+    pub sub: String,
+    /// The server.
+    pub aud: String,
+    /// Expires.
+    pub exp: UnixTime,
+    /// Issued.
+    pub iat: UnixTime,
+    /// Names this statement.
+    pub jti: String,
+    /// The client that acts for the user.
+    pub client_id: String,
+    /// What the token allows.
+    pub scope: ScopeSet,
+    /// The user's groups.
+    pub groups: Vec<String>,
+    /// The user's roles.
+    pub roles: Vec<String>,
+    /// The user's organization.
+    pub org: Option<String>,
 }
 
 /// `aud`: a string or an array (RFC 7519 section 4.1.3).

@@ -55,6 +55,7 @@ mod schemathesis;
 mod signed_in_elsewhere;
 mod status;
 mod token_exchange;
+mod upstream_credentials;
 mod upstream_safety;
 mod userinfo;
 mod verify;

@@ -50,6 +50,9 @@ pub struct Decision<'a> {
     pub rego: Option<Said<'a>>,
     /// The same of the policy that it asks an OPA for.
     pub opa: Option<Said<'a>>,
+    /// What an allowed request showed to the server in place of the client's token: `static`, `exchanged` or `signed_identity`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<&'static str>,
     /// How the arguments of a call stood to the input schema of its tool: `met`, `unmet`, `partly` (the rest is not
     /// understood), `unseen`, `unusable`; absent where that is not asked.
     pub input_schema: Option<&'static str>,

@@ -14,7 +14,7 @@
 //!                              content rules about requests                  (exchange/contents.rs)
 //!                              a policy that lies elsewhere (may wait for it) (exchange/opa.rs)
 //!                admit         whose session? what before? how many streams? one token of each bucket (exchange/admission.rs)
-//!                              (may wait for a lease of buckets that hold across a fleet)
+//!                              (may wait for leases, then for what the server gets for the token)
 //!                forward       the bytes that were judged, unchanged
 //! response       answering     lists filtered by the same rules, contents by rules of their own, sizes bounded   (exchange/response.rs)
 //! end            finish        completion record
@@ -38,6 +38,7 @@ mod past;
 mod record;
 mod response;
 pub mod step;
+mod upstream_credential;
 mod viewing;
 mod waiting;
 
@@ -179,6 +180,7 @@ impl Exchange {
                 | Event::Recalled(_)
                 | Event::Routed(_)
                 | Event::PolicyAnswered(_)
+                | Event::CredentialGiven(_)
                 | Event::Leased(_)),
             ) => self.answered(admission, &event, world),
             (Phase::Forwarded(answering), Event::ResponseHead { head, end }) => {
@@ -244,7 +246,7 @@ impl Exchange {
         self.facts.server = world.guard.servers.iter().position(|s| std::ptr::eq(s, server));
         server.addresses.admit(head.source.as_deref())?;
         self.facts.origin = origin::admit(&head, &server.origins)?;
-        self.strip(&head);
+        self.strip(&head, server);
         let asked = self.asked_by_head(&head, end, server)?;
         let presented = credential::present(&head)?;
         self.facts.with_proof = presented.as_ref().is_some_and(|presented| presented.proof.is_some());
@@ -254,9 +256,9 @@ impl Exchange {
     }
 
     /// Only what is there is removed, each name once.
-    fn strip(&mut self, head: &RequestHead) {
+    fn strip(&mut self, head: &RequestHead, server: &Server) {
         let mut names: Vec<&str> = head.headers.iter().map(|(name, _)| name).collect();
-        names.retain(|name| passing::is_removed(name));
+        names.retain(|name| passing::is_removed(name) || server.is_feigned_by(name));
         order::each_once(&mut names);
         self.effects.extend(names.into_iter().map(|name| Effect::RemoveRequestHeader(name.to_owned())));
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::history::rule::HistoryRule;
 use crate::identity::network::Networks;
 use crate::identity::origin::Origin;
+use crate::identity::upstream_credential::UpstreamCredential;
 use crate::limits::rate::{Across, Rate};
 use crate::limits::tag::Per;
 use crate::mcp::operation::{Operation, Target};
@@ -52,6 +53,8 @@ pub struct Server {
     pub issuers: Vec<usize>,
     /// What becomes of tokens that are bound to a key.
     pub dpop: Dpop,
+    /// What it gets in place of the client's token.
+    pub credential: Option<UpstreamCredential>,
     /// Protocol revisions that it accepts, oldest first; never empty.
     pub versions: Vec<Revision>,
     /// What becomes of newer ones than the gateway knows.
@@ -173,6 +176,11 @@ pub enum Covers {
 // === impl Server ===
 
 impl Server {
+    /// Whether a field of a client's request would stand where the server looks for its own credential.
+    pub fn is_feigned_by(&self, name: &str) -> bool {
+        self.credential.as_ref().is_some_and(|credential| credential.is_feigned_by(name))
+    }
+
     /// Whether a list shows `target` to `who`, for whom `rules` stand: what they show, and the policy does not hide.
     pub fn shows(&self, rules: &ForCaller<'_>, who: Caller<'_>, target: &Target) -> bool {
         let rego = self.rego.as_ref();

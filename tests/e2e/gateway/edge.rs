@@ -2,6 +2,7 @@
 
 mod authority;
 mod bounds;
+mod credential;
 mod reload;
 mod routes;
 mod stage;

@@ -2,7 +2,7 @@
 
 use super::secrets::Secrets;
 use super::template::{fill, scalar, seconds};
-use super::{Drawing, Target, error, listener, tls};
+use super::{Drawing, Target, credential, error, listener, tls};
 use crate::outcome::Unusable;
 use serde_json::Value;
 use std::time::Duration;
@@ -66,6 +66,10 @@ pub(super) fn named(policy: &Value) -> Vec<(String, String)> {
     let servers = policy.get("servers").and_then(Value::as_array);
     for (at, server) in servers.into_iter().flatten().enumerate() {
         server.get("opa").into_iter().for_each(|value| take(format!("servers[{at}].opa"), value));
+        for key in ["exchanged", "signed_identity"] {
+            let given = server.pointer(&format!("/credential/{key}"));
+            given.into_iter().for_each(|value| take(format!("servers[{at}].credential.{key}"), value));
+        }
     }
     found
 }
@@ -87,6 +91,7 @@ pub(super) fn draw(drawing: &Drawing, secrets: &mut Secrets) -> Result<Vec<Strin
 
 fn server(target: &Target, shared: &mut Shared, secrets: &mut Secrets) -> Result<String, Unusable> {
     let Target { upstream, cluster, .. } = target;
+    let protocol = protocol(upstream.idle, upstream.http2, &credential::draw(target, secrets)?)?;
     let endpoints: String = upstream.addresses.iter().map(|at| format!("- {}\n", endpoint(at))).collect();
     let ejection = upstream.ejection.as_ref().map_or_else(String::new, ejection);
     let health = upstream
@@ -102,7 +107,7 @@ fn server(target: &Target, shared: &mut Shared, secrets: &mut Secrets) -> Result
             ("balancing", balancing(upstream.balancing, upstream.addresses.len())),
             ("endpoints", &endpoints),
             ("breakers", &shared.use_of("breakers", &breakers(upstream.connections))),
-            ("protocol", &shared.use_of("short_idle", &protocol(upstream.idle, upstream.http2)?)),
+            ("protocol", &shared.use_of("short_idle", &protocol)),
             ("ejection", &ejection),
             ("health", &health),
             ("transport_socket", &tls::upstream(upstream.tls.as_ref(), cluster, secrets)?),
@@ -113,7 +118,7 @@ fn server(target: &Target, shared: &mut Shared, secrets: &mut Secrets) -> Result
 fn sidecar(drawing: &Drawing, shared: &mut Shared, secrets: &mut Secrets) -> Result<[String; 2], Unusable> {
     let sidecar = &drawing.edge.sidecar;
     let tls = sidecar.tls.as_ref();
-    let kept = protocol(IDLE, false)?;
+    let kept = protocol(IDLE, false, "")?;
     let public = fill(
         include_str!("parts/sidecar_public_cluster.yaml"),
         &[
@@ -150,7 +155,7 @@ fn asked(
             ("name", &scalar(name)),
             ("type", kind(at)),
             ("endpoint", &format!("- {}", endpoint(at))),
-            ("protocol", &shared.use_of("short_idle", &protocol(IDLE, false)?)),
+            ("protocol", &shared.use_of("short_idle", &protocol(IDLE, false, "")?)),
             ("transport_socket", &tls::upstream(tls, name, secrets)?),
         ],
     )
@@ -197,13 +202,17 @@ fn breakers(most: Option<u32>) -> String {
     format!("thresholds: [{{max_connections: {most}, max_pending_requests: {most}, max_requests: {most}}}]\n")
 }
 
-fn protocol(idle: Duration, http2: bool) -> Result<String, Unusable> {
+/// `filters` are those of requests on their way to the server, a block.
+fn protocol(idle: Duration, http2: bool, filters: &str) -> Result<String, Unusable> {
     let explicit = if http2 {
         "{http2_protocol_options: {}}"
     } else {
         "{http_protocol_options: {enable_trailers: true}}"
     };
-    fill(include_str!("parts/protocol.yaml"), &[("idle", &seconds(idle)), ("explicit", explicit)])
+    fill(
+        include_str!("parts/protocol.yaml"),
+        &[("idle", &seconds(idle)), ("explicit", explicit), ("filters", filters)],
+    )
 }
 
 fn balancing(balancing: Balancing, addresses: usize) -> &'static str {

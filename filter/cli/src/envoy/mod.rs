@@ -2,6 +2,7 @@
 //! `servers[].upstream`. `parts/` holds the text; what users wrote gets into it by `template` alone.
 
 mod clusters;
+mod credential;
 mod listener;
 mod production;
 mod routes;
@@ -18,7 +19,7 @@ use crate::document::Policy;
 use crate::outcome::Unusable;
 use serde_json::Value;
 use wicketgate_core::config::ConfigError;
-use wicketgate_core::config::edge::{Edge, Upstream};
+use wicketgate_core::config::edge::{Edge, InjectedSecret, Upstream};
 use wicketgate_core::guard::Guard;
 use wicketgate_core::server::Server;
 
@@ -39,6 +40,8 @@ struct Drawing<'a> {
 struct Target<'a> {
     server: &'a Server,
     upstream: &'a Upstream,
+    /// What Envoy shows to it, and the filter never sees.
+    secret: Option<&'a InjectedSecret>,
     cluster: String,
     route: String,
     /// Of pages that may call it.
@@ -79,12 +82,14 @@ impl<'a> Drawing<'a> {
             let origins = written.get("origins").and_then(Value::as_array);
             let origins = origins.into_iter().flatten().filter_map(Value::as_str).collect();
             let open = says(written, "anonymous");
-            targets.push(Target { server, upstream, cluster, route, origins, open });
+            let secret = edge.secrets.get(at).and_then(Option::as_ref);
+            targets.push(Target { server, upstream, secret, cluster, route, origins, open });
         }
         let drawing = Self { edge, guard, targets, routes_file };
         if errors.is_empty() {
             routes::judge(&drawing, &mut errors);
             clusters::judge(&drawing, &policy.document.json, &mut errors);
+            credential::judge(&drawing, &mut errors);
             listener::judge(&drawing, &mut errors);
         }
         if errors.is_empty() { Ok(drawing) } else { Err(errors) }

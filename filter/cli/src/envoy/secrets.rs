@@ -43,6 +43,12 @@ impl Secrets {
         self.add(name, json!({"validation_context": context}))
     }
 
+    /// A secret that is the content of a file.
+    pub(super) fn generic(&mut self, name: &str, file: &str) -> String {
+        let secret = json!({"filename": file, "watched_directory": {"path": folder_of(file)}});
+        self.add(name, json!({"generic_secret": {"secret": secret}}))
+    }
+
     fn add(&mut self, name: &str, mut secret: Value) -> String {
         if let Some(members) = secret.as_object_mut() {
             members.insert(

@@ -9,6 +9,7 @@ mod calls;
 mod captures;
 mod compile;
 mod content;
+mod credential;
 mod digest;
 mod dpop;
 #[cfg(feature = "edge")]
@@ -19,6 +20,7 @@ mod issuers;
 mod layers;
 mod leases;
 mod limits;
+mod metadata;
 mod methods;
 mod obligations;
 mod opa;

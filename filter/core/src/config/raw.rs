@@ -5,6 +5,7 @@
 
 mod arguments;
 mod content;
+mod credential;
 mod elsewhere;
 mod history;
 mod issuers;
@@ -20,6 +21,7 @@ mod tools;
 
 pub use arguments::{RawArgument, RawScalar, RawTexts};
 pub use content::{RawApplies, RawCaps, RawContentRule, RawRegex};
+pub use credential::{RawCredential, RawExchanged, RawSignedIdentity, RawStatic};
 pub use elsewhere::Elsewhere;
 pub use history::RawHistory;
 pub use issuers::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
@@ -109,6 +111,8 @@ pub struct RawServer {
     pub sessions: Option<RawSessions>,
     /// What becomes of tokens that are bound to a key (DPoP, RFC 9449).
     pub dpop: Option<RawDpop>,
+    /// What it gets to know by whom it is asked, in place of the client's token. Default: nothing.
+    pub credential: Option<RawCredential>,
     /// What its tools must be to be shown and called, and what becomes of what they say of themselves.
     pub tools: Option<RawTools>,
     /// What it may ask of the client, or of who sits before it. Default: everything.
@@ -156,6 +160,7 @@ mapping!(
         newer_versions,
         sessions,
         dpop,
+        credential,
         tools,
         asks,
         limits,

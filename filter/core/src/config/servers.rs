@@ -5,16 +5,16 @@ use super::layers::{self, Above};
 use super::raw::{RawAddresses, RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::{is_scope, networks};
-use super::{asks, calls, captures, content, dpop, history, limits, opa, rego, rules, tools};
+use super::{
+    asks, calls, captures, content, credential, dpop, history, limits, metadata, opa, rego, rules, tools,
+};
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::history::rule::HistoryRule;
-use crate::identity::dpop::{ALGORITHMS, BoundTokens};
 use crate::identity::network::Networks;
 use crate::identity::origin::Origin;
 use crate::mcp::versions::{Newer, Revision};
 use crate::policy::rule_set::RuleSet;
 use crate::server::{self, Authority, Host, Overlay, Server, Unknown};
-use serde_json::json;
 
 /// Paths that the gateway answers itself.
 const RESERVED: [&str; 2] = ["/.well-known", "/wicketgate"];
@@ -77,8 +77,9 @@ fn compile_one(
         place: home(raw.r#match.as_ref(), &url, &place.key("match"), found),
         metadata_url: format!("{}{metadata_path}", url.origin()),
         metadata_path,
-        metadata: metadata(raw, &accepted, dpop.tokens),
+        metadata: metadata::document(raw, &accepted, dpop.tokens),
         dpop,
+        credential: credential::compile(raw, (rules.admits_anonymous(), held), place, found),
         resource: raw.url.clone(),
         scopes: raw.scopes.clone(),
         origins,
@@ -339,31 +340,6 @@ fn newer(raw: Option<&str>, versions: &[Revision], place: &Place, found: &mut Fi
         }
     }
     Newer::Refuse
-}
-
-/// RFC 9728 section 2. Scopes and issuers are left out where there are none.
-fn metadata(raw: &RawServer, issuers: &[&str], bound_tokens: BoundTokens) -> String {
-    let mut document = json!({
-        "resource": raw.url,
-        "bearer_methods_supported": ["header"],
-        "resource_name": raw.name,
-    });
-    if let Some(members) = document.as_object_mut() {
-        if !issuers.is_empty() {
-            members.insert("authorization_servers".to_owned(), json!(issuers));
-            if bound_tokens != BoundTokens::Refused {
-                let algorithms: Vec<&str> = ALGORITHMS.split(' ').collect();
-                members.insert("dpop_signing_alg_values_supported".to_owned(), json!(&algorithms[..]));
-            }
-            if bound_tokens == BoundTokens::Required {
-                members.insert("dpop_bound_access_tokens_required".to_owned(), json!(true));
-            }
-        }
-        if !raw.scopes.is_empty() {
-            members.insert("scopes_supported".to_owned(), json!(raw.scopes));
-        }
-    }
-    serde_json::to_string(&document).unwrap_or_default()
 }
 
 /// Refuses two servers that claim one request, or that nobody could tell apart.

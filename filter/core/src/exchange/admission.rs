@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::past::Past;
 use super::step::{Consult, Control, Effect, Event, NoLease, StreamOf, Take};
+use super::upstream_credential::Subject;
 use super::{Exchange, Phase, World};
 use crate::bindings::owner::{Binding, Handle, Kind, Owner};
 use crate::bindings::table::{Finding, Question};
@@ -44,6 +45,8 @@ pub(super) enum Ask {
     Limits,
     /// The buckets, and the limits that they are of.
     Buckets(Vec<Take>, Vec<String>),
+    /// What the server gets for the token, last of all.
+    Credential(Subject),
     /// Tokens of those that hold across a fleet, from the authorization server.
     Leases(Vec<Take>, Vec<String>),
 }
@@ -84,6 +87,7 @@ impl Exchange {
             asks.push_back(Ask::Stream(StreamOf { tag, most: server.bounds(overlays).streams }));
         }
         asks.push_back(Ask::Limits);
+        asks.extend(self.credential_to_ask(server)?);
         self.ask(Box::new(Admission { permit, asks }), world)
     }
 
@@ -106,6 +110,9 @@ impl Exchange {
             (Some(Ask::Task(_, id)), Event::Consulted(finding)) => own_task(*finding, id)?,
             (Some(Ask::Policy(questions)), Event::PolicyAnswered(answer)) => {
                 self.policy_answered(&mut admission, questions, *answer, world)?;
+            }
+            (Some(Ask::Credential(subject)), Event::CredentialGiven(answer)) => {
+                self.credential_given(&subject, *answer, world)?;
             }
             (Some(Ask::Past(past)), Event::Recalled(outcome)) => self.past_admits(&past, *outcome)?,
             (Some(Ask::Stream(stream)), Event::StreamCounted(outcome)) => {
@@ -133,12 +140,19 @@ impl Exchange {
             admission.asks.pop_front();
             return self.ask(admission, world);
         }
+        if let Some(Ask::Credential(subject)) = admission.asks.front()
+            && !self.ask_credential(subject, world)?
+        {
+            admission.asks.pop_front();
+            return self.ask(admission, world);
+        }
         if let Some(Ask::Limits) = admission.asks.front() {
             let (takes, limits) = self.takes(self.server(world.guard)?)?;
             admission.asks.pop_front();
             if !takes.is_empty() {
                 admission.asks.push_front(Ask::Buckets(takes, limits));
             }
+            return self.ask(admission, world);
         }
         let control = match admission.asks.front() {
             Some(Ask::Route) => Control::Route,
@@ -146,7 +160,7 @@ impl Exchange {
             Some(Ask::Past(past)) => Control::Recall(past.recall.clone()),
             Some(Ask::Stream(stream)) => Control::CountStream(*stream),
             Some(Ask::Buckets(takes, _)) => Control::Take(takes.clone()),
-            Some(Ask::Leases(..) | Ask::Policy(_)) => Control::Hold,
+            Some(Ask::Leases(..) | Ask::Policy(_) | Ask::Credential(_)) => Control::Hold,
             Some(Ask::Limits) => return Err(Denial::Internal("limits that are not known")),
             None => return self.forward(admission.permit, world),
         };

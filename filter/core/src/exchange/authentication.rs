@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::step::{Control, Effect, Take};
+use super::upstream_credential::Subject;
 use super::{Exchange, Phase, Waiting, World};
 use crate::denial::Denial;
 use crate::guard::Guard;
@@ -11,6 +12,7 @@ use crate::identity::dpop::{self, BoundTokens};
 use crate::identity::footing::Footing;
 use crate::identity::jwt::{Expected, Fault, Verified};
 use crate::identity::principal::Principal;
+use crate::identity::upstream_credential::UpstreamCredential;
 use crate::identity::validation::Question;
 use crate::limits::tag::Tag;
 use crate::limits::used_proofs::{Outcome, Use};
@@ -215,6 +217,9 @@ impl Exchange {
         let server = self.server(world.guard)?;
         let verified = waiting.verified.take().ok_or(Denial::Internal("nobody to accept"))?;
         self.effects.push(Effect::CountToken { remembered: waiting.remembered });
+        let for_token = matches!(server.credential, Some(UpstreamCredential::Given(_)));
+        let kept = waiting.credential.as_ref().filter(|_| for_token).cloned();
+        self.facts.subject = kept.map(|credential| Subject { credential, issuer: verified.issuer });
         self.facts.footing = Footing::of(&verified, waiting.credential.take(), &server.resource);
         let principal = Principal::Authenticated(verified.identity);
         self.facts.principal = Some(principal.clone());
@@ -228,7 +233,7 @@ impl Exchange {
         Take::here(Tag::validation(self.facts.source.as_deref(), rate), rate)
     }
 
-    fn server_index(&self) -> usize {
+    pub(super) fn server_index(&self) -> usize {
         self.facts.server.unwrap_or(usize::MAX)
     }
 }

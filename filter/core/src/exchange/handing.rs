@@ -7,6 +7,7 @@ use crate::bindings::owner::Kind;
 use crate::bindings::table::{Finding, Question};
 use crate::denial::Denial;
 use crate::head::ResponseHead;
+use crate::identity::upstream_credential::UpstreamCredential;
 use crate::mcp::operation::Operation;
 use crate::mcp::session;
 use crate::server::{Server, Unknown};
@@ -32,6 +33,11 @@ impl Exchange {
         world: &World<'_>,
     ) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
+        // What Envoy says that has no secret to put in. A 401 would send the client to log in.
+        let injected = matches!(server.credential, Some(UpstreamCredential::Static(_)));
+        if injected && head.by_host && head.status == 401 {
+            return Err(Denial::Unavailable("the server's credential"));
+        }
         let good = (200..300).contains(&head.status);
         let method = self.facts.operation.as_ref().map_or("", |operation| operation.method.as_str());
         let given = session::id_of(&head.headers).ok().flatten();

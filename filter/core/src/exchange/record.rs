@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::contents::Read;
 use super::step::{Control, Effect, Recall, Unseen};
+use super::upstream_credential::Subject;
 use super::{Exchange, Phase, World};
 use crate::audit::{self, Completion, Content, Decision, Found, Said, What, Who, Would};
 use crate::denial::Denial;
@@ -13,6 +14,7 @@ use crate::identity::dpop::BoundTokens;
 use crate::identity::footing::Footing;
 use crate::identity::origin::Origin;
 use crate::identity::principal::Principal;
+use crate::identity::upstream_credential::UpstreamCredential;
 use crate::mcp::jsonrpc::{Message, MessageKind, RequestId};
 use crate::mcp::operation::Operation;
 use crate::mcp::versions::Revision;
@@ -39,6 +41,8 @@ pub(super) struct Facts {
     pub(super) with_proof: bool,
     /// What the principal rests on while a stream lasts.
     pub(super) footing: Option<Footing>,
+    /// The token, where the server gets something for it; until that is asked for.
+    pub(super) subject: Option<Subject>,
     /// What may be answered to the principal.
     pub(super) bounds: Option<Bounds>,
     pub(super) operation: Option<Operation>,
@@ -99,6 +103,7 @@ impl Facts {
             principal: None,
             with_proof: false,
             footing: None,
+            subject: None,
             bounds: None,
             operation: None,
             id: None,
@@ -194,6 +199,10 @@ impl Facts {
             shadow: self.shadow.as_ref().map(Would::from),
             rego: self.ruling.as_ref().map(said),
             opa: self.remote_ruling.as_ref().map(said),
+            credential: server
+                .and_then(|server| server.credential.as_ref())
+                .filter(|_| self.verdict == Some("allow"))
+                .map(UpstreamCredential::word),
             input_schema: self.input_schema,
             arguments: self.arguments.as_deref().filter(|_| self.captures(server)),
             policy: guard.digest.get(..16).unwrap_or(&guard.digest),

@@ -5,6 +5,7 @@ use crate::bindings::table::{Finding, Question};
 use crate::head::{RequestHead, ResponseHead};
 use crate::history::rule::Slots;
 use crate::history::table as history;
+use crate::identity::upstream_credential::{self, HeaderValue};
 use crate::identity::validation;
 use crate::limits::lease;
 use crate::limits::rate::Rate;
@@ -47,6 +48,8 @@ pub enum Event<'a> {
     ProofUsed(Option<used_proofs::Outcome>),
     /// The body of the answer to an [`Effect::AskPolicy`] with status 200; `None` for anything else.
     PolicyAnswered(Option<&'a [u8]>),
+    /// The body of the answer to an [`Effect::GiveCredential`] with status 200; `None` for anything else.
+    CredentialGiven(Option<&'a [u8]>),
     /// What an [`Effect::Lease`] brought.
     Leased(Result<Vec<lease::Grant>, NoLease>),
     /// What became of [`Control::CountStream`]; `None` when the store could not be read or written.
@@ -176,6 +179,13 @@ pub struct Tools<'a> {
 pub enum Effect {
     /// Remove a request header before the upstream sees it.
     RemoveRequestHeader(String),
+    /// Set a request header before the upstream sees it, over whatever stands there.
+    SetRequestHeader {
+        /// Its name, lower case.
+        name: String,
+        /// A secret.
+        value: HeaderValue,
+    },
     /// Remove a response header before the client sees it.
     RemoveResponseHeader(&'static str),
     /// Put these bytes where the event's body bytes are.
@@ -188,6 +198,9 @@ pub enum Effect {
     Validate(validation::Question),
     /// Ask for tokens of these buckets, which hold across a fleet, then feed [`Event::Leased`].
     Lease(Vec<(Tag, Rate)>),
+    /// Ask the authorization server for what a server gets in place of the client's token, then feed
+    /// [`Event::CredentialGiven`].
+    GiveCredential(upstream_credential::Question),
     /// Ask the policy of a server that lies elsewhere, then feed [`Event::PolicyAnswered`].
     AskPolicy {
         /// The server's index.

@@ -1,14 +1,21 @@
 //! What does this VM remember of issuers and tokens? Keys and verified tokens, always changed together.
 
+use std::sync::Arc;
+
+use serde_json::Value;
+
 use super::credential::Credential;
+use super::given_credentials::GivenCredentials;
 use super::host_signature::HostSignatures;
 use super::issuer::Issuer;
 use super::jwks::KeySet;
 use super::jwt::{self, Expected, Fault, Verified};
 use super::key_ring::KeyRing;
+use super::principal::Identity;
 use super::refused_tokens::RefusedTokens;
 use super::revocations::{self, Revocations, Standing};
 use super::token_cache::{Digested, TokenCache};
+use super::upstream_credential::{Given, HeaderValue};
 use super::validation;
 use crate::time::Timestamp;
 
@@ -29,6 +36,7 @@ pub struct Memory {
     pub revocations: Revocations,
     tokens: TokenCache,
     refused: RefusedTokens,
+    given: GivenCredentials,
 }
 
 // === impl Memory ===
@@ -42,6 +50,7 @@ impl Memory {
             revocations: Revocations::new(issuers),
             tokens: TokenCache::new(TOKENS),
             refused: RefusedTokens::new(TOKENS),
+            given: GivenCredentials::default(),
         }
     }
 
@@ -98,7 +107,32 @@ impl Memory {
     pub fn hear(&mut self, index: usize, issuer: &Issuer, feed: &[u8], now: Timestamp) -> Result<(), Fault> {
         let text = std::str::from_utf8(feed).map_err(|_| Fault::Invalid("a feed that is no text"))?;
         let said = jwt::statement(text, revocations::TYPE, (index, issuer), &self.keys, &self.host, now)?;
-        self.revocations.hear(index, issuer, &said, now).map_err(Fault::Invalid)
+        self.revocations.hear(index, issuer, &said, now).map_err(Fault::Invalid)?;
+        let news = said.get("revocations").and_then(Value::as_array).is_some_and(|rows| !rows.is_empty());
+        if news {
+            let heard = &self.revocations;
+            self.given.retain(|issuer, identity| {
+                issuer != index || heard.standing(issuer, identity, now) != Standing::Revoked
+            });
+        }
+        Ok(())
+    }
+
+    /// What a server (its index) is shown for this credential, which was just found good; `None` where that is not remembered.
+    pub fn given(&self, server: usize, credential: &Credential, now: Timestamp) -> Option<&HeaderValue> {
+        self.given.get(&Digested::of(server, credential.token()), now)
+    }
+
+    /// Remembers it; `whose` is the index of the token's issuer and what the token says.
+    pub fn keep_given(
+        &mut self,
+        server: usize,
+        credential: &Credential,
+        given: Given,
+        whose: (usize, Arc<Identity>),
+        now: Timestamp,
+    ) {
+        self.given.insert(Digested::of(server, credential.token()), given, whose, now);
     }
 
     /// What a good signature is worth by the feed of its issuer.
@@ -179,6 +213,7 @@ impl Memory {
     pub fn forget_tokens(&mut self) {
         self.tokens = TokenCache::new(TOKENS);
         self.refused = RefusedTokens::new(TOKENS);
+        self.given = GivenCredentials::default();
     }
 
     /// New keys of one issuer; tokens signed by a key that is gone are forgotten.

@@ -51,6 +51,10 @@ pub struct Driven {
     pub leases: Vec<Vec<lease::Ask>>,
     /// What the policy was asked that lies elsewhere.
     pub policy_questions: Vec<Value>,
+    /// What was asked for to show to servers.
+    pub credential_questions: Vec<Value>,
+    /// What was put into the head of the request.
+    pub set_request_headers: Vec<(String, String)>,
     /// What the client reads of the upstream's answer.
     pub downstream: Vec<u8>,
     pub(super) body: Vec<u8>,
@@ -81,6 +85,8 @@ impl Driven {
             questions: Vec::new(),
             leases: Vec::new(),
             policy_questions: Vec::new(),
+            credential_questions: Vec::new(),
+            set_request_headers: Vec::new(),
             downstream: Vec::new(),
             body: Vec::new(),
         }
@@ -207,6 +213,12 @@ impl Driven {
                 self.schemas.push(outcome)
             }
             Effect::FetchKeys(issuer) => self.wants_keys = Some(issuer),
+            Effect::SetRequestHeader { name, value } => {
+                self.set_request_headers.push((name, value.text().to_owned()))
+            }
+            Effect::GiveCredential(question) => {
+                self.credential_questions.push(serde_json::from_slice(&question.body).unwrap())
+            }
             Effect::AskPolicy { question, .. } => {
                 self.policy_questions.push(serde_json::from_slice(&question.body).unwrap())
             }

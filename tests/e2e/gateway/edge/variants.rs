@@ -37,6 +37,7 @@ fn variants() -> Vec<(&'static str, Drawn)> {
             "sidecar",
             edge(&format!("authorization_server: {{public: \"a:9000\", internal: \"[::1]:9001\", {tls}}}")),
         ),
+        ("secret", plain(&["credential: {static: {file: a.key, header: x-api-key, prefix: \"Key \"}}"])),
         ("clusters", edge(&format!("clusters: [{{name: idp, address: \"idp.example.com:443\", {tls}}}]"))),
         (
             "several",
@@ -80,10 +81,11 @@ fn envoy_takes_whatever_can_be_drawn() {
                 .unwrap();
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(output.status.success(), "{name}, xds: {xds}: {said}");
-            // The files of certificates are not there; all else must be right.
+            // The files of certificates and secrets are not there; all else must be right.
             let wrong = |line: &&str| {
                 let line = line.to_lowercase();
-                (line.contains("rejected") && !line.contains("invalid path")) || line.contains("deprecated")
+                let absent = line.contains("invalid path") || line.contains("invalid file path a.key");
+                (line.contains("rejected") && !absent) || line.contains("deprecated")
             };
             assert_eq!(said.lines().find(wrong), None, "{name}, xds: {xds}");
         }

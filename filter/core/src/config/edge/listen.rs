@@ -5,6 +5,7 @@ use super::raw::{
     RawCanary, RawCertificate, RawCluster, RawEdge, RawEdgeLimits, RawListen, RawListenTls, RawPeers,
 };
 use super::raw::{RawFiles, RawSidecar, RawTimes};
+use super::secret::InjectedSecret;
 use super::upstream::{self, ServerTls, Upstream};
 use crate::config::error::{Findings, Place};
 use crate::config::limits::{here, size_up_to};
@@ -38,6 +39,8 @@ pub struct Edge {
     pub clusters: Vec<Cluster>,
     /// Where each server of the policy lives, in their order; `None` where it is not said.
     pub upstreams: Vec<Option<Upstream>>,
+    /// The secret that Envoy shows to each of them, where it shows one.
+    pub secrets: Vec<Option<InjectedSecret>>,
 }
 
 /// The public listener.
@@ -171,6 +174,7 @@ pub(super) fn compile(raw: &RawEdge, place: &Place, found: &mut Findings) -> Edg
         canary: raw.canary.as_ref().map(|raw| canary(raw, &canary_at, found)),
         clusters: clusters(&raw.clusters, &place.key("clusters"), found),
         upstreams: Vec::new(),
+        secrets: Vec::new(),
     }
 }
 

@@ -1,23 +1,25 @@
-//! What must the Envoy around the filter be? The keys `edge` and `servers[].upstream`, judged; no other file of the
-//! configuration knows them, and the filter gets none of them.
+//! What must the Envoy around the filter be? The keys `edge`, `servers[].upstream` and the secrets of
+//! `servers[].credential`, judged; no other file of the configuration knows them, and the filter gets none of them.
 
 mod listen;
 mod places;
 pub mod raw;
 pub mod raw_upstream;
+mod secret;
 mod upstream;
 
 pub use listen::{
     Canary, Certificate, Cluster, Edge, Files, Limits, Listen, ListenTls, Peers, Sidecar, Times,
 };
 pub use places::{Endpoint, HostName};
+pub use secret::InjectedSecret;
 pub use upstream::{Affinity, Balancing, Ejection, Health, ServerTls, Upstream};
 
 use super::error::{ConfigError, Findings, Place};
 use super::read::Shape;
 use serde_json::Value;
 
-/// Takes `edge` and every `servers[].upstream` out of the policy `document`. What is left is what the filter takes.
+/// Takes `edge`, every `servers[].upstream` and where secrets of `servers[].credential` lie out of the policy `document`. What is left is what the filter takes.
 ///
 /// # Errors
 /// Everything that was found wrong with them. They are taken out all the same.
@@ -28,7 +30,9 @@ pub fn take(document: &mut Value) -> Result<Edge, Vec<ConfigError>> {
     let mut edge = listen::compile(&raw.unwrap_or_default(), &root.key("edge"), &mut found);
     let servers = document.get_mut("servers").and_then(Value::as_array_mut);
     for (at, server) in servers.into_iter().flatten().enumerate() {
-        let here = root.key("servers").index(at).key("upstream");
+        let here = root.key("servers").index(at);
+        edge.secrets.push(secret::take(server, &here, &mut found));
+        let here = here.key("upstream");
         let given = server.as_object_mut().and_then(|members| members.remove("upstream"));
         let raw = given.and_then(|value| raw_upstream::RawUpstream::read(&value, &here, &mut found));
         edge.upstreams.push(raw.and_then(|raw| upstream::compile(&raw, &here, &mut found)));

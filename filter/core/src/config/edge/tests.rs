@@ -25,7 +25,7 @@ fn sound() -> Value {
             "protocol": "http2", "tls": tls, "balancing": "ring_hash", "affinity": "source", "connect": "1s", "silence": "10m",
             "idle": "30s", "connections": 50, "retries": 2, "ejection": {"failures": 3, "lasts": "10s", "share": 100},
             "health": {"path": "/healthz", "every": "2s", "timeout": "1s", "ill": 1, "well": 1}
-        }}, {"name": "other"}]
+        }}, {"name": "other", "credential": {"static": {"header": "x-api-key", "file": "s", "prefix": "Key "}}}]
     })
 }
 
@@ -37,7 +37,11 @@ fn said(document: &Value) -> Vec<String> {
 fn what_is_sound_is_taken_out_whole() {
     let mut document = sound();
     let edge = take(&mut document).unwrap();
-    assert_eq!(document, json!({"servers": [{"name": "notes"}, {"name": "other"}]}));
+    let other = json!({"name": "other", "credential": {"static": {"header": "x-api-key"}}});
+    assert_eq!(document, json!({"servers": [{"name": "notes"}, other]}), "no path of a secret is left");
+    assert_eq!(edge.secrets[0], None);
+    let secret = edge.secrets[1].clone().unwrap();
+    assert_eq!((secret.file.as_deref(), secret.prefix.as_deref()), (Some("s"), Some("Key ")));
     assert_eq!(
         (edge.listen.at.to_string(), edge.admin.to_string()),
         ("0.0.0.0:8443".into(), "[::1]:9901".into())
