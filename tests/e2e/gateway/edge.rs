@@ -2,7 +2,9 @@
 
 mod authority;
 mod bounds;
+mod canary;
 mod reload;
+mod renewal;
 mod routes;
 mod stage;
 mod table;

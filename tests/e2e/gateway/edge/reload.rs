@@ -6,7 +6,7 @@ use wicketgate_e2e::files;
 
 use super::super::recorder::{Recorder, Script, Seen, event_stream, json_answer, result};
 use super::super::stage::{DEADLINE, eventually};
-use super::stage::{Drawn, Edge, server};
+use super::stage::{Drawn, Edge, server, without_filter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -116,12 +116,7 @@ async fn the_canary_tells_when_the_filter_is_not_in_the_way() {
     // Somebody switches the filter off on the route.
     let routes = edge.state.join("routes.yaml");
     let good = files::read(&routes).unwrap();
-    let off = "typed_per_filter_config: {wicketgate: {\"@type\": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}}";
-    let place = "- name: mcp_notes\n";
-    assert_eq!(good.matches(place).count(), 1, "{good}");
-    let indent = " "
-        .repeat(good.lines().find(|line| line.contains("- name: mcp_notes")).unwrap().find('-').unwrap() + 2);
-    files::write_private(&routes, &good.replace(place, &format!("{place}{indent}{off}\n"))).unwrap();
+    files::write_private(&routes, &without_filter(&good, "mcp_notes")).unwrap();
     edge.until("cluster.canary.membership_healthy", |healthy| healthy == 0).await;
     files::write_private(&routes, &good).unwrap();
     edge.until("cluster.canary.membership_healthy", |healthy| healthy == 1).await;

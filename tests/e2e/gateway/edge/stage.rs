@@ -186,6 +186,16 @@ pub(super) fn try_to_draw(state: &std::path::Path, [port, admin]: [u16; 2], draw
     command.output().unwrap()
 }
 
+/// Routes in which somebody switched the filter off for the one of this name.
+pub(super) fn without_filter(routes: &str, name: &str) -> String {
+    let off = "typed_per_filter_config: {wicketgate: {\"@type\": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}}";
+    let place = format!("- name: {name}\n");
+    assert_eq!(routes.matches(&place).count(), 1, "{routes}");
+    let line = routes.lines().find(|line| line.ends_with(place.trim_end())).unwrap();
+    let indent = " ".repeat(line.find('-').unwrap() + 2);
+    routes.replace(&place, &format!("{place}{indent}{off}\n"))
+}
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
