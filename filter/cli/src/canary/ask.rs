@@ -2,25 +2,26 @@
 
 use crate::args::Canary;
 use crate::outcome::Unusable;
-use reqwest::{Certificate, Client, Url, redirect};
+use reqwest::blocking::Client;
+use reqwest::{Certificate, Url, redirect};
 use std::error::Error;
+use std::io::Read as _;
 use std::time::Duration;
 
 /// What the filter answers is shorter; of what is longer the beginning tells as much.
-const MOST: usize = 16 * 1024;
+const MOST: u64 = 16 * 1024;
 const PING: &str = r#"{"jsonrpc":"2.0","id":"wicketgate-canary","method":"ping"}"#;
 
 /// A gateway, and how it is reached.
 pub(super) struct Gateway {
     http: Client,
     url: Url,
-    runtime: tokio::runtime::Runtime,
 }
 
 /// What came back.
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// At most [`MOST`] bytes, and a chunk; empty where it is no JSON.
+    /// At most [`MOST`] bytes; empty where it is no JSON.
     pub(super) body: Vec<u8>,
 }
 
@@ -51,9 +52,7 @@ impl Gateway {
             client = client.tls_certs_merge(roots);
         }
         let http = client.build().map_err(|why| Unusable(bottom(&why)))?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|why| Unusable(why.to_string()))?;
-        Ok(Self { http, url, runtime })
+        Ok(Self { http, url })
     }
 
     /// Sends a `ping` with these fields besides.
@@ -69,20 +68,14 @@ impl Gateway {
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        let asked = async {
-            let mut response = request.body(PING).send().await?;
-            let (status, mut body) = (response.status().as_u16(), Vec::new());
-            // A server that is not guarded may answer with a stream that does not end.
-            let json = response.headers().get("content-type").is_some_and(|is| is == "application/json");
-            while json && body.len() < MOST {
-                let Some(chunk) = response.chunk().await? else { break };
-                body.extend_from_slice(&chunk);
-            }
-            Ok(Answer { status, body })
-        };
-        self.runtime
-            .block_on(asked)
-            .map_err(|why: reqwest::Error| Unusable(format!("{}: no answer: {}", self.url, bottom(&why))))
+        let failed = |why: &dyn Error| Unusable(format!("{}: no answer: {}", self.url, bottom(why)));
+        let response = request.body(PING).send().map_err(|why| failed(&why))?;
+        let (status, mut body) = (response.status().as_u16(), Vec::new());
+        // A server that is not guarded may answer with a stream that does not end.
+        if response.headers().get("content-type").is_some_and(|is| is == "application/json") {
+            response.take(MOST).read_to_end(&mut body).map_err(|why| failed(&why))?;
+        }
+        Ok(Answer { status, body })
     }
 }
 

@@ -19,7 +19,7 @@ fn server(with_origin: (u16, &'static str), without: (u16, &'static str)) -> Str
             while !read.windows(4).any(|four| four == b"\r\n\r\n") {
                 let mut some = [0; 4096];
                 let many = stream.read(&mut some).unwrap();
-                read.extend_from_slice(&some[..many]);
+                read.extend(some.into_iter().take(many));
             }
             let head = String::from_utf8_lossy(&read).to_lowercase();
             let (status, body) = if head.contains("\r\norigin: ") { with_origin } else { without };
