@@ -3,6 +3,11 @@
 mod authority;
 mod bounds;
 mod canary;
+mod dispatch;
+mod draining;
+mod http3;
+mod overload;
+mod pages;
 mod reload;
 mod renewal;
 mod routes;

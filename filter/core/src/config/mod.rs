@@ -10,6 +10,7 @@ mod captures;
 mod compile;
 mod content;
 mod digest;
+mod dispatch;
 mod dpop;
 #[cfg(feature = "edge")]
 pub mod edge;

@@ -31,6 +31,8 @@ impl Exchange {
         end: bool,
         world: &World<'_>,
     ) -> Result<Control, Denial> {
+        self.in_time(&head)?;
+        self.facts.dispatched.ended(end);
         let server = self.server(world.guard)?;
         let good = (200..300).contains(&head.status);
         let method = self.facts.operation.as_ref().map_or("", |operation| operation.method.as_str());

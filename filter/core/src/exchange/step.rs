@@ -176,6 +176,8 @@ pub struct Tools<'a> {
 pub enum Effect {
     /// Remove a request header before the upstream sees it.
     RemoveRequestHeader(String),
+    /// Set a request header of ours, or of Envoy, in the place of any other of its name; heads are held then.
+    SetRequestHeader(&'static str, String),
     /// Remove a response header before the client sees it.
     RemoveResponseHeader(&'static str),
     /// Put these bytes where the event's body bytes are.

@@ -43,6 +43,7 @@ pub struct Driven {
     pub schemas: Vec<&'static str>,
     pub streams: Vec<Tag>,
     pub removed_request_headers: Vec<String>,
+    pub set_request_headers: Vec<(String, String)>,
     pub removed_response_headers: Vec<&'static str>,
     pub wants_keys: Option<usize>,
     /// What issuers were asked about tokens.
@@ -76,6 +77,7 @@ impl Driven {
             schemas: Vec::new(),
             streams: Vec::new(),
             removed_request_headers: Vec::new(),
+            set_request_headers: Vec::new(),
             removed_response_headers: Vec::new(),
             wants_keys: None,
             questions: Vec::new(),
@@ -200,6 +202,7 @@ impl Driven {
     fn perform(&mut self, effect: Effect, out: &mut Option<Vec<u8>>) {
         match effect {
             Effect::RemoveRequestHeader(name) => self.removed_request_headers.push(name),
+            Effect::SetRequestHeader(name, value) => self.set_request_headers.push((name.to_owned(), value)),
             Effect::RemoveResponseHeader(name) => self.removed_response_headers.push(name),
             Effect::ReplaceResponseBody(bytes) => *out = Some(bytes),
             Effect::ReplaceRequestBody(bytes) => self.body = bytes,

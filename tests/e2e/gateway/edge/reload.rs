@@ -6,7 +6,7 @@ use wicketgate_e2e::files;
 
 use super::super::recorder::{Recorder, Script, Seen, event_stream, json_answer, result};
 use super::super::stage::{DEADLINE, eventually};
-use super::stage::{Drawn, Edge, server, without_filter};
+use super::stage::{Drawn, Edge, render_filter, server, without_filter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -43,7 +43,8 @@ async fn routes_and_servers_change_and_open_streams_go_on() {
     assert_eq!(edge.call("/files", &[]).await.status, 404);
 
     edge.redraw(&watched(&both));
-    render_filter(&edge);
+    // The filter learns of the servers, too.
+    render_filter(&edge.state);
     eventually("the new server is served", DEADLINE, || async {
         let answer = edge.call("/files", &[]).await;
         if answer.status == 200 { Ok(()) } else { Err(format!("{answer:?}")) }
@@ -84,20 +85,6 @@ async fn routes_and_servers_change_and_open_streams_go_on() {
     })
     .await;
     edge.discard().await;
-}
-
-/// The filter learns of the servers, too.
-fn render_filter(edge: &Edge) {
-    let output = std::process::Command::new(wicketgate_e2e::layout::binary("wicketgate").unwrap())
-        .arg("render")
-        .arg(edge.state.join("policy.yaml"))
-        .args(["--to", "ecds", "--out"])
-        .arg(edge.state.join("filter.yaml"))
-        .arg("--wasm")
-        .arg(wicketgate_e2e::layout::filter_module().unwrap())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test(flavor = "multi_thread")]
