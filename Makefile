@@ -330,8 +330,8 @@ lint: ## Formatting, clippy (native and WebAssembly), shell scripts, reference c
 	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter -- -D warnings
 	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter --features rego-regex -- -D warnings
 	$(call stage,shell scripts)
-	@for script in $(OBTAIN)/*.sh tests/fuzz.sh .ci/run; do bash -n "$$script"; done
-	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh tests/fuzz.sh .ci/run; fi
+	@for script in $(OBTAIN)/*.sh tests/fuzz.sh envoy/certificates/*.sh .ci/run; do bash -n "$$script"; done
+	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh tests/fuzz.sh envoy/certificates/*.sh .ci/run; fi
 
 .PHONY: fmt
 fmt: ## Format the code

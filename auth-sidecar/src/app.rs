@@ -26,6 +26,7 @@ use crate::idp::local::LocalUsers;
 use crate::idp::upstream::Providers;
 use crate::keys::lifecycle::Schedule;
 use crate::keys::{KeyError, Keys};
+use crate::mcp_servers::{self, Health, Prober};
 use crate::metrics::Metrics;
 use crate::oauth::client::Client;
 use crate::oauth::jwk::KeySet;
@@ -56,6 +57,8 @@ pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) audit: Arc<Audit>,
     pub(crate) sightings: Arc<Sightings>,
+    pub(crate) mcp_health: Arc<Health>,
+    pub(crate) prober: Prober,
     /// When this configuration came into force.
     pub(crate) loaded_at: UnixTime,
 }
@@ -141,6 +144,8 @@ pub async fn start_with_store(
         assertion_issuers: AssertionIssuers::new(&config),
         external_issuers: ExternalIssuers::new(&config),
         fetcher: Fetcher::new(&config.fetch),
+        prober: Prober::new(&config.fetch),
+        mcp_health: Arc::new(Health::default()),
         documents: Arc::new(Cache::new()),
         client_keys: Arc::new(Cache::new()),
         config,
@@ -183,6 +188,7 @@ async fn serve(served: Served) -> Result<Running, ServeError> {
         listen_at(admin, |served| &served.admin),
         listen_at(metrics, |served| &served.metrics),
         tokio::spawn(sweep(serving.clone(), stopped.clone())),
+        tokio::spawn(mcp_servers::watch(serving.clone(), stopped.clone())),
     ];
     tracing::info!(event = "listening", public = %public_at, internal = %internal_at);
     Ok(Running { addresses, current, reloading: Mutex::new(()), stop, tasks })

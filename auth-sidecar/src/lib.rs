@@ -22,6 +22,7 @@ mod fetch;
 mod grants;
 pub mod idp;
 pub mod keys;
+mod mcp_servers;
 mod metrics;
 pub mod oauth;
 mod pages;

@@ -58,6 +58,19 @@ pub(crate) struct AuditLabel {
     pub(crate) event: &'static str,
 }
 
+/// The label of an MCP server, by its name in the configuration.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct ServerLabel {
+    pub(crate) server: String,
+}
+
+/// The labels of a question to an MCP server.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct ServerProbeLabels {
+    pub(crate) server: String,
+    pub(crate) outcome: &'static str,
+}
+
 /// All counters.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -79,6 +92,8 @@ pub(crate) struct Metrics {
     pub(crate) audit_failures: Counter,
     pub(crate) config_reloads: Family<Outcome, Counter>,
     pub(crate) config_loaded_at: Gauge,
+    pub(crate) mcp_probes: Family<ServerProbeLabels, Counter>,
+    mcp_servers_well: Family<ServerLabel, Gauge>,
     store_seconds: Family<OperationLabel, Histogram, fn() -> Histogram>,
     store_errors: Family<OperationLabel, Counter>,
 }
@@ -107,6 +122,8 @@ impl Metrics {
             audit_failures: Counter::default(),
             config_reloads: Family::default(),
             config_loaded_at: Gauge::default(),
+            mcp_probes: Family::default(),
+            mcp_servers_well: Family::default(),
             store_seconds: Family::new_with_constructor(latencies),
             store_errors: Family::default(),
         };
@@ -174,6 +191,16 @@ impl Metrics {
             metrics.config_loaded_at.clone(),
         );
         registry.register(
+            "mcp_probes",
+            "Questions to MCP servers whether they are well, by what came of them",
+            metrics.mcp_probes.clone(),
+        );
+        registry.register(
+            "mcp_server_well",
+            "Whether an MCP server is well (1) or ill (0); absent until a threshold is reached",
+            metrics.mcp_servers_well.clone(),
+        );
+        registry.register(
             "store_seconds",
             "How long commands to the store took",
             metrics.store_seconds.clone(),
@@ -188,6 +215,17 @@ impl Metrics {
     /// Somebody tried to sign in at this provider.
     pub(crate) fn sign_in_tried(&self, provider: &str, outcome: &'static str) {
         self.sign_ins.get_or_create(&SignInLabels { provider: provider.to_owned(), outcome }).inc();
+    }
+
+    /// An MCP server is well, or not any more.
+    pub(crate) fn mcp_server_is(&self, server: &str, well: bool) {
+        let label = ServerLabel { server: server.to_owned() };
+        self.mcp_servers_well.get_or_create(&label).set(i64::from(well));
+    }
+
+    /// An MCP server is not asked any more.
+    pub(crate) fn forget_mcp_server(&self, server: &str) {
+        self.mcp_servers_well.remove(&ServerLabel { server: server.to_owned() });
     }
 
     /// A configuration came into force.

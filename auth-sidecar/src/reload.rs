@@ -17,6 +17,7 @@ use crate::idp::assertion_issuers::AssertionIssuers;
 use crate::idp::external_issuers::ExternalIssuers;
 use crate::idp::local::LocalUsers;
 use crate::idp::upstream::Providers;
+use crate::mcp_servers::Prober;
 use crate::metrics::Outcome;
 
 /// SIGHUP, listened for from its creation on.
@@ -109,6 +110,8 @@ impl Context {
             external_issuers: ExternalIssuers::new(&config),
             kept_alive: Arc::clone(&self.kept_alive),
             fetcher: Fetcher::new(&config.fetch),
+            prober: Prober::new(&config.fetch),
+            mcp_health: Arc::clone(&self.mcp_health),
             documents,
             client_keys,
             config,

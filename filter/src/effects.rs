@@ -24,6 +24,13 @@ impl Http {
                     host::set_header(Map::Request, &name, value.text())
                         .map_err(|_| "a request header could not be set")?;
                 }
+                Effect::Dispatch(name, value) => {
+                    host::set_header(Map::Request, name, &value)
+                        .map_err(|_| "a request header could not be set")?;
+                    // Routes may depend on it, and Envoy has chosen one already.
+                    host::foreign("clear_route_cache", &[])
+                        .map_err(|_| "the route could not be chosen again")?;
+                }
                 Effect::RemoveResponseHeader(name) => {
                     host::remove_header(Map::Response, name)
                         .map_err(|_| "a response header could not be removed")?;

@@ -16,7 +16,7 @@
 
 mod browser;
 mod inspector;
-mod program;
+pub(crate) mod program;
 mod python;
 mod typescript;
 mod walk;

@@ -36,7 +36,7 @@ struct Check {
 /// Where the files of the core are.
 const CORE: &str = "filter/core/src";
 /// The tests of the core, the quickest first.
-const TARGETS: [&str; 20] = [
+const TARGETS: [&str; 21] = [
     "lib",
     "exchange",
     "answers",
@@ -44,6 +44,7 @@ const TARGETS: [&str; 20] = [
     "sessions",
     "tasks",
     "streams",
+    "dispatch",
     "mcp_corpus",
     "opaque_tokens",
     "dpop",

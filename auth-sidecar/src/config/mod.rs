@@ -17,6 +17,7 @@ mod issuer;
 mod lifetimes;
 mod limits;
 mod listen;
+mod mcp_servers;
 mod pages;
 mod resources;
 mod secret_ref;
@@ -49,6 +50,7 @@ pub(crate) use self::issuer::is_loopback;
 pub use self::lifetimes::Lifetimes;
 pub use self::limits::{LoginLimits, RegistrationPolicy};
 pub use self::listen::Listen;
+pub use self::mcp_servers::{McpServer, McpServers};
 pub use self::pages::PagesConfig;
 pub use self::resources::{Resource, Resources};
 pub use self::security::DpopPolicy;
@@ -114,6 +116,8 @@ pub struct Config {
     pub identity_assertions: Vec<AssertionIssuer>,
     /// Whose access tokens count besides ours.
     pub external_issuers: Vec<ExternalIssuer>,
+    /// Which MCP servers are asked whether they are well.
+    pub mcp_servers: McpServers,
     /// Clients registered in advance.
     pub clients: Vec<Client>,
     /// Who may exchange tokens, and for what.
@@ -166,6 +170,8 @@ struct RawConfig {
     identity_assertions: Vec<identity_assertions::RawIssuer>,
     #[serde(default)]
     external_issuers: Vec<external_issuers::RawExternalIssuer>,
+    #[serde(default)]
+    mcp_servers: mcp_servers::RawMcpServers,
     #[serde(default)]
     clients: Vec<clients::RawClient>,
     #[serde(default)]
@@ -270,6 +276,7 @@ impl RawConfig {
             identity_providers,
             identity_assertions,
             external_issuers,
+            mcp_servers: raw.mcp_servers.compile()?,
             users,
             clients,
             signing,

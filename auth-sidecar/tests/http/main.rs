@@ -33,6 +33,7 @@ mod known_clients;
 mod leases;
 mod logout;
 mod logs;
+mod mcp_servers;
 mod metadata_documents;
 mod metadata_golden;
 mod metrics;

@@ -1,6 +1,7 @@
 //! Are the metrics those that the README lists, and do the alert rules ask for some that exist?
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -43,7 +44,9 @@ fn listed() -> Vec<[String; 4]> {
 #[tokio::test]
 async fn the_readme_lists_every_metric_with_its_labels() {
     let upstream = Upstream::start().await;
-    let (mut world, client) = upstream.world(&upstream.oidc("allow: {everyone: true}")).await;
+    let nobody = "mcp_servers: {ill: 1, servers: [{name: gone, url: 'http://127.0.0.1:1/mcp'}]}";
+    let configured = format!("{}\n{nobody}", upstream.oidc("allow: {everyone: true}"));
+    let (mut world, client) = upstream.world(&configured).await;
     let page = arrive(&upstream, &world, &client).await;
     client.redeem(&world, &page.param("code").unwrap(), &[]).await;
     client.refresh(&world, "mr_x", &[]).await;
@@ -52,7 +55,12 @@ async fn the_readme_lists_every_metric_with_its_labels() {
     let leases = world.http.post(format!("{}/v1/leases", world.internal)).json(&json!({"leases": [lease]}));
     assert_eq!(leases.send().await.unwrap().status(), 200);
     world.reload(|yaml| yaml).await.unwrap();
-    let text = scraped(&world).await;
+    let begun = Instant::now();
+    let mut text = scraped(&world).await;
+    while !text.contains("mcp_server_well{") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody was asked: {text}");
+        text = scraped(&world).await;
+    }
     let listed = listed();
     let without_labels: Vec<_> =
         listed.iter().cloned().map(|[name, kind, _, meaning]| [name, kind, meaning]).collect();

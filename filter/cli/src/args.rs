@@ -1,8 +1,10 @@
 //! What can be typed? Every command and flag, with its help.
 
+mod canary;
 mod envoy;
 mod pins;
 
+pub(crate) use canary::Canary;
 pub(crate) use envoy::{Profile, RenderEnvoy, Rendered, Whole};
 pub(crate) use pins::{Pins, PinsDiff, PinsMake, PinsSign};
 
@@ -15,8 +17,9 @@ use std::path::PathBuf;
     name = "wicketgate",
     version,
     about,
-    after_help = "Exit codes:\n  0  done\n  1  the policy is refused, explain's answer is not the expected one, pins differ, or a test fails\n  2  wrong \
-                  usage, or a file cannot be read or written\n\nPolicies are YAML or JSON. Their texts may hold ${NAME} \
+    after_help = "Exit codes:\n  0  done\n  1  the policy is refused, explain's answer is not the expected one, pins differ, a test fails, or\n     \
+                  the canary passes\n  2  wrong \
+                  usage, a file cannot be read or written, or a gateway does not answer\n\nPolicies are YAML or JSON. Their texts may hold ${NAME} \
                   and ${NAME:-default}, taken from the environment; $${ stands for a plain ${."
 )]
 pub(crate) struct Arguments {
@@ -46,6 +49,9 @@ pub(crate) enum Command {
     /// Run the tests of Rego policies, and say which lines they reach.
     #[command(after_help = TEST_HELP)]
     Test(Test),
+    /// Send a running gateway what it must refuse, and say whether the filter is in the way.
+    #[command(after_help = canary::HELP)]
+    Canary(Canary),
     /// Print the JSON Schema of policies, for editors.
     #[command(after_help = "Example:\n  wicketgate schema > config.schema.json")]
     Schema,

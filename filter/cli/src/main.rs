@@ -1,6 +1,7 @@
 //! The `wicketgate` command line: the core with a keyboard. Same compiler, same decision, without Envoy.
 
 mod args;
+mod canary;
 mod check;
 mod document;
 mod environment;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         },
         Command::Pins(pins) => pins::run(pins),
         Command::Test(test) => test::run(test, arguments.json),
+        Command::Canary(canary) => canary::run(canary),
         Command::Schema => schema(),
     };
     result.unwrap_or_else(Outcome::from).report(arguments.json)

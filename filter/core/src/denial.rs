@@ -62,6 +62,8 @@ pub enum Denial {
     UnsafeContent(String),
     /// The request holds what a content rule refuses: -32602. The rule and what it found, never the value.
     ContentRefused(String),
+    /// The server did not answer in the time that it had: 504.
+    TimedOut,
     /// A part that is needed cannot be reached: 503. Names the part.
     Unavailable(&'static str),
     /// Anything that should not happen: 500. Names the place.
@@ -140,13 +142,14 @@ impl Denial {
             Self::TooManyStreams(_) => "too_many_streams",
             Self::UnsafeResponse(_) | Self::UnsafeContent(_) => "unsafe_response",
             Self::ContentRefused(_) => "content_refused",
+            Self::TimedOut => "timed_out",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
         }
     }
 
     /// Every slug that [`Denial::reason`] can give, for metrics defined at configure and for the README's table.
-    pub const REASONS: [&'static str; 29] = [
+    pub const REASONS: [&'static str; 30] = [
         "missing_credential",
         "invalid_credential",
         "invalid_proof",
@@ -174,6 +177,7 @@ impl Denial {
         "too_many_streams",
         "unsafe_response",
         "content_refused",
+        "timed_out",
         "unavailable",
         "internal",
     ];

@@ -27,6 +27,7 @@ mod admission;
 mod arguments;
 mod authentication;
 mod contents;
+mod dispatch;
 mod document;
 mod events;
 pub mod expiry;

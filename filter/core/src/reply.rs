@@ -135,6 +135,7 @@ fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
         | Denial::ContentRefused(_) => 200,
         Denial::UnsafeResponse(_) | Denial::UnsafeContent(_) => 502,
         Denial::Unavailable(_) => 503,
+        Denial::TimedOut => 504,
         Denial::PolicyFailed(..) | Denial::Internal(_) => 500,
     }
 }
@@ -274,6 +275,7 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
             plain(-32603, "The server's answer was withheld")
         }
         Denial::ContentRefused(_) => plain(-32602, "The request holds what may not be sent"),
+        Denial::TimedOut => plain(-31012, "The server did not answer in time"),
         Denial::Unavailable(_) => plain(-32603, "Temporarily unavailable"),
         Denial::Internal(_)
         | Denial::MissingCredential

@@ -1,5 +1,6 @@
 //! What does one protected MCP server look like to the gateway? Compiled: it cannot be wrong any more.
 
+pub mod dispatch;
 mod dpop;
 mod overlay;
 
@@ -67,6 +68,8 @@ pub struct Server {
     pub asks: AskPolicy,
     /// How much and how often.
     pub limits: Limits,
+    /// How allowed requests go on.
+    pub dispatch: Vec<dispatch::Dispatch>,
     /// What may be in requests and answers.
     pub content: Content,
     /// How calls and answers are held against what its tools say of themselves.

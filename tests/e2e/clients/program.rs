@@ -16,33 +16,33 @@ use wicketgate_e2e::world::World;
 
 /// The finished steps, in order.
 #[derive(Debug)]
-pub(super) struct Steps(Vec<Value>);
+pub(crate) struct Steps(Vec<Value>);
 
 // === impl Steps ===
 
 impl Steps {
     /// The only step of this name.
-    pub(super) fn one(&self, name: &str) -> &Value {
+    pub(crate) fn one(&self, name: &str) -> &Value {
         let found = self.all(name);
         assert_eq!(found.len(), 1, "the step `{name}` was to come once: {self:#?}");
         found[0]
     }
 
     /// Every step of this name.
-    pub(super) fn all(&self, name: &str) -> Vec<&Value> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&Value> {
         self.0.iter().filter(|step| step["step"] == name).collect()
     }
 }
 
 /// A script of `tests/` (`python/client.py`) under this interpreter.
-pub(super) fn script(interpreter: impl AsRef<Path>, path: &str) -> Command {
+pub(crate) fn script(interpreter: impl AsRef<Path>, path: &str) -> Command {
     let mut command = Command::new(interpreter.as_ref());
     command.arg(layout::root().join("tests").join(path));
     command
 }
 
 /// Runs the program to its end; its steps and its other words stay in `NAME.steps` and `NAME.log` of the world's state.
-pub(super) async fn run(world: &World, name: &str, mut command: Command, limit: Duration) -> Steps {
+pub(crate) async fn run(world: &World, name: &str, mut command: Command, limit: Duration) -> Steps {
     let (steps, log) = (record(world, name, "steps"), record(world, name, "log"));
     let mut child = command
         .stdin(Stdio::null())
@@ -67,7 +67,7 @@ pub(super) async fn run(world: &World, name: &str, mut command: Command, limit: 
 }
 
 /// Installs the npm packages of these folders of `tests/`, as their lock files say; instant when they are there.
-pub(super) async fn install_node_packages(folders: &[&str]) {
+pub(crate) async fn install_node_packages(folders: &[&str]) {
     let tests = layout::root().join("tests");
     let folders = folders.iter().map(|folder| tests.join(folder));
     let status = Command::new(tests.join("node/install.sh")).args(folders).status().await.unwrap();

@@ -14,7 +14,7 @@ use super::block::Block;
 use super::shell::Shell;
 
 /// In front of the authorization server and the MCP server of a world, which are there already, as the README demands.
-pub(super) async fn envoy([commands, obtain]: [Block; 2]) {
+pub(super) async fn envoy([commands, obtain, canary]: [Block; 3]) {
     let printed = Shell::at("").run(&obtain.commands()).await;
     assert!(Path::new(printed.trim_end()).is_file() && printed.lines().count() == 1, "{printed}");
 
@@ -54,6 +54,8 @@ pub(super) async fn envoy([commands, obtain]: [Block; 2]) {
     let url = format!("http://127.0.0.1:{port}/mcp");
     let mut client = McpClient::modern(world.http.clone(), &url, Some(&token));
     client.call_tool("search_notes", json!({"query": "report"})).await.unwrap();
+    let said = shell.run(&canary.with(&[("127.0.0.1:8080", &format!("127.0.0.1:{port}"))])).await;
+    assert!(said.contains("the filter is in the way, and asks for a credential"), "{said}");
     running.interrupt().await;
     assert!(world.http.get(&status, &[]).await.is_err(), "Ctrl-C ends it");
     world.discard().await;

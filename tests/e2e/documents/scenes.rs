@@ -57,6 +57,7 @@ scenes! {
     envoy_runs_by_hand: by_hand::envoy {
         "envoy/README.md": "make build",
         "tests/obtain/README.md": "tests/obtain/envoy.sh",
+        "envoy/README.md": "wicketgate canary",
     }
     the_clients_run_by_hand: clients::by_hand {
         "tests/browser/README.md": "../node/install.sh",

@@ -2,8 +2,15 @@
 
 mod authority;
 mod bounds;
+mod canary;
 mod credential;
+mod dispatch;
+mod draining;
+mod http3;
+mod overload;
+mod pages;
 mod reload;
+mod renewal;
 mod routes;
 mod stage;
 mod table;

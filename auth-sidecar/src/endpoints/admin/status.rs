@@ -51,6 +51,7 @@ pub(super) async fn get(State(context): State<Arc<Context>>) -> Response {
         "store": {"kind": kind(&config.store), "reachable": context.store.ping().await.is_ok()},
         "signing_keys": {"keys": keys, "next_change": context.keys.next_change()},
         "identity_providers": providers,
+        "mcp_servers": context.mcp_health.report(&config.mcp_servers.servers, now),
         "feed": position.unwrap_or(Value::Null),
         "gateways": sightings.gateways(now),
     });

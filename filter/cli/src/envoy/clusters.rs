@@ -28,6 +28,17 @@ pub(super) fn judge(drawing: &Drawing, policy: &Value, errors: &mut Vec<ConfigEr
             errors.push(error(format!("servers[{at}].upstream.cluster"), message));
         }
         known.push(&target.cluster);
+        for (branch, at_branch) in target.branches.iter().enumerate() {
+            if known.contains(&at_branch.cluster.as_str()) {
+                let message =
+                    format!("there is a cluster `{}` already: give this one another name", at_branch.cluster);
+                errors.push(error(
+                    format!("servers[{at}].upstream.branches[{branch}].upstream.cluster"),
+                    message,
+                ));
+            }
+            known.push(&at_branch.cluster);
+        }
     }
     for (at, cluster) in drawing.edge.clusters.iter().enumerate() {
         if known.contains(&cluster.name.as_str()) {
@@ -80,6 +91,9 @@ pub(super) fn draw(drawing: &Drawing, secrets: &mut Secrets) -> Result<Vec<Strin
     let mut drawn = Vec::new();
     for target in &drawing.targets {
         drawn.push(server(target, &mut shared, secrets)?);
+        for branch in &target.branches {
+            drawn.push(server(branch, &mut shared, secrets)?);
+        }
     }
     drawn.extend(sidecar(drawing, &mut shared, secrets)?);
     for other in &drawing.edge.clusters {
@@ -101,7 +115,12 @@ fn server(target: &Target, shared: &mut Shared, secrets: &mut Secrets) -> Result
     fill(
         include_str!("parts/server_cluster.yaml"),
         &[
-            ("server", &target.server.name),
+            (
+                "server",
+                &target.branch.map_or(target.server.name.clone(), |b| {
+                    format!("{}, its branch {b}", target.server.name)
+                }),
+            ),
             ("cluster", &scalar(cluster)),
             ("connect", &seconds(upstream.connect)),
             ("balancing", balancing(upstream.balancing, upstream.addresses.len())),

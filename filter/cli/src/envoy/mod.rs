@@ -44,10 +44,14 @@ struct Target<'a> {
     secret: Option<&'a InjectedSecret>,
     cluster: String,
     route: String,
-    /// Of pages that may call it.
-    origins: Vec<&'a str>,
+    /// Of pages that may call it, as browsers write them.
+    origins: Vec<String>,
     /// Whether the policy speaks of callers without a credential.
     open: bool,
+    /// Which branch of its server it is.
+    branch: Option<&'a str>,
+    /// Its branches.
+    branches: Vec<Target<'a>>,
 }
 
 /// The configuration in its parts; each listener and cluster without the mark of a list.
@@ -75,15 +79,10 @@ impl<'a> Drawing<'a> {
                 ));
                 continue;
             };
-            let cluster = upstream.cluster.clone().unwrap_or_else(|| format!("mcp_{}", server.name));
-            let first = server.place.routes.as_ref().and_then(|names| names.first());
-            let route = first.cloned().unwrap_or_else(|| format!("mcp_{}", server.name));
             let written = policy.document.json.pointer(&format!("/servers/{at}")).unwrap_or(&Value::Null);
-            let origins = written.get("origins").and_then(Value::as_array);
-            let origins = origins.into_iter().flatten().filter_map(Value::as_str).collect();
-            let open = says(written, "anonymous");
+            let origins = server.origins.iter().map(ToString::to_string).collect();
             let secret = edge.secrets.get(at).and_then(Option::as_ref);
-            targets.push(Target { server, upstream, secret, cluster, route, origins, open });
+            targets.push(Target::new(server, upstream, secret, origins, says(written, "anonymous")));
         }
         let drawing = Self { edge, guard, targets, routes_file };
         if errors.is_empty() {
@@ -123,6 +122,29 @@ impl<'a> Drawing<'a> {
                 ("memory_actions", actions),
             ],
         )
+    }
+}
+
+// === impl Target ===
+
+impl<'a> Target<'a> {
+    /// Its branches are shown the same secret: they are the same server elsewhere.
+    fn new(
+        server: &'a Server,
+        upstream: &'a Upstream,
+        secret: Option<&'a InjectedSecret>,
+        origins: Vec<String>,
+        open: bool,
+    ) -> Self {
+        let of = |branch: Option<&'a str>, upstream: &'a Upstream, branches| {
+            let own = ["mcp_", &server.name].concat();
+            let own = branch.map_or(own.clone(), |branch| format!("{own}_{branch}"));
+            let cluster = upstream.cluster.clone().unwrap_or(own);
+            let (route, origins) = (server.route(branch), origins.clone());
+            Target { server, upstream, secret, cluster, route, origins, open, branch, branches }
+        };
+        let branches = upstream.branches.iter().map(|(name, place)| of(Some(name), place, Vec::new()));
+        of(None, upstream, branches.collect())
     }
 }
 

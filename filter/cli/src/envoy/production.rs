@@ -109,9 +109,14 @@ fn servers(policy: &Policy, errors: &mut Vec<ConfigError>) {
     }
     for (at, upstream) in policy.edge.upstreams.iter().enumerate() {
         let Some(upstream) = upstream else { continue };
-        if upstream.tls.is_none() && !upstream.addresses.iter().all(|at| at.host.is_loopback()) {
-            let message = "is met in plain HTTP beyond this machine: add `tls`";
-            errors.push(error(format!("servers[{at}].upstream"), message));
+        let branches = upstream.branches.iter().enumerate();
+        let branches = branches.map(|(branch, (_, place))| {
+            (format!("servers[{at}].upstream.branches[{branch}].upstream"), place)
+        });
+        for (path, place) in std::iter::once((format!("servers[{at}].upstream"), upstream)).chain(branches) {
+            if place.tls.is_none() && !place.addresses.iter().all(|at| at.host.is_loopback()) {
+                errors.push(error(path, "is met in plain HTTP beyond this machine: add `tls`"));
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{Drawing, Target, error};
 use crate::outcome::Unusable;
 use wicketgate_core::config::ConfigError;
 use wicketgate_core::config::edge::Affinity;
+use wicketgate_core::server::dispatch::BRANCH;
 use wicketgate_core::server::{Host, Server};
 
 /// First segments of paths that lead to the authorization server, or end here.
@@ -55,9 +56,33 @@ pub(super) fn judge(drawing: &Drawing, errors: &mut Vec<ConfigError>) {
             let message = "cannot stand for `/`, at which the server is matched: give it a path in `match`";
             errors.push(error(format!("servers[{at}].upstream.path"), message));
         }
+        branches(at, target, errors);
         if target.route.starts_with("authorization_server") {
             let message = "is for routes to the authorization server, of which no decision is recorded";
             errors.push(error(format!("servers[{at}].match.routes[0]"), message));
+        }
+    }
+}
+
+/// Both sides must know a branch: where requests go, and which requests go there.
+fn branches(at: usize, target: &Target, errors: &mut Vec<ConfigError>) {
+    let known: Vec<&str> = target.branches.iter().filter_map(|branch| branch.branch).collect();
+    let sent: Vec<&str> = target.server.dispatch.iter().filter_map(|entry| entry.branch.as_deref()).collect();
+    for (entry, dispatch) in target.server.dispatch.iter().enumerate() {
+        let Some(name) = dispatch.branch.as_deref().filter(|name| !known.contains(name)) else { continue };
+        let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let message =
+            format!("there is no branch `{name}`: add it to `upstream.branches`; there are: {there}");
+        errors.push(error(format!("servers[{at}].dispatch[{entry}].branch"), message));
+    }
+    for (branch, name) in known.iter().enumerate().filter(|(_, name)| !sent.contains(name)) {
+        let message = format!("no entry of `dispatch` leads to `{name}`");
+        errors.push(error(format!("servers[{at}].upstream.branches[{branch}]"), message));
+    }
+    for (branch, one) in target.branches.iter().enumerate() {
+        if target.server.place.path == "/" && one.upstream.path.as_deref().is_some_and(|own| own != "/") {
+            let message = "cannot stand for `/`, at which the server is matched: give it a path in `match`";
+            errors.push(error(format!("servers[{at}].upstream.branches[{branch}].upstream.path"), message));
         }
     }
 }
@@ -71,7 +96,7 @@ pub(super) fn draw(drawing: &Drawing) -> Result<String, Unusable> {
     } else {
         "# The MCP servers, behind the filter; the longest path first.\n".to_owned()
     };
-    for target in targets {
+    for target in targets.into_iter().flat_map(|target| target.branches.iter().chain([target])) {
         if target.upstream.retries > 0 {
             servers.push_str(&item(&route(target, true)?, None));
         }
@@ -115,13 +140,21 @@ fn route(target: &Target, reading: bool) -> Result<String, Unusable> {
         include_str!("parts/server_route.yaml"),
         &[
             ("route", &scalar(&target.route)),
-            ("match", &matching(server, reading)),
+            ("match", &matching(server, target.branch, reading)),
             ("cluster", &scalar(cluster)),
             ("rewrite", &rewrite),
             ("host", &host),
             ("silence", &seconds(upstream.silence)),
             ("retries", &retries),
             ("hash", hash),
+            (
+                "branch",
+                if target.branch.is_some() {
+                    "request_headers_to_remove: [x-wicketgate-branch]\n"
+                } else {
+                    ""
+                },
+            ),
             ("filters", &filters(target)?),
         ],
     )
@@ -145,7 +178,7 @@ fn filters(target: &Target) -> Result<String, Unusable> {
 }
 
 /// The path and the hosts of a server, in one line.
-fn matching(server: &Server, reading: bool) -> String {
+fn matching(server: &Server, branch: Option<&str>, reading: bool) -> String {
     let path = &server.place.path;
     let path =
         if path == "/" { "prefix: /".to_owned() } else { format!("path_separated_prefix: {}", scalar(path)) };
@@ -155,6 +188,9 @@ fn matching(server: &Server, reading: bool) -> String {
             "{{name: \":authority\", string_match: {{safe_regex: {{regex: {}}}}}}}",
             scalar(&pattern)
         ));
+    }
+    if let Some(branch) = branch {
+        headers.push(format!("{{name: {BRANCH}, string_match: {{exact: {}}}}}", scalar(branch)));
     }
     if reading {
         let methods = scalar(&READING.join("|"));

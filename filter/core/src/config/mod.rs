@@ -11,6 +11,7 @@ mod compile;
 mod content;
 mod credential;
 mod digest;
+mod dispatch;
 mod dpop;
 #[cfg(feature = "edge")]
 pub mod edge;

@@ -6,6 +6,7 @@
 mod arguments;
 mod content;
 mod credential;
+mod dispatch;
 mod elsewhere;
 mod history;
 mod issuers;
@@ -22,6 +23,7 @@ mod tools;
 pub use arguments::{RawArgument, RawScalar, RawTexts};
 pub use content::{RawApplies, RawCaps, RawContentRule, RawRegex};
 pub use credential::{RawCredential, RawExchanged, RawSignedIdentity, RawStatic};
+pub use dispatch::RawDispatch;
 pub use elsewhere::Elsewhere;
 pub use history::RawHistory;
 pub use issuers::{RawClaims, RawIssuer, RawJwks, RawRevocations, RawValidate};
@@ -119,6 +121,9 @@ pub struct RawServer {
     pub asks: Option<RawAsks>,
     /// Sizes, rates and numbers.
     pub limits: Option<RawLimits>,
+    /// How allowed requests of some tools or methods go on; needs `hold_headers`.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub dispatch: Vec<RawDispatch>,
     /// What may be in requests and answers; of several rules the strongest action counts.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub content: Vec<RawContentRule>,
@@ -164,6 +169,7 @@ mapping!(
         tools,
         asks,
         limits,
+        dispatch,
         content,
         rules,
         rego,

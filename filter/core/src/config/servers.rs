@@ -6,7 +6,8 @@ use super::raw::{RawAddresses, RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
 use super::who::{is_scope, networks};
 use super::{
-    asks, calls, captures, content, credential, dpop, history, limits, metadata, opa, rego, rules, tools,
+    asks, calls, captures, content, credential, dispatch, dpop, history, limits, metadata, opa, rego, rules,
+    tools,
 };
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::history::rule::HistoryRule;
@@ -91,6 +92,7 @@ fn compile_one(
         tools: tools::compile(raw.tools.as_ref(), &place.key("tools"), found),
         asks: asks::compile(raw.asks.as_ref(), &place.key("asks"), found),
         limits,
+        dispatch: dispatch::compile(&raw.dispatch, held, &place.key("dispatch"), found),
         content: content::compile(&raw.content, &accepted, &place.key("content"), found),
         calls: calls::compile(raw.tools.as_ref(), held, &place.key("tools"), found),
         rules,

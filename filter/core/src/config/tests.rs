@@ -60,6 +60,10 @@ fn sound() -> Value {
             ]
         }]
     });
+    document["servers"][0]["dispatch"] = json!([
+        {"tools": ["run_*"], "begins": "30s", "ends": "5m", "branch": "heavy"},
+        {"methods": ["prompts/*"], "ends": "1m"}
+    ]);
     document["servers"][0]["tools"] = json!({
         "input_schema": "check", "output_schema": "flag",
         "defaults": [{"tools": ["search_*"], "arguments": {"limit": 10, "sort": "date", "deep": false}}]

@@ -64,9 +64,9 @@ impl Exchange {
         world: &mut World<'_>,
     ) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
-        let source = self.facts.source.as_deref();
         let mut asks = VecDeque::new();
-        asks.extend(server.place.routes.as_ref().map(|_| Ask::Route));
+        asks.extend(self.dispatch(server, operation, world));
+        let source = self.facts.source.as_deref();
         asks.extend(self.facts.session.as_deref().map(|id| {
             let binding = bound(Kind::Session, server, id, who, source);
             Ask::Session(Consult { binding, question: question(server.unknown) })
@@ -100,7 +100,7 @@ impl Exchange {
     ) -> Result<Control, Denial> {
         match (admission.asks.pop_front(), event) {
             (Some(Ask::Route), Event::Routed(route)) => {
-                if !self.server(world.guard)?.place.is_behind(route.as_deref()) {
+                if !self.server(world.guard)?.is_routed_right(route.as_deref()) {
                     return Err(Denial::Internal("Envoy chose another route"));
                 }
             }

@@ -32,6 +32,8 @@ impl Exchange {
         end: bool,
         world: &World<'_>,
     ) -> Result<Control, Denial> {
+        self.in_time(&head)?;
+        self.facts.dispatched.ended(end);
         let server = self.server(world.guard)?;
         // What Envoy says that has no secret to put in. A 401 would send the client to log in.
         let injected = matches!(server.credential, Some(UpstreamCredential::Static(_)));

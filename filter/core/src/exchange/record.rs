@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::contents::Read;
+use super::dispatch::Dispatched;
 use super::step::{Control, Effect, Recall, Unseen};
 use super::upstream_credential::Subject;
 use super::{Exchange, Phase, World};
@@ -67,6 +68,8 @@ pub(super) struct Facts {
     pub(super) ruling: Option<Ruling>,
     /// The same of one that lies elsewhere.
     pub(super) remote_ruling: Option<Ruling>,
+    /// What Envoy was told of it.
+    pub(super) dispatched: Dispatched,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) removed: u64,
@@ -118,6 +121,7 @@ impl Facts {
             later: None,
             ruling: None,
             remote_ruling: None,
+            dispatched: Dispatched::default(),
             request_bytes: 0,
             response_bytes: 0,
             removed: 0,
@@ -259,6 +263,10 @@ impl Facts {
             self.reason = "client_gone";
             effects.push(Effect::Count("client_gone"));
             effects.extend(audit::line(&self.decision(guard, None, now)).map(Effect::RecordDecision));
+        }
+        if self.reason == "allowed" && self.dispatched.is_cut(now) {
+            self.reason = Denial::TimedOut.reason();
+            effects.push(Effect::Count(self.reason));
         }
         let server = self.server.and_then(|index| guard.servers.get(index));
         let completion = Completion {

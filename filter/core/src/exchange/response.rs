@@ -140,6 +140,7 @@ impl Exchange {
     ) -> Result<Control, Denial> {
         let control = match event {
             Event::ResponseBody { bytes, size, end } => {
+                self.facts.dispatched.ended(end);
                 match (self.answer_body(&mut answering, bytes, size, end, world), &answering.shape) {
                     (Err(denial), Shape::Whole(status, _)) if !world.guard.hold_headers => {
                         return Ok(self.refuse_in_body(&denial, *status, world));

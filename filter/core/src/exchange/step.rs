@@ -186,6 +186,9 @@ pub enum Effect {
         /// A secret.
         value: HeaderValue,
     },
+    /// Set a request header of ours, or of Envoy, by which it chooses the route, in the place of any other of its name; heads are held
+    /// then.
+    Dispatch(&'static str, String),
     /// Remove a response header before the client sees it.
     RemoveResponseHeader(&'static str),
     /// Put these bytes where the event's body bytes are.

@@ -1,6 +1,7 @@
 //! May a page of this origin speak to us? The `Origin` check (MCP transports: "MUST validate the Origin header"; against DNS
 //! rebinding).
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
 use crate::denial::Denial;
@@ -56,6 +57,17 @@ impl Origin {
         let scheme = scheme.to_ascii_lowercase();
         let (host, port) = split_port(authority)?;
         Ok(Self { host: normal_host(host)?, port: port.or_else(|| default_port(&scheme)), scheme })
+    }
+}
+
+impl fmt::Display for Origin {
+    /// As browsers write it (RFC 6454 section 6.2): without the port that the scheme has anyway.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.host)?;
+        match self.port.filter(|port| default_port(&self.scheme) != Some(*port)) {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -206,6 +206,7 @@ impl Driven {
     fn perform(&mut self, effect: Effect, out: &mut Option<Vec<u8>>) {
         match effect {
             Effect::RemoveRequestHeader(name) => self.removed_request_headers.push(name),
+            Effect::Dispatch(name, value) => self.set_request_headers.push((name.to_owned(), value)),
             Effect::RemoveResponseHeader(name) => self.removed_response_headers.push(name),
             Effect::ReplaceResponseBody(bytes) => *out = Some(bytes),
             Effect::ReplaceRequestBody(bytes) => self.body = bytes,

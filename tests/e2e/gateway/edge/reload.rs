@@ -6,7 +6,7 @@ use wicketgate_e2e::files;
 
 use super::super::recorder::{Recorder, Script, Seen, event_stream, json_answer, result};
 use super::super::stage::{DEADLINE, eventually};
-use super::stage::{Drawn, Edge, server};
+use super::stage::{Drawn, Edge, render_filter, server, without_filter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -43,7 +43,8 @@ async fn routes_and_servers_change_and_open_streams_go_on() {
     assert_eq!(edge.call("/files", &[]).await.status, 404);
 
     edge.redraw(&watched(&both));
-    render_filter(&edge);
+    // The filter learns of the servers, too.
+    render_filter(&edge.state);
     eventually("the new server is served", DEADLINE, || async {
         let answer = edge.call("/files", &[]).await;
         if answer.status == 200 { Ok(()) } else { Err(format!("{answer:?}")) }
@@ -86,20 +87,6 @@ async fn routes_and_servers_change_and_open_streams_go_on() {
     edge.discard().await;
 }
 
-/// The filter learns of the servers, too.
-fn render_filter(edge: &Edge) {
-    let output = std::process::Command::new(wicketgate_e2e::layout::binary("wicketgate").unwrap())
-        .arg("render")
-        .arg(edge.state.join("policy.yaml"))
-        .args(["--to", "ecds", "--out"])
-        .arg(edge.state.join("filter.yaml"))
-        .arg("--wasm")
-        .arg(wicketgate_e2e::layout::filter_module().unwrap())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_canary_tells_when_the_filter_is_not_in_the_way() {
     let recorder = Recorder::echo().await;
@@ -116,12 +103,7 @@ async fn the_canary_tells_when_the_filter_is_not_in_the_way() {
     // Somebody switches the filter off on the route.
     let routes = edge.state.join("routes.yaml");
     let good = files::read(&routes).unwrap();
-    let off = "typed_per_filter_config: {wicketgate: {\"@type\": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}}";
-    let place = "- name: mcp_notes\n";
-    assert_eq!(good.matches(place).count(), 1, "{good}");
-    let indent = " "
-        .repeat(good.lines().find(|line| line.contains("- name: mcp_notes")).unwrap().find('-').unwrap() + 2);
-    files::write_private(&routes, &good.replace(place, &format!("{place}{indent}{off}\n"))).unwrap();
+    files::write_private(&routes, &without_filter(&good, "mcp_notes")).unwrap();
     edge.until("cluster.canary.membership_healthy", |healthy| healthy == 0).await;
     files::write_private(&routes, &good).unwrap();
     edge.until("cluster.canary.membership_healthy", |healthy| healthy == 1).await;

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use wicketgate_e2e::client::http::Http;
-use wicketgate_e2e::envoy::Envoy;
+use wicketgate_e2e::envoy::{Envoy, substitute};
 use wicketgate_e2e::{files, layout, ports};
 
 use super::super::stage::{self as gateway, DEADLINE, Raw, eventually};
@@ -32,6 +32,8 @@ pub(super) struct Drawn {
     pub(super) xds: bool,
     /// `hold_headers`.
     pub(super) hold: bool,
+    /// What of the drawn file is changed before Envoy is started with it: texts that are there, and those in their place.
+    pub(super) edits: Vec<(&'static str, String)>,
 }
 
 /// An entry of `servers` that lets everybody in: its name, path, where it lives (YAML in flow), and more lines.
@@ -53,6 +55,7 @@ impl Drawn {
             servers: servers.to_owned(),
             xds: false,
             hold: true,
+            edits: Vec::new(),
         }
     }
 
@@ -81,19 +84,14 @@ impl Edge {
     /// The same in a folder that is there already, on these ports.
     pub(super) async fn start_in(state: PathBuf, [port, admin]: [u16; 2], drawn: &Drawn) -> Self {
         let binary = layout::obtain("envoy").unwrap();
-        let wasm = layout::filter_module().unwrap();
         draw(&state, [port, admin], drawn);
-        let wicketgate = layout::binary("wicketgate").unwrap();
-        let rendered = Command::new(wicketgate)
-            .arg("render")
-            .arg(state.join("policy.yaml"))
-            .args(["--to", "ecds", "--out"])
-            .arg(state.join("filter.yaml"))
-            .arg("--wasm")
-            .arg(wasm)
-            .output()
-            .unwrap();
-        assert!(rendered.status.success(), "{}", said(&rendered));
+        render_filter(&state);
+        if !drawn.edits.is_empty() {
+            let file = state.join("envoy.yaml");
+            let edits: Vec<_> = drawn.edits.iter().map(|(old, new)| (*old, new.clone())).collect();
+            let text = substitute(&files::read(&file).unwrap(), &edits).unwrap();
+            files::write_private(&file, &text).unwrap();
+        }
         let mut envoy = Envoy::drawn(&binary, &state, admin, 2).unwrap();
         let ready = format!("{}/ready", envoy.admin());
         let http = Http::new().unwrap();
@@ -162,6 +160,20 @@ pub(super) fn call() -> Value {
     gateway::tool_call(5, "get_note", &json!({"id": "ideas"}))
 }
 
+/// Has the filter's configuration written for the policy of this folder.
+pub(super) fn render_filter(state: &std::path::Path) {
+    let rendered = Command::new(layout::binary("wicketgate").unwrap())
+        .arg("render")
+        .arg(state.join("policy.yaml"))
+        .args(["--to", "ecds", "--out"])
+        .arg(state.join("filter.yaml"))
+        .arg("--wasm")
+        .arg(layout::filter_module().unwrap())
+        .output()
+        .unwrap();
+    assert!(rendered.status.success(), "{}", said(&rendered));
+}
+
 /// Writes the policy of `drawn` and has it drawn.
 pub(super) fn draw(state: &std::path::Path, ports: [u16; 2], drawn: &Drawn) {
     let output = try_to_draw(state, ports, drawn);
@@ -184,6 +196,16 @@ pub(super) fn try_to_draw(state: &std::path::Path, [port, admin]: [u16; 2], draw
         command.arg("--out").arg(state.join("envoy.yaml"));
     }
     command.output().unwrap()
+}
+
+/// Routes in which somebody switched the filter off for the one of this name.
+pub(super) fn without_filter(routes: &str, name: &str) -> String {
+    let off = "typed_per_filter_config: {wicketgate: {\"@type\": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}}";
+    let place = format!("- name: {name}\n");
+    assert_eq!(routes.matches(&place).count(), 1, "{routes}");
+    let line = routes.lines().find(|line| line.ends_with(place.trim_end())).unwrap();
+    let indent = " ".repeat(line.find('-').unwrap() + 2);
+    routes.replace(&place, &format!("{place}{indent}{off}\n"))
 }
 
 fn said(output: &Output) -> String {

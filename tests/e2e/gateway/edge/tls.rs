@@ -21,14 +21,14 @@ use super::stage::{Drawn, Edge, call, request, server};
 
 /// What came of a connection.
 #[derive(Debug)]
-struct Met {
-    status: u16,
-    certificate: CertificateDer<'static>,
+pub(super) struct Met {
+    pub(super) status: u16,
+    pub(super) certificate: CertificateDer<'static>,
     protocol: Option<Vec<u8>>,
 }
 
 /// Meets Envoy as `name` and calls a tool; `Err` when there is no connection, or it is closed without an answer.
-async fn meet(port: u16, client: &Arc<ClientConfig>, name: &'static str) -> Result<Met, String> {
+pub(super) async fn meet(port: u16, client: &Arc<ClientConfig>, name: &'static str) -> Result<Met, String> {
     let talk = async {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(|e| e.to_string())?;
         let connector = TlsConnector::from(Arc::clone(client));
@@ -58,7 +58,7 @@ fn path(path: &Path) -> String {
 }
 
 /// A folder of a test, with its ports.
-fn place(name: &str) -> (std::path::PathBuf, [u16; 2]) {
+pub(super) fn place(name: &str) -> (std::path::PathBuf, [u16; 2]) {
     let ports = [ports::free().unwrap(), ports::free().unwrap()];
     let state = layout::root().join("target/worlds").join(format!("edge-{name}-{}", ports[0]));
     let _ = std::fs::remove_dir_all(&state);
@@ -66,7 +66,7 @@ fn place(name: &str) -> (std::path::PathBuf, [u16; 2]) {
     (state, ports)
 }
 
-fn anywhere(name: &str, address: u16, more: &str) -> String {
+pub(super) fn anywhere(name: &str, address: u16, more: &str) -> String {
     server(
         name,
         &format!("/{name}"),

@@ -1,6 +1,7 @@
 //! What must the Envoy around the filter be? The keys `edge`, `servers[].upstream` and the secrets of
 //! `servers[].credential`, judged; no other file of the configuration knows them, and the filter gets none of them.
 
+mod egress;
 mod listen;
 mod places;
 pub mod raw;
@@ -27,7 +28,8 @@ pub fn take(document: &mut Value) -> Result<Edge, Vec<ConfigError>> {
     let (mut found, root) = (Findings::default(), Place::default());
     let given = document.as_object_mut().and_then(|members| members.remove("edge"));
     let raw = given.and_then(|value| raw::RawEdge::read(&value, &root.key("edge"), &mut found));
-    let mut edge = listen::compile(&raw.unwrap_or_default(), &root.key("edge"), &mut found);
+    let raw = raw.unwrap_or_default();
+    let mut edge = listen::compile(&raw, &root.key("edge"), &mut found);
     let servers = document.get_mut("servers").and_then(Value::as_array_mut);
     for (at, server) in servers.into_iter().flatten().enumerate() {
         let here = root.key("servers").index(at);
@@ -36,6 +38,9 @@ pub fn take(document: &mut Value) -> Result<Edge, Vec<ConfigError>> {
         let given = server.as_object_mut().and_then(|members| members.remove("upstream"));
         let raw = given.and_then(|value| raw_upstream::RawUpstream::read(&value, &here, &mut found));
         edge.upstreams.push(raw.and_then(|raw| upstream::compile(&raw, &here, &mut found)));
+    }
+    if let Some(egress) = raw.egress.as_ref().filter(|_| found.errors.is_empty()) {
+        egress::judge(egress, &edge, &mut found);
     }
     if found.errors.is_empty() { Ok(edge) } else { Err(found.errors) }
 }

@@ -24,14 +24,30 @@ pub struct RawEdge {
     /// Other servers that the filter asks, such as the keys of another issuer. No route leads to them.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub clusters: Vec<RawCluster>,
+    /// Which hosts Envoy may reach at all. Default: those that the policy names.
+    pub egress: Option<RawEgress>,
 }
 
 mapping!(
     RawEdge,
     "a mapping",
     [],
-    [listen, admin, authorization_server, files, times, limits, canary, clusters]
+    [listen, admin, authorization_server, files, times, limits, canary, clusters, egress]
 );
+
+/// Which hosts Envoy may reach, in TLS alone: every address of the policy beyond this machine must be among them.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Egress")
+)]
+pub struct RawEgress {
+    /// Host names, `*.` and one for all below it, or IP addresses.
+    pub hosts: Vec<String>,
+}
+
+mapping!(RawEgress, "a mapping such as {hosts: [mcp.partner.example]}", [hosts], []);
 
 /// The public listener.
 #[derive(Clone, Debug, Default)]

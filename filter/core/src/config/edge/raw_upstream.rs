@@ -47,6 +47,10 @@ pub struct RawUpstream {
     pub ejection: Option<RawEjection>,
     /// How it is asked whether it is well. Default: it is not asked.
     pub health: Option<RawHealth>,
+    /// Other places of the same server, for the requests that `dispatch` sends there. Not beside `affinity: session`: a session is
+    /// at home in one place.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub branches: Vec<RawBranch>,
 }
 
 mapping!(
@@ -69,9 +73,27 @@ mapping!(
         connections,
         retries,
         ejection,
-        health
+        health,
+        branches
     ]
 );
+
+/// Another place of a server, to which `dispatch` sends some of its requests.
+#[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(deny_unknown_fields, rename = "Branch")
+)]
+pub struct RawBranch {
+    /// As `branch` names it. Its route is called like the server's, with `.` and this behind.
+    pub name: String,
+    /// Where it lives and how Envoy reaches it; without branches of its own. Its cluster is called `mcp_`, the server, `_` and the
+    /// branch, unless it says otherwise.
+    pub upstream: RawUpstream,
+}
+
+mapping!(RawBranch, "a mapping such as {name: heavy, upstream: {address: \"a:1\"}}", [name, upstream], []);
 
 /// When an address is left out (outlier detection).
 #[derive(Clone, Debug, Default)]

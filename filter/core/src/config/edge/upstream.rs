@@ -2,7 +2,7 @@
 
 use super::places::{Endpoint, HostName, endpoint, file, is_name, names, number, optional_file, span, word};
 use super::raw::RawUpstreamTls;
-use super::raw_upstream::{RawEjection, RawHealth, RawUpstream};
+use super::raw_upstream::{RawBranch, RawEjection, RawHealth, RawUpstream};
 use crate::config::error::{Findings, Place};
 use crate::guard::normal_path;
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub struct Upstream {
     pub ejection: Option<Ejection>,
     /// How it is asked whether it is well.
     pub health: Option<Health>,
+    /// Other places of it, with their names.
+    pub branches: Vec<(String, Upstream)>,
 }
 
 /// Envoy's ways to choose an address.
@@ -118,6 +120,10 @@ pub(super) fn compile(raw: &RawUpstream, place: &Place, found: &mut Findings) ->
     let tls_at = place.key("tls");
     let tls = raw.tls.as_ref().map(|raw| tls(raw, &first.host, &tls_at, found));
     let (balancing, affinity) = choice(raw, place, found);
+    let branches_at = place.key("branches");
+    if affinity == Some(Affinity::Session) && !raw.branches.is_empty() {
+        found.error(&branches_at, "cannot be beside `affinity: session`: a session is at home in one place");
+    }
     if let Some(cluster) = &raw.cluster {
         cluster_name(cluster, &place.key("cluster"), found);
     }
@@ -140,8 +146,27 @@ pub(super) fn compile(raw: &RawUpstream, place: &Place, found: &mut Findings) ->
         retries: number(raw.retries, 0, [0, 5], &place.key("retries"), found),
         ejection: raw.ejection.as_ref().map(|raw| ejection(raw, &ejection_at, found)),
         health: raw.health.as_ref().map(|raw| health(raw, &health_at, found)),
+        branches: branches(&raw.branches, &branches_at, found),
         addresses,
     })
+}
+
+fn branches(raw: &[RawBranch], place: &Place, found: &mut Findings) -> Vec<(String, Upstream)> {
+    let mut compiled: Vec<(String, Upstream)> = Vec::new();
+    for (at, raw) in raw.iter().enumerate() {
+        let here = place.index(at);
+        cluster_name(&raw.name, &here.key("name"), found);
+        if compiled.iter().any(|(name, _)| *name == raw.name) {
+            found.error(&here.key("name"), format!("there is a branch `{}` already", raw.name));
+        }
+        let within = here.key("upstream");
+        if !raw.upstream.branches.is_empty() {
+            found.error(&within.key("branches"), "a branch has none of its own");
+            continue;
+        }
+        compiled.extend(compile(&raw.upstream, &within, found).map(|upstream| (raw.name.clone(), upstream)));
+    }
+    compiled
 }
 
 fn addresses(raw: &RawUpstream, place: &Place, found: &mut Findings) -> Vec<Endpoint> {

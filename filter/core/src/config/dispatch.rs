@@ -1,0 +1,71 @@
+//! How do allowed requests of some tools or methods go on? Judged for one server.
+
+use super::error::{Findings, Place};
+use super::issuers::duration;
+use super::raw::RawDispatch;
+use super::rules::{name, patterns};
+use super::{methods, units};
+use crate::server::Covers;
+use crate::server::dispatch::Dispatch;
+use std::time::Duration;
+
+/// Each is compared with every request that is allowed.
+const MOST: usize = 64;
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Compiles it; `held` tells whether the host holds headers back, which a new one needs.
+pub(crate) fn compile(raw: &[RawDispatch], held: bool, place: &Place, found: &mut Findings) -> Vec<Dispatch> {
+    if !raw.is_empty() && !held {
+        found.error(
+            place,
+            "needs `hold_headers: true`: where headers have gone on, Envoy has chosen route and times already",
+        );
+    }
+    if raw.len() > MOST {
+        found.error(place, format!("at most {MOST} entries, found {}", raw.len()));
+    }
+    raw.iter().enumerate().map(|(at, raw)| entry(raw, &place.index(at), found)).collect()
+}
+
+fn entry(raw: &RawDispatch, place: &Place, found: &mut Findings) -> Dispatch {
+    let mut span = |given: &Option<String>, key: &str, within: std::ops::RangeInclusive<Duration>| {
+        given.as_deref().map(|text| duration(Some(text), "1s", within, &place.key(key), found))
+    };
+    let begins = span(&raw.begins, "begins", Duration::from_millis(100)..=HOUR);
+    let ends = span(&raw.ends, "ends", Duration::from_secs(1)..=HOUR * 24);
+    if let (Some(begins), Some(ends)) = (begins, ends)
+        && begins >= ends
+        && !begins.is_zero()
+        && !ends.is_zero()
+    {
+        let message =
+            format!("never counts: the answer must have ended after {}", units::format_duration(ends));
+        found.error(&place.key("begins"), message);
+    }
+    if let Some(branch) = &raw.branch {
+        name(branch, &place.key("branch"), found);
+    }
+    if begins.is_none() && ends.is_none() && raw.branch.is_none() {
+        found.error(place, "says nothing: give `begins`, `ends` or `branch`");
+    }
+    Dispatch { covers: covers(raw, place, found), begins, ends, branch: raw.branch.clone() }
+}
+
+fn covers(raw: &RawDispatch, place: &Place, found: &mut Findings) -> Covers {
+    match (&raw.tools, &raw.methods) {
+        (Some(tools), None) => Covers::Tools(patterns(Some(tools), &place.key("tools"), found)),
+        (None, given @ Some(_)) => {
+            let named = patterns(given.as_ref(), &place.key("methods"), found);
+            methods::judge_names(&named, &place.key("methods"), found);
+            Covers::Methods(named)
+        }
+        (None, None) => {
+            found.error(place, "the key `tools` (or `methods`) is missing: which requests?");
+            Covers::Everything
+        }
+        (Some(_), Some(_)) => {
+            found.error(&place.key("methods"), "stands beside `tools`: give an entry to each");
+            Covers::Everything
+        }
+    }
+}
