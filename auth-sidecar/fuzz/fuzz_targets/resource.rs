@@ -16,8 +16,9 @@ libfuzzer_sys::fuzz_target!(|body: &[u8]| {
             assert!(scope.is_subset_of(&configured::all_scopes()));
         }
     }
-    let granted = ["https://mcp.example/mcp".to_owned()];
-    if let Ok(urls) = narrowed(&params, &granted, resources) {
-        assert!(urls.iter().all(|url| granted.contains(url)));
+    let granted = ["https://mcp.example/mcp".to_owned(), "https://gone.example/mcp".to_owned()];
+    if let Ok(urls) = narrowed(&params, &granted, resources, config.issuer.as_str()) {
+        assert!(!urls.is_empty() && urls.iter().all(|url| granted.contains(url)));
+        assert!(urls.iter().all(|url| resources.exactly(url).is_some()), "what is gone is nobody's");
     }
 });

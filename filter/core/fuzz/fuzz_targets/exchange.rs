@@ -223,6 +223,10 @@ impl Seen {
                 };
                 self.driven.feed(vm, Event::PolicyAnswered(answer));
             }
+            Some(Asked::Credential) => {
+                let answer = Some(script.bytes()).filter(|_| how & 1 == 0);
+                self.driven.feed(vm, Event::CredentialGiven(answer));
+            }
             Some(Asked::Token) => {
                 let token = self.token.expect("somebody's");
                 let good = GOOD.contains(&token);
@@ -288,7 +292,7 @@ impl Seen {
 
     fn out_of_order(&mut self, script: &mut Script<'_>, vm: &mut Vm<'_>) {
         let bytes = script.of(&BODIES).0.as_bytes();
-        let event = match script.byte() % 12 {
+        let event = match script.byte() % 14 {
             0 => Event::RequestHead { head: RequestHead::default(), end: false },
             1 => Event::BodyBegins,
             2 => {
@@ -314,6 +318,7 @@ impl Seen {
             ])),
             9 => Event::Withdrawn,
             11 => Event::PolicyAnswered(Some(bytes)),
+            12 => Event::CredentialGiven(Some(bytes)),
             10 => Event::Leased(Err(script.of(&[NoLease::Away, NoLease::Busy]))),
             _ => Event::ResponseTooLarge,
         };

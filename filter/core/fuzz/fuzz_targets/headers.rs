@@ -52,7 +52,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| -> Corpus {
     match driven.asked.take() {
         Some(Asked::Token) => drop(driven.feed(&mut vm, Event::Validated(Some(good().as_bytes())))),
         Some(Asked::Keys(_)) => drop(driven.feed(&mut vm, Event::KeysFetched)),
-        Some(Asked::Leases | Asked::Policy) | None => {}
+        Some(Asked::Leases | Asked::Policy | Asked::Credential) | None => {}
     }
     if driven.forwarded.is_some() {
         agrees(&head, body);

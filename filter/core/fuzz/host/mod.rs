@@ -79,6 +79,7 @@ pub enum Asked {
     Token,
     Leases,
     Policy,
+    Credential,
 }
 
 pub fn guard(document: &Value) -> Guard {
@@ -295,6 +296,7 @@ impl Driven {
             Effect::FetchKeys(issuer) => self.ask(Asked::Keys(issuer)),
             Effect::Validate(_) => self.ask(Asked::Token),
             Effect::AskPolicy { .. } => self.ask(Asked::Policy),
+            Effect::GiveCredential(_) => self.ask(Asked::Credential),
             Effect::Lease(buckets) => {
                 self.leases = vm.ask_for_leases(&buckets);
                 self.ask(Asked::Leases);
