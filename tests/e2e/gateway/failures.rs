@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use wicketgate_e2e::client::http::{Answer, Http};
 use wicketgate_e2e::client::mcp::{McpClient, error_code};
+use wicketgate_e2e::files;
 use wicketgate_e2e::world::World;
 
 use super::stage::{self, eventually};
@@ -111,4 +112,35 @@ async fn comes_back(world: &World, token: &str) {
 async fn ask(mut client: McpClient) -> Answer {
     let params = json!({"name": "get_note", "arguments": {"id": "ideas"}});
     client.send("tools/call", params).await.unwrap()
+}
+
+/// What `/status` of the authorization server says of the MCP server.
+async fn is_said_to_be(world: &World, state: &str) {
+    let status = format!("http://{}/status", world.sidecar.listeners.admin);
+    eventually(&format!("it is {state}"), RECOVERY, || async {
+        let answer = world.http.get(&status, &[]).await.map_err(|failure| failure.to_string())?;
+        let said: Value = serde_json::from_str(&answer.text()).map_err(|error| error.to_string())?;
+        let said = &said["mcp_servers"][0];
+        if said["state"] == state { Ok(()) } else { Err(said.to_string()) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_authorization_server_says_how_the_mcp_server_does() {
+    let mut world = stage::world("failures-probed", |_| {}).await;
+    world.kill_sidecar().await;
+    let url = format!("http://{}:{}{}", world.upstream.host, world.upstream.port, world.upstream.path);
+    let asked = format!(
+        "mcp_servers: {{every: 5s, timeout: 1s, ill: 1, servers: [{{name: notes, url: \"{url}\"}}]}}\n"
+    );
+    let text = files::read(&world.sidecar.configuration).unwrap();
+    files::write_private(&world.sidecar.configuration, &(text + &asked)).unwrap();
+    world.start_sidecar().await.unwrap();
+    is_said_to_be(&world, "well").await;
+    world.kill_upstream().await;
+    is_said_to_be(&world, "ill").await;
+    world.start_upstream().await.unwrap();
+    is_said_to_be(&world, "well").await;
+    world.discard().await;
 }
