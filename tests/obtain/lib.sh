@@ -43,6 +43,10 @@ install_package() { # PACKAGE WHAT TAKES ADVICE
   command -v apt-get >/dev/null 2>&1 || fail "$2 is missing: $4"
   [ "$(id -u)" = 0 ] || fail "$2 is missing and only root may install packages: $4"
   mkdir -p "$CACHE"
+  # The package manager refuses who comes while another installs.
+  exec 8>"$CACHE/packages.lock"
+  flock 8
+  found && return
   say "installing the distribution's $2 (once; $3)"
   { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$1"; } >"$log" 2>&1 ||
     fail "apt-get could not install $1 ($(tail -n 1 "$log")): $4"
