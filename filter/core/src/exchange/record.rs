@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::contents::Read;
 use super::dispatch::Dispatched;
 use super::step::{Control, Effect, Recall, Unseen};
-use super::upstream_credential::Subject;
+use super::upstream_credential::{Subject, shown_to};
 use super::{Exchange, Phase, World};
 use crate::audit::{self, Completion, Content, Decision, Found, Said, What, Who, Would};
 use crate::denial::Denial;
@@ -15,7 +15,6 @@ use crate::identity::dpop::BoundTokens;
 use crate::identity::footing::Footing;
 use crate::identity::origin::Origin;
 use crate::identity::principal::Principal;
-use crate::identity::upstream_credential::UpstreamCredential;
 use crate::mcp::jsonrpc::{Message, MessageKind, RequestId};
 use crate::mcp::operation::Operation;
 use crate::mcp::versions::Revision;
@@ -203,10 +202,7 @@ impl Facts {
             shadow: self.shadow.as_ref().map(Would::from),
             rego: self.ruling.as_ref().map(said),
             opa: self.remote_ruling.as_ref().map(said),
-            credential: server
-                .and_then(|server| server.credential.as_ref())
-                .filter(|_| self.verdict == Some("allow"))
-                .map(UpstreamCredential::word),
+            credential: server.filter(|_| self.verdict == Some("allow")).and_then(shown_to),
             input_schema: self.input_schema,
             arguments: self.arguments.as_deref().filter(|_| self.captures(server)),
             policy: guard.digest.get(..16).unwrap_or(&guard.digest),
@@ -222,8 +218,7 @@ impl Facts {
     }
 
     fn found<'a>(&self, server: Option<&'a Server>) -> Vec<Content<'a>> {
-        let id =
-            |number: usize| server.and_then(|s| s.content.0.get(number)).map_or("", |rule| rule.id.as_str());
+        let id = |at: usize| server.and_then(|s| s.content.0.get(at)).map_or("", |rule| rule.id.as_str());
         let rows = self.contents.rows();
         rows.map(|(row, count)| Content {
             rule: id(row.rule),

@@ -88,3 +88,8 @@ fn source(server: &Server) -> Result<&Source, Denial> {
         }
     }
 }
+
+/// What the server gets to see in place of the token, in a word for records.
+pub(super) fn shown_to(server: &Server) -> Option<&'static str> {
+    server.credential.as_ref().map(UpstreamCredential::word)
+}
