@@ -1,10 +1,10 @@
 //! What did a form post say? Our own extractor, because refusals must be OAuth's JSON and repeated names must be refused
 //! rather than resolved.
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::response::Response;
 
+use super::body::Whole;
 use super::{media_type, reply};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
@@ -21,7 +21,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
             return Err(refuse("the content type must be application/x-www-form-urlencoded"));
         }
         // The router's body limit applies here.
-        let body = Bytes::from_request(request, state).await.map_err(|error| reply::unreadable(&error))?;
+        let Whole(body) = Whole::from_request(request, state).await?;
         let params = Params::parse(&body);
         params.admit().map_err(|error| reply::oauth_error(&error))?;
         Ok(Self(params))

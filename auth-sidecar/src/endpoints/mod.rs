@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 mod bearer;
+mod body;
 mod caller;
 mod cookies;
 mod dpop;

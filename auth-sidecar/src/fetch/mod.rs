@@ -6,6 +6,7 @@
 
 mod address;
 pub(crate) mod cache;
+pub(crate) mod client;
 pub(crate) mod provider;
 pub(crate) mod turns;
 
@@ -14,11 +15,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Certificate, Client, Response, StatusCode, header, redirect};
+use reqwest::{Client, Response, StatusCode, header};
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 use url::{Host, Url};
 
+use self::client::confined;
 use crate::config::FetchPolicy;
 use crate::telemetry::spans;
 
@@ -99,17 +101,7 @@ impl Fetcher {
     /// None when the system has no certificate authorities: then nothing can be fetched.
     fn client(&self) -> Option<Client> {
         let resolver = PublicAddresses { private_hosts: Arc::clone(&self.private_hosts) };
-        let mut builder = Client::builder()
-            .https_only(true)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .dns_resolver(resolver)
-            .pool_max_idle_per_host(0)
-            .user_agent("wicketgate-auth");
-        if let Some(pem) = &self.ca {
-            builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem).unwrap_or_default());
-        }
+        let builder = confined(self.ca.as_deref()).https_only(true).dns_resolver(resolver);
         let http = builder.build();
         if let Err(error) = &http {
             tracing::error!(event = "nothing_can_be_fetched", error = %cause(error));

@@ -3,11 +3,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use reqwest::{Certificate, Client, RequestBuilder, header, redirect};
+use reqwest::{Client, RequestBuilder, header};
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 use url::{Host, Url, form_urlencoded};
 
+use super::client::confined;
 use super::{FetchError, Fetched, LONGEST, MOST_AT_ONCE, PublicAddresses, receive};
 use crate::config::{FetchPolicy, is_loopback};
 use crate::telemetry::spans;
@@ -95,16 +96,8 @@ impl ProviderHttp {
     }
 
     fn client(&self) -> Option<Client> {
-        let mut builder = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .dns_resolver(PublicAddresses { private_hosts: Arc::clone(&self.named) })
-            .pool_max_idle_per_host(0)
-            .user_agent("wicketgate-auth");
-        if let Some(pem) = &self.ca {
-            builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem).unwrap_or_default());
-        }
+        let resolver = PublicAddresses { private_hosts: Arc::clone(&self.named) };
+        let builder = confined(self.ca.as_deref()).dns_resolver(resolver);
         let http = builder.build();
         if let Err(error) = &http {
             tracing::error!(event = "no_provider_can_be_asked", %error);

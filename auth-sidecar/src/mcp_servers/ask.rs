@@ -5,13 +5,14 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, RequestBuilder, redirect};
+use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use tracing::Instrument as _;
 use url::Url;
 
 use super::answer::{Fault, read};
 use crate::config::FetchPolicy;
+use crate::fetch::client::confined;
 use crate::telemetry::spans;
 
 const ID: &str = "wicketgate-probe";
@@ -88,16 +89,7 @@ impl Prober {
     }
 
     fn client(&self) -> Option<Client> {
-        let mut builder = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .pool_max_idle_per_host(0)
-            .user_agent("wicketgate-auth");
-        if let Some(pem) = &self.ca {
-            builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem).unwrap_or_default());
-        }
-        let http = builder.build();
+        let http = confined(self.ca.as_deref()).build();
         if let Err(error) = &http {
             tracing::error!(event = "no_mcp_server_can_be_asked", %error);
         }

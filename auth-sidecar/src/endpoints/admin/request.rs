@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
 use axum::http::request::Parts;
@@ -12,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::super::bearer::bearer;
+use super::super::body::Whole;
 use super::super::{json, media_type, reply};
 use super::{answer, same_machine};
 use crate::app::Context;
@@ -62,7 +62,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         if !media_type::is(request.headers(), "application/json") {
             return Err(refuse("the content type must be application/json".into()));
         }
-        let body = Bytes::from_request(request, state).await.map_err(|error| reply::unreadable(&error))?;
+        let Whole(body) = Whole::from_request(request, state).await?;
         json::object(&body).map(Self).map_err(refuse)
     }
 }

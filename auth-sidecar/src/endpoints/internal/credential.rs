@@ -4,13 +4,12 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
+use super::super::body::Whole;
 use super::super::{json, reply};
 use crate::app::Context;
 use crate::error::Failure;
@@ -47,14 +46,7 @@ struct Given {
     expires_in: Option<u64>,
 }
 
-pub(super) async fn exchange(
-    State(context): State<Arc<Context>>,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => return reply::unreadable(&error),
-    };
+pub(super) async fn exchange(State(context): State<Arc<Context>>, Whole(body): Whole) -> Response {
     let Ok(wanted) = json::object::<Wanted>(&body) else {
         let why = "the body must be {token, resource, audience, scope}, of which scope may be missing";
         return reply::oauth_error(&ErrorCode::InvalidRequest.because(why));
@@ -68,14 +60,7 @@ pub(super) async fn exchange(
     answer(token_exchange::for_gateway(&context, &wanted.token, way, scope.as_ref(), now).await)
 }
 
-pub(super) async fn identity(
-    State(context): State<Arc<Context>>,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => return reply::unreadable(&error),
-    };
+pub(super) async fn identity(State(context): State<Arc<Context>>, Whole(body): Whole) -> Response {
     let Ok(wanted) = json::object::<WantedIdentity>(&body) else {
         let why = "the body must be {token, resource, audience}";
         return reply::oauth_error(&ErrorCode::InvalidRequest.because(why));

@@ -6,14 +6,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
+use super::super::body::Whole;
 use super::super::{json, reply};
 use crate::app::Context;
 use crate::error::Failure;
@@ -56,14 +55,7 @@ struct Lease {
     retry_after_ms: Option<u64>,
 }
 
-pub(super) async fn post(
-    State(context): State<Arc<Context>>,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => return reply::unreadable(&error),
-    };
+pub(super) async fn post(State(context): State<Arc<Context>>, Whole(body): Whole) -> Response {
     let question = json::object::<Question>(&body).map_err(|why| ErrorCode::InvalidRequest.because(why));
     let wanted = match question.and_then(|question| admit(question.leases)) {
         Ok(wanted) => wanted,

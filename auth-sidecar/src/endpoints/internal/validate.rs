@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::super::body::Whole;
 use super::super::{json, reply};
 use crate::app::Context;
 use crate::grants::introspection;
@@ -22,14 +21,7 @@ struct Question {
     resource: String,
 }
 
-pub(super) async fn post(
-    State(context): State<Arc<Context>>,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => return reply::unreadable(&error),
-    };
+pub(super) async fn post(State(context): State<Arc<Context>>, Whole(body): Whole) -> Response {
     let Ok(question) = json::object::<Question>(&body) else {
         return reply::oauth_error(&ErrorCode::InvalidRequest.because("the body must be {token, resource}"));
     };

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::super::bearer::bearer;
+use super::super::body::Whole;
 use super::super::reply;
 use super::register::admit_json;
 use crate::app::Context;
@@ -31,12 +31,8 @@ pub(super) async fn put(
     State(context): State<Arc<Context>>,
     id: ClientId,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Whole(body): Whole,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => return reply::unreadable(&error),
-    };
     let now = context.clock.now();
     let replace = async {
         let body = admit_json(&headers).map(|()| body.as_ref());

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value};
 
 use super::super::bearer::bearer;
+use super::super::body::Whole;
 use super::super::caller::Caller;
 use super::super::{media_type, reply};
 use crate::app::Context;
@@ -22,12 +21,8 @@ pub(super) async fn post(
     State(context): State<Arc<Context>>,
     caller: Caller,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Whole(body): Whole,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => return reply::unreadable(&error),
-    };
     match register(&context, &caller, &headers, &body).await {
         Ok(response) => reply::fresh_json(StatusCode::CREATED, &response),
         Err(failure) => {

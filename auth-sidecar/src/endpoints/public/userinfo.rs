@@ -4,13 +4,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use serde_json::json;
 
+use super::super::body::Whole;
 use super::super::{dpop as headers_of, media_type, reply};
 use crate::app::Context;
 use crate::clock::UnixTime;
@@ -36,12 +35,8 @@ pub(super) async fn any(
     method: Method,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-    body: Result<Bytes, BytesRejection>,
+    Whole(body): Whole,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => return reply::unreadable(&error),
-    };
     let is_form = method == Method::POST && media_type::is(&headers, "application/x-www-form-urlencoded");
     let form = Params::parse(if is_form { &body } else { b"" });
     let query = Params::parse(query.unwrap_or_default().as_bytes());
