@@ -16,7 +16,7 @@ use crate::secret::{Digest, Kind, Opaque, grant_id_of};
 use crate::store::grant::{Grant, Rotated, Rotation};
 use crate::store::{Seen, StoreError};
 
-/// The grant of a refresh token that is presented, whoever presents it.
+/// The grant of a refresh token that is presented, whoever presents it; whether it was withdrawn shows when it is used.
 pub(crate) async fn presented(
     context: &Context,
     params: &Params,
@@ -24,7 +24,7 @@ pub(crate) async fn presented(
 ) -> Result<Option<Seen<Grant>>, StoreError> {
     let token = params.get("refresh_token");
     match token.and_then(|token| grant_id_of(Kind::Refresh, token)) {
-        Some(id) => context.store.see_grant(id, now).await,
+        Some(id) => context.store.see_grant_itself(id, now).await,
         None => Ok(None),
     }
 }

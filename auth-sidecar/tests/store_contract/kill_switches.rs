@@ -4,10 +4,10 @@ use wicketgate_auth::oauth::scope::ScopeSet;
 use wicketgate_auth::secret::Digest;
 use wicketgate_auth::store::Store;
 use wicketgate_auth::store::feed::Kind;
-use wicketgate_auth::store::grant::Grant;
+use wicketgate_auth::store::grant::{Grant, Redeemed, Rotated};
 use wicketgate_auth::store::records::{Consent, ConsentKey, Session};
 
-use super::{at, grant};
+use super::{at, grant, redemption, rotated};
 
 /// What is withdrawn at 5 and at 7.
 enum Switch {
@@ -57,6 +57,30 @@ pub(super) async fn contract(store: &Store) {
         };
         assert_eq!(told, wanted, "{name}");
     }
+    rotation(store).await;
+}
+
+/// What a refresh token of a withdrawn grant gives, where the store is asked beside the change.
+async fn rotation(store: &Store) {
+    let (user, client) = ("user-rotating", "client-rotating");
+    let grants = [5, 8].map(|when| name(user, client, when));
+    for (id, when) in grants.iter().zip([5, 8]) {
+        made(store, user, client, when).await;
+        let code = redemption(&format!("code-{id}"), &format!("{id} 0"));
+        assert_eq!(store.redeem(id, code, at(when)).await.unwrap(), Redeemed::First);
+    }
+    store.withdraw_grants_of_user(user, at(7)).await.unwrap();
+    let [before, after] = grants;
+    let rotate = async |id: &str, from: u8, to: u8| {
+        store.rotate(id, rotated(&format!("{id} {from}"), &format!("{id} {to}")), at(9)).await.unwrap()
+    };
+    for attempt in ["at first", "again, in the time of grace"] {
+        assert_eq!(rotate(&before, 0, 1).await, Rotated::Refused, "{attempt}");
+    }
+    assert!(!store.grant(&before, at(9)).await.unwrap().unwrap().is_live());
+    assert_eq!(rotate(&after, 0, 1).await, Rotated::Fresh);
+    assert_eq!(rotate(&after, 1, 2).await, Rotated::Fresh);
+    assert_eq!(rotate(&after, 0, 3).await, Rotated::Reused);
 }
 
 fn consent_key(user: &str, client: &str, when: u64) -> ConsentKey {
