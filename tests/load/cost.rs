@@ -59,9 +59,15 @@ pub(super) async fn run(rounds: usize, only: &str, summary: &mut Summary) {
     })
     .await;
     let mut cases = cases(&stage, &listeners);
-    let beside: Vec<_> =
-        cases.iter().filter(|case| case.name.contains(only)).map(|case| case.beside).collect();
-    cases.retain(|case| case.name.contains(only) || beside.contains(&case.name));
+    let mut wanted: Vec<_> =
+        cases.iter().filter(|case| case.name.contains(only)).map(|case| case.name).collect();
+    // What a case is compared with may be compared with another one.
+    for case in cases.iter().rev() {
+        if wanted.contains(&case.name) {
+            wanted.push(case.beside);
+        }
+    }
+    cases.retain(|case| wanted.contains(&case.name));
     for case in &mut cases {
         case.round(&stage, false).await;
     }

@@ -1,5 +1,7 @@
 //! Which members of a JSON object are meant? By name, however it is spelt, or by path.
 
+use std::borrow::Cow;
+
 /// A pattern of member names: letter case, `_`, `-` and spaces do not matter, `*` at either end stands for anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberName {
@@ -19,7 +21,7 @@ impl MemberName {
     pub fn parse(text: &str) -> Option<Self> {
         let inner = text.strip_prefix('*').unwrap_or(text);
         let inner = inner.strip_suffix('*').unwrap_or(inner);
-        let plain = plain(inner);
+        let plain = plain(inner).into_owned();
         let sound = !plain.is_empty() && !inner.contains('*') && !plain.chars().any(char::is_control);
         sound.then(|| Self { plain, open_left: text.starts_with('*'), open_right: text.ends_with('*') })
     }
@@ -36,7 +38,11 @@ impl MemberName {
 }
 
 /// A name in lower case, without `_`, `-` and spaces.
-pub(crate) fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> Cow<'_, str> {
+    // Most names are plain already, and each of an answer is looked at.
+    if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
+        return Cow::Borrowed(name);
+    }
     name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
 }
 

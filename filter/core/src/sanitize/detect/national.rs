@@ -77,16 +77,20 @@ fn fr_nir(number: &Number<'_>) -> bool {
 /// Eleven digits of which one is repeated in the first ten, and ISO 7064's MOD 11,10.
 fn de_tax_id(number: &Number<'_>) -> bool {
     let Some((last, ten)) = number.digits.all().split_last() else { return false };
-    let counts: Vec<usize> = (0..10).map(|d| ten.iter().filter(|x| **x == d).count()).collect();
+    let grouped = matches!(number.groups.all(), [11] | [2, 3, 3, 3]);
+    if !grouped || ten.len() != 10 || ten.first() == Some(&0) {
+        return false;
+    }
+    let counts: [usize; 10] =
+        std::array::from_fn(|digit| ten.iter().filter(|one| usize::from(**one) == digit).count());
     let repeated =
         counts.iter().filter(|count| **count > 1).count() == 1 && counts.iter().all(|count| *count <= 3);
-    let grouped = matches!(number.groups.all(), [11] | [2, 3, 3, 3]);
     let product = ten.iter().fold(10, |product, digit| {
         let sum = (u32::from(*digit) + product) % 10;
         2 * if sum == 0 { 10 } else { sum } % 11
     });
     let check = (11 - product) % 10;
-    ten.len() == 10 && grouped && ten.first() != Some(&0) && repeated && check == u32::from(*last)
+    repeated && check == u32::from(*last)
 }
 
 /// Nine digits, weighed 9 to 2 and -1, make a multiple of 11. By themselves only as a word of nine.

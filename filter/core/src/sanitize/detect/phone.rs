@@ -93,6 +93,10 @@ fn is_said(text: &[u8], at: usize) -> bool {
     let near = text.get(at.saturating_sub(20)..at).unwrap_or_default();
     let trimmed = |near: &[u8]| near.iter().rposition(u8::is_ascii_alphanumeric).map_or(0, |last| last + 1);
     let near = near.get(..trimmed(near)).unwrap_or_default();
+    // Rows of numbers come here often, and no word ends in a digit.
+    if !near.last().is_some_and(u8::is_ascii_alphabetic) {
+        return false;
+    }
     let ends = |near: &[u8], word: &[u8]| {
         near.len() >= word.len()
             && near.get(near.len() - word.len()..).is_some_and(|end| end.eq_ignore_ascii_case(word))
