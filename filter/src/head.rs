@@ -42,9 +42,9 @@ pub(crate) fn unseen() -> Unseen {
 pub(crate) fn response() -> Result<ResponseHead, Fault> {
     let headers = host::headers(Map::Response)?;
     let status = headers.pseudo(":status").parse().unwrap_or(0);
-    // Of an error alone it matters who made it.
+    // Of an error or a redirect alone it matters who made it.
     let by_host =
-        status >= 400 && text(&["response", "code_details"]).is_some_and(|details| details != "via_upstream");
+        status >= 300 && text(&["response", "code_details"]).is_some_and(|details| details != "via_upstream");
     Ok(ResponseHead { status, by_host, headers: headers.without_pseudo() })
 }
 

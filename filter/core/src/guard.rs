@@ -88,7 +88,8 @@ impl Guard {
 }
 
 /// `path` without its query, if it can be read in one way only: no dot or empty segments, no path parameters, no
-/// backslash, no encoded separator, dot, percent sign or control character.
+/// backslash, no encoded separator, dot, percent sign or control character, and nothing encoded that needs no encoding
+/// (RFC 3986 section 2.3), or a path below another's could be written so that it is not seen to be.
 pub fn normal_path(path: &str) -> Option<&str> {
     let path = path.split('?').next()?;
     let body = path.strip_prefix('/')?;
@@ -100,9 +101,13 @@ pub fn normal_path(path: &str) -> Option<&str> {
     let harmless = encodings.all(|e| {
         e.get(..2)
             .and_then(|hex| u8::from_str_radix(hex, 16).ok())
-            .is_some_and(|b| b > 0x20 && !matches!(b, b'/' | b'\\' | b'.' | b'%' | b';' | 0x7f))
+            .is_some_and(|b| b > 0x20 && !matches!(b, b'/' | b'\\' | b'%' | b';' | 0x7f) && !is_unreserved(b))
     });
     (sound && segments && harmless).then_some(path)
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 #[cfg(test)]

@@ -249,7 +249,8 @@ pub(crate) struct Authority<'a> {
 // === impl Authority ===
 
 impl<'a> Authority<'a> {
-    /// `None` for what is no host with an optional port: a user name, a path, an empty or unreadable port.
+    /// `None` for what is no host with an optional port: a user name, a path, an empty or unreadable port, one with a zero before
+    /// it, which is another text for Envoy's routes.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (name, port) = match text.rsplit_once(':') {
             Some((name, port)) if !port.contains(']') => (name, Some(port)),
@@ -266,7 +267,7 @@ impl<'a> Authority<'a> {
         if !bracketed && !named {
             return None;
         }
-        let digits = |p: &str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit());
+        let digits = |p: &str| !p.is_empty() && !p.starts_with('0') && p.bytes().all(|b| b.is_ascii_digit());
         match port {
             Some(p) if !digits(p) => None,
             Some(p) => Some(Self { name, port: Some(p.parse().ok()?) }),

@@ -127,6 +127,19 @@ fn where_to_log_in_is_not_for_an_upstream_to_say() {
 }
 
 #[test]
+fn no_upstream_sends_clients_elsewhere_or_gives_them_cookies() {
+    for (status, withheld) in [(300, true), (302, true), (307, true), (308, true), (304, false), (200, false)]
+    {
+        let mut gate = gate();
+        let mut driven = gate.post(&json!({}), &call("search_x"));
+        let headers = [("location", "https://evil.example/mcp"), ("set-cookie", "__Host-session=1")];
+        driven.feed(&mut gate, Event::ResponseHead { head: response(status, &headers), end: true });
+        assert_eq!(driven.status(), withheld.then_some(502), "{status}");
+        assert!(withheld || driven.removed_response_headers.contains(&"set-cookie"), "{status}");
+    }
+}
+
+#[test]
 fn no_stream_answers_what_has_no_answer() {
     let mut gate = gate();
     let note = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});

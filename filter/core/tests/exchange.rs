@@ -248,7 +248,7 @@ fn an_event_stream_list_is_filtered_for_any_chunking() {
         driven.feed(&mut gate, Event::ResponseBody { bytes: b"", size: 0, end: true });
         driven.finish(&mut gate);
         let text = String::from_utf8(driven.downstream).unwrap();
-        assert!(text.starts_with("id: 1\ndata:\n\n: keep-alive\n\nevent: message\n"), "{text}");
+        assert!(text.starts_with("id: 1\ndata: \n\n: keep-alive\n\nevent: message\n"), "{text}");
         assert!(text.contains("search_ö") && !text.contains("\"ä\""), "{text}");
     }
 }

@@ -150,6 +150,9 @@ fn streams() -> Vec<Case> {
         ),
         ("a mark before the stream", Cut, events(&format!("\u{feff}{event}"))),
         ("after a batch", Cut, events(&format!("data: [{LIST}]\n\n{event}"))),
+        // Hidden for who ends lines there, and data for who does not.
+        ("behind a bare carriage return", Broken, events(&format!("data: \r{LIST}\n\n"))),
+        ("behind a line separator", Broken, events(&format!(":\u{2028}{line}\u{2028}\u{2028}\n\n"))),
         ("a mark before the data", Broken, events(&format!("data: \u{feff}{LIST}\n\n"))),
         ("half a document", Broken, events(&format!("data: {}\n\n", &LIST[..LIST.len() - 1]))),
         ("gzip", Fate::Withheld, Script::Answer(whole("200 OK", gzip, event.as_bytes()))),

@@ -40,6 +40,10 @@ impl Exchange {
         if injected && head.by_host && head.status == 401 {
             return Err(Denial::Unavailable("the server's credential"));
         }
+        if (300..400).contains(&head.status) && head.status != 304 && !head.by_host {
+            // Clients that follow it send the same request there, and read an answer that no rule has seen.
+            return Err(Denial::UnsafeResponse("a redirect"));
+        }
         let good = (200..300).contains(&head.status);
         let method = self.facts.operation.as_ref().map_or("", |operation| operation.method.as_str());
         let given = session::id_of(&head.headers).ok().flatten();

@@ -186,9 +186,12 @@ impl Exchange {
         // Of whatever status: clients read the result in an error's body, too.
         let inspected = (answering.lists != Lists::Never || answering.plan.is_some()) && !end;
         let text = answering.plan.is_some() && inspected && (media.is_empty() || media.starts_with("text/"));
-        if head.headers.has("www-authenticate") {
-            // Where to log in for this URL is ours to say; an upstream could send clients to a server of its own.
-            self.effects.push(Effect::RemoveResponseHeader("www-authenticate"));
+        // Where to log in for this URL is ours to say; an upstream could send clients to a server of its own. Its cookies would
+        // never come back to it, and where the authorization server shares our origin they could stand for that one's.
+        for header in ["www-authenticate", "set-cookie"] {
+            if head.headers.has(header) {
+                self.effects.push(Effect::RemoveResponseHeader(header));
+            }
         }
         match media.as_str() {
             // It would count for no principal.

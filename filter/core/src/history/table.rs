@@ -104,19 +104,19 @@ pub fn ask(set: Option<&[u8]>, asks: &[Ask], now: Timestamp) -> Noted {
     let nothing = |outcome| Noted { outcome, bytes: None };
     let Some(mut rows) = decode(set) else { return nothing(Outcome::Corrupt) };
     rows.retain(|row| row.until > now.as_nanos());
-    if let Some(at) = asks.iter().position(|ask| !holds(&rows, ask)) {
+    if let Some(at) = asks.iter().position(|ask| !holds(&rows, ask, now)) {
         return nothing(Outcome::Refused(at));
     }
     let mut changed = false;
     for (at, ask) in asks.iter().enumerate().filter(|(_, ask)| ask.marks) {
         // Marks made a moment ago by the same request count, too.
-        if !holds(&rows, ask) && matches!(ask.check, Check::AtMost(_)) {
+        if !holds(&rows, ask, now) && matches!(ask.check, Check::AtMost(_)) {
             return nothing(Outcome::Refused(at));
         }
         changed = true;
         let until = now.plus(ask.within).as_nanos();
         if let Some(row) = rows.iter_mut().find(|row| row.tag == ask.tag && row.mark == ask.mark) {
-            row.until = row.until.max(until);
+            row.until = until;
         } else if rows.len() < WAYS {
             rows.push(Row { tag: ask.tag, mark: ask.mark, until });
         } else {
@@ -126,12 +126,13 @@ pub fn ask(set: Option<&[u8]>, asks: &[Ask], now: Timestamp) -> Noted {
     Noted { outcome: Outcome::Admitted, bytes: changed.then(|| encode(&rows)) }
 }
 
-fn holds(rows: &[Row], ask: &Ask) -> bool {
+fn holds(rows: &[Row], ask: &Ask, now: Timestamp) -> bool {
     let mut own = rows.iter().filter(|row| row.tag == ask.tag);
     match ask.check {
         Check::Nothing => true,
         Check::Absent => own.next().is_none(),
-        Check::Present => own.next().is_some(),
+        // One from a moment ahead (the clock was set back) would permit for as long as the clock was wrong.
+        Check::Present => own.any(|row| row.until <= now.plus(ask.within).as_nanos()),
         Check::AtMost(most) => own.filter(|row| row.mark != ask.mark).count() < usize::from(most),
     }
 }

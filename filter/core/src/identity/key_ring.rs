@@ -127,7 +127,9 @@ impl KeyRing {
 impl Slot {
     fn fresh(&self, now: Timestamp) -> Option<(&KeySet, Timestamp)> {
         let (keys, fetched) = self.keys.as_ref()?;
-        (now.since(*fetched) <= self.max_stale).then_some((keys, *fetched))
+        // Those of a moment far ahead (the clock was set back) would never grow old.
+        let fresh = *fetched <= now.plus(self.max_stale) && now.since(*fetched) <= self.max_stale;
+        fresh.then_some((keys, *fetched))
     }
 }
 

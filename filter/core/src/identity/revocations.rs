@@ -94,7 +94,8 @@ impl Revocations {
         if !slot.rows.is_empty() && slot.withdraws(identity) {
             return Standing::Revoked;
         }
-        let heard = slot.heard.is_some_and(|heard| now.since(heard) <= max_age);
+        // What was heard at a moment far ahead (the clock was set back) would never grow old.
+        let heard = slot.heard.is_some_and(|heard| heard <= now.plus(max_age) && now.since(heard) <= max_age);
         if heard { Standing::Good } else { Standing::Unheard }
     }
 

@@ -147,6 +147,9 @@ fn message(
     if method.len() > MAX_METHOD_BYTES {
         return Err(Denial::InvalidRequest("the method's name is too long"));
     }
+    if method.chars().any(char::is_control) {
+        return Err(Denial::InvalidRequest("a control character in the method's name"));
+    }
     call(&method, parts, id, revision)
 }
 

@@ -1,7 +1,7 @@
 //! Where does one event of an event stream end and the next begin, however the bytes arrive?
 //!
-//! Follows the WHATWG HTML standard, section 9.2.6 "Interpreting an event stream". Every byte comes out again, in order,
-//! so that a proxy can pass on what it does not change.
+//! Follows the WHATWG HTML standard, section 9.2.6 "Interpreting an event stream". Every byte comes out again, in order;
+//! what of it a client may read is for [`crate::sanitize::stream`] to say.
 
 pub mod meter;
 
@@ -38,7 +38,7 @@ pub struct Splitter {
 const KEPT_ROOM: usize = 4096;
 
 /// The byte order mark that a stream may begin with.
-const MARK: &[u8] = b"\xef\xbb\xbf";
+pub(crate) const MARK: &[u8] = b"\xef\xbb\xbf";
 
 // === impl Splitter ===
 

@@ -1,5 +1,7 @@
 //! What of an event stream may pass, and with which bytes? Filters the lists in it event by event.
 
+mod plain;
+
 use std::ops::Range;
 
 use super::capture::Capture;
@@ -7,7 +9,7 @@ use super::content::{self, Plan, Refused};
 use super::list::{Report, asked_too_much, filter_answer};
 use super::viewer::Viewer;
 use crate::denial::Denial;
-use crate::mcp::sse::{Event, Splitter, data_value, lines};
+use crate::mcp::sse::{Event, Splitter};
 use crate::mcp::versions::Revision;
 use crate::tools::schemas::WithSchemas;
 use crate::tools::structured::Structured;
@@ -93,7 +95,7 @@ impl ListStream {
     }
 
     /// Takes the next bytes of the stream and appends to `out` what may be passed on now: every complete event but those that
-    /// notify of what may not be seen, or ask for what may not be asked; only the `data` lines of those changed that hold a list with something to hide.
+    /// notify of what may not be seen, or ask for what may not be asked, each written so that all clients read in it what was judged.
     ///
     /// # Errors
     /// `UnsafeContent`: a content rule blocks an event. `UnsafeResponse`: an event is too large, or [`filter_answer`] refuses its data. `out` holds the events before it; it
@@ -208,13 +210,9 @@ impl ListStream {
             if outcome.is_some() {
                 (self.capture, self.captured) = (None, outcome);
             }
-            if let Some(data) = left {
-                replace_data(&event.raw, &data, out);
-                return Ok(());
-            }
+            return plain::write(&event.raw, left.as_deref().unwrap_or(data), out);
         }
-        out.extend_from_slice(&event.raw);
-        Ok(())
+        plain::write(&event.raw, b"", out)
     }
 }
 
@@ -224,32 +222,6 @@ fn is_id(asked: Option<&str>, answered: &[u8]) -> bool {
     asked.is_some_and(|id| {
         id.as_bytes() == answered || text(answered).is_some_and(|other| text(id.as_bytes()) == Some(other))
     })
-}
-
-/// Writes the event `raw` with `data` in place of its data; all other lines stay. The new lines stand where the first
-/// data line stood, and look like it.
-fn replace_data(raw: &[u8], data: &[u8], out: &mut Vec<u8>) {
-    let mut written = false;
-    for (line, end) in lines(raw) {
-        let Some(value) = data_value(line) else {
-            out.extend_from_slice(line);
-            out.extend_from_slice(end);
-            continue;
-        };
-        if std::mem::replace(&mut written, true) {
-            continue;
-        }
-        let field =
-            line.get(..line.len() - value.len()).filter(|field| field.contains(&b':')).unwrap_or(b"data: ");
-        for (i, part) in data.split(|b| *b == b'\n').enumerate() {
-            if i > 0 {
-                out.extend_from_slice(if end.is_empty() { b"\n" } else { end });
-            }
-            out.extend_from_slice(field);
-            out.extend_from_slice(part);
-        }
-        out.extend_from_slice(end);
-    }
 }
 
 #[cfg(test)]

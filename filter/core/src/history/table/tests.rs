@@ -86,6 +86,10 @@ fn what_must_come_first_must_have_come() {
     );
     past.now += 60;
     assert!(!past.lets(&rule, &call("pay")), "too long ago");
+    assert!(past.lets(&rule, &call("login")));
+    past.now -= 30;
+    assert!(!past.lets(&rule, &call("pay")), "the clock was set back: nobody knows how long ago");
+    assert!(past.lets(&rule, &call("login")) && past.lets(&rule, &call("pay")));
 }
 
 #[test]

@@ -95,3 +95,11 @@ fn keys_from_the_future_are_fetched_again() {
     assert_eq!((find(&ring, "a", at(0)), find(&ring, "b", at(0))), ("found", "outdated"));
     assert!(ring.is_due(0, at(0)));
 }
+
+#[test]
+fn keys_of_a_moment_far_ahead_are_not_fresh_for_ever() {
+    let mut ring = ring();
+    ring.set(0, keys("a"), at(7201));
+    assert_eq!(find(&ring, "a", at(3601)), "found", "as long as they may be stale");
+    assert_eq!(find(&ring, "a", at(3600)), "no keys");
+}

@@ -106,6 +106,9 @@ fn what_was_heard_counts_for_a_while() {
     assert_eq!(known.standing(&alice(0), 61), Standing::Unheard);
     known.hear(&feed(5, 5, 61, &[]), 61).unwrap();
     assert_eq!(known.standing(&alice(0), 61), Standing::Good);
+    known.hear(&feed(5, 5, 200, &[]), 200).unwrap();
+    assert_eq!(known.standing(&alice(0), 140), Standing::Good, "the clock was set back a little");
+    assert_eq!(known.standing(&alice(0), 139), Standing::Unheard, "too far for this to grow old in time");
 }
 
 #[test]

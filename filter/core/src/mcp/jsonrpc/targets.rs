@@ -45,6 +45,10 @@ fn name(value: Option<&Value<'_>>, what: &'static str) -> Result<String, Denial>
     if name.len() > MAX_TARGET_BYTES {
         return Err(Denial::InvalidParams("a name or URI is too long"));
     }
+    // Where it ends depends on the reader.
+    if name.contains('\0') {
+        return Err(Denial::InvalidParams("U+0000 in a name or URI"));
+    }
     Ok(name)
 }
 

@@ -42,9 +42,9 @@ impl<'a> Text<'a> {
         if self.escaped { self.chars().eq(other.chars()) } else { self.raw == other }
     }
 
-    /// Whether some decoder that ignores letter case would take it for `known`, which it is not.
+    /// Whether some decoder that ignores letter case, or ends texts at U+0000, would take it for `known`, which it is not.
     pub fn is_variant_of(&self, known: &str) -> bool {
-        !self.says(known) && self.chars().map(fold).eq(known.chars().map(fold))
+        !self.says(known) && self.chars().take_while(|c| *c != '\0').map(fold).eq(known.chars().map(fold))
     }
 
     /// Appends what it says to `out`; ordinary characters in whole runs.

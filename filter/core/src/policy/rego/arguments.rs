@@ -11,13 +11,29 @@ use crate::mcp::strict::{Fault, Kind, Rigour, Scanner};
 pub struct Picked {
     /// Which of the paths, and the JSON that stands there.
     found: Vec<(usize, String)>,
-    /// There were more bytes than may be.
-    too_large: bool,
+    /// Why nothing of it may be told.
+    unfit: Option<Unfit>,
 }
 
-/// More than the machine should be given.
+/// Arguments that the machine is not given: what it said of them could be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooLarge;
+pub(super) enum Unfit {
+    /// More than may be.
+    TooLarge,
+    /// A name differs from one that the policy reads in letter case only: some servers take the one for the other.
+    OtherCase,
+}
+
+// === impl Unfit ===
+
+impl Unfit {
+    pub(super) const fn why(self) -> &'static str {
+        match self {
+            Self::TooLarge => "more arguments than the policy may be given",
+            Self::OtherCase => "a name of an argument differs in letter case from one that the policy reads",
+        }
+    }
+}
 
 // === impl Picked ===
 
@@ -35,7 +51,9 @@ impl Picked {
         // The body was read strictly before, so nothing can be wrong with it.
         let scanned = Scanner::new(bytes, Scanner::REQUEST_DEPTH, Rigour::WhereRead)
             .and_then(|mut scanner| picked.scan(&mut scanner, bytes, &open, most));
-        picked.too_large |= scanned.is_err();
+        if scanned.is_err() {
+            picked.unfit = Some(Unfit::TooLarge);
+        }
         picked
     }
 
@@ -56,12 +74,15 @@ impl Picked {
             return scanner.skip();
         }
         scanner.object(&[], &mut |scanner, key| {
-            let below: Vec<(usize, &[String])> = open
-                .iter()
-                .filter_map(|(index, rest)| rest.split_first().map(|(first, rest)| (*index, first, rest)))
-                .filter(|(_, first, _)| key.says(first))
-                .map(|(index, _, rest)| (index, rest))
-                .collect();
+            let mut below: Vec<(usize, &[String])> = Vec::new();
+            for (index, rest) in open {
+                let Some((first, rest)) = rest.split_first() else { continue };
+                if key.says(first) {
+                    below.push((*index, rest));
+                } else if key.is_variant_of(first) {
+                    self.unfit = Some(Unfit::OtherCase);
+                }
+            }
             self.scan(scanner, bytes, &below, most)
         })?;
         Ok(())
@@ -69,26 +90,26 @@ impl Picked {
 
     fn keep(&mut self, index: usize, bytes: &[u8], most: u64) {
         if (self.size() + bytes.len()) as u64 > most {
-            self.too_large = true;
+            self.unfit = Some(Unfit::TooLarge);
             return;
         }
         match std::str::from_utf8(bytes) {
             Ok(text) => self.found.push((index, text.to_owned())),
-            Err(_) => self.too_large = true,
+            Err(_) => self.unfit = Some(Unfit::TooLarge),
         }
     }
 
     /// `input.arguments`, of which only these `paths` are there.
     ///
     /// # Errors
-    /// There is more than may be.
-    pub(super) fn value(&self, paths: &[Vec<String>]) -> Result<Value, TooLarge> {
-        if self.too_large {
-            return Err(TooLarge);
+    /// [`Unfit`].
+    pub(super) fn value(&self, paths: &[Vec<String>]) -> Result<Value, Unfit> {
+        if let Some(unfit) = self.unfit {
+            return Err(unfit);
         }
         let mut all = Value::new_object();
         for (index, text) in &self.found {
-            let value = value_of(text).ok_or(TooLarge)?;
+            let value = value_of(text).ok_or(Unfit::TooLarge)?;
             let Some(path) = paths.get(*index) else { continue };
             put(&mut all, path, value);
         }
@@ -149,7 +170,7 @@ fn convert(scanner: &mut Scanner<'_>) -> Result<Value, Fault> {
 mod tests {
     use super::*;
 
-    fn picked(body: &str, paths: &[&str], most: u64) -> Result<String, TooLarge> {
+    fn picked(body: &str, paths: &[&str], most: u64) -> Result<String, Unfit> {
         let paths: Vec<Vec<String>> = paths
             .iter()
             .map(|path| path.split('.').filter(|step| !step.is_empty()).map(str::to_owned).collect())
@@ -188,8 +209,22 @@ mod tests {
     #[test]
     fn more_than_may_be_is_refused_and_not_cut() {
         let body = format!(r#"{{"small":1,"large":"{}"}}"#, "x".repeat(100));
-        assert_eq!(picked(&body, &["large"], 101), Err(TooLarge));
+        assert_eq!(picked(&body, &["large"], 101), Err(Unfit::TooLarge));
         assert!(picked(&body, &["large"], 102).is_ok());
         assert!(picked(&body, &["small"], 10).is_ok(), "what is not read does not count");
+    }
+
+    #[test]
+    fn a_name_in_other_letter_case_is_not_overlooked() {
+        for body in [
+            r#"{"Amount":1000000}"#,
+            r#"{"amount":1,"AMOUNT":2}"#,
+            r#"{"\u0041mount":1}"#,
+            r#"{"to":{"\u017fort":1}}"#,
+        ] {
+            assert_eq!(picked(body, &["amount", "to.sort"], 100), Err(Unfit::OtherCase), "{body}");
+        }
+        assert!(picked(r#"{"Amounts":1,"To":{"Sort":1}}"#, &["amount"], 100).is_ok(), "other names");
+        assert!(picked(r#"{"amount":{"Sort":1}}"#, &["amount"], 100).is_ok(), "within what is read whole");
     }
 }

@@ -213,8 +213,9 @@ impl Rego {
         if let Some(ruling) = state.recall(asked.as_ref()) {
             return ruling;
         }
-        let Ok(arguments) = around.picked.value(&reads.arguments) else {
-            return Ruling::of(Outcome::Failed, "more arguments than the policy may be given");
+        let arguments = match around.picked.value(&reads.arguments) {
+            Ok(arguments) => arguments,
+            Err(unfit) => return Ruling::of(Outcome::Failed, unfit.why()),
         };
         let Some(headers) = around.headers else {
             return Ruling::of(Outcome::Failed, "a header that stands twice or is no text");

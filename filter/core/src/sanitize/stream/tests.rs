@@ -29,7 +29,7 @@ fn only_the_data_of_an_event_that_changes_is_rewritten() {
                 ": hi",
                 "id: 7",
                 "retry: 10",
-                "data:",
+                "data: ",
                 "",
                 "event: message",
                 data,
@@ -42,16 +42,17 @@ fn only_the_data_of_an_event_that_changes_is_rewritten() {
             ];
             lines.join(end)
         };
-        assert_eq!(text(&stream(&format!("data: {LIST}"))), stream(&format!("data: {LEFT}")), "{end:?}");
-        assert_eq!(text(&stream(&format!("data:{LIST}"))), stream(&format!("data:{LEFT}")), "{end:?}");
+        for data in ["data: ", "data:"] {
+            let left = stream(&format!("data: {LEFT}")).replace(end, "\n");
+            assert_eq!(text(&stream(&format!("{data}{LIST}"))), left, "{end:?}");
+        }
     }
 }
 
 #[test]
-fn data_over_several_lines_stays_one_event() {
+fn data_over_several_lines_stays_one_event_and_stands_on_one_line() {
     let before = "data: {\"result\":\ndata:{\"tools\":[\ndata: {\"name\":\"x\"},\nid: 1\ndata: {\"name\":\"a\"}\ndata\ndata: ]}}\n\n";
-    let after =
-        "data: {\"result\":\ndata: {\"tools\":[\ndata: {\"name\":\"a\"}\ndata: \ndata: ]}}\nid: 1\n\n";
+    let after = "data: {\"result\": {\"tools\":[ {\"name\":\"a\"}  ]}}\nid: 1\n\n";
     assert_eq!(text(before), after);
     assert_eq!(text(after), after);
 }
@@ -74,7 +75,6 @@ fn streams_without_lists_pass_byte_for_byte() {
         "id: 1\nretry: 5\ndata: \n\n",
         "event: endpoint\ndata: /messages?id=1\n\n",
         "data: {\"method\":\"notifications/progress\"}\n\n",
-        "\u{feff}data: {}\n\n",
         "data: {\"cut\":1}",
     ] {
         assert_eq!(text(stream), stream);
@@ -83,9 +83,20 @@ fn streams_without_lists_pass_byte_for_byte() {
 
 #[test]
 fn a_list_is_filtered_behind_a_mark_in_a_foreign_event_and_without_its_blank_line() {
-    assert_eq!(text(&format!("\u{feff}data: {LIST}\n\n")), format!("\u{feff}data: {LEFT}\n\n"));
+    assert_eq!(text(&format!("\u{feff}data: {LIST}\n\n")), format!("data: {LEFT}\n\n"));
     assert_eq!(text(&format!("event: other\ndata: {LIST}\n\n")), format!("event: other\ndata: {LEFT}\n\n"));
     assert_eq!(text(&format!("data: {LIST}")), format!("data: {LEFT}"));
+}
+
+/// Go's clients end lines at line feeds alone, so that all of this is one line of data for them.
+#[test]
+fn what_stands_behind_a_carriage_return_is_no_data_for_anybody() {
+    let hidden = format!("data: \r{LIST}\n\ndata: {{}}\n\n");
+    assert_eq!(text(&hidden), "data: \n\ndata: {}\n\n");
+    let (out, _, result) =
+        filter(&[format!("data: {{}}\n\n:\u{2028}data: {LIST}\u{2028}\u{2028}\n").as_bytes()], 1000);
+    assert!(matches!(result, Err(Denial::UnsafeResponse(_))), "{result:?}");
+    assert_eq!(out, b"data: {}\n\n");
 }
 
 #[test]
