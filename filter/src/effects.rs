@@ -46,21 +46,25 @@ impl Http {
                         .map_err(|_| "the length of the request body could not be announced")?;
                 }
                 Effect::FetchKeys(issuer) => {
-                    self.callout = Some(Callout::Keys(sidecar::fetch(&open.active, issuer, now())));
+                    self.callout =
+                        Some(Callout::Keys(open.as_root(|active| sidecar::fetch(active, issuer, now()))));
                 }
                 Effect::Validate(question) => {
-                    self.callout = Some(Callout::Token(sidecar::ask(&open.active, &question)));
+                    self.callout =
+                        Some(Callout::Token(open.as_root(|active| sidecar::ask(active, &question))));
                 }
                 Effect::Lease(buckets) => {
                     let asked = now().ok_or(NoLease::Away);
-                    let asked = asked.and_then(|now| leases::ask(&open.active, &buckets, now));
+                    let asked = open.as_root(|active| leases::ask(active, &buckets, asked?));
                     self.callout = Some(Callout::Leases(asked));
                 }
                 Effect::AskPolicy { server, question } => {
-                    self.callout = Some(Callout::Policy(policy::ask(&open.active, server, &question)));
+                    self.callout =
+                        Some(Callout::Policy(open.as_root(|active| policy::ask(active, server, &question))));
                 }
                 Effect::GiveCredential(question) => {
-                    self.callout = Some(Callout::Credential(credentials::ask(&open.active, &question)));
+                    self.callout =
+                        Some(Callout::Credential(open.as_root(|active| credentials::ask(active, &question))));
                 }
                 Effect::GiveBack(take) => {
                     if let Some(now) = now() {

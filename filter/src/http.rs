@@ -44,7 +44,23 @@ pub(crate) enum Callout {
 
 pub(crate) struct Open {
     pub(crate) active: Rc<Active>,
+    context: u32,
     exchange: Exchange,
+}
+
+// === impl Open ===
+
+impl Open {
+    /// Callouts are the root context's: of those of a stream whose client leaves the host forgets to tell, and the SDK would
+    /// remember for good who waits for them. The SDK itself hands the answer to the stream, if that is still there.
+    pub(crate) fn as_root<T>(&self, act: impl FnOnce(&Rc<Active>) -> T) -> T {
+        let is_root = host::act_for(self.active.root).is_ok();
+        let done = act(&self.active);
+        if is_root && host::act_for(self.context).is_err() {
+            host::log(Level::Error, "a stream cannot act for itself any more");
+        }
+        done
+    }
 }
 
 // === impl Http ===
@@ -52,7 +68,8 @@ pub(crate) struct Open {
 impl Http {
     pub(crate) fn new(active: Option<Rc<Active>>, context: u32) -> Self {
         let _moment = Moment::begin();
-        let open = active.zip(now()).map(|(active, now)| Open { active, exchange: Exchange::new(now) });
+        let open =
+            active.zip(now()).map(|(active, now)| Open { active, context, exchange: Exchange::new(now) });
         let under_way = open.is_some().then(roll::begin);
         Self {
             open,
@@ -264,25 +281,26 @@ impl Context for Http {
         body_size: usize,
         _trailers: usize,
     ) {
+        let Some(open) = &self.open else { return };
         let action = match (self.callout.take(), now()) {
             (Some(Callout::Keys(Ok(fetch))), Some(at)) => {
-                fetch.store(num_headers, body_size, at);
+                open.as_root(|_| fetch.store(num_headers, body_size, at));
                 self.feed(Event::KeysFetched, 0)
             }
             (Some(Callout::Token(Ok(asked))), Some(_)) => {
-                let answer = asked.read(num_headers, body_size);
+                let answer = open.as_root(|_| asked.read(num_headers, body_size));
                 self.feed(Event::Validated(answer.as_deref()), 0)
             }
             (Some(Callout::Leases(Ok(asked))), Some(at)) => {
-                let answer = asked.read(num_headers, body_size, at);
+                let answer = open.as_root(|_| asked.read(num_headers, body_size, at));
                 self.feed(Event::Leased(answer), 0)
             }
             (Some(Callout::Policy(Ok(asked))), Some(_)) => {
-                let answer = asked.read(num_headers, body_size);
+                let answer = open.as_root(|_| asked.read(num_headers, body_size));
                 self.feed(Event::PolicyAnswered(answer.as_deref()), 0)
             }
             (Some(Callout::Credential(Ok(asked))), Some(_)) => {
-                let answer = asked.read(num_headers, body_size);
+                let answer = open.as_root(|_| asked.read(num_headers, body_size));
                 self.feed(Event::CredentialGiven(answer.as_deref()), 0)
             }
             (Some(_), None) => self.fail("no clock"),

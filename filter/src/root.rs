@@ -27,6 +27,8 @@ const MAX_CONFIGURATION: usize = 8 << 20;
 
 /// One accepted configuration with what this VM remembers under it.
 pub(crate) struct Active {
+    /// The id of the root context.
+    pub(crate) root: u32,
     /// The compiled configuration.
     pub(crate) guard: Guard,
     /// Keys and verified tokens.
@@ -178,6 +180,7 @@ impl Root {
             metrics.configured(last.as_ref().map(|old| &old.metrics), &guard, memory.host.count());
         });
         Ok(Active {
+            root: self.id,
             guard,
             memory: RefCell::new(memory),
             schemas: RefCell::new(schemas),

@@ -28,9 +28,9 @@ const MAX_QUESTIONS: u32 = 64;
 /// The largest answer about a token that is read, bytes.
 const MAX_ANSWER: usize = 64 << 10;
 
-/// One callout on its way, begun by an exchange that needs the keys now. When the client leaves, the host cancels it without
-/// a word: then it counts on until the root context, in its stead, has fetched the keys. Else clients that leave at once
-/// could have them fetched without end.
+/// One callout on its way, begun by an exchange that needs the keys now. When the client leaves, nobody hears the answer:
+/// then it counts on until the root context, in its stead, has fetched the keys. Else clients that leave at once could have
+/// them fetched without end.
 pub(crate) struct Fetch {
     active: Rc<Active>,
     issuer: usize,

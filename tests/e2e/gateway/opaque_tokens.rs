@@ -17,7 +17,7 @@ use super::stand_in::clusters;
 async fn world(name: &str, upstream: &Recorder, issuer: &Recorder) -> World {
     let policy = stage::policy("{request_bytes: 64KiB}", RULES).replace(
         "    clock_skew: 1s\n",
-        "    clock_skew: 1s\n    validate: {cluster: issuer, path: /v1/validate, remember: 2s}\n",
+        "    clock_skew: 1s\n    validate: {cluster: issuer, path: /v1/validate, remember: 2s, timeout: 20s}\n",
     );
     stage::world(name, |plan| {
         plan.upstream = Some(upstream.upstream.clone());
@@ -153,5 +153,46 @@ async fn a_stream_lasts_as_long_as_the_issuer_vouches_for_its_token() {
         if said { Ok(()) } else { Err(format!("{lines:?}")) }
     })
     .await;
+    world.discard().await;
+}
+
+/// The host forgets to tell of callouts that belong to a stream whose client is gone, and the filter's SDK remembers for good who
+/// waits for them: so they belong to nobody's stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_of_clients_that_leave_are_heard_to_their_end() {
+    const LEAVERS: u64 = 5;
+    let upstream = Recorder::echo().await;
+    let (asked, gate) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let issuer = Recorder::start({
+        let (asked, gate) = (Arc::clone(&asked), Arc::clone(&gate));
+        move |_| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            Script::Once(Arc::clone(&gate), json_answer(&json!({"active": false}).to_string()))
+        }
+    })
+    .await;
+    let world = world("opaque-leavers", &upstream, &issuer).await;
+    let mut leavers = Vec::new();
+    for n in 0..LEAVERS {
+        let token = format!("made-up-{n}");
+        let request = request(&world, "POST /mcp", Some(&token), &[], call("get_note").as_bytes());
+        let mut leaver = tokio::net::TcpStream::connect(("127.0.0.1", stage::port(&world))).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut leaver, &request).await.unwrap();
+        leavers.push(leaver);
+    }
+    let reaches = async |what: &str, stat: &str, wanted: u64| {
+        eventually(what, stage::DEADLINE, || async {
+            let count = world.envoy.stat(stat).await.unwrap().unwrap_or_default();
+            if count == wanted { Ok(()) } else { Err(format!("{count} of {wanted}")) }
+        })
+        .await;
+    };
+    reaches("all are asked about", "cluster.issuer.upstream_rq_active", LEAVERS).await;
+    drop(leavers);
+    reaches("all have left", "http.public.downstream_rq_active", 0).await;
+    gate.store(true, Ordering::SeqCst);
+    reaches("all are answered", "cluster.issuer.upstream_rq_200", LEAVERS).await;
+    assert_eq!(asked.load(Ordering::SeqCst), LEAVERS);
+    assert_eq!(sends(&world, "made-up").await, 401);
     world.discard().await;
 }
