@@ -36,8 +36,9 @@ pub struct Plan {
     pub(super) keys: Vec<(MemberName, Deed)>,
     pub(super) fields: Vec<(Vec<MemberPath>, usize)>,
     pub(super) characters: Option<(Characters, usize)>,
-    pub(super) text_cap: Option<Cap>,
-    pub(super) item_cap: Option<Cap>,
+    /// The tightest of each action, the strongest action first.
+    pub(super) text_caps: Vec<Cap>,
+    pub(super) item_caps: Vec<Cap>,
     /// With which values become marks that are the same for the same value.
     pub(super) salt: Option<Salt>,
     /// The names that marks may have.
@@ -126,8 +127,8 @@ impl Plan {
             keys: Vec::new(),
             fields: Vec::new(),
             characters: None,
-            text_cap: None,
-            item_cap: None,
+            text_caps: Vec::new(),
+            item_caps: Vec::new(),
             salt: None,
             names: Vec::new(),
             captures: false,
@@ -168,15 +169,8 @@ impl Plan {
         }
         if let Some(caps) = rule.caps {
             let deed = Deed { action: caps.action(), rule: at };
-            let tighter = |cap: &mut Option<Cap>, most: Option<usize>| {
-                if let Some(most) = most
-                    && cap.is_none_or(|cap| most < cap.most)
-                {
-                    *cap = Some(Cap { most, deed });
-                }
-            };
-            tighter(&mut self.text_cap, caps.text_bytes);
-            tighter(&mut self.item_cap, caps.items);
+            tighten(&mut self.text_caps, caps.text_bytes, deed);
+            tighten(&mut self.item_caps, caps.items, deed);
         }
         self.names.extend([Found::Key.name(), Found::Field.name()].map(str::to_owned));
     }
@@ -215,4 +209,14 @@ impl Applies {
         obliged: false,
         named_in_sessions: false,
     };
+}
+
+fn tighten(caps: &mut Vec<Cap>, most: Option<usize>, deed: Deed) {
+    let Some(most) = most else { return };
+    match caps.iter_mut().find(|cap| cap.deed.action == deed.action) {
+        Some(cap) if cap.most <= most => {}
+        Some(cap) => *cap = Cap { most, deed },
+        None => caps.push(Cap { most, deed }),
+    }
+    caps.sort_by_key(|cap| std::cmp::Reverse(cap.deed.action));
 }

@@ -192,6 +192,22 @@ fn what_is_too_much_is_cut_or_blocked() {
 }
 
 #[test]
+fn a_cap_that_cuts_does_not_hide_one_that_blocks() {
+    let cut = json!({"id": "a", "caps": {"text_bytes": 64, "items": 2}});
+    let block = json!({"id": "b", "caps": {"text_bytes": 100, "items": 3, "beyond": "block"}});
+    for (rules, blocks) in [(json!([cut, block]), 1), (json!([block, cut]), 0)] {
+        let plan = plan(&rules);
+        let text = |length: usize| format!(r#"{{"content":[{{"text":"{}"}}]}}"#, "a".repeat(length));
+        let kept = format!(r#"{{"content":[{{"text":"{}[cut]"}}]}}"#, "a".repeat(59));
+        assert_eq!(after(&plan, &text(100)), Ok((kept, 1)));
+        assert_eq!(after(&plan, &text(101)), Err(Refused::Blocked(blocks, Found::Length)));
+        let items = |list: &str| format!(r#"{{"structuredContent":{{"l":{list}}}}}"#);
+        assert_eq!(after(&plan, &items("[1,2,3]")), Ok((items("[1,2]"), 1)));
+        assert_eq!(after(&plan, &items("[1,2,3,4]")), Err(Refused::Blocked(blocks, Found::Items)));
+    }
+}
+
+#[test]
 fn characters_that_nobody_sees_hide_nothing() {
     let hidden = r#"{"t":"\u001b[31mA\u200bKIAQ3EGRIVCJHX2LT5W\ue000\udb40\udc41!"}"#;
     let seen = one(&json!({"detect": ["credentials"], "action": "mask"}));

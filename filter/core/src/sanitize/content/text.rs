@@ -68,8 +68,8 @@ pub(super) fn judge(text: &str, capped: bool, plan: &Plan, report: &mut Report) 
         judged.edits.iter_mut().zip(ranges).for_each(|((range, _), placed)| *range = placed);
         strip(&hidden, plan, report, &mut judged)?;
     }
-    if let Some(cap) = plan.text_cap.filter(|_| capped) {
-        cut(text, cap, report, &mut judged)?;
+    for cap in plan.text_caps.iter().filter(|_| capped) {
+        cut(text, *cap, report, &mut judged)?;
     }
     Ok(judged)
 }

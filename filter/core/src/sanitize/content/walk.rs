@@ -241,18 +241,20 @@ impl Walk<'_> {
     fn array(&mut self, scanner: &mut Scanner<'_>, at: &At) -> Result<(Range<usize>, Fate), Fault> {
         let mut cuts = Cuts::default();
         let below = At { listed: true, text: false, ..at.clone() };
-        let cap = self.plan.item_cap.filter(|_| matches!(at.part, Part::Content | Part::Structured));
+        let capped = matches!(at.part, Part::Content | Part::Structured);
+        let caps = if capped { self.plan.item_caps.as_slice() } else { &[] };
         let mut beyond = false;
         let span = scanner.array(&mut |scanner, index| {
             let before = self.edits.len();
             let (span, mut fate) = self.value(scanner, &below)?;
-            if let Some(cap) = cap.filter(|cap| index >= cap.most) {
+            if let Some(cap) = caps.iter().find(|cap| index >= cap.most) {
                 fate = Fate::Cut;
-                if !std::mem::replace(&mut beyond, true) {
+                let blocks = cap.deed.action == Action::Block;
+                if !std::mem::replace(&mut beyond, true) || blocks {
                     self.report.add(cap.deed.rule, Found::Items, cap.deed.action);
-                    if cap.deed.action == Action::Block {
-                        return Err(self.refuse(cap.deed.rule, Found::Items));
-                    }
+                }
+                if blocks {
+                    return Err(self.refuse(cap.deed.rule, Found::Items));
                 }
             }
             if fate != Fate::Stays {
