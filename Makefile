@@ -30,8 +30,9 @@ WASM_OPT := --enable-bulk-memory --enable-bulk-memory-opt --enable-sign-ext --en
   --remove-exports=proxy_on_new_connection --remove-exports=proxy_on_done --remove-exports=proxy_on_queue_ready --remove-exports=proxy_on_foreign_function \
   -Oz
 OBTAIN := tests/obtain
-# Most of them wait for something most of the time.
-E2E := $(CARGO) test $(NATIVE) --test e2e -- --test-threads 4
+# Tests wait for something most of the time: for another process, for a disk.
+export RUST_TEST_THREADS ?= 4
+E2E := $(CARGO) test $(NATIVE) --test e2e --
 # What drives and measures is optimized too: it shares the machine with what is measured.
 LOAD := $(CARGO) test --quiet --release $(NATIVE) --test load --
 # Tests that choose their host mode themselves, or to which it means nothing.
@@ -138,7 +139,14 @@ images: filter filter-rego ## Images as OCI layouts, bills of materials and the 
 ##@ Check
 
 .PHONY: test
-test: unit policies chart e2e programs ## Every test, set-up included
+test: prepared unit policies chart e2e programs ## Every test, set-up included
+
+# What the stages need, side by side: downloads wait for a network, and the end of a module is made by one thread.
+.PHONY: prepared modules
+prepared:
+	$(call stage,set-up and modules and native binaries side by side (the first time takes minutes))
+	@$(MAKE) --no-print-directory --jobs 3 setup modules native-debug
+modules: filter filter-rego drill
 
 .PHONY: unit
 unit: ## Unit and property tests of all native packages, and the authorization server's on Redis
