@@ -300,7 +300,8 @@ impl HttpContext for Http {
         if let Some(open) = &self.open {
             open.active.metrics.request();
         }
-        let head = head::request();
+        let certificates = self.open.as_ref().is_some_and(|open| open.active.guard.looks_at_certificates());
+        let head = head::request(certificates);
         #[cfg(feature = "drill")]
         let head = head.inspect(crate::drill::trap_if_asked);
         let action = match head {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::identity::certificate::ClientCertificates;
 use crate::identity::issuer::Issuer;
 use crate::limits::rate::Rate;
 use crate::server::{Authority, Server};
@@ -79,6 +80,11 @@ impl Guard {
     /// The server of that name.
     pub fn server(&self, name: &str) -> Option<&Server> {
         self.servers.iter().find(|s| s.name == name)
+    }
+
+    /// Whether any server looks at the certificates of clients.
+    pub fn looks_at_certificates(&self) -> bool {
+        self.servers.iter().any(|server| server.certificates != ClientCertificates::Ignored)
     }
 
     /// The issuers that `server` accepts.

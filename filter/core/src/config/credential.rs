@@ -3,7 +3,7 @@
 use super::error::{Findings, Place};
 use super::issuers::{duration, reached};
 use super::raw::{RawExchanged, RawServer, RawSignedIdentity, RawStatic};
-use super::who::is_scope;
+use crate::identity::scope::is_scope;
 use crate::identity::upstream_credential::{Kind, Source, UpstreamCredential};
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ mod arguments;
 mod asks;
 mod calls;
 mod captures;
+mod certificates;
 mod compile;
 mod content;
 mod credential;

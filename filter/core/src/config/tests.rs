@@ -60,6 +60,9 @@ fn sound() -> Value {
             ]
         }]
     });
+    document["servers"][0]["client_certificates"] = json!("beside_token");
+    let desk = json!({"id": "desk", "allow": {"who": {"certificates": ["spiffe://e/desk", "CN=desk,O=E"]}, "tools": ["search_*"]}});
+    document["servers"][0]["rules"].as_array_mut().unwrap().push(desk);
     document["servers"][0]["dispatch"] = json!([
         {"tools": ["run_*"], "begins": "30s", "ends": "5m", "branch": "heavy"},
         {"methods": ["prompts/*"], "ends": "1m"}
