@@ -11,6 +11,7 @@ mod certificates;
 mod compile;
 mod content;
 mod credential;
+mod destination;
 mod digest;
 mod dispatch;
 mod dpop;

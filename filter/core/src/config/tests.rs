@@ -130,7 +130,7 @@ fn the_sound_document_becomes_what_it_says() {
     assert_eq!((server.unknown, server.limits.streams), (Unknown::Adopt, 8));
     assert_eq!(server.rules.rules()[0].targets.tasks.len(), 1, "naming tools admits to their tasks");
     assert_eq!(server.rules.rules()[1].targets.tasks.len(), 0);
-    assert_eq!(guard.issuers[1].jwks.authority, "tenant.example");
+    assert_eq!(guard.issuers[1].jwks.at.authority, "tenant.example");
 }
 
 #[test]

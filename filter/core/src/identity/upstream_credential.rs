@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::credential::{Credential, MAX_TOKEN_BYTES, is_b64token};
 use super::scope::is_scope;
+use crate::callout::Destination;
 use crate::denial::Denial;
 use crate::json;
 use crate::time::Timestamp;
@@ -33,14 +34,8 @@ pub struct Source {
     pub audience: String,
     /// What it may allow at most; empty for all that the client's token allows there.
     pub scopes: Vec<String>,
-    /// The name of a cluster in the host's configuration.
-    pub cluster: String,
-    /// The `:authority` to send.
-    pub authority: String,
-    /// The path.
-    pub path: String,
-    /// How long one question may take.
-    pub timeout: Duration,
+    /// Where.
+    pub at: Destination,
 }
 
 /// What is given.

@@ -8,10 +8,12 @@ fn source(header: &str) -> Source {
         header: header.to_owned(),
         audience: "https://crm.internal".to_owned(),
         scopes: vec!["a".to_owned(), "b".to_owned()],
-        cluster: "auth".to_owned(),
-        authority: "auth".to_owned(),
-        path: "/v1/exchange".to_owned(),
-        timeout: Duration::from_secs(1),
+        at: Destination {
+            cluster: "auth".to_owned(),
+            authority: "auth".to_owned(),
+            path: "/v1/exchange".to_owned(),
+            timeout: Duration::from_secs(1),
+        },
     }
 }
 

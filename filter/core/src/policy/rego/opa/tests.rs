@@ -51,7 +51,7 @@ fn terms() -> Terms {
 }
 
 fn opa(terms: Terms) -> Opa {
-    let place = Place {
+    let place = Destination {
         cluster: "opa".to_owned(),
         authority: "opa".to_owned(),
         path: "/v1/data/mcp/authz/allow".to_owned(),
