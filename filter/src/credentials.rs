@@ -5,18 +5,16 @@ use std::rc::Rc;
 
 use wicketgate_core::identity::upstream_credential::{Question, UpstreamCredential};
 
-use crate::host::{self, Level};
-use crate::root::{Active, now};
-use crate::sidecar::{self, Destination, NotSent, Place};
+use crate::metrics::Metrics;
+use crate::question::{self, Asked, Kind};
+use crate::root::Active;
+use crate::sidecar::NotSent;
 
-/// The largest answer that is read, bytes.
-const MAX_ANSWER: usize = 64 << 10;
-
-/// A question on its way.
-pub(crate) struct Asked {
-    active: Rc<Active>,
-    place: Place,
-}
+const KIND: Kind = Kind {
+    under_way: |active| &active.credentials,
+    failed: Metrics::credential_failed,
+    failure: "no credential for a server",
+};
 
 /// Asks on behalf of a request.
 pub(crate) fn ask(active: &Rc<Active>, question: &Question) -> Result<Asked, NotSent> {
@@ -27,27 +25,5 @@ pub(crate) fn ask(active: &Rc<Active>, question: &Question) -> Result<Asked, Not
 fn send(active: &Rc<Active>, question: &Question) -> Result<Asked, NotSent> {
     let server = active.guard.servers.get(question.server).ok_or(NotSent)?;
     let Some(UpstreamCredential::Given(source)) = &server.credential else { return Err(NotSent) };
-    let mut place = Place::of(active, |active| &active.credentials).ok_or(NotSent)?;
-    let to = Destination { cluster: &source.cluster, authority: &source.authority, path: &source.path };
-    sidecar::send(&to, Some(&question.body), source.timeout).ok_or(NotSent)?;
-    place.sent(now().map(|now| now.plus(source.timeout)));
-    Ok(Asked { active: Rc::clone(active), place })
-}
-
-// === impl Asked ===
-
-impl Asked {
-    /// The answer, or `None` for anything that is none.
-    pub(crate) fn read(self, headers: usize, body: usize) -> Option<Vec<u8>> {
-        let Self { active, place } = self;
-        place.answered();
-        match sidecar::document(headers, body, MAX_ANSWER) {
-            Ok(bytes) => Some(bytes),
-            Err(why) => {
-                active.metrics.credential_failed();
-                host::log(Level::Warn, &format!("no credential for a server: {why}"));
-                None
-            }
-        }
-    }
+    question::ask(active, &KIND, &source.at, &question.body).map(|(_, asked)| asked)
 }

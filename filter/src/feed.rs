@@ -1,13 +1,14 @@
 //! What have issuers withdrawn? Their feeds are polled at each tick, by each VM for itself: like keys, what is revoked is never
 //! put where another plugin could write it.
 
+use wicketgate_core::callout::Destination;
 use wicketgate_core::denial::Denial;
 use wicketgate_core::time::Timestamp;
 
 use crate::callouts::Callouts;
 use crate::host::{self, Level};
 use crate::root::Active;
-use crate::sidecar::{self, Destination};
+use crate::sidecar;
 
 /// The largest feed that is read, bytes: as many entries as are kept.
 const MAX_FEED: usize = 8 << 20;
@@ -43,9 +44,8 @@ impl Polls {
                 // What it says could not be verified yet.
                 continue;
             }
-            let path = format!("{}?{}", source.path, memory.revocations.query(index));
-            let to = Destination { cluster: &source.cluster, authority: &source.authority, path: &path };
-            match sidecar::send(&to, None, source.timeout) {
+            let path = format!("{}?{}", source.at.path, memory.revocations.query(index));
+            match sidecar::send(&Destination { path, ..source.at.clone() }, None) {
                 Some(token) => self.0.begin(token, index),
                 None => active.metrics.poll(false),
             }

@@ -1,7 +1,7 @@
 //! From the host's header maps to the core's heads.
 
 use wicketgate_core::exchange::step::Unseen;
-use wicketgate_core::head::{RequestHead, ResponseHead, passing};
+use wicketgate_core::head::{PeerCertificate, RequestHead, ResponseHead, passing};
 use wicketgate_core::order;
 
 use crate::host::{self, Fault, Map};
@@ -11,17 +11,32 @@ pub(crate) fn route() -> Option<String> {
     text(&["xds", "route_name"])
 }
 
-/// Reads the request's headers and the facts that Envoy knows about its peer.
-pub(crate) fn request() -> Result<RequestHead, Fault> {
+/// Reads the request's headers and the facts that Envoy knows about its peer, `certificate` too where anybody looks at that.
+pub(crate) fn request(certificate: bool) -> Result<RequestHead, Fault> {
     let headers = host::headers(Map::Request)?;
     Ok(RequestHead {
         method: headers.pseudo(":method"),
         authority: headers.pseudo(":authority"),
         path: headers.pseudo(":path"),
         source: text(&["source", "address"]).map(without_port),
+        certificate: certificate.then(peer_certificate).flatten(),
         request_id: headers.one("x-request-id").ok().flatten().map(str::to_owned),
         headers: headers.without_pseudo(),
     })
+}
+
+/// The certificate of the peer, as Envoy has checked it. Whatever Envoy does not tell is not there.
+fn peer_certificate() -> Option<PeerCertificate> {
+    const SHOWN: &[u8] = &[1];
+    if host::property(&["connection", "mtls"]).as_deref() != Some(SHOWN) {
+        return None;
+    }
+    let name = |which| text(&["connection", which]);
+    PeerCertificate::new(
+        name("uri_san_peer_certificate"),
+        name("dns_san_peer_certificate"),
+        name("subject_peer_certificate"),
+    )
 }
 
 /// What Envoy knows at the end of a request that it answered by itself, before any of it came here.

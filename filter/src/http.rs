@@ -12,7 +12,7 @@ use wicketgate_core::server::Limits;
 
 use crate::host::{self, Buffer, Half, Level};
 use crate::root::{Active, Moment, clock, now};
-use crate::{credentials, deadlines, head, leases, policy, roll, shared, sidecar, streams};
+use crate::{deadlines, head, leases, question, roll, shared, sidecar, streams};
 
 /// One HTTP exchange.
 pub(crate) struct Http {
@@ -36,10 +36,10 @@ pub(crate) struct Http {
 /// A callout that is under way, or that the host would not even send.
 pub(crate) enum Callout {
     Keys(Result<sidecar::Fetch, sidecar::NotSent>),
-    Token(Result<sidecar::Asked, sidecar::NotSent>),
+    Token(Result<question::Asked, sidecar::NotSent>),
     Leases(Result<leases::Asked, NoLease>),
-    Policy(Result<policy::Asked, sidecar::NotSent>),
-    Credential(Result<credentials::Asked, sidecar::NotSent>),
+    Policy(Result<question::Asked, sidecar::NotSent>),
+    Credential(Result<question::Asked, sidecar::NotSent>),
 }
 
 pub(crate) struct Open {
@@ -318,7 +318,8 @@ impl HttpContext for Http {
         if let Some(open) = &self.open {
             open.active.metrics.request();
         }
-        let head = head::request();
+        let certificates = self.open.as_ref().is_some_and(|open| open.active.guard.looks_at_certificates());
+        let head = head::request(certificates);
         #[cfg(feature = "drill")]
         let head = head.inspect(crate::drill::trap_if_asked);
         let action = match head {

@@ -15,7 +15,7 @@ use crate::callouts::Callouts;
 use crate::host::{self, Level};
 use crate::root::Active;
 use crate::shared;
-use crate::sidecar::{self, Destination, Place, Questions};
+use crate::sidecar::{self, Place, Questions};
 
 /// The largest answer that is read, bytes.
 const MAX_ANSWER: usize = 16 << 10;
@@ -76,18 +76,17 @@ fn send(
         return Err(NoLease::Away);
     }
     let mut place = Place::of(active, |active| &active.leases.questions).ok_or(NoLease::Busy)?;
-    let wanted = |bucket: &(Tag, Rate)| shared::want(*bucket, need, source.timeout, now).ok().flatten();
+    let wanted = |bucket: &(Tag, Rate)| shared::want(*bucket, need, source.at.timeout, now).ok().flatten();
     let asks: Vec<Ask> = buckets.iter().filter_map(wanted).collect();
     if asks.is_empty() || (need == Need::Now && asks.len() < buckets.len()) {
         return Err(NoLease::Busy);
     }
-    let to = Destination { cluster: &source.cluster, authority: &source.authority, path: &source.path };
     active.metrics.lease_asked();
-    let Some(token) = sidecar::send(&to, Some(&lease::body(&asks)), source.timeout) else {
+    let Some(token) = sidecar::send(&source.at, Some(&lease::body(&asks))) else {
         failed(active, "the cluster cannot be asked", now);
         return Err(NoLease::Away);
     };
-    place.sent(Some(now.plus(source.timeout)));
+    place.sent(Some(now.plus(source.at.timeout)));
     Ok((token, Asked { active: Rc::clone(active), asks, at: now, place }))
 }
 

@@ -16,6 +16,7 @@ mod http;
 mod leases;
 mod metrics;
 mod policy;
+mod question;
 mod roll;
 mod root;
 mod shared;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use proxy_wasm::hostcalls;
+use wicketgate_core::callout::Destination;
 use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::validation::Question;
@@ -14,7 +15,9 @@ use wicketgate_core::time::Timestamp;
 use crate::callouts::Callouts;
 use crate::deadlines;
 use crate::host::{self, Buffer, Level, Map};
-use crate::root::{Active, now};
+use crate::metrics::Metrics;
+use crate::question::{self, Asked, Kind};
+use crate::root::Active;
 
 /// The largest key set document that is read, bytes.
 const MAX_DOCUMENT: usize = 256 << 10;
@@ -25,8 +28,13 @@ const MAX_FIRST: u32 = 64;
 /// Questions of one kind (about tokens, for leases) that one VM may have under way together; more would only wait behind each
 /// other.
 const MAX_QUESTIONS: u32 = 64;
-/// The largest answer about a token that is read, bytes.
-const MAX_ANSWER: usize = 64 << 10;
+
+/// Questions about tokens.
+const TOKENS: Kind = Kind {
+    under_way: |active| &active.questions,
+    failed: Metrics::question_failed,
+    failure: "an issuer did not answer about a token",
+};
 
 /// One callout on its way, begun by an exchange that needs the keys now. When the client leaves, nobody hears the answer:
 /// then it counts on until the root context, in its stead, has fetched the keys. Else clients that leave at once could have
@@ -52,18 +60,8 @@ pub(crate) struct Place {
     ends: Option<Timestamp>,
 }
 
-/// A question about a token on its way.
-pub(crate) struct Asked(Place);
-
 /// The host refused a callout at once (the cluster is not there), or too many are under way.
 pub(crate) struct NotSent;
-
-/// Where a callout goes.
-pub(crate) struct Destination<'a> {
-    pub(crate) cluster: &'a str,
-    pub(crate) authority: &'a str,
-    pub(crate) path: &'a str,
-}
 
 /// The callouts of the root context, by token.
 #[derive(Default)]
@@ -99,32 +97,28 @@ pub(crate) fn ask(active: &Rc<Active>, question: &Question) -> Result<Asked, Not
 fn send_question(active: &Rc<Active>, question: &Question) -> Result<(u32, Asked), NotSent> {
     let source = active.guard.issuers.get(question.issuer).and_then(|issuer| issuer.validate.as_ref());
     let source = source.ok_or(NotSent)?;
-    let mut place = Place::of(active, |active| &active.questions).ok_or(NotSent)?;
-    let to = Destination { cluster: &source.cluster, authority: &source.authority, path: &source.path };
-    let token = send(&to, Some(&question.body()), source.timeout).ok_or(NotSent)?;
+    let sent = question::ask(active, &TOKENS, &source.at, &question.body())?;
     active.metrics.question();
-    place.sent(now().map(|now| now.plus(source.timeout)));
-    Ok((token, Asked(place)))
+    Ok(sent)
 }
 
 fn dispatch(guard: &Guard, issuer: usize) -> Option<u32> {
     let source = &guard.issuers.get(issuer)?.jwks;
-    let to = Destination { cluster: &source.cluster, authority: &source.authority, path: &source.path };
-    send(&to, None, source.timeout)
+    send(&source.at, None)
 }
 
 /// Sends a POST of JSON where there is a body, else a GET; the callout's token, or `None` when the host refuses.
-pub(crate) fn send(to: &Destination<'_>, body: Option<&[u8]>, timeout: Duration) -> Option<u32> {
+pub(crate) fn send(to: &Destination, body: Option<&[u8]>) -> Option<u32> {
     let mut headers = vec![
         (":method", if body.is_some() { "POST" } else { "GET" }),
-        (":path", to.path),
-        (":authority", to.authority),
+        (":path", to.path.as_str()),
+        (":authority", to.authority.as_str()),
         ("accept", "application/json"),
     ];
     headers.extend(body.map(|_| ("content-type", "application/json")));
-    let timeout = timeout.max(Duration::from_millis(1));
+    let timeout = to.timeout.max(Duration::from_millis(1));
     // The SDK must know the token, else its dispatcher panics at the answer.
-    match hostcalls::dispatch_http_call(to.cluster, headers, body, vec![], timeout) {
+    match hostcalls::dispatch_http_call(&to.cluster, headers, body, vec![], timeout) {
         Ok(token) => Some(token),
         Err(status) => {
             let text = format!("cluster {} cannot be asked for {} ({status:?})", to.cluster, to.path);
@@ -200,24 +194,6 @@ impl Drop for Place {
     }
 }
 
-// === impl Asked ===
-
-impl Asked {
-    /// The answer, or `None` for anything that is none.
-    pub(crate) fn read(self, headers: usize, body: usize) -> Option<Vec<u8>> {
-        let active = Rc::clone(&self.0.active);
-        self.0.answered();
-        match document(headers, body, MAX_ANSWER) {
-            Ok(bytes) => Some(bytes),
-            Err(why) => {
-                active.metrics.question_failed();
-                host::log(Level::Warn, &format!("an issuer did not answer about a token: {why}"));
-                None
-            }
-        }
-    }
-}
-
 // === impl Fetching ===
 
 impl Fetching {
@@ -258,7 +234,7 @@ impl Fetching {
     /// The answer to a callout of the root context about a token.
     pub(crate) fn answered_about_token(&mut self, token: u32, headers: usize, body: usize, now: Timestamp) {
         if let Some((question, asked)) = self.questions.end(token) {
-            let active = Rc::clone(&asked.0.active);
+            let active = Rc::clone(asked.active());
             deadlines::answered(&active, &question, asked.read(headers, body).as_deref(), now);
         }
     }

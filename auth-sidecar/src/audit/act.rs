@@ -64,6 +64,8 @@ acts! {
     TokenIssued = "token_issued", Success;
     /// A client turned a token into one for another resource server.
     TokenExchanged = "token_exchanged", Success;
+    /// A gateway was given a signed statement of who asks, for a server behind it.
+    IdentitySigned = "identity_signed", Success;
     /// A client was issued a token on an enterprise's word for a user.
     IdentityAssertionAccepted = "identity_assertion_accepted", Success;
     /// An identity assertion was refused.

@@ -1,6 +1,7 @@
 //! Who asks, said to a server that stands behind a gateway: a short-lived JWT of our own, for a token that is alive.
 
 use crate::app::Context;
+use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::introspection;
@@ -26,6 +27,7 @@ pub(crate) async fn sign(
     let Some(claims) = claims else { return Ok(None) };
     let longest = context.config.lifetimes.access_token.min(LIFETIME);
     let exp = claims.exp.min(now.plus(longest));
+    let (subject, client, grant) = (claims.sub.clone(), claims.client_id.clone(), claims.grant_id);
     let identity = IdentityClaims {
         iss: context.config.issuer.as_str().to_owned(),
         sub: claims.sub,
@@ -39,7 +41,12 @@ pub(crate) async fn sign(
         roles: claims.roles,
         org: claims.org,
     };
-    Ok(Some((context.keys.sign_identity(identity)?, exp.since(now).as_secs())))
+    let signed = context.keys.sign_identity(identity)?;
+    let event = Act::IdentitySigned.by_client(&client).subject(subject.as_str());
+    // Of the tokens of other issuers no grant is ours.
+    let event = if grant.is_empty() { event } else { event.grant(&grant) };
+    context.audit.write(&event.because(format!("for {audience}")));
+    Ok(Some((signed, exp.since(now).as_secs())))
 }
 
 /// Whoever looks at issuer and audience alone must not take it for an access token: of another resource server it is

@@ -14,10 +14,21 @@ use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::openid::AccessTokenFormat;
 use crate::oauth::params::Params;
+use crate::oauth::resource;
 use crate::oauth::scope::ScopeSet;
 use crate::oauth::token_exchange::{self, Request, TokenType};
 use crate::secret::Kind;
 use crate::store::grant::{Grant, MOST_OPAQUE};
+
+/// What a gateway gets for a token.
+pub(crate) enum ForGateway {
+    /// Another one, and the seconds that it holds.
+    Given(String, u64),
+    /// Nothing: it is dead, or meant for another resource server.
+    Dead,
+    /// Nothing: it is good, and allows nothing there. Any of these scopes would.
+    Needs(ScopeSet),
+}
 
 /// Exchanges a token.
 pub(crate) async fn exchange(
@@ -40,7 +51,7 @@ pub(crate) async fn exchange(
 }
 
 /// The same for a gateway, which asks at the internal listener, as the client that the operator names: a token for `to` in place of
-/// one for `from` that it was shown, with the seconds that it holds. `None` for a token that is dead, or not for `from`.
+/// one for `from` that it was shown. `Needs` only where a user could have asked for what is missing: all else is a mistake of the operator.
 ///
 /// Whether whoever showed it holds the key to which it is bound is for the gateway to ask, and was asked; what it gets is its own.
 pub(crate) async fn for_gateway(
@@ -49,7 +60,7 @@ pub(crate) async fn for_gateway(
     (from, to): (&str, &str),
     scope: Option<&ScopeSet>,
     now: UnixTime,
-) -> Result<Option<(String, u64)>, Failure> {
+) -> Result<ForGateway, Failure> {
     let refuse = |code: ErrorCode, why: &'static str| code.because(why);
     let named = context.config.gateway_client.as_ref();
     let mut clients = context.config.clients.iter();
@@ -66,13 +77,31 @@ pub(crate) async fn for_gateway(
         );
     }
     let claims = introspection::live_claims(context, token, now).await?;
-    let Some(claims) = claims.filter(|claims| claims.aud.contains(from)) else { return Ok(None) };
+    let Some(claims) = claims.filter(|claims| claims.aud.contains(from)) else { return Ok(ForGateway::Dead) };
     // A gateway asks for as much as it could use; the token may have less.
     let asked = scope.map(|scope| scope.and(&claims.scope));
+    if let Some(needed) = missing(context, client, (from, target), (scope, &claims.scope)) {
+        return Ok(ForGateway::Needs(needed));
+    }
     let scope = token_exchange::narrowed(asked.as_ref(), &claims.scope, client, target)?;
     let narrowing = Narrowing { resources: vec![target.url.clone()], scope };
     let issued = issue(context, client, &claims, narrowing, (TokenType::AccessToken, None), now).await?;
-    Ok(issued.map(TokenResponse::into_access_token))
+    let given = issued.map(TokenResponse::into_access_token);
+    Ok(given.map_or(ForGateway::Dead, |(token, lives)| ForGateway::Given(token, lives)))
+}
+
+/// The scopes of which one is needed and none is held, as far as a token for `from` can have them; `None` where one is held, or no
+/// token for `from` ever could.
+fn missing(
+    context: &Context,
+    client: &Client,
+    (from, target): (&str, &Resource),
+    (asked, held): (Option<&ScopeSet>, &ScopeSet),
+) -> Option<ScopeSet> {
+    let there = resource::without_user(client, target);
+    let useful = asked.map_or_else(|| there.clone(), |asked| asked.and(&there));
+    let needed = useful.and(&context.config.resources.exactly(from)?.scopes);
+    (held.and(&useful).is_empty() && !needed.is_empty()).then_some(needed)
 }
 
 /// Issues it, of the grant of the token that says these claims. `None` where that or its user is gone.

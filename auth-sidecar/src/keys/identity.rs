@@ -11,6 +11,8 @@ use crate::oauth::scope::ScopeSet;
 #[derive(Serialize, Deserialize)]
 struct PrivateIdentityClaims {
     client_id: String,
+    /// Left out where nothing was granted by name: an empty one is none (RFC 6749 section 3.3).
+    #[serde(default, skip_serializing_if = "ScopeSet::is_empty")]
     scope: ScopeSet,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     groups: Vec<String>,
@@ -46,5 +48,25 @@ impl Keys {
             },
         };
         self.held().active(self.access_tokens)?.sign(IDENTITY_TYPE, claims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_not_written() {
+        let said = |scope| PrivateIdentityClaims {
+            client_id: "c".into(),
+            scope,
+            groups: Vec::new(),
+            roles: Vec::new(),
+            org: None,
+        };
+        let nothing = serde_json::to_string(&said(ScopeSet::default())).unwrap();
+        assert_eq!(nothing, r#"{"client_id":"c"}"#);
+        let some = serde_json::to_string(&said(ScopeSet::parse("a b").unwrap())).unwrap();
+        assert_eq!(some, r#"{"client_id":"c","scope":"a b"}"#);
     }
 }

@@ -320,9 +320,13 @@ async fn keys_that_are_rotated() {
 /// So that an act without a test does not go unnoticed.
 #[test]
 fn each_act_has_its_test() {
-    let tests =
-        [include_str!("audit.rs"), include_str!("audit/administration.rs"), include_str!("reloading.rs")]
-            .concat();
+    let tests = [
+        include_str!("audit.rs"),
+        include_str!("audit/administration.rs"),
+        include_str!("reloading.rs"),
+        include_str!("upstream_credentials.rs"),
+    ]
+    .concat();
     for act in Act::ALL {
         assert!(tests.contains(&format!("\"{act}\"")), "{act}");
     }

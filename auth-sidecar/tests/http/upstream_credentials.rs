@@ -77,6 +77,28 @@ async fn a_token_for_the_servers_own_audience_is_narrower_and_of_the_same_grant(
 }
 
 #[tokio::test]
+async fn a_token_that_allows_nothing_there_is_told_what_would() {
+    let world = world().await;
+    let document = document();
+    let client = Client::public(&world).await;
+    let writes = tokens_for(&world, &client, &[("scope", "mcp:write")]).await;
+    for scope in [None, Some("mcp:read"), Some("mcp:read other:use")] {
+        let mut question = wanted(&writes.access);
+        scope.into_iter().for_each(|scope| question["scope"] = json!(scope));
+        let (status, answer) = ask(&world, "exchange", &question).await;
+        let needs = json!({"active": true, "error": "insufficient_scope", "scope": "mcp:read"});
+        assert_eq!((status, &answer), (200, &needs), "{scope:?}");
+        assert_matches(&document, schema(&document, "Insufficient"), &answer);
+    }
+    assert!(!world.happened().contains(&"token_exchanged".to_owned()), "nothing was exchanged");
+    // What no token for this resource could have is a mistake of the operator, and no reason to ask the user.
+    let mut question = wanted(&writes.access);
+    question["scope"] = json!("other:use");
+    let (status, answer) = ask(&world, "exchange", &question).await;
+    assert_eq!((status, &answer["error"]), (400, &json!("invalid_scope")), "{answer}");
+}
+
+#[tokio::test]
 async fn who_asks_is_signed_for_a_minute_and_passes_for_no_token() {
     let world = world().await;
     let document = document();
@@ -99,6 +121,11 @@ async fn who_asks_is_signed_for_a_minute_and_passes_for_no_token() {
             "client_id": client.id, "scope": "mcp:read mcp:write", "groups": ["engineering"], "roles": ["operator"], "org": "acme",
         })
     );
+    let records = world.recorded();
+    let signed = records.iter().find(|record| record["event"] == "identity_signed").unwrap();
+    let (_, token) = tokens.decoded();
+    assert_eq!((&signed["subject"], &signed["client_id"]), (&json!("alice"), &json!(client.id)));
+    assert_eq!((&signed["grant_id"], &signed["reason"]), (&token["grant_id"], &json!("for crm")));
     // For the resource itself, and still nothing that opens it.
     let own = json!({"token": tokens.access, "resource": RESOURCE, "audience": RESOURCE});
     let (status, answer) = ask(&world, "identity", &own).await;

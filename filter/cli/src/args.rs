@@ -76,6 +76,10 @@ pub(crate) struct Explain {
     /// Who asks: `anonymous`, or an object as under `principal`; wins over the request file.
     #[arg(long = "as", value_name = "WHO")]
     pub(crate) principal: Option<String>,
+    /// A name of the certificate on whose connection it comes, as rules write it (`spiffe://example.org/agent`); once for each
+    /// name, in place of those in the request file.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) certificate: Vec<String>,
     /// Exit with 1 unless this is the verdict.
     #[arg(long, value_enum, value_name = "VERDICT")]
     pub(crate) expect: Option<Expected>,
@@ -151,6 +155,8 @@ const EXPLAIN_HELP: &str = r#"The request file:
                                            or "message": {...}, a JSON-RPC message
     "address": "10.0.0.1",                 from where, "origin": "https://app.example.com" from which page,
     "bytes": 2048,                         how long its body is
+    "certificate": ["spiffe://example.org/agent"],
+                                           names of the client's certificate, as rules write them
     "read_only": true,                     that the server lists the tool as readOnlyHint: true
     "after": ["read_secret"],              tools that were called before, for rules over the past
     "arguments": {"id": "ideas"}           of a tool or prompt; none if absent

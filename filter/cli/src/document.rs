@@ -1,6 +1,7 @@
 //! Which policy does a file hold, and on which line does each part of it stand?
 
 use crate::environment::expand;
+use crate::envoy::certificates;
 use crate::outcome::{Refusal, Unusable};
 use crate::pins;
 use crate::rego;
@@ -65,6 +66,7 @@ impl Policy {
     /// The same for a text that was read from `file`.
     pub(crate) fn from_text(file: &Path, text: &str) -> Result<Self, Refusal> {
         let mut document = Document::parse(file, text)?;
+        let drawn = document.json.get("edge").is_some();
         let edge = edge::take(&mut document.json);
         let mut errors = pins::inline(file, &mut document.json);
         errors.extend(rego::compile_all(&mut document).err().into_iter().flatten());
@@ -74,7 +76,14 @@ impl Policy {
         }
         let bytes = document.json.to_string();
         match (compile(bytes.as_bytes()), edge) {
-            (Ok(compiled), Ok(edge)) => Ok(Self { document, compiled, edge }),
+            (Ok(compiled), Ok(edge)) => {
+                // Where the policy does not say who listens, nobody here knows what that checks.
+                let unmet = if drawn { certificates::judge(&edge, &compiled.guard) } else { Vec::new() };
+                if !unmet.is_empty() {
+                    return Err(document.refusal(unmet));
+                }
+                Ok(Self { document, compiled, edge })
+            }
             (compiled, edge) => {
                 let errors = compiled.err().into_iter().chain(edge.err()).flatten();
                 Err(document.refusal(errors.collect()))

@@ -1,6 +1,7 @@
 //! What does a policy answer to one request, and why?
 
 mod contents;
+mod dispatch;
 mod opa;
 mod pinned;
 mod rego;
@@ -33,6 +34,9 @@ pub(crate) fn run(arguments: &Explain, _as_json: bool) -> Result<Outcome, Unusab
     if arguments.server.is_some() {
         request.server.clone_from(&arguments.server);
     }
+    if !arguments.certificate.is_empty() {
+        request.certificate = Some(arguments.certificate.clone());
+    }
     let asking = match &arguments.principal {
         Some(text) => Asking::parse(text)?,
         None => request.principal.take().ok_or_else(|| {
@@ -43,7 +47,7 @@ pub(crate) fn run(arguments: &Explain, _as_json: bool) -> Result<Outcome, Unusab
         })?,
     };
     let server = request.server(guard)?;
-    let principal = asking.principal(guard, server)?;
+    let principal = asking.principal(request.certificate(server)?, guard, server)?;
     let operation = request.operation()?;
     let around = request.around()?;
     let given = request.arguments()?;
@@ -51,14 +55,17 @@ pub(crate) fn run(arguments: &Explain, _as_json: bool) -> Result<Outcome, Unusab
     let known = |_: &str| around.read_only;
     let address = address_of(around.address.as_deref());
     let caller = Caller { principal: &principal, address, read_only: Some(&known) };
+    let at = guard.servers.iter().position(|one| std::ptr::eq(one, server));
+    let upstream = at.and_then(|at| policy.edge.upstreams.get(at)).and_then(Option::as_ref);
+    let way = dispatch::way(server, upstream, &operation);
     let decided = match authorize(&server.rules, caller, &operation, given) {
         Ok(permit) => {
             let rule = permit.rule().clone();
             let narrowed = rego::narrowed(server, permit, &principal, &operation, &request, &around)?;
             let asked = opa::asked(server, &principal, &operation, &request, &around)?;
-            Decided { rules: Ok(rule), narrowed, asked }
+            Decided { rules: Ok(rule), narrowed, asked, way }
         }
-        Err(refused) => Decided { rules: Err(refused), narrowed: None, asked: None },
+        Err(refused) => Decided { rules: Err(refused), narrowed: None, asked: None, way: None },
     };
     Ok(tell(arguments.expect, server, caller, (&operation, given), &around, &decided))
 }
@@ -80,6 +87,8 @@ struct Decided {
     narrowed: Option<rego::Narrowed>,
     /// What an OPA would be asked then.
     asked: Option<Value>,
+    /// Where it would go then.
+    way: Option<Value>,
 }
 
 fn tell(
@@ -124,9 +133,11 @@ fn tell(
     let good = expect.is_none_or(|e| e == kind);
     let counting = contents::counting(server, who, operation, narrowed.map_or(&[], rego::Narrowed::redact));
     let asked = decided.asked.as_ref().filter(|_| kind == Expected::Allow);
+    let way = decided.way.as_ref().filter(|_| kind == Expected::Allow);
     let mut json = json_of(&said, server, who, operation, good, &counting);
-    if let (Some(asked), Some(members)) = (asked, json.as_object_mut()) {
-        members.insert("opa".to_owned(), asked.clone());
+    if let Some(members) = json.as_object_mut() {
+        members.extend(asked.map(|asked| ("opa".to_owned(), asked.clone())));
+        members.extend(way.map(|way| ("dispatch".to_owned(), way.clone())));
     }
     let mut text = text_of(&said, server, who, operation);
     if let Some(why) = unpinned {
@@ -136,6 +147,7 @@ fn tell(
         text.push_str(&narrowed.told());
     }
     text.push_str(&asked.map(opa::told).unwrap_or_default());
+    text.push_str(&way.map(dispatch::told).unwrap_or_default());
     text.push_str(&contents::told(&counting));
     if !good {
         text.push_str("not the verdict that was expected\n");

@@ -7,6 +7,8 @@ use crate::outcome::Unusable;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use wicketgate_core::guard::Guard;
+use wicketgate_core::head::PeerCertificate;
+use wicketgate_core::identity::certificate::{CertificateName, ClientCertificates};
 use wicketgate_core::identity::network::address_of;
 use wicketgate_core::identity::origin::Origin;
 use wicketgate_core::identity::principal::{Identity, Principal};
@@ -34,6 +36,8 @@ pub(crate) struct Request {
     bytes: Option<u64>,
     read_only: Option<bool>,
     after: Option<Vec<String>>,
+    /// Names of the certificate of the connection, as rules write them.
+    pub(crate) certificate: Option<Vec<String>>,
     /// What a Rego policy may read besides.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
@@ -158,6 +162,23 @@ impl Request {
         Ok(Operation { method, targets: self.targets() })
     }
 
+    /// The certificate of the connection, which counts at `server`.
+    pub(crate) fn certificate(&self, server: &Server) -> Result<Option<PeerCertificate>, Unusable> {
+        let Some(names) = &self.certificate else { return Ok(None) };
+        if server.certificates == ClientCertificates::Ignored {
+            return Err(Unusable(format!(
+                "certificates mean nothing to `{}`: it has no `client_certificates`",
+                server.name
+            )));
+        }
+        let parse = |text: &String| {
+            CertificateName::parse(text)
+                .map_err(|(why, _)| Unusable(format!("the certificate: `{text}` {why}")))
+        };
+        let names: Vec<CertificateName> = names.iter().map(parse).collect::<Result<_, _>>()?;
+        Ok(CertificateName::certificate(&names))
+    }
+
     /// The arguments of the call, as JSON.
     pub(crate) fn arguments(&self) -> Result<String, Unusable> {
         let of_message = self.message.as_ref().and_then(|m| m.get("params")?.get("arguments"));
@@ -198,10 +219,18 @@ impl Asking {
         Ok(Self::Claims(claims))
     }
 
-    /// The principal, as one whose token was verified for `server`.
-    pub(crate) fn principal(self, guard: &Guard, server: &Server) -> Result<Principal, Unusable> {
+    /// The principal, as one whose token was verified for `server`, on a connection with this certificate.
+    pub(crate) fn principal(
+        self,
+        certificate: Option<PeerCertificate>,
+        guard: &Guard,
+        server: &Server,
+    ) -> Result<Principal, Unusable> {
         let claims = match self {
-            Self::Word(word) if word == "anonymous" => return Ok(Principal::Anonymous),
+            Self::Word(word) if word == "anonymous" => {
+                let alone = certificate.filter(|_| server.certificates == ClientCertificates::Alone);
+                return Ok(alone.map_or(Principal::Anonymous, |shown| Principal::Certified(Arc::new(shown))));
+            }
             Self::Word(word) => {
                 return Err(Unusable(format!("`{word}` is nobody; write \"anonymous\" or an object")));
             }
@@ -236,6 +265,7 @@ impl Asking {
             grant: None,
             grant_client: None,
             key: None,
+            certificate,
             issued: None,
             expires: Timestamp::from_nanos(u64::MAX),
         })))

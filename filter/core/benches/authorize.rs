@@ -50,6 +50,7 @@ fn alice() -> Principal {
         grant_client: None,
         issued: None,
         key: None,
+        certificate: None,
         expires: Timestamp::from_secs(1),
     }))
 }

@@ -145,6 +145,7 @@ impl Gate {
             authority: headers.pseudo(":authority"),
             path: headers.pseudo(":path"),
             source: Some("127.0.0.1".into()),
+            certificate: None,
             request_id: headers.one("x-request-id").unwrap().map(str::to_owned),
             headers: headers.without_pseudo(),
         };

@@ -46,6 +46,7 @@ fn who(role: &str) -> Principal {
         grant_client: None,
         issued: None,
         key: None,
+        certificate: None,
         expires: Timestamp::from_secs(u64::MAX / 2_000_000_000),
     }))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jwt_simple::prelude::*;
+use wicketgate_core::callout::Destination;
 use wicketgate_core::identity::issuer::{Algorithm, ClaimNames, Issuer, JwksSource, TokenType};
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::jwt::{Expected, verify};
@@ -25,10 +26,12 @@ fn issuer() -> Issuer {
         algorithms: Algorithm::ALL.to_vec(),
         skew: Duration::from_secs(30),
         jwks: JwksSource {
-            cluster: "auth".into(),
-            authority: "auth".into(),
-            path: "/v1/jwks".into(),
-            timeout: Duration::from_secs(5),
+            at: Destination {
+                cluster: "auth".into(),
+                authority: "auth".into(),
+                path: "/v1/jwks".into(),
+                timeout: Duration::from_secs(5),
+            },
             refresh: Duration::from_secs(300),
             max_stale: Duration::from_secs(3600),
         },

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::head::PeerCertificate;
 use crate::identity::principal::Principal;
 use crate::mcp::operation::{Operation, Target};
 use crate::policy::rule_set::Shadow;
@@ -104,7 +105,7 @@ pub struct Said<'a> {
 /// The principal as the record names it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Who<'a> {
-    /// `anonymous` or `authenticated`.
+    /// `anonymous`, `authenticated`, or `certificate` where that alone says who it is.
     pub kind: &'static str,
     /// `iss`.
     pub issuer: Option<&'a str>,
@@ -118,6 +119,23 @@ pub struct Who<'a> {
     pub grant: Option<&'a str>,
     /// Whether the token was bound to a key, and shown with a proof of holding it.
     pub bound: bool,
+    /// The certificate of the connection, where the server looks at such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+}
+
+/// The names of a certificate, each cut after 256 bytes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Certificate {
+    /// Its first URI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// Its first DNS name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns: Option<String>,
+    /// Its subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
 }
 
 /// The operation as the record names it.
@@ -229,13 +247,30 @@ impl<'a> From<&'a Principal> for Who<'a> {
     fn from(principal: &'a Principal) -> Self {
         let identity = principal.identity();
         Self {
-            kind: if identity.is_some() { "authenticated" } else { "anonymous" },
+            kind: match principal {
+                Principal::Anonymous => "anonymous",
+                Principal::Authenticated(_) => "authenticated",
+                Principal::Certified(_) => "certificate",
+            },
             issuer: identity.map(|i| i.issuer.as_str()),
             subject: identity.map(|i| i.subject.as_str()),
             client: identity.and_then(|i| i.client.as_deref()),
             organization: identity.and_then(|i| i.organization.as_deref()),
             grant: identity.and_then(|i| i.grant.as_deref()),
             bound: identity.is_some_and(|i| i.key.is_some()),
+            certificate: principal.certificate().map(Certificate::from),
+        }
+    }
+}
+
+// === impl Certificate ===
+
+impl From<&PeerCertificate> for Certificate {
+    fn from(certificate: &PeerCertificate) -> Self {
+        Self {
+            uri: certificate.uri().map(word_of),
+            dns: certificate.dns().map(word_of),
+            subject: certificate.subject().map(word_of),
         }
     }
 }

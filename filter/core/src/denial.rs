@@ -14,6 +14,9 @@ pub enum Denial {
     InvalidProof(&'static str),
     /// 403 `insufficient_scope`; all scopes that the operation needs (RFC 6750 section 3.1).
     InsufficientScope(Vec<String>),
+    /// The token is good here, and good for nothing at what the server needs a token of its own for: 403 `insufficient_scope`;
+    /// scopes that would be.
+    UpstreamScope(Vec<String>),
     /// The `Origin` of a browser is not allowed: 403.
     OriginRefused,
     /// The request comes from an address that may not ask: 403.
@@ -119,6 +122,7 @@ impl Denial {
             Self::InvalidCredential(_) => "invalid_credential",
             Self::InvalidProof(_) => "invalid_proof",
             Self::InsufficientScope(_) => "insufficient_scope",
+            Self::UpstreamScope(_) => "upstream_scope",
             Self::OriginRefused => "origin_refused",
             Self::AddressRefused => "address_refused",
             Self::HistoryRefused(_) => "history_refused",
@@ -148,12 +152,18 @@ impl Denial {
         }
     }
 
+    /// Whether a token with more scopes would do.
+    pub const fn asks_for_scopes(&self) -> bool {
+        matches!(self, Self::InsufficientScope(_) | Self::UpstreamScope(_))
+    }
+
     /// Every slug that [`Denial::reason`] can give, for metrics defined at configure and for the README's table.
-    pub const REASONS: [&'static str; 30] = [
+    pub const REASONS: [&'static str; 31] = [
         "missing_credential",
         "invalid_credential",
         "invalid_proof",
         "insufficient_scope",
+        "upstream_scope",
         "origin_refused",
         "address_refused",
         "history_refused",

@@ -1,7 +1,7 @@
 //! Which server is a request for? The whole compiled configuration, immutable, shared by all exchanges of a VM.
 
-use std::time::Duration;
-
+use crate::callout::Destination;
+use crate::identity::certificate::ClientCertificates;
 use crate::identity::issuer::Issuer;
 use crate::limits::rate::Rate;
 use crate::server::{Authority, Server};
@@ -28,14 +28,8 @@ pub struct Guard {
 /// Where tokens of buckets are leased: the `leases` call of the authorization server's internal API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseSource {
-    /// The name of a cluster in the host's configuration.
-    pub cluster: String,
-    /// The `:authority` to send.
-    pub authority: String,
-    /// Its path.
-    pub path: String,
-    /// How long one question may take.
-    pub timeout: Duration,
+    /// Where.
+    pub at: Destination,
     /// What holds where it cannot be had.
     pub when_away: WhenAway,
 }
@@ -79,6 +73,11 @@ impl Guard {
     /// The server of that name.
     pub fn server(&self, name: &str) -> Option<&Server> {
         self.servers.iter().find(|s| s.name == name)
+    }
+
+    /// Whether any server looks at the certificates of clients.
+    pub fn looks_at_certificates(&self) -> bool {
+        self.servers.iter().any(|server| server.certificates != ClientCertificates::Ignored)
     }
 
     /// The issuers that `server` accepts.

@@ -1,9 +1,11 @@
 //! What do the headers of a request or a response say? Every value as received, repeats kept.
 
 mod block;
+mod certificate;
 pub mod passing;
 
 pub use block::Headers;
+pub use certificate::PeerCertificate;
 
 /// The head of a request, taken apart by the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +20,9 @@ pub struct RequestHead {
     pub headers: Headers,
     /// The peer's address without port as Envoy reports it (`source.address`); `None` when the host gives none.
     pub source: Option<String>,
+    /// The certificate that the client showed on its connection, and the host has checked; `None` where it shows none, where the
+    /// host tells nothing of it, and where no server looks at it.
+    pub certificate: Option<PeerCertificate>,
     /// `x-request-id` as Envoy made or accepted it.
     pub request_id: Option<String>,
 }

@@ -18,6 +18,7 @@
 
 pub mod audit;
 pub mod bindings;
+pub mod callout;
 mod characters;
 pub mod config;
 pub mod denial;

@@ -104,6 +104,7 @@ fn status(denial: &Denial, asked: &Asked<'_>) -> u16 {
     match denial {
         Denial::MissingCredential | Denial::InvalidCredential(_) | Denial::InvalidProof(_) => 401,
         Denial::InsufficientScope(_)
+        | Denial::UpstreamScope(_)
         | Denial::OriginRefused
         | Denial::AddressRefused
         | Denial::HistoryRefused(_) => 403,
@@ -178,7 +179,7 @@ fn challenge(denial: &Denial, asked: &Asked<'_>) -> Option<Vec<String>> {
                 .push("error_description=\"The DPoP proof is missing, used or not for this request\"".into());
             asked.scopes
         }
-        Denial::InsufficientScope(scopes) => {
+        Denial::InsufficientScope(scopes) | Denial::UpstreamScope(scopes) => {
             parts.push("error=\"insufficient_scope\"".into());
             parts.push("error_description=\"The operation needs more scopes\"".into());
             scopes.as_slice()
@@ -239,7 +240,7 @@ fn rpc_error(denial: &Denial, asked: &Asked<'_>) -> RpcError {
         Denial::Quarantined(tool, _) => not_found(&Absent::Tool(tool.clone()), asked.revision),
         Denial::ArgumentRefused(refusal) => argument_refused(refusal),
         Denial::UnknownMethod(_) => plain(-32601, "Method not found"),
-        Denial::InsufficientScope(scopes) => RpcError {
+        Denial::InsufficientScope(scopes) | Denial::UpstreamScope(scopes) => RpcError {
             code: -31003,
             message: "Insufficient scope".into(),
             data: Some(json!({ "required_scopes": scopes })),

@@ -10,6 +10,7 @@ pub use overlay::{Bounds, Overlay, Overlays};
 use std::sync::Arc;
 
 use crate::history::rule::HistoryRule;
+use crate::identity::certificate::ClientCertificates;
 use crate::identity::network::Networks;
 use crate::identity::origin::Origin;
 use crate::identity::upstream_credential::UpstreamCredential;
@@ -54,6 +55,8 @@ pub struct Server {
     pub issuers: Vec<usize>,
     /// What becomes of tokens that are bound to a key.
     pub dpop: Dpop,
+    /// What the certificates of clients mean.
+    pub certificates: ClientCertificates,
     /// What it gets in place of the client's token.
     pub credential: Option<UpstreamCredential>,
     /// Protocol revisions that it accepts, oldest first; never empty.

@@ -22,9 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("order", &[]),
     ("json", &[]),
     ("salt", &[]),
+    ("callout", &[]),
     ("mcp", &["time", "head", "denial", "order"]),
-    ("identity", &["time", "head", "denial", "json", "order"]),
-    ("policy", &["time", "head", "denial", "json", "order", "mcp", "identity"]),
+    ("identity", &["callout", "time", "head", "denial", "json", "order"]),
+    ("policy", &["callout", "time", "head", "denial", "json", "order", "mcp", "identity"]),
     ("bindings", &["time", "rows", "salt", "identity"]),
     ("history", &["time", "rows", "order", "salt", "mcp", "identity", "policy"]),
     ("limits", &["time", "head", "denial", "rows", "json", "salt", "mcp", "identity", "policy"]),
@@ -37,7 +38,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "server",
         &["time", "head", "denial", "mcp", "identity", "policy", "history", "limits", "sanitize", "tools"],
     ),
-    ("guard", &["time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server"]),
+    (
+        "guard",
+        &["callout", "time", "head", "denial", "mcp", "identity", "policy", "limits", "sanitize", "server"],
+    ),
     ("audit", &["time", "head", "denial", "mcp", "identity", "policy", "sanitize"]),
     ("reply", &["time", "head", "denial", "mcp", "identity", "sanitize"]),
     (
@@ -50,8 +54,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "time", "head", "denial", "json", "order", "mcp", "identity", "policy", "history", "limits",
-            "sanitize", "tools", "server", "guard",
+            "callout", "time", "head", "denial", "json", "order", "mcp", "identity", "policy", "history",
+            "limits", "sanitize", "tools", "server", "guard",
         ],
     ),
 ];

@@ -141,6 +141,7 @@ impl Request {
             grant_client: None,
             issued: None,
             key: None,
+            certificate: None,
             expires: Timestamp::from_secs(1),
         }))
     }

@@ -111,6 +111,37 @@ fn without_an_answer_nothing_goes_on() {
 }
 
 #[test]
+fn a_token_that_allows_nothing_there_is_told_what_would() {
+    let rules = json!([
+        {"id": "read", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["search_*"]}},
+        {"id": "write", "allow": {"who": {"scopes": ["mcp:write"]}, "tools": ["write_*"]}},
+    ]);
+    let mut gate = gate_with(&exchanged(), &json!({"rules": rules}));
+    let driven = waiting(&mut gate, &json!({"scope": "mcp:read unnamed"}));
+    let answer = r#"{"active": true, "error": "insufficient_scope", "scope": "crm:read crm:list"}"#;
+    let driven = answered(&mut gate, driven, Some(answer));
+    assert!(driven.upstream.is_none() && driven.set_request_headers.is_empty());
+    assert_eq!(driven.status(), Some(403));
+    let challenge = driven.reply_header("www-authenticate").unwrap();
+    assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
+    assert!(
+        challenge.contains("scope=\"crm:list crm:read mcp:read\""),
+        "what it had and needs stays: {challenge}"
+    );
+    let needed = json!(["crm:list", "crm:read", "mcp:read"]);
+    let error = &driven.reply_json()["error"];
+    assert_eq!((&error["code"], &error["data"]["required_scopes"]), (&json!(-31003), &needed));
+    let record = &driven.decisions[0];
+    assert_eq!(
+        (&record["verdict"], &record["reason"]),
+        (&json!("challenge"), &json!("upstream_scope")),
+        "{record}"
+    );
+    // It is not remembered either.
+    waiting(&mut gate, &json!({"scope": "mcp:read unnamed"}));
+}
+
+#[test]
 fn it_is_remembered_for_the_very_token_and_no_longer_than_both() {
     let mut gate = gate();
     let bearer = format!("Bearer {}", gate.token(&json!({})));

@@ -24,6 +24,11 @@ fn script(seen: &Seen) -> Script {
 
 /// A world with this credential, in which the gateway may exchange tokens for `/other`.
 async fn world(name: &str, recorder: &Recorder, credential: &str) -> World {
+    world_with(name, recorder, credential, RULES).await
+}
+
+/// The same under other rules.
+async fn world_with(name: &str, recorder: &Recorder, credential: &str, rules: &str) -> World {
     let demo = stage::operator("demo");
     let mut world = stage::world(name, |plan| {
         // The only mode in which a header can be set after the body was judged.
@@ -49,7 +54,7 @@ async fn world(name: &str, recorder: &Recorder, credential: &str) -> World {
         );
         files::write_private(&sidecar.configuration, &text).unwrap();
         plan.auth_config = Some(sidecar.configuration);
-        let policy = stage::hearing(&stage::policy("{request_bytes: 64KiB}", RULES));
+        let policy = stage::hearing(&stage::policy("{request_bytes: 64KiB}", rules));
         let rules = format!("    credential: {credential}\n    rules:\n");
         plan.set_policy(&policy.replace("    rules:\n", &rules)).unwrap();
     })
@@ -166,6 +171,30 @@ async fn what_the_operator_did_not_list_is_not_exchanged() {
     let own = token(&world).await;
     assert_eq!(calls(&world, &own, &[]).await.status, 503);
     assert_eq!(recorder.bytes(), 0, "{}", recorder.raw());
+    world.discard().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_allows_nothing_there_is_told_what_would() {
+    let recorder = Recorder::start(script).await;
+    let exchanged =
+        "{exchanged: {cluster: auth_internal, path: /v1/exchange, audience: \"${WICKETGATE_URL}/other\"}}";
+    let rules = "      - {id: some, allow: {who: any, tools: [get_note]}}\n";
+    let world = world_with("exchanged-narrow", &recorder, exchanged, rules).await;
+    let writes = stage::log_in(&world, Some("mcp:write")).await.tokens.access_token;
+    let answer = calls(&world, &writes, &[]).await;
+    assert_eq!(answer.status, 403, "{answer:?}");
+    let challenge = answer.field("www-authenticate").unwrap();
+    assert!(
+        challenge.contains("insufficient_scope") && challenge.contains("scope=\"mcp:read\""),
+        "{challenge}"
+    );
+    let id = answer.field("x-request-id").unwrap().to_owned();
+    let records = stage::records(&world, &id).await;
+    assert_eq!(records[0]["reason"], "upstream_scope", "{records:?}");
+    assert_eq!(recorder.bytes(), 0, "{}", recorder.raw());
+    let reads = token(&world).await;
+    assert_eq!(calls(&world, &reads, &[]).await.status, 200);
     world.discard().await;
 }
 

@@ -13,7 +13,8 @@ use super::super::body::Whole;
 use super::super::{json, reply};
 use crate::app::Context;
 use crate::error::Failure;
-use crate::grants::{signed_identity, token_exchange};
+use crate::grants::signed_identity;
+use crate::grants::token_exchange::{self, ForGateway};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::ScopeSet;
 
@@ -36,7 +37,8 @@ struct WantedIdentity {
     audience: String,
 }
 
-/// What is given; nothing for a token that is dead or meant for another resource server.
+/// What is given; nothing for a token that is dead or meant for another resource server, and the scopes that could help for one that
+/// is alive and allows nothing there.
 #[derive(Serialize)]
 struct Given {
     active: bool,
@@ -44,6 +46,10 @@ struct Given {
     credential: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<ScopeSet>,
 }
 
 pub(super) async fn exchange(State(context): State<Arc<Context>>, Whole(body): Whole) -> Response {
@@ -57,7 +63,16 @@ pub(super) async fn exchange(State(context): State<Arc<Context>>, Whole(body): W
     };
     let way = (wanted.resource.as_str(), wanted.audience.as_str());
     let now = context.clock.now();
-    answer(token_exchange::for_gateway(&context, &wanted.token, way, scope.as_ref(), now).await)
+    match token_exchange::for_gateway(&context, &wanted.token, way, scope.as_ref(), now).await {
+        Ok(ForGateway::Given(credential, lives)) => answer(Ok(Some((credential, lives)))),
+        Ok(ForGateway::Dead) => answer(Ok(None)),
+        Ok(ForGateway::Needs(scope)) => {
+            let error = Some("insufficient_scope");
+            let none = Given { active: true, credential: None, expires_in: None, error, scope: Some(scope) };
+            reply::fresh_json(StatusCode::OK, &none)
+        }
+        Err(failure) => answer(Err(failure)),
+    }
 }
 
 pub(super) async fn identity(State(context): State<Arc<Context>>, Whole(body): Whole) -> Response {
@@ -70,11 +85,12 @@ pub(super) async fn identity(State(context): State<Arc<Context>>, Whole(body): W
 }
 
 fn answer(given: Result<Option<(String, u64)>, Failure>) -> Response {
+    let nothing = Given { active: false, credential: None, expires_in: None, error: None, scope: None };
     let given = match given {
         Ok(Some((credential, lives))) => {
-            Given { active: true, credential: Some(credential), expires_in: Some(lives) }
+            Given { active: true, credential: Some(credential), expires_in: Some(lives), ..nothing }
         }
-        Ok(None) => Given { active: false, credential: None, expires_in: None },
+        Ok(None) => nothing,
         Err(failure) => return reply::failure(&failure),
     };
     reply::fresh_json(StatusCode::OK, &given)

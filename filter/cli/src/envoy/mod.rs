@@ -1,6 +1,7 @@
 //! What must Envoy be told besides the filter? Its whole configuration, with comments, from the policy's `edge` and
 //! `servers[].upstream`. `parts/` holds the text; what users wrote gets into it by `template` alone.
 
+pub(crate) mod certificates;
 mod clusters;
 mod credential;
 mod listener;
@@ -90,6 +91,7 @@ impl<'a> Drawing<'a> {
             clusters::judge(&drawing, &policy.document.json, &mut errors);
             credential::judge(&drawing, &mut errors);
             listener::judge(&drawing, &mut errors);
+            errors.extend(certificates::judge(edge, guard));
         }
         if errors.is_empty() { Ok(drawing) } else { Err(errors) }
     }
@@ -137,9 +139,7 @@ impl<'a> Target<'a> {
         open: bool,
     ) -> Self {
         let of = |branch: Option<&'a str>, upstream: &'a Upstream, branches| {
-            let own = ["mcp_", &server.name].concat();
-            let own = branch.map_or(own.clone(), |branch| format!("{own}_{branch}"));
-            let cluster = upstream.cluster.clone().unwrap_or(own);
+            let cluster = cluster_of(&server.name, upstream, branch);
             let (route, origins) = (server.route(branch), origins.clone());
             Target { server, upstream, secret, cluster, route, origins, open, branch, branches }
         };
@@ -163,6 +163,12 @@ impl Parts {
             list(&self.clusters)
         )
     }
+}
+
+/// The name of the cluster of a server, or of one of its branches, which lives at `upstream`.
+pub(crate) fn cluster_of(server: &str, upstream: &Upstream, branch: Option<&str>) -> String {
+    let own = || branch.map_or(format!("mcp_{server}"), |branch| format!("mcp_{server}_{branch}"));
+    upstream.cluster.clone().unwrap_or_else(own)
 }
 
 /// Whether `word` is a value anywhere in `value`.

@@ -9,10 +9,8 @@ use wicketgate_core::config::edge::Affinity;
 use wicketgate_core::server::dispatch::BRANCH;
 use wicketgate_core::server::{Host, Server};
 
-/// First segments of paths that lead to the authorization server, or end here.
-const TAKEN: [&str; 18] = [
-    "assets",
-    "auth",
+/// Paths of the authorization server, each by itself: the route to it is made of them.
+const ENDPOINTS: [&str; 13] = [
     "authorize",
     "par",
     "login",
@@ -26,10 +24,9 @@ const TAKEN: [&str; 18] = [
     "jwks",
     "device",
     "device_authorization",
-    "signin",
-    "callback",
-    "register",
 ];
+/// First segments of its other paths, which have routes of their own (`parts/routes.yaml`).
+const BELOW: [&str; 5] = ["assets", "auth", "signin", "callback", "register"];
 
 /// Methods that only read, so that asking twice does no harm. The filter refuses a request whose body says something else.
 const READING: [&str; 6] = [
@@ -46,7 +43,7 @@ pub(super) fn judge(drawing: &Drawing, errors: &mut Vec<ConfigError>) {
     for (at, target) in drawing.targets.iter().enumerate() {
         let path = &target.server.place.path;
         let first = path.split('/').nth(1).unwrap_or_default();
-        if TAKEN.contains(&first) {
+        if ENDPOINTS.contains(&first) || BELOW.contains(&first) {
             let message =
                 format!("`/{first}` leads to the authorization server: give this server another path");
             errors.push(error(format!("servers[{at}].match.path"), message));
@@ -117,7 +114,12 @@ pub(super) fn draw(drawing: &Drawing) -> Result<String, Unusable> {
     };
     fill(
         include_str!("parts/routes.yaml"),
-        &[("route_headers", &offer), ("limited", &limited), ("servers", servers.trim_end())],
+        &[
+            ("route_headers", &offer),
+            ("endpoints", &ENDPOINTS.join("|")),
+            ("limited", &limited),
+            ("servers", servers.trim_end()),
+        ],
     )
 }
 

@@ -63,10 +63,12 @@ pub(super) fn upstream(
 }
 
 fn validation(names: &[String], from: &str) -> Result<String, Unusable> {
-    let mut wanted = String::new();
-    if !names.is_empty() {
-        wanted.push_str("match_typed_subject_alt_names:\n");
-    }
+    let mut wanted = String::from(if names.is_empty() {
+        // Whoever leads to the roots may come; Envoy wants that said.
+        "default_validation_context: {}\n"
+    } else {
+        "default_validation_context:\n  match_typed_subject_alt_names:\n"
+    });
     for name in names {
         let kind = match name {
             uri if uri.contains("://") => "URI",
@@ -81,7 +83,7 @@ fn validation(names: &[String], from: &str) -> Result<String, Unusable> {
             }
             None => format!("{{exact: {}}}", scalar(name)),
         };
-        wanted.push_str(&format!("  - {{san_type: {kind}, matcher: {matcher}}}\n"));
+        wanted.push_str(&format!("    - {{san_type: {kind}, matcher: {matcher}}}\n"));
     }
     fill(include_str!("parts/validation.yaml"), &[("names", &wanted), ("secret", from)])
 }

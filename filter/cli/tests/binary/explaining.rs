@@ -305,3 +305,48 @@ fn explain_names_the_rules_about_contents_that_count() {
                     content: other (drop): counts in a session, where an answer may be another request's\n";
     assert!(ran.out.ends_with(expected) && ran.code == Some(0), "{} {}", ran.out, ran.err);
 }
+
+#[test]
+fn explain_says_where_a_call_goes_and_how_long_it_may_take() {
+    let world = World::new("ways");
+    let at = "address: \"127.0.0.1:3001\"";
+    let more = format!(
+        "    upstream: {{{at}, silence: 1m, branches: [{{name: heavy, upstream: {{{at}, cluster: big}}}}, {{name: slow, \
+         upstream: {{{at}}}}}]}}\n    dispatch:\n      - {{tools: [search_big], branch: heavy, ends: 5m}}\n      - {{tools: \
+         [search_slow], branch: slow, begins: 30s}}\n    rules:\n"
+    );
+    world.write(
+        "policy.yaml",
+        &POLICY.replace("version: 1\n", "version: 1\nedge: {}\n").replace("    rules:\n", &more),
+    );
+    let ask = |tool: &str, arguments: &[&str]| {
+        let request = json!({"method": "tools/call", "tool": tool}).to_string();
+        let all = ["explain", "policy.yaml", "--request", "-", "--as", r#"{"scopes":["mcp:read"]}"#];
+        world.run_with(&[&all[..], arguments].concat(), &request)
+    };
+    for (tool, expected) in [
+        (
+            "search_big",
+            json!({"entry": 0, "branch": "heavy", "route": "mcp_sample.heavy", "cluster": "big", "begins_ms": null,
+                   "ends_ms": 300_000, "silence_ms": 3_600_000}),
+        ),
+        (
+            "search_slow",
+            json!({"entry": 1, "branch": "slow", "route": "mcp_sample.slow", "cluster": "mcp_sample_slow", "begins_ms": 30_000,
+                   "ends_ms": null, "silence_ms": 3_600_000}),
+        ),
+        (
+            "search_x",
+            json!({"entry": null, "branch": null, "route": "mcp_sample", "cluster": "mcp_sample", "begins_ms": null,
+                   "ends_ms": null, "silence_ms": 60_000}),
+        ),
+    ] {
+        assert_eq!(ask(tool, &["--json"]).json()["dispatch"], expected, "{tool}");
+    }
+    let line = "   goes by the route mcp_sample.heavy to the cluster big, by dispatch[0], its answer ends within 300000 ms\n";
+    let ran = ask("search_big", &[]);
+    assert!(ran.out.contains(line), "{}{}", ran.out, ran.err);
+    assert_eq!(ask("search_all", &["--json"]).json().get("dispatch"), None, "what is refused goes nowhere");
+    world.write("policy.yaml", POLICY);
+    assert_eq!(ask("search_x", &["--json"]).json().get("dispatch"), None, "nothing is said of ways");
+}

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
 mod canary;
+mod certificates;
 mod checking;
 mod edge;
 mod explaining;

@@ -6,7 +6,7 @@ use crate::identity::principal::Principal;
 use crate::rows;
 
 /// Names a principal: the first 128 bits of SHA-256 over issuer, subject and client, or over the address of somebody
-/// unknown. Nothing of the principal can be read from it.
+/// unknown, or over the names of a certificate. Nothing of the principal can be read from it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Owner(pub(super) [u8; 16]);
 
@@ -39,13 +39,15 @@ pub struct Binding {
 impl Owner {
     /// Issuer, subject and client; for somebody unknown the address, which all share where the host names none.
     pub fn of(who: &Principal, source: Option<&str>) -> Self {
+        let certificate = who.certificate_key();
         let mut fields: Vec<&[u8]> = Vec::new();
-        match who.identity() {
-            Some(identity) => {
+        match (who.identity(), &certificate) {
+            (Some(identity), _) => {
                 fields.extend([&b"identity"[..], identity.issuer.as_bytes(), identity.subject.as_bytes()]);
                 fields.extend(identity.client.as_ref().map(|client| client.as_bytes()));
             }
-            None => {
+            (None, Some(certificate)) => fields.extend([&b"certificate"[..], certificate.as_bytes()]),
+            (None, None) => {
                 fields.push(b"anonymous");
                 fields.extend(source.map(str::as_bytes));
             }
@@ -81,11 +83,17 @@ mod tests {
     use std::sync::Arc;
 
     use super::{Handle, Owner};
+    use crate::head::PeerCertificate;
     use crate::identity::principal::{Identity, Principal};
 
     fn someone(issuer: &str, subject: &str, client: Option<&str>) -> Principal {
         let client = client.map(str::to_owned);
         Principal::Authenticated(Arc::new(Identity { client, ..Identity::named(issuer, subject) }))
+    }
+
+    fn certified(uri: &str, dns: &str) -> Principal {
+        let name = |text: &str| Some(text.to_owned());
+        Principal::Certified(Arc::new(PeerCertificate::new(name(uri), name(dns), None).unwrap()))
     }
 
     #[test]
@@ -98,6 +106,9 @@ mod tests {
             Owner::of(&someone("https://a", "alicec", None), None),
             Owner::of(&someone("https://b", "alice", Some("c")), None),
             Owner::of(&someone("https://aa", "lice", Some("c")), None),
+            Owner::of(&certified("https://a", ""), None),
+            Owner::of(&certified("", "alice"), None),
+            Owner::of(&certified("", "c"), None),
             Owner::of(&Principal::Anonymous, None),
             Owner::of(&Principal::Anonymous, Some("")),
             Owner::of(&Principal::Anonymous, Some("10.0.0.1")),
@@ -105,6 +116,7 @@ mod tests {
         ];
         assert_eq!(owners.iter().collect::<HashSet<_>>().len(), owners.len());
         assert_eq!(owners[0], Owner::of(&someone("https://a", "alice", Some("c")), Some("10.0.0.9")));
+        assert_eq!(owners[5 + 2], Owner::of(&certified("https://a", ""), Some("10.0.0.9")));
         assert!(!format!("{:?}", owners[0]).contains("alice"));
     }
 

@@ -1,9 +1,10 @@
 //! What does a server get in place of the client's token? Judged for one server.
 
+use super::destination::{self, Usual, Written, written};
 use super::error::{Findings, Place};
-use super::issuers::{duration, reached};
 use super::raw::{RawExchanged, RawServer, RawSignedIdentity, RawStatic};
-use super::who::is_scope;
+use crate::callout::Destination;
+use crate::identity::scope::is_scope;
 use crate::identity::upstream_credential::{Kind, Source, UpstreamCredential};
 use std::time::Duration;
 
@@ -91,17 +92,7 @@ fn exchanged(raw: &RawExchanged, url: &str, place: &Place, found: &mut Findings)
         header: "authorization".to_owned(),
         audience: audience(&raw.audience, &here, found),
         scopes,
-        authority: reached(
-            &raw.cluster,
-            &raw.path,
-            raw.authority.as_ref(),
-            raw.cluster.clone(),
-            place,
-            found,
-        ),
-        cluster: raw.cluster.clone(),
-        path: raw.path.clone(),
-        timeout: patience(raw.timeout.as_deref(), place, found),
+        at: asked(&written!(raw), place, found),
     }
 }
 
@@ -117,17 +108,7 @@ fn signed_identity(raw: &RawSignedIdentity, url: &str, place: &Place, found: &mu
         header: header.to_owned(),
         audience: audience(raw.audience.as_deref().unwrap_or(url), &place.key("audience"), found),
         scopes: Vec::new(),
-        authority: reached(
-            &raw.cluster,
-            &raw.path,
-            raw.authority.as_ref(),
-            raw.cluster.clone(),
-            place,
-            found,
-        ),
-        cluster: raw.cluster.clone(),
-        path: raw.path.clone(),
-        timeout: patience(raw.timeout.as_deref(), place, found),
+        at: asked(&written!(raw), place, found),
     }
 }
 
@@ -138,8 +119,10 @@ fn audience(text: &str, place: &Place, found: &mut Findings) -> String {
     text.to_owned()
 }
 
-fn patience(raw: Option<&str>, place: &Place, found: &mut Findings) -> Duration {
-    duration(raw, "1s", Duration::from_millis(1)..=MOST_PATIENCE, &place.key("timeout"), found)
+/// Where it is asked for.
+fn asked(raw: &Written<'_>, place: &Place, found: &mut Findings) -> Destination {
+    let usual = Usual { authority: raw.cluster.to_owned(), timeout: "1s", most: MOST_PATIENCE };
+    destination::compile(raw, usual, place, found)
 }
 
 /// The name of a header, in lower case.

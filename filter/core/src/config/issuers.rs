@@ -1,9 +1,11 @@
 //! Whose tokens may be accepted? Issuers, judged.
 
+use super::destination::{self, Usual, Written, written};
 use super::error::{Findings, Place, nearest};
 use super::raw::{RawClaims, RawIssuer, RawJwks, RawPaths, RawRevocations, RawValidate};
 use super::units::{format_duration, parse_duration};
 use super::url::Url;
+use crate::callout::Destination;
 use crate::identity::issuer::{
     Algorithm, ClaimNames, Issuer, JwksSource, RevocationSource, TokenType, ValidateSource,
 };
@@ -114,83 +116,46 @@ fn refuse_algorithm(name: &str) -> (String, Option<String>) {
 
 fn jwks(raw: &RawJwks, issuer: &Url, place: &Place, found: &mut Findings) -> JwksSource {
     let before = found.errors.len();
-    let authority =
-        reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer.authority(), place, found);
+    let at = asked(&written!(raw), issuer, place, found);
     let mut span = |key: &str, text: &Option<String>, default: &str, within: RangeInclusive<Duration>| {
         duration(text.as_deref(), default, within, &place.key(key), found)
     };
     let refresh = span("refresh", &raw.refresh, "5m", 10 * SECOND..=DAY);
     let max_stale = span("max_stale", &raw.max_stale, "24h", Duration::ZERO..=7 * DAY);
-    let timeout = span("timeout", &raw.timeout, "5s", Duration::from_millis(1)..=30 * SECOND);
     if max_stale < refresh && found.errors.len() == before {
         found.error(
             &place.key("max_stale"),
             "is shorter than `refresh`: keys would be too old before they are fetched again",
         );
     }
-    JwksSource {
-        timeout,
-        refresh,
-        max_stale,
-        cluster: raw.cluster.clone(),
-        path: raw.path.clone(),
-        authority,
-    }
+    JwksSource { at, refresh, max_stale }
 }
 
 fn validate(raw: &RawValidate, issuer: &Url, place: &Place, found: &mut Findings) -> ValidateSource {
-    let authority =
-        reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer.authority(), place, found);
-    let mut span = |key: &str, text: &Option<String>, default: &str, within: RangeInclusive<Duration>| {
-        duration(text.as_deref(), default, within, &place.key(key), found)
-    };
+    let at = asked(&written!(raw), issuer, place, found);
+    let remember = place.key("remember");
     ValidateSource {
-        timeout: span("timeout", &raw.timeout, "5s", Duration::from_millis(1)..=30 * SECOND),
-        remember: span("remember", &raw.remember, "30s", SECOND..=600 * SECOND),
-        cluster: raw.cluster.clone(),
-        path: raw.path.clone(),
-        authority,
+        at,
+        remember: duration(raw.remember.as_deref(), "30s", SECOND..=600 * SECOND, &remember, found),
     }
 }
 
 fn revocations(raw: &RawRevocations, issuer: &Url, place: &Place, found: &mut Findings) -> RevocationSource {
-    let authority =
-        reached(&raw.cluster, &raw.path, raw.authority.as_ref(), issuer.authority(), place, found);
+    let at = asked(&written!(raw), issuer, place, found);
     if raw.path.contains('?') {
         found.error(&place.key("path"), "a query is added to it, so it has none");
     }
-    let mut span = |key: &str, text: &Option<String>, default: &str, within: RangeInclusive<Duration>| {
-        duration(text.as_deref(), default, within, &place.key(key), found)
-    };
+    let max_age = place.key("max_age");
     RevocationSource {
-        timeout: span("timeout", &raw.timeout, "5s", Duration::from_millis(1)..=30 * SECOND),
-        max_age: span("max_age", &raw.max_age, "5m", 5 * SECOND..=DAY),
-        cluster: raw.cluster.clone(),
-        path: raw.path.clone(),
-        authority,
+        at,
+        max_age: duration(raw.max_age.as_deref(), "5m", 5 * SECOND..=DAY, &max_age, found),
     }
 }
 
-/// The `:authority` of a call through a cluster, whose other parts are judged too.
-pub(super) fn reached(
-    cluster: &str,
-    path: &str,
-    authority: Option<&String>,
-    default: String,
-    place: &Place,
-    found: &mut Findings,
-) -> String {
-    if cluster.trim().is_empty() {
-        found.error(&place.key("cluster"), "the name of a cluster in Envoy's configuration is needed");
-    }
-    if !path.starts_with('/') || path.contains(|c: char| !c.is_ascii_graphic()) {
-        found.error(&place.key("path"), "a path begins with `/` and holds no spaces");
-    }
-    let authority = authority.cloned().unwrap_or(default);
-    if crate::server::Authority::parse(&authority).is_none() {
-        found.error(&place.key("authority"), "is a host with an optional port");
-    }
-    authority
+/// Where an issuer is asked: unless it says otherwise, by its own name.
+fn asked(raw: &Written<'_>, issuer: &Url, place: &Place, found: &mut Findings) -> Destination {
+    let usual = Usual { authority: issuer.authority(), timeout: "5s", most: 30 * SECOND };
+    destination::compile(raw, usual, place, found)
 }
 
 fn claims(raw: Option<&RawClaims>, place: &Place, found: &mut Findings) -> ClaimNames {

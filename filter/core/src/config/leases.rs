@@ -1,10 +1,8 @@
 //! Where do tokens of limits come from that hold across a fleet? The source, judged, and whether there is one where a limit needs
 //! it.
 
-use std::time::Duration;
-
+use super::destination::{self, Usual, written};
 use super::error::{Findings, Place, nearest};
-use super::issuers::{duration, reached};
 use super::raw::{RawConfig, RawIssuer, RawLeases, RawLimits};
 use super::url::Url;
 use crate::guard::{LeaseSource, WhenAway};
@@ -26,17 +24,9 @@ pub(crate) fn compile(
     let raw = raw?;
     let issuer = issuers.first().and_then(|issuer| Url::parse(&issuer.issuer).ok());
     let default = issuer.map(|url| url.authority()).unwrap_or_default();
+    let usual = Usual { authority: default, timeout: "1s", most: MOST_PATIENCE };
     Some(LeaseSource {
-        authority: reached(&raw.cluster, &raw.path, raw.authority.as_ref(), default, place, found),
-        cluster: raw.cluster.clone(),
-        path: raw.path.clone(),
-        timeout: duration(
-            raw.timeout.as_deref(),
-            "1s",
-            Duration::from_millis(1)..=MOST_PATIENCE,
-            &place.key("timeout"),
-            found,
-        ),
+        at: destination::compile(&written!(raw), usual, place, found),
         when_away: one_of(raw.when_away.as_deref(), WHEN_AWAY, &place.key("when_away"), found),
     })
 }

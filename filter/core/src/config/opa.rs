@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::destination::{self, Usual, written};
 use super::error::{Findings, Place};
-use super::issuers::{duration, reached};
+use super::issuers::duration;
 use super::raw::{RawOpa, RawServer};
 use super::{obligations, rego};
-use crate::policy::rego::opa::{self, Opa, RULE, Terms};
+use crate::policy::rego::opa::{Opa, RULE, Terms};
 use crate::policy::rego::reads::SECRET_HEADERS;
 
 /// Longer no call may wait.
@@ -28,14 +29,8 @@ pub(crate) fn compile(raw: &RawServer, place: &Place, found: &mut Findings) -> O
         found.error(&place.key("rules").index(at).key("id"), message);
     }
     let here = place.key("opa");
-    let authority = given.cluster.clone();
-    let patience = Duration::from_millis(1)..=MOST_PATIENCE;
-    let place = opa::Place {
-        authority: reached(&given.cluster, &given.path, given.authority.as_ref(), authority, &here, found),
-        cluster: given.cluster.clone(),
-        path: given.path.clone(),
-        timeout: duration(given.timeout.as_deref(), "500ms", patience, &here.key("timeout"), found),
-    };
+    let usual = Usual { authority: given.cluster.clone(), timeout: "500ms", most: MOST_PATIENCE };
+    let place = destination::compile(&written!(given), usual, &here, found);
     if !given.path.starts_with("/v1/data/") {
         found.error(&here.key("path"), "is a rule of the Data API, such as /v1/data/mcp/authz/allow");
     }

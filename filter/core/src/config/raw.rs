@@ -113,6 +113,10 @@ pub struct RawServer {
     pub sessions: Option<RawSessions>,
     /// What becomes of tokens that are bound to a key (DPoP, RFC 9449).
     pub dpop: Option<RawDpop>,
+    /// Whether the certificates count that clients show on their connections, which every listener before the filter must
+    /// then have checked: `beside_token`, rules may name them besides what tokens say; `alone`, the same, and who shows one
+    /// needs no token. Default: they mean nothing.
+    pub client_certificates: Option<String>,
     /// What it gets to know by whom it is asked, in place of the client's token. Default: nothing.
     pub credential: Option<RawCredential>,
     /// What its tools must be to be shown and called, and what becomes of what they say of themselves.
@@ -165,6 +169,7 @@ mapping!(
         newer_versions,
         sessions,
         dpop,
+        client_certificates,
         credential,
         tools,
         asks,

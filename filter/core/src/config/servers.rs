@@ -4,15 +4,17 @@ use super::error::{Findings, Place, nearest};
 use super::layers::{self, Above};
 use super::raw::{RawAddresses, RawIssuer, RawMatch, RawServer, RawSessions};
 use super::url::Url;
-use super::who::{is_scope, networks};
+use super::who::networks;
 use super::{
-    asks, calls, captures, content, credential, dispatch, dpop, history, limits, metadata, opa, rego, rules,
-    tools,
+    asks, calls, captures, certificates, content, credential, dispatch, dpop, history, limits, metadata, opa,
+    rego, rules, tools,
 };
 use crate::guard::{METADATA_ROOT, normal_path};
 use crate::history::rule::HistoryRule;
+use crate::identity::certificate::ClientCertificates;
 use crate::identity::network::Networks;
 use crate::identity::origin::Origin;
+use crate::identity::scope::is_scope;
 use crate::mcp::versions::{Newer, Revision};
 use crate::policy::rule_set::RuleSet;
 use crate::server::{self, Authority, Host, Overlay, Server, Unknown};
@@ -60,7 +62,9 @@ fn compile_one(
     let origins = origins(&raw.origins, &place.key("origins"), found);
     let (rules, overlays, history) = rules_of(raw, &accepted, &limits, &origins, place, found);
     let (policy, opa) = (rego::compile(raw, place, found), opa::compile(raw, place, found));
-    if rules.expects_credential() && accepted.is_empty() && found.errors.len() == before {
+    let certificates = certificates::compile(raw, place, found);
+    let alone = certificates == ClientCertificates::Alone && !rules.expects_token();
+    if rules.expects_credential() && !alone && accepted.is_empty() && found.errors.len() == before {
         found.error(
             &place.key("issuers"),
             "the rules ask for credentials, but no issuer is there to accept them from",
@@ -80,6 +84,7 @@ fn compile_one(
         metadata_path,
         metadata: metadata::document(raw, &accepted, dpop.tokens),
         dpop,
+        certificates,
         credential: credential::compile(raw, (rules.admits_anonymous(), held), place, found),
         resource: raw.url.clone(),
         scopes: raw.scopes.clone(),

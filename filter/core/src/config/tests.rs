@@ -60,6 +60,9 @@ fn sound() -> Value {
             ]
         }]
     });
+    document["servers"][0]["client_certificates"] = json!("beside_token");
+    let desk = json!({"id": "desk", "allow": {"who": {"certificates": ["spiffe://e/desk", "CN=desk,O=E"]}, "tools": ["search_*"]}});
+    document["servers"][0]["rules"].as_array_mut().unwrap().push(desk);
     document["servers"][0]["dispatch"] = json!([
         {"tools": ["run_*"], "begins": "30s", "ends": "5m", "branch": "heavy"},
         {"methods": ["prompts/*"], "ends": "1m"}
@@ -127,7 +130,7 @@ fn the_sound_document_becomes_what_it_says() {
     assert_eq!((server.unknown, server.limits.streams), (Unknown::Adopt, 8));
     assert_eq!(server.rules.rules()[0].targets.tasks.len(), 1, "naming tools admits to their tasks");
     assert_eq!(server.rules.rules()[1].targets.tasks.len(), 0);
-    assert_eq!(guard.issuers[1].jwks.authority, "tenant.example");
+    assert_eq!(guard.issuers[1].jwks.at.authority, "tenant.example");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use super::error::{Findings, Place, nearest};
 use super::raw::{RawAttributes, RawWho};
+use crate::identity::certificate::CertificateName;
 use crate::identity::network::Network;
+use crate::identity::scope::is_scope;
 use crate::policy::who::{Attributes, Who};
 
 /// Whether the rule permits or refuses: the words mean the wider set for a refusal.
@@ -34,6 +36,7 @@ pub(crate) fn compile(
         scopes: values("scopes", who.scopes.as_ref(), place, found),
         issuers: values("issuers", who.issuers.as_ref(), place, found),
         addresses: networks(who.addresses.as_deref(), &place.key("addresses"), found),
+        certificates: certificates(who.certificates.as_deref(), side, &place.key("certificates"), found),
     };
     let place_alone =
         compiled == Attributes { addresses: compiled.addresses.clone(), ..Attributes::default() };
@@ -71,7 +74,7 @@ fn compile_word(word: &str, side: Side, place: &Place, found: &mut Findings) -> 
         _ => {
             let message = format!(
                 "`{word}` is nobody; accepted are `any`, `anonymous`, or a mapping of clients, subjects, groups, \
-                 roles, organizations, scopes, issuers, addresses"
+                 roles, organizations, scopes, issuers, addresses, certificates"
             );
             found.suggest(place, message, nearest(word, ["any", "anonymous"]));
             None
@@ -111,6 +114,33 @@ pub(crate) fn networks(given: Option<&[String]>, place: &Place, found: &mut Find
     compiled.collect()
 }
 
+/// Of several names hosts tell the first alone, and where they fail none: a refusal would not hold.
+fn certificates(
+    given: Option<&[String]>,
+    side: Side,
+    place: &Place,
+    found: &mut Findings,
+) -> Vec<CertificateName> {
+    let Some(given) = given else { return Vec::new() };
+    if side == Side::Deny {
+        found.error(
+            place,
+            "a certificate may have more names than are known here: say whom an allow rule means",
+        );
+    }
+    if given.is_empty() {
+        found.error(place, "an empty list means no certificate; leave the key out, or name some");
+    }
+    let compiled = given.iter().enumerate().filter_map(|(at, text)| match CertificateName::parse(text) {
+        Ok(name) => Some(name),
+        Err((why, meant)) => {
+            found.suggest(&place.index(at), format!("`{text}` {why}"), meant);
+            None
+        }
+    });
+    compiled.collect()
+}
+
 /// A subject is somebody only together with the issuer that named it; two issuers may both know an `alice`.
 fn name_the_issuer(who: &RawAttributes, issuers: &[&str], place: &Place, found: &mut Findings) {
     if issuers.len() < 2 || who.issuers.is_some() {
@@ -133,9 +163,4 @@ fn name_the_issuer(who: &RawAttributes, issuers: &[&str], place: &Place, found: 
             );
         }
     }
-}
-
-/// RFC 6749 section 3.3, scope-token.
-pub(crate) fn is_scope(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~'))
 }

@@ -8,6 +8,7 @@ use super::upstream_credential::Subject;
 use super::{Exchange, Phase, Waiting, World};
 use crate::denial::Denial;
 use crate::guard::Guard;
+use crate::identity::certificate::ClientCertificates;
 use crate::identity::dpop::{self, BoundTokens};
 use crate::identity::footing::Footing;
 use crate::identity::jwt::{Expected, Fault, Verified};
@@ -21,8 +22,8 @@ use crate::server::Server;
 // === impl Exchange ===
 
 impl Exchange {
-    /// Somebody whose token is remembered is known at once, and spends of his own bucket only; of everybody else the
-    /// address spends first.
+    /// Somebody whose token is remembered, or whose certificate says who he is, is known at once, and spends of his own bucket
+    /// only; of everybody else the address spends first.
     pub(super) fn greet(
         &mut self,
         mut waiting: Box<Waiting>,
@@ -44,6 +45,13 @@ impl Exchange {
         }
         let server = self.server(world.guard)?;
         let rate = server.limits.flood;
+        if let Some(principal) = certified(&waiting, server) {
+            let take = Take::here(Tag::caller(&server.name, &principal, None, rate), rate);
+            self.facts.principal = Some(principal);
+            waiting.paced.push("flood of a principal");
+            self.phase = Phase::Pacing(waiting);
+            return Ok(Control::Take(vec![take]));
+        }
         let tag = Tag::source(&server.name, self.facts.source.as_deref(), rate);
         self.phase = Phase::Guarding(waiting);
         Ok(Control::Take(vec![Take::here(tag, rate)]))
@@ -138,11 +146,14 @@ impl Exchange {
     fn identified(
         &mut self,
         mut waiting: Box<Waiting>,
-        verified: Verified,
+        mut verified: Verified,
         world: &mut World<'_>,
     ) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
         let rate = server.limits.flood;
+        if let Some(certificate) = waiting.certificate.take().filter(|_| looks_at_certificates(server)) {
+            Arc::make_mut(&mut verified.identity).certificate = Some(certificate);
+        }
         let mut takes = Vec::new();
         let principal = Principal::Authenticated(Arc::clone(&verified.identity));
         if is_plain(&waiting, &verified) {
@@ -160,13 +171,19 @@ impl Exchange {
         Ok(Control::Take(takes))
     }
 
-    /// The buckets have admitted it: does who shows the token hold its key (RFC 9449 section 7)?
+    /// The buckets have admitted it. A certificate was checked by the host; does who shows a token hold its key (RFC 9449 section 7)?
     pub(super) fn paced(
         &mut self,
         mut waiting: Box<Waiting>,
         world: &mut World<'_>,
     ) -> Result<Control, Denial> {
         let server = self.server(world.guard)?;
+        if let (None, Some(principal @ Principal::Certified(_))) =
+            (&waiting.credential, &self.facts.principal)
+        {
+            waiting.principal = Some(principal.clone());
+            return self.proceed(waiting, world);
+        }
         let bound_tokens = server.dpop.tokens;
         let verified = waiting.verified.as_ref().ok_or(Denial::Internal("a pace without a token"))?;
         match (verified.identity.key, waiting.proof.take()) {
@@ -236,6 +253,20 @@ impl Exchange {
     pub(super) fn server_index(&self) -> usize {
         self.facts.server.unwrap_or(usize::MAX)
     }
+}
+
+const fn looks_at_certificates(server: &Server) -> bool {
+    !matches!(server.certificates, ClientCertificates::Ignored)
+}
+
+/// Who asks, where he shows no token and his certificate stands for one. A token that is bad is not made up for by it.
+fn certified(waiting: &Waiting, server: &Server) -> Option<Principal> {
+    let alone = server.certificates == ClientCertificates::Alone && waiting.credential.is_none();
+    waiting
+        .certificate
+        .clone()
+        .filter(|_| alone)
+        .map(|certificate| Principal::Certified(Arc::new(certificate)))
 }
 
 /// Whether it is a bearer token and shown as one: then nothing more is to be checked.

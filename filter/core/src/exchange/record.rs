@@ -367,7 +367,7 @@ impl Exchange {
                     | Effect::RecordDecision(_)
             )
         });
-        let verdict = if matches!(denial, Denial::InsufficientScope(_)) { "challenge" } else { "deny" };
+        let verdict = if denial.asks_for_scopes() { "challenge" } else { "deny" };
         self.decided(verdict, denial.reason(), denial.detail(), world);
         self.phase = Phase::Replied;
         if self.facts.status != 0 {

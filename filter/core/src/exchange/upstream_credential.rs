@@ -65,14 +65,27 @@ impl Exchange {
         answer: Option<&[u8]>,
         world: &mut World<'_>,
     ) -> Result<(), Denial> {
-        let source = source(self.server(world.guard)?)?;
-        let given = source.read(answer, world.now)?;
+        let server = self.server(world.guard)?;
+        let source = source(server)?;
+        let given = source.read(answer, world.now).map_err(|denial| self.in_full(denial, server))?;
         self.put_in(source, given.value.clone());
         if let Some(Principal::Authenticated(identity)) = &self.facts.principal {
             let whose = (subject.issuer, identity.clone());
             world.memory.keep_given(self.server_index(), &subject.credential, given, whose, world.now);
         }
         Ok(())
+    }
+
+    /// A challenge names what the token has as well, as far as it matters here: else the next one would not have it.
+    fn in_full(&self, denial: Denial, server: &Server) -> Denial {
+        let granted =
+            self.facts.principal.as_ref().and_then(Principal::identity).map(|identity| &identity.scopes);
+        match denial {
+            Denial::UpstreamScope(needed) => {
+                Denial::UpstreamScope(server.rules.step_up(granted.map_or(&[], Vec::as_slice), &needed))
+            }
+            other => other,
+        }
     }
 
     fn put_in(&mut self, source: &Source, value: HeaderValue) {

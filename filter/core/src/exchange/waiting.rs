@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::step::Take;
 use crate::denial::Denial;
-use crate::head::{Headers, RequestHead};
+use crate::head::{Headers, PeerCertificate, RequestHead};
 use crate::identity::credential::{Credential, Presented};
 use crate::identity::dpop::Proof;
 use crate::identity::jwt::{Fault, Verified};
@@ -22,6 +22,8 @@ pub(super) struct Waiting {
     pub(super) credential: Option<Credential>,
     /// The proof that came with it; of this request alone, so nothing remembers it.
     pub(super) proof: Option<Proof>,
+    /// What the client showed on its connection, whatever the server makes of it.
+    pub(super) certificate: Option<PeerCertificate>,
     /// That it was refused a moment ago.
     pub(super) refused: Option<Fault>,
     /// What is given back if the credential proves good.
@@ -74,12 +76,14 @@ impl Waiting {
         let proof = proof.flatten();
         let mut share = held.waiting();
         let token = credential.as_ref().map_or(0, |c| c.token().len());
-        let size = mirrors.size() + token + proof.as_ref().map_or(0, Proof::size);
+        let shown = head.certificate.as_ref().map_or(0, PeerCertificate::size);
+        let size = mirrors.size() + token + shown + proof.as_ref().map_or(0, Proof::size);
         share.set(size).map_err(|_| Denial::Unavailable("room for waiting requests"))?;
         Ok(Self {
             mirrors,
             credential,
             proof,
+            certificate: head.certificate.clone(),
             refused: None,
             took: None,
             verified: None,

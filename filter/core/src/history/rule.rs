@@ -208,19 +208,26 @@ impl Things {
 // === impl Slots ===
 
 impl Slots {
-    /// Issuer, subject and client at a server; of somebody unknown the address, of IPv6 the /64 network.
+    /// Issuer, subject and client at a server, or the names of a certificate; of somebody unknown the address, of IPv6 the /64 network.
     pub fn of(actor: &Actor<'_>) -> Self {
         let site = actor.source.map(site_of).unwrap_or_default();
+        let certificate = actor.who.certificate_key();
         let mut fields: Vec<&[u8]> = vec![actor.server.as_bytes()];
-        match actor.who.identity() {
-            Some(identity) => {
+        match (actor.who.identity(), &certificate) {
+            (Some(identity), _) => {
                 fields.extend([identity.issuer.as_bytes(), identity.subject.as_bytes()]);
                 fields.extend(identity.client.as_ref().map(|client| client.as_bytes()));
             }
-            None => fields.push(site.as_bytes()),
+            (None, Some(certificate)) => fields.push(certificate.as_bytes()),
+            (None, None) => fields.push(site.as_bytes()),
         }
-        let stranger = actor.who.identity().is_none();
-        Self { name: rows::name(if stranger { b"stranger" } else { b"known" }, &fields), stranger }
+        let stranger = actor.who.is_anonymous();
+        let kind: &[u8] = match (stranger, &certificate) {
+            (true, _) => b"stranger",
+            (false, None) => b"known",
+            (false, Some(_)) => b"certified",
+        };
+        Self { name: rows::name(kind, &fields), stranger }
     }
 }
 

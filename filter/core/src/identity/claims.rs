@@ -133,6 +133,7 @@ fn identity(members: &Members, issuer: &Issuer, expires: Timestamp) -> Result<Id
         grant: name(members.get("grant_id"), "grant_id is not a name")?,
         grant_client: name(members.get("grant_client_id"), "grant_client_id is not a name")?,
         issued: None,
+        certificate: None,
         key: None,
         expires,
     })

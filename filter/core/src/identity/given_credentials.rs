@@ -86,6 +86,7 @@ impl fmt::Debug for GivenCredentials {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::callout::Destination;
     use crate::identity::upstream_credential::{Kind, Source};
     use std::time::Duration;
 
@@ -97,10 +98,12 @@ mod tests {
             header: "x-wicketgate-a".to_owned(),
             audience: String::new(),
             scopes: Vec::new(),
-            cluster: String::new(),
-            authority: String::new(),
-            path: String::new(),
-            timeout: Duration::ZERO,
+            at: Destination {
+                cluster: String::new(),
+                authority: String::new(),
+                path: String::new(),
+                timeout: Duration::ZERO,
+            },
         };
         let answer = serde_json::json!({"active": true, "credential": text, "expires_in": 65});
         source.read(Some(answer.to_string().as_bytes()), NOW).unwrap()

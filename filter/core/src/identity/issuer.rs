@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::callout::Destination;
+
 /// A trusted issuer of access tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
@@ -50,14 +52,8 @@ pub enum Algorithm {
 /// A JWKS endpoint behind an Envoy cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JwksSource {
-    /// The name of the Envoy cluster.
-    pub cluster: String,
-    /// The `:authority` to send.
-    pub authority: String,
-    /// The path, beginning with `/`.
-    pub path: String,
-    /// How long one fetch may take.
-    pub timeout: Duration,
+    /// Where.
+    pub at: Destination,
     /// How often the keys are fetched again.
     pub refresh: Duration,
     /// How long the last good keys serve while fetching fails (stale-while-error).
@@ -67,14 +63,8 @@ pub struct JwksSource {
 /// The `validate` call of an authorization server's internal API, behind an Envoy cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidateSource {
-    /// The name of the Envoy cluster.
-    pub cluster: String,
-    /// The `:authority` to send.
-    pub authority: String,
-    /// The path, beginning with `/`.
-    pub path: String,
-    /// How long one question may take.
-    pub timeout: Duration,
+    /// Where.
+    pub at: Destination,
     /// How long a good answer is believed: a token that is revoked lives on so long at most.
     pub remember: Duration,
 }
@@ -82,14 +72,8 @@ pub struct ValidateSource {
 /// A feed of revocations ([`super::revocations`]), behind an Envoy cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationSource {
-    /// The name of the Envoy cluster.
-    pub cluster: String,
-    /// The `:authority` to send.
-    pub authority: String,
-    /// The path, beginning with `/`, without a query.
-    pub path: String,
-    /// How long one poll may take.
-    pub timeout: Duration,
+    /// Where, without a query.
+    pub at: Destination,
     /// How old the last news may become: then the issuer is asked about each token, or none counts.
     pub max_age: Duration,
 }

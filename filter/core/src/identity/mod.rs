@@ -1,5 +1,6 @@
 //! Who is asking: from the bytes of a credential to a [`principal::Principal`].
 
+pub mod certificate;
 pub mod claims;
 pub mod credential;
 mod digest;
@@ -18,6 +19,7 @@ pub mod origin;
 pub mod principal;
 pub mod refused_tokens;
 pub mod revocations;
+pub mod scope;
 pub mod token_cache;
 pub mod upstream_credential;
 pub mod validation;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::dpop::Thumbprint;
+use crate::head::PeerCertificate;
 use crate::time::Timestamp;
 
 /// Who stands behind a request, after every check has passed.
@@ -12,6 +13,9 @@ pub enum Principal {
     Anonymous,
     /// A verified access token; all requests with it share what it says.
     Authenticated(Arc<Identity>),
+    /// No token, but a certificate where the server takes that for one. It has neither issuer nor subject, so that no name in
+    /// it is ever taken for that of a token.
+    Certified(Arc<PeerCertificate>),
 }
 
 /// What a verified token says of its holder. Identity is (issuer, subject), never an e-mail address.
@@ -39,6 +43,8 @@ pub struct Identity {
     pub issued: Option<Timestamp>,
     /// The key that the token is bound to (`cnf.jkt`); `None` for a bearer token.
     pub key: Option<Thumbprint>,
+    /// The certificate of the connection on which the token came, where the server looks at such.
+    pub certificate: Option<PeerCertificate>,
     /// `exp`: nothing may be done, and no stream stay open, past this.
     pub expires: Timestamp,
 }
@@ -59,6 +65,7 @@ impl Identity {
             grant_client: None,
             issued: None,
             key: None,
+            certificate: None,
             expires: Timestamp::from_secs(1),
         }
     }
@@ -67,11 +74,33 @@ impl Identity {
 // === impl Principal ===
 
 impl Principal {
-    /// The identity, if there is one.
+    /// What the token says, if there is one.
     pub fn identity(&self) -> Option<&Identity> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::Certified(_) => None,
             Self::Authenticated(identity) => Some(identity),
+        }
+    }
+
+    /// The certificate that counts, with a token or in its place.
+    pub fn certificate(&self) -> Option<&PeerCertificate> {
+        match self {
+            Self::Anonymous => None,
+            Self::Authenticated(identity) => identity.certificate.as_ref(),
+            Self::Certified(certificate) => Some(certificate),
+        }
+    }
+
+    /// Whether nobody knows who it is.
+    pub const fn is_anonymous(&self) -> bool {
+        matches!(self, Self::Anonymous)
+    }
+
+    /// What tables call it that belongs to whoever shows such a certificate, where that is all that is known of him.
+    pub fn certificate_key(&self) -> Option<String> {
+        match self {
+            Self::Certified(certificate) => Some(certificate.key()),
+            Self::Anonymous | Self::Authenticated(_) => None,
         }
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::credential::{Credential, MAX_TOKEN_BYTES, is_b64token};
+use super::scope::is_scope;
+use crate::callout::Destination;
 use crate::denial::Denial;
 use crate::json;
 use crate::time::Timestamp;
@@ -32,14 +34,8 @@ pub struct Source {
     pub audience: String,
     /// What it may allow at most; empty for all that the client's token allows there.
     pub scopes: Vec<String>,
-    /// The name of a cluster in the host's configuration.
-    pub cluster: String,
-    /// The `:authority` to send.
-    pub authority: String,
-    /// The path.
-    pub path: String,
-    /// How long one question may take.
-    pub timeout: Duration,
+    /// Where.
+    pub at: Destination,
 }
 
 /// What is given.
@@ -72,6 +68,9 @@ pub struct Given {
     /// Then it is too old to be sent on its way.
     pub until: Timestamp,
 }
+
+/// The longest list of scopes that is taken into a challenge, bytes.
+const LONGEST_SCOPES: usize = 2048;
 
 /// What records and answers call it where it cannot be had.
 const AWAY: Denial = Denial::Unavailable("the server's credential");
@@ -124,8 +123,8 @@ impl Source {
     /// What was given; `answer` is the body of an answer with status 200, `None` if nothing came.
     ///
     /// # Errors
-    /// [`Denial::InvalidCredential`] where the token is good for nothing any more; [`Denial::Unavailable`] for anything that is not
-    /// an answer.
+    /// [`Denial::InvalidCredential`] where the token is good for nothing any more; [`Denial::UpstreamScope`] where it allows nothing at
+    /// the server, with scopes that would; [`Denial::Unavailable`] for anything that is not an answer.
     pub fn read(&self, answer: Option<&[u8]>, now: Timestamp) -> Result<Given, Denial> {
         let members = json::object(answer.ok_or(AWAY)?).map_err(|()| AWAY)?;
         match members.get("active").and_then(Value::as_bool) {
@@ -134,6 +133,9 @@ impl Source {
                 return Err(Denial::InvalidCredential("nothing is given for it: it has ended"));
             }
             None => return Err(AWAY),
+        }
+        if let Some(error) = members.get("error") {
+            return Err(needed(error, members.get("scope")).map_or(AWAY, Denial::UpstreamScope));
         }
         let text = members.get("credential").and_then(Value::as_str).ok_or(AWAY)?;
         // It becomes a line of a request.
@@ -146,6 +148,14 @@ impl Source {
         let scheme = if self.header == "authorization" { "Bearer " } else { "" };
         Ok(Given { value: HeaderValue(format!("{scheme}{text}")), until: now.plus(lives) })
     }
+}
+
+/// The scopes of which the token has none; `None` for what is no such answer. They become a part of a challenge.
+fn needed(error: &Value, scope: Option<&Value>) -> Option<Vec<String>> {
+    let text =
+        scope?.as_str().filter(|text| *error == "insufficient_scope" && text.len() <= LONGEST_SCOPES)?;
+    let scopes: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    scopes.iter().all(|scope| is_scope(scope)).then_some(scopes)
 }
 
 // === impl HeaderValue ===

@@ -26,7 +26,7 @@ enum Kind {
 /// Who shares a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Per {
-    /// Issuer and subject. The anonymous count by address.
+    /// Issuer and subject, or the names of a certificate that stands for a token. The anonymous count by address.
     Principal,
     /// All principals of an OAuth client at an issuer; those without one are together.
     Client,
@@ -93,6 +93,7 @@ impl Tag {
         rate: Rate,
     ) -> Self {
         let site = source.map(site_of);
+        let certificate = who.certificate_key();
         let mut fields: Vec<&[u8]> = what.iter().map(|w| w.as_bytes()).collect();
         match (per, who.identity()) {
             (Per::Server, _) => fields.push(b"server"),
@@ -112,15 +113,22 @@ impl Tag {
                 fields.extend([word, identity.issuer.as_bytes()]);
                 fields.extend(whose.map(str::as_bytes));
             }
-            (_, None) => {
-                fields.push(b"anonymous");
-                fields.extend(site.as_deref().map(str::as_bytes));
-            }
+            (_, None) => match (per, &certificate) {
+                (Per::Principal, Some(certificate)) => {
+                    fields.extend([&b"certificate"[..], certificate.as_bytes()]);
+                }
+                // A certificate has no client and no organization, and is together with those that have none either.
+                (_, Some(_)) => fields.push(b"certificates"),
+                (_, None) => {
+                    fields.push(b"anonymous");
+                    fields.extend(site.as_deref().map(str::as_bytes));
+                }
+            },
         }
         let strangers = match per {
             Per::Server => false,
             Per::Source => true,
-            _ => who.identity().is_none(),
+            _ => who.is_anonymous(),
         };
         Self::of(kind, strangers, &fields, rate)
     }
@@ -152,11 +160,16 @@ mod tests {
     use std::time::Duration;
 
     use super::{Per, Tag};
+    use crate::head::PeerCertificate;
     use crate::identity::principal::{Identity, Principal};
     use crate::limits::rate::Rate;
 
     fn someone(issuer: &str, subject: &str) -> Principal {
         Principal::Authenticated(Arc::new(Identity::named(issuer, subject)))
+    }
+
+    fn certified(uri: &str) -> Principal {
+        Principal::Certified(Arc::new(PeerCertificate::new(Some(uri.to_owned()), None, None).unwrap()))
     }
 
     #[test]
@@ -170,6 +183,10 @@ mod tests {
             Tag::caller("t", &alice, None, rate),
             of(&someone("https://b", "alice"), None),
             of(&someone("https://aa", "lice"), None),
+            of(&certified("https://a"), None),
+            of(&certified("alice"), None),
+            limit("a", Per::Principal, &certified("alice")),
+            limit("a", Per::Client, &certified("alice")),
             of(&Principal::Anonymous, None),
             of(&Principal::Anonymous, Some("10.0.0.1")),
             of(&Principal::Anonymous, Some("10.0.0.2")),
@@ -191,6 +208,10 @@ mod tests {
             Tag::source("s", Some("10.0.0.1"), rate),
         ];
         assert_eq!(tags.iter().collect::<HashSet<_>>().len(), tags.len());
+        // All certificates are one client, as are all tokens that name none.
+        assert_eq!(limit("a", Per::Client, &certified("x")), limit("a", Per::Client, &certified("alice")));
+        assert!(!of(&certified("alice"), Some("10.0.0.1")).is_strangers());
+        assert_eq!(of(&certified("alice"), None), of(&certified("alice"), Some("10.0.0.9")));
         // An address does not split the bucket of somebody known.
         assert_eq!(tags[0], of(&someone("https://a", "alice"), Some("10.0.0.9")));
         assert!(!format!("{:?}", tags[0]).contains("alice"));

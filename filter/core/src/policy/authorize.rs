@@ -12,7 +12,7 @@ use crate::mcp::operation::{Operation, Target};
 /// Permits `operation` to `who`, or says why not and which rule decided (`None`: no rule allows it).
 ///
 /// # Errors
-/// - [`Denial::MissingCredential`] without a credential, where rules exist that one could satisfy: whatever was asked,
+/// - [`Denial::MissingCredential`] without a token, where rules exist that one could satisfy: whatever was asked,
 ///   so that the answer tells nothing of what exists
 /// - [`Denial::InsufficientScope`] with every scope to ask for
 /// - [`Denial::ArgumentRefused`] for one that may be called, with other arguments
@@ -29,10 +29,19 @@ pub fn authorize<'c>(
         Verdict::Allow { rule } => Ok(Permit::new(rule)),
         Verdict::Challenge { rule, scopes } => Err((Denial::InsufficientScope(scopes), Some(rule))),
         Verdict::Refuse { rule, refusal } => Err((Denial::ArgumentRefused(refusal), Some(rule))),
-        Verdict::Deny { rule } if *who.principal == Principal::Anonymous && rules.expects_credential() => {
+        Verdict::Deny { rule } if misses_token(rules, who.principal) => {
             Err((Denial::MissingCredential, rule))
         }
         Verdict::Deny { rule } => Err((refusal(rules, &who, operation), rule)),
+    }
+}
+
+/// Whether who asks has no token, and rules exist that one could satisfy.
+fn misses_token(rules: &RuleSet, who: &Principal) -> bool {
+    match who {
+        Principal::Anonymous => rules.expects_credential(),
+        Principal::Certified(_) => rules.expects_token(),
+        Principal::Authenticated(_) => false,
     }
 }
 

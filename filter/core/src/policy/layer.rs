@@ -72,8 +72,10 @@ impl Member {
     /// Whether `who` is meant.
     pub fn means(&self, who: &Principal) -> bool {
         match (self, who.identity()) {
-            (Self::Everyone, _) | (Self::Anonymous, None) => true,
-            (Self::Anonymous, Some(_)) | (Self::Of { .. }, None) => false,
+            (Self::Everyone, _) => true,
+            (Self::Anonymous, _) => who.is_anonymous(),
+            // A certificate says of nobody in which organization he is.
+            (Self::Of { .. }, None) => false,
             (Self::Of { level, name, issuer }, Some(identity)) => {
                 let named = match level {
                     Level::Defaults => false,
@@ -111,6 +113,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::{Level, Member};
+    use crate::head::PeerCertificate;
     use crate::identity::principal::{Identity, Principal};
 
     #[test]
@@ -132,6 +135,14 @@ mod tests {
             assert!(!of("alice", None).means(&alice), "{level:?}");
             assert!(!of(own, None).means(&Principal::Anonymous), "{level:?}");
             assert_eq!(of(own, None).to_string(), format!("{}[{own}]", level.key()));
+        }
+        let named =
+            |name: &str| PeerCertificate::new(Some(name.into()), Some(name.into()), Some(name.into()));
+        for (level, name) in [(Level::Organization, "acme"), (Level::Group, "staff"), (Level::Client, "cli")]
+        {
+            let certified = Principal::Certified(Arc::new(named(name).unwrap()));
+            let member = Member::Of { level, name: name.into(), issuer: None };
+            assert!(!member.means(&certified) && !Member::Anonymous.means(&certified), "{level:?}");
         }
         assert!(Member::Anonymous.means(&Principal::Anonymous) && !Member::Anonymous.means(&alice));
         assert!(Member::Everyone.means(&Principal::Anonymous) && Member::Everyone.means(&alice));

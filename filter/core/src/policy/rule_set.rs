@@ -98,6 +98,14 @@ impl RuleSet {
         })
     }
 
+    /// Whether a token could help who shows a certificate alone.
+    pub fn expects_token(&self) -> bool {
+        self.all().any(|(layer, rule)| {
+            let of_token = matches!(layer.member, Member::Of { .. }) || rule.who.asks_token();
+            rule.allows() && of_token && layer.member != Member::Anonymous
+        })
+    }
+
     /// Whether some rule permits something to those without a credential.
     pub fn admits_anonymous(&self) -> bool {
         self.all().any(|(layer, rule)| {
@@ -214,7 +222,7 @@ impl RuleSet {
     }
 
     /// A client that asks for exactly these scopes loses none of those that matter here.
-    pub(super) fn step_up(&self, granted: &[String], needed: &[String]) -> Vec<String> {
+    pub fn step_up(&self, granted: &[String], needed: &[String]) -> Vec<String> {
         let kept = granted.iter().filter(|s| self.scopes.contains(s));
         each_once(needed.iter().chain(kept).map(String::as_str).collect())
     }

@@ -1,8 +1,9 @@
 //! Whom does a rule mean?
 
 use super::caller::Caller;
+use crate::identity::certificate::CertificateName;
 use crate::identity::network::Network;
-use crate::identity::principal::Identity;
+use crate::identity::principal::{Identity, Principal};
 
 /// The subjects of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct Attributes {
     pub issuers: Vec<String>,
     /// Where they ask from.
     pub addresses: Vec<Network>,
+    /// Certificates of the connection that they ask on.
+    pub certificates: Vec<CertificateName>,
 }
 
 /// How a principal stands to a [`Who`].
@@ -60,21 +63,29 @@ impl Who {
     }
 
     fn fit_caller(&self, who: &Caller<'_>) -> Fit {
-        match (self, who.principal.identity()) {
-            (Self::Everyone | Self::Anonymous, None) | (Self::Everyone | Self::Authenticated, Some(_)) => {
-                Fit::Met
-            }
+        match (self, who.principal) {
+            (Self::Everyone, _)
+            | (Self::Anonymous, Principal::Anonymous)
+            | (Self::Authenticated, Principal::Authenticated(_) | Principal::Certified(_)) => Fit::Met,
             (Self::From(networks), _) if within(networks, who) => Fit::Met,
             (Self::From(_), _) => Fit::Unmet("addresses"),
-            (Self::Authenticated | Self::Having(_), None) => Fit::Unmet("credential"),
-            (Self::Anonymous, Some(_)) => Fit::Unmet("anonymous"),
-            (Self::Having(wanted), Some(identity)) => wanted.fit(identity, who),
+            (Self::Authenticated | Self::Having(_), Principal::Anonymous) => Fit::Unmet("credential"),
+            (Self::Anonymous, _) => Fit::Unmet("anonymous"),
+            (Self::Having(wanted), Principal::Authenticated(identity)) => wanted.fit(identity, who),
+            // Nothing in a certificate is what a token says, however it reads.
+            (Self::Having(wanted), Principal::Certified(_)) if wanted.ask_token() => Fit::Unmet("credential"),
+            (Self::Having(wanted), Principal::Certified(_)) => wanted.around(who).unwrap_or(Fit::Met),
         }
     }
 
     /// Whether somebody with a credential can be meant.
     pub const fn may_be_authenticated(&self) -> bool {
         matches!(self, Self::Authenticated | Self::Having(_))
+    }
+
+    /// Whether somebody can be meant for what a token says of him.
+    pub fn asks_token(&self) -> bool {
+        matches!(self, Self::Having(wanted) if wanted.ask_token())
     }
 
     /// The scopes that it asks for.
@@ -113,13 +124,40 @@ impl Attributes {
         if !one(&self.organizations, identity.organization.as_ref()) {
             return Fit::Unmet("organizations");
         }
-        if !self.addresses.is_empty() && !within(&self.addresses, who) {
-            return Fit::Unmet("addresses");
+        if let Some(unmet) = self.around(who) {
+            return unmet;
         }
         if self.scopes.iter().all(|s| identity.scopes.contains(s)) {
             return Fit::Met;
         }
         Fit::NeedsScopes(self.scopes.clone())
+    }
+
+    /// What is not as asked besides the token.
+    fn around(&self, who: &Caller<'_>) -> Option<Fit> {
+        if !self.addresses.is_empty() && !within(&self.addresses, who) {
+            return Some(Fit::Unmet("addresses"));
+        }
+        // Whose certificate the host does not tell has none.
+        let shown = who.principal.certificate();
+        let named = |certificate| self.certificates.iter().any(|name| name.names(certificate));
+        (!self.certificates.is_empty() && !shown.is_some_and(named)).then_some(Fit::Unmet("certificates"))
+    }
+
+    /// Whether they ask for anything that only a token says.
+    fn ask_token(&self) -> bool {
+        let Self {
+            clients,
+            subjects,
+            groups,
+            roles,
+            organizations,
+            scopes,
+            issuers,
+            addresses: _,
+            certificates: _,
+        } = self;
+        [clients, subjects, groups, roles, organizations, scopes, issuers].iter().any(|list| !list.is_empty())
     }
 }
 
@@ -133,8 +171,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::head::PeerCertificate;
     use crate::identity::network::address_of;
-    use crate::identity::principal::Principal;
 
     fn alice() -> Principal {
         Principal::Authenticated(Arc::new(Identity {
@@ -179,6 +217,33 @@ mod tests {
         let clients = vec!["c1".to_owned()];
         let who = Who::Having(Box::new(Attributes { clients, ..Attributes::default() }));
         assert_eq!(who.fit(&Principal::Authenticated(identity)), Fit::Unmet("clients"));
+    }
+
+    #[test]
+    fn a_certificate_is_nothing_that_a_token_says() {
+        let names = |text: &str| Some(text.to_owned());
+        let shown = PeerCertificate::new(names("alice"), names("alice"), names("alice")).unwrap();
+        let certified = Principal::Certified(Arc::new(shown));
+        let asked: [(&str, Asks); 7] = [
+            ("issuers", |issuers| Attributes { issuers, ..Attributes::default() }),
+            ("clients", |clients| Attributes { clients, ..Attributes::default() }),
+            ("subjects", |subjects| Attributes { subjects, ..Attributes::default() }),
+            ("groups", |groups| Attributes { groups, ..Attributes::default() }),
+            ("roles", |roles| Attributes { roles, ..Attributes::default() }),
+            ("organizations", |organizations| Attributes { organizations, ..Attributes::default() }),
+            ("scopes", |scopes| Attributes { scopes, ..Attributes::default() }),
+        ];
+        let alice = || vec![CertificateName::parse("alice").unwrap()];
+        for (key, asks) in asked {
+            let wanted = Attributes { certificates: alice(), ..asks(vec!["alice".to_owned()]) };
+            let who = Who::Having(Box::new(wanted));
+            assert_eq!((who.fit(&certified), who.asks_token()), (Fit::Unmet("credential"), true), "{key}");
+        }
+        let own = Who::Having(Box::new(Attributes { certificates: alice(), ..Attributes::default() }));
+        assert_eq!((own.fit(&certified), own.asks_token()), (Fit::Met, false));
+        assert_eq!(own.fit(&Principal::Anonymous), Fit::Unmet("credential"));
+        assert_eq!(Who::Anonymous.fit(&certified), Fit::Unmet("anonymous"));
+        assert_eq!((Who::Authenticated.fit(&certified), Who::Everyone.fit(&certified)), (Fit::Met, Fit::Met));
     }
 
     #[test]

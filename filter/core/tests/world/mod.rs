@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use wicketgate_core::config;
 use wicketgate_core::exchange::step::Event;
 use wicketgate_core::guard::Guard;
-use wicketgate_core::head::RequestHead;
+use wicketgate_core::head::{PeerCertificate, RequestHead};
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
@@ -80,6 +80,8 @@ pub struct Gate {
     pub history_fails: bool,
     /// The peer's address.
     pub source: Option<&'static str>,
+    /// What the client shows on its connection.
+    pub certificate: Option<PeerCertificate>,
     /// The route that Envoy takes.
     pub route: Option<String>,
 }
@@ -109,6 +111,7 @@ impl Gate {
             meanwhile: None,
             history_fails: false,
             source: None,
+            certificate: None,
             route: None,
         };
         let keys = gate.keys();
@@ -168,7 +171,8 @@ impl Gate {
         let mut all =
             vec![("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
         all.extend_from_slice(headers);
-        let head = RequestHead { source: self.source.map(str::to_owned), ..request("POST", "/mcp", &all) };
+        let (source, certificate) = (self.source.map(str::to_owned), self.certificate.clone());
+        let head = RequestHead { source, certificate, ..request("POST", "/mcp", &all) };
         driven.feed(self, Event::RequestHead { head, end: false });
         if driven.replies.is_empty() {
             driven.body = body.to_vec();

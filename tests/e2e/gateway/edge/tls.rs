@@ -25,10 +25,22 @@ pub(super) struct Met {
     pub(super) status: u16,
     pub(super) certificate: CertificateDer<'static>,
     protocol: Option<Vec<u8>>,
+    /// As it came; empty over HTTP/2, which is not spoken here.
+    pub(super) answer: Vec<u8>,
 }
 
 /// Meets Envoy as `name` and calls a tool; `Err` when there is no connection, or it is closed without an answer.
 pub(super) async fn meet(port: u16, client: &Arc<ClientConfig>, name: &'static str) -> Result<Met, String> {
+    meet_with(port, client, name, &request("POST /notes", name, &[], &call().to_string())).await
+}
+
+/// The same with a request of one's own.
+pub(super) async fn meet_with(
+    port: u16,
+    client: &Arc<ClientConfig>,
+    name: &'static str,
+    bytes: &[u8],
+) -> Result<Met, String> {
     let talk = async {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(|e| e.to_string())?;
         let connector = TlsConnector::from(Arc::clone(client));
@@ -40,15 +52,14 @@ pub(super) async fn meet(port: u16, client: &Arc<ClientConfig>, name: &'static s
         let certificate = session.peer_certificates().unwrap()[0].clone().into_owned();
         let protocol = session.alpn_protocol().map(<[u8]>::to_vec);
         if protocol.as_deref() == Some(b"h2") {
-            return Ok(Met { status: 0, certificate, protocol });
+            return Ok(Met { status: 0, certificate, protocol, answer: Vec::new() });
         }
-        let bytes = request("POST /notes", name, &[], &call().to_string());
-        stream.write_all(&bytes).await.map_err(|e| e.to_string())?;
+        stream.write_all(bytes).await.map_err(|e| e.to_string())?;
         let mut answer = Vec::new();
         // A peer that is done may close without a word: what it said before counts.
         while !answer.ends_with(b"}") && stream.read_buf(&mut answer).await.map_err(|e| e.to_string())? > 0 {}
         let status = raw::status(&answer).map_err(|e| e.to_string())?;
-        Ok(Met { status, certificate, protocol })
+        Ok(Met { status, certificate, protocol, answer })
     };
     timeout(DEADLINE, talk).await.unwrap_or_else(|_| Err("nothing came".to_owned()))
 }

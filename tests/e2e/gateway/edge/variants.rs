@@ -21,6 +21,7 @@ fn variants() -> Vec<(&'static str, Drawn)> {
         ("hosts", plain(&["match: {hosts: [\"a.example\", \"b.example:8443\", \"[::1]\"], path: /}"])),
         ("TLS", listen(&format!("tls: {{{CERTIFICATES}, minimum: \"1.3\"}}"))),
         ("HTTP/3", listen(&format!("tls: {{{CERTIFICATES}, http3: true}}"))),
+        ("clients of any name", listen(&format!("tls: {{{CERTIFICATES}, clients: {{roots: ca.pem}}}}"))),
         (
             "clients",
             listen(&format!(

@@ -155,13 +155,17 @@ pub struct RawAttributes {
     /// Addresses that the request comes from: CIDR blocks or single ones. Alone in a deny rule they mean everybody there,
     /// without a credential too.
     pub addresses: Option<Vec<String>>,
+    /// Certificates that clients show on their connections, which the server must look at (`client_certificates`): by their
+    /// first URI (`spiffe://example.org/agent`), their first DNS name, or their whole subject (`CN=agent,O=Example`). Not in
+    /// deny rules.
+    pub certificates: Option<Vec<String>>,
 }
 
 mapping!(
     RawAttributes,
     "a mapping",
     [],
-    [clients, subjects, groups, roles, organizations, scopes, issuers, addresses]
+    [clients, subjects, groups, roles, organizations, scopes, issuers, addresses, certificates]
 );
 
 // === impl RawWho ===
@@ -169,7 +173,7 @@ mapping!(
 impl Shape for RawWho {
     fn read(value: &Value, at: &Place, found: &mut Findings) -> Option<Self> {
         const EXPECTED: &str = "`any`, `anonymous`, or a mapping of clients, subjects, groups, roles, organizations, scopes, issuers, \
-            addresses (never both)";
+            addresses, certificates (never both)";
         match value {
             Value::String(word) => Some(Self::Word(word.clone())),
             Value::Object(_) => RawAttributes::read(value, at, found).map(Self::Having),

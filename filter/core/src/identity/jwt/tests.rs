@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Expected, Fault, Verified, verify};
+use crate::callout::Destination;
 use crate::denial::Denial;
 use crate::identity::issuer::{Algorithm, ClaimNames, Issuer, JwksSource, TokenType};
 use crate::identity::jwks::KeySet;
@@ -41,10 +42,12 @@ fn issuer(name: &str) -> Issuer {
         algorithms: Algorithm::ALL.to_vec(),
         skew: Duration::from_secs(30),
         jwks: JwksSource {
-            cluster: "auth".into(),
-            authority: "auth".into(),
-            path: "/v1/jwks".into(),
-            timeout: Duration::from_secs(5),
+            at: Destination {
+                cluster: "auth".into(),
+                authority: "auth".into(),
+                path: "/v1/jwks".into(),
+                timeout: Duration::from_secs(5),
+            },
             refresh: Duration::from_secs(300),
             max_stale: Duration::from_secs(3600),
         },

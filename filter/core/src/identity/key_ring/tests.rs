@@ -3,6 +3,7 @@ use std::time::Duration;
 use jwt_simple::prelude::Ed25519KeyPair;
 
 use super::{KeyRing, Lookup};
+use crate::callout::Destination;
 use crate::identity::issuer::{Algorithm, ClaimNames, Issuer, JwksSource, TokenType};
 use crate::identity::jwks::KeySet;
 use crate::time::Timestamp;
@@ -17,10 +18,12 @@ fn ring() -> KeyRing {
         algorithms: vec![Algorithm::EdDsa],
         skew: Duration::ZERO,
         jwks: JwksSource {
-            cluster: "auth".into(),
-            authority: "auth".into(),
-            path: "/jwks".into(),
-            timeout: Duration::from_secs(5),
+            at: Destination {
+                cluster: "auth".into(),
+                authority: "auth".into(),
+                path: "/jwks".into(),
+                timeout: Duration::from_secs(5),
+            },
             refresh: Duration::from_secs(300),
             max_stale: Duration::from_secs(3600),
         },

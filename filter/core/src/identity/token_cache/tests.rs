@@ -37,6 +37,7 @@ fn verified(subject: &str, issuer: usize, key: KeyMark, expires: u64) -> Verifie
         grant_client: None,
         issued: None,
         key: None,
+        certificate: None,
         expires: at(expires),
     };
     Verified { until: identity.expires, identity: identity.into(), issuer, key: Some(key) }

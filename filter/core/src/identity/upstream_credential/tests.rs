@@ -8,10 +8,12 @@ fn source(header: &str) -> Source {
         header: header.to_owned(),
         audience: "https://crm.internal".to_owned(),
         scopes: vec!["a".to_owned(), "b".to_owned()],
-        cluster: "auth".to_owned(),
-        authority: "auth".to_owned(),
-        path: "/v1/exchange".to_owned(),
-        timeout: Duration::from_secs(1),
+        at: Destination {
+            cluster: "auth".to_owned(),
+            authority: "auth".to_owned(),
+            path: "/v1/exchange".to_owned(),
+            timeout: Duration::from_secs(1),
+        },
     }
 }
 
@@ -43,6 +45,7 @@ fn an_answer_is_a_credential_with_an_end() {
 #[test]
 fn anything_else_is_none() {
     let long = format!(r#"{{"active": true, "credential": "{}", "expires_in": 9}}"#, "x".repeat(20_000));
+    let wide = json!({"active": true, "error": "insufficient_scope", "scope": "x".repeat(2049)}).to_string();
     for answer in [
         None,
         Some(""),
@@ -60,10 +63,21 @@ fn anything_else_is_none() {
         Some(r#"{"active": true, "credential": "x", "expires_in": 86401}"#),
         Some(r#"{"active": true, "credential": "x", "expires_in": "9"}"#),
         Some(long.as_str()),
+        Some(r#"{"active": true, "error": "insufficient_scope"}"#),
+        Some(r#"{"active": true, "error": "insufficient_scope", "scope": ""}"#),
+        Some(r#"{"active": true, "error": "insufficient_scope", "scope": "a  b"}"#),
+        Some(r#"{"active": true, "error": "insufficient_scope", "scope": "a\"b"}"#),
+        Some(r#"{"active": true, "error": "insufficient_scope", "scope": ["a"]}"#),
+        Some(r#"{"active": true, "error": "invalid_target", "scope": "a"}"#),
+        Some(r#"{"active": true, "error": "x", "credential": "x", "expires_in": 9}"#),
+        Some(wide.as_str()),
     ] {
         let read = source("authorization").read(answer.map(str::as_bytes), NOW);
         assert_eq!(read, Err(AWAY), "{answer:?}");
     }
     let ended = source("authorization").read(Some(br#"{"active": false}"#), NOW);
     assert!(matches!(ended, Err(Denial::InvalidCredential(_))), "{ended:?}");
+    let answer = br#"{"active": true, "error": "insufficient_scope", "scope": "a b"}"#;
+    let needs = source("authorization").read(Some(answer), NOW);
+    assert_eq!(needs, Err(Denial::UpstreamScope(vec!["a".to_owned(), "b".to_owned()])));
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::callout::Destination;
 use crate::denial::Denial;
 use crate::head::{Headers, RequestHead};
 use crate::identity::credential::present;
@@ -18,7 +19,11 @@ fn issuer() -> Issuer {
         issuer: "https://auth.example".into(),
         algorithms: vec![Algorithm::Es256],
         skew: Duration::ZERO,
-        jwks: JwksSource { cluster, authority, path, timeout: second, refresh: second, max_stale: second },
+        jwks: JwksSource {
+            at: Destination { cluster, authority, path, timeout: second },
+            refresh: second,
+            max_stale: second,
+        },
         validate: None,
         claims: ClaimNames::default(),
         token_type: TokenType::AccessToken,

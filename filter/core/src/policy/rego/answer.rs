@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::ruling::{Outcome, Ruling};
 use super::setting::Obligable;
+use crate::identity::scope::is_scope;
 
 /// The most reasons, entries for the log, scopes, or names of one obligation.
 const MOST: usize = 16;
@@ -68,7 +69,9 @@ impl Reading<'_> {
                 ("log", Some(entries)) => {
                     ruling.log = entries.iter().map(|entry| self.said(entry)).collect();
                 }
-                ("scopes", Some(scopes)) if scopes.iter().all(|scope| is_scope(scope)) => {
+                ("scopes", Some(scopes))
+                    if scopes.iter().all(|scope| scope.len() <= LONGEST && is_scope(scope)) =>
+                {
                     if scopes.iter().any(|scope| !self.granted.iter().any(|has| has == scope)) {
                         ruling.outcome =
                             Outcome::Challenge(scopes.iter().map(|&scope| scope.to_owned()).collect());
@@ -116,11 +119,4 @@ const fn failed(why: &'static str) -> Ruling {
 fn texts(value: &Value) -> Option<Vec<&str>> {
     let items = value.as_array().filter(|items| items.len() <= MOST)?;
     items.iter().map(Value::as_str).collect()
-}
-
-/// RFC 6749 section 3.3.
-fn is_scope(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= LONGEST
-        && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'))
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! {"version": 1,
 //!  "server": {"name", "labels"},
-//!  "principal": {"authenticated", "issuer", "subject", "client", "scopes", "groups", "roles", "organization"},
+//!  "principal": {"authenticated", "issuer", "subject", "client", "scopes", "groups", "roles", "organization",
+//!                "certificate": {"uri", "dns", "subject"}},
 //!  "method": "tools/call",
 //!  "tool": {"name", "labels"}        or "prompt": {"name"}, "resource": {"uri"}, "template": {"uri"}, "task": {"id"}
 //!  "arguments": {…}, "headers": {…}, "source": {"address"}, "time": {…}}      for `allow` only, and what it reads of them
@@ -74,15 +75,19 @@ fn labels(labels: &Labels) -> Value {
 
 /// `input.principal`; what a token does not say is left out.
 pub(super) fn principal(who: &Principal) -> Value {
-    let Some(identity) = who.identity() else { return object([("authenticated", Value::Bool(false))]) };
-    let mut members = vec![
-        ("authenticated", Value::Bool(true)),
+    let mut members = vec![("authenticated", Value::Bool(!who.is_anonymous()))];
+    members.extend(who.certificate().map(|certificate| {
+        let names = certificate.names().into_iter();
+        ("certificate", object(names.filter_map(|(kind, name)| Some((kind, Value::from(name?))))))
+    }));
+    let Some(identity) = who.identity() else { return object(members) };
+    members.extend([
         ("issuer", Value::from(identity.issuer.as_str())),
         ("subject", Value::from(identity.subject.as_str())),
         ("scopes", list(&identity.scopes)),
         ("groups", list(&identity.groups)),
         ("roles", list(&identity.roles)),
-    ];
+    ]);
     members.extend(identity.client.as_deref().map(|client| ("client", Value::from(client))));
     members.extend(identity.organization.as_deref().map(|name| ("organization", Value::from(name))));
     object(members)

@@ -30,7 +30,7 @@ pub struct Circumstances<'a> {
 /// Asks `rego` whether what the rules permit may go on.
 ///
 /// # Errors
-/// - [`Denial::InsufficientScope`] where the policy wants a step-up; without a credential [`Denial::MissingCredential`]
+/// - [`Denial::InsufficientScope`] where the policy wants a step-up; without a token [`Denial::MissingCredential`]
 /// - as for what no rule allows, where the policy denies
 /// - [`Denial::PolicyFailed`] with the same words for the client, where it could not be answered
 pub fn narrow(
@@ -58,7 +58,7 @@ pub fn admitted(
 ) -> Result<(), Denial> {
     match &ruling.outcome {
         Outcome::Allow => Ok(()),
-        Outcome::Challenge(_) if *who == Principal::Anonymous => Err(Denial::MissingCredential),
+        Outcome::Challenge(_) if who.identity().is_none() => Err(Denial::MissingCredential),
         Outcome::Challenge(scopes) => {
             let granted = who.identity().map_or(&[][..], |identity| &identity.scopes);
             Err(Denial::InsufficientScope(rules.step_up(granted, scopes)))

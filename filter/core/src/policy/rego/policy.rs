@@ -18,7 +18,7 @@ use super::reads::Reads;
 use super::result;
 use super::ruling::{Outcome, Ruling};
 use super::setting::Setting;
-use crate::identity::principal::{Identity, Principal};
+use crate::identity::principal::Principal;
 use crate::mcp::operation::{Operation, Target};
 use crate::policy::methods::{Class, Kind, class_of};
 use crate::policy::resource_uri::ResourceUri;
@@ -45,8 +45,8 @@ pub struct Rego {
 #[derive(Debug)]
 struct State {
     machine: Machine,
-    /// By the address of an identity, which cannot be another's while it is held here.
-    principals: Memo<usize, (Arc<Identity>, u64, Value)>,
+    /// By the address of what is known of them, which cannot be another's while it is held here.
+    principals: Memo<usize, (Principal, u64, Value)>,
     last_principal: u64,
     verdicts: Memo<Asked, Ruling>,
 }
@@ -271,14 +271,17 @@ impl Eq for Rego {}
 impl State {
     /// A number and `input.principal` of somebody.
     fn principal(&mut self, who: &Principal) -> (u64, Value) {
-        let Principal::Authenticated(identity) = who else { return (0, input::principal(who)) };
-        let address = Arc::as_ptr(identity).addr();
+        let address = match who {
+            Principal::Anonymous => return (0, input::principal(who)),
+            Principal::Authenticated(identity) => Arc::as_ptr(identity).addr(),
+            Principal::Certified(certificate) => Arc::as_ptr(certificate).addr(),
+        };
         if let Some((_, id, value)) = self.principals.get(&address) {
             return (id, value);
         }
         self.last_principal += 1;
         let (id, value) = (self.last_principal, input::principal(who));
-        self.principals.put(address, (Arc::clone(identity), id, value.clone()));
+        self.principals.put(address, (who.clone(), id, value.clone()));
         (id, value)
     }
 

@@ -6,6 +6,7 @@ use super::compile::{Source, compile};
 use super::narrow::Circumstances;
 use super::ruling::{Outcome, Ruling};
 use super::*;
+use crate::head::PeerCertificate;
 use crate::identity::principal::{Identity, Principal};
 use crate::mcp::operation::{Operation, Target};
 use crate::policy::pattern::Pattern;
@@ -367,7 +368,11 @@ fn a_program_is_taken_whole_unchanged_and_of_this_version_only() {
 
 #[test]
 fn a_remembered_verdict_is_of_that_principal_and_thing_alone() {
-    let rego = load("allow if input.principal.subject == \"alice\"");
+    let rego = load(
+        "allow if input.principal.subject == \"alice\"\nallow if input.principal.certificate.uri == \"alice\"",
+    );
+    let certified =
+        |uri: String| Principal::Certified(Arc::new(PeerCertificate::new(Some(uri), None, None).unwrap()));
     let judged = |who: &Principal, method: &str, target: Target| {
         let operation = Operation { method: method.to_owned(), targets: vec![target] };
         let picked = Picked::default();
@@ -381,7 +386,9 @@ fn a_remembered_verdict_is_of_that_principal_and_thing_alone() {
         for at in 0..600 {
             let who = Principal::Authenticated(Arc::new(Identity::named("https://as", &format!("u{at}"))));
             assert!(!judged(&who, "tools/call", Target::Tool("t".to_owned())));
+            assert!(!judged(&certified(format!("u{at}")), "tools/call", Target::Tool("t".to_owned())));
         }
+        assert!(judged(&certified("alice".to_owned()), "tools/call", Target::Tool("t".to_owned())));
         assert!(judged(&alice(), "tools/call", Target::Tool("t".to_owned())));
         assert!(!judged(&Principal::Anonymous, "tools/call", Target::Tool("t".to_owned())));
     }

@@ -339,7 +339,17 @@ const BELOW: &[(&str, &[&str])] = &[
     ("server", &["name", "labels"]),
     (
         "principal",
-        &["authenticated", "issuer", "subject", "client", "scopes", "groups", "roles", "organization"],
+        &[
+            "authenticated",
+            "issuer",
+            "subject",
+            "client",
+            "scopes",
+            "groups",
+            "roles",
+            "organization",
+            "certificate",
+        ],
     ),
     ("tool", &["name", "labels"]),
     ("prompt", &["name"]),

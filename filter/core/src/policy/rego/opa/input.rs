@@ -56,16 +56,26 @@ pub(super) fn document(
 }
 
 fn principal(who: &Principal) -> Value {
-    let Some(identity) = who.identity() else { return json!({"authenticated": false}) };
-    let mut members = json!({
-        "authenticated": true, "issuer": identity.issuer, "subject": identity.subject,
-        "scopes": identity.scopes, "groups": identity.groups, "roles": identity.roles,
-    });
-    if let Some(members) = members.as_object_mut() {
-        members.extend(identity.client.as_deref().map(|client| ("client".to_owned(), client.into())));
-        members.extend(identity.organization.as_deref().map(|name| ("organization".to_owned(), name.into())));
+    let mut members = Map::new();
+    let mut put = |key: &str, value: Value| drop(members.insert(key.to_owned(), value));
+    put("authenticated", (!who.is_anonymous()).into());
+    if let Some(certificate) = who.certificate() {
+        let names = certificate.names().into_iter();
+        put(
+            "certificate",
+            names.filter_map(|(kind, name)| Some((kind.to_owned(), Value::from(name?)))).collect(),
+        );
     }
-    members
+    if let Some(identity) = who.identity() {
+        put("issuer", identity.issuer.as_str().into());
+        put("subject", identity.subject.as_str().into());
+        put("scopes", json!(identity.scopes));
+        put("groups", json!(identity.groups));
+        put("roles", json!(identity.roles));
+        identity.client.as_deref().into_iter().for_each(|client| put("client", client.into()));
+        identity.organization.as_deref().into_iter().for_each(|name| put("organization", name.into()));
+    }
+    Value::Object(members)
 }
 
 fn thing(terms: &Terms, target: &Target, name: &str) -> (&'static str, Value) {

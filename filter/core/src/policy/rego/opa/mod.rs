@@ -18,6 +18,7 @@ use super::answer::Reading;
 use super::memo::Memo;
 use super::ruling::{Outcome, Ruling};
 use super::setting::{Labels, Obligable, ToolLabels};
+use crate::callout::Destination;
 use crate::identity::principal::Principal;
 use crate::json;
 use crate::mcp::operation::{Operation, Target};
@@ -36,23 +37,10 @@ const REMEMBERED: usize = 2048;
 /// A policy that is asked over HTTP.
 pub struct Opa {
     /// Where.
-    pub place: Place,
+    pub place: Destination,
     /// What it is told, and what its answers may bring about.
     pub terms: Terms,
     verdicts: Mutex<Memo<[u8; 32], (Ruling, Timestamp)>>,
-}
-
-/// Where the policy lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The name of a cluster in the host's configuration.
-    pub cluster: String,
-    /// The `:authority` to send.
-    pub authority: String,
-    /// The path of the rule in the Data API.
-    pub path: String,
-    /// How long one question may take.
-    pub timeout: Duration,
 }
 
 /// What it is told, and what its answers may bring about.
@@ -104,7 +92,7 @@ pub struct Question {
 
 impl Opa {
     /// One of which nothing is known yet.
-    pub fn new(place: Place, terms: Terms) -> Self {
+    pub fn new(place: Destination, terms: Terms) -> Self {
         Self { place, terms, verdicts: Mutex::new(Memo::new(REMEMBERED)) }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::head::PeerCertificate;
 use crate::identity::principal::Identity;
 use crate::policy::pattern::Pattern;
 
@@ -16,6 +17,15 @@ fn someone(subject: &str) -> Principal {
         client: Some("c1".into()),
         ..Identity::named("https://as", subject)
     }))
+}
+
+fn shown() -> PeerCertificate {
+    PeerCertificate::new(Some("spiffe://e/agent".into()), None, Some("CN=agent".into())).unwrap()
+}
+
+fn with_certificate(subject: &str) -> Principal {
+    let identity = Identity { certificate: Some(shown()), ..Identity::named("https://as", subject) };
+    Principal::Authenticated(Arc::new(identity))
 }
 
 fn labels(key: &str, value: &str) -> Labels {
@@ -41,7 +51,7 @@ fn terms() -> Terms {
 }
 
 fn opa(terms: Terms) -> Opa {
-    let place = Place {
+    let place = Destination {
         cluster: "opa".to_owned(),
         authority: "opa".to_owned(),
         path: "/v1/data/mcp/authz/allow".to_owned(),
@@ -104,6 +114,13 @@ fn an_opa_is_told_what_a_policy_here_is_told() {
             Some(Target::Resource("x:a".into())),
             Subject::Resource("x:a"),
         ),
+        (
+            Principal::Certified(Arc::new(shown())),
+            "tools/call",
+            Some(Target::Tool("get".into())),
+            Subject::Tool("get"),
+        ),
+        (with_certificate("c"), "tools/call", Some(Target::Tool("get".into())), Subject::Tool("get")),
         (someone("b"), "tasks/get", Some(Target::Task("t1".into())), Subject::Task("t1")),
         (someone("b"), "logging/setLevel", None, Subject::Nothing),
     ] {
