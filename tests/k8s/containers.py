@@ -224,7 +224,7 @@ def until(ask: Any, why: Any, patience: float = PATIENCE) -> None:
         time.sleep(0.1)
 
 
-def obtained(name: str) -> str | None:
+def obtained(name: str, *which: str) -> str | None:
     """A program of tests/obtain, or None where it cannot be had, which that says itself."""
-    done = subprocess.run([ROOT / f"tests/obtain/{name}.sh"], stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([ROOT / f"tests/obtain/{name}.sh", *which], stdout=subprocess.PIPE, text=True)
     return done.stdout.strip() if done.returncode == 0 else None

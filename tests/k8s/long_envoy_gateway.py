@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 import unittest
 from contextlib import ExitStack
@@ -19,18 +18,13 @@ import renders
 from file_provider import FileProvider
 from gateway import MODULE, Gateway, Load, allowed, obtained, ready, values
 from istiod import image
-from renders import ROOT, objects
+from renders import objects
 from test_envoy import eventually, free
 from test_istio import answers
 from translated import Translation
 
 ALL = {"public_document", "missing_credential", "not_allowed", "allowed"}
 CASES: tuple[dict[str, Any], ...] = ({}, {"patchPolicy": True})
-
-
-def translator() -> str | None:
-    done = subprocess.run([ROOT / "tests/obtain/envoy-gateway-translator.sh"], stdout=subprocess.PIPE, text=True)
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def chosen(more: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +41,7 @@ class Translated(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        program = translator()
+        program = containers.obtained("envoy-gateway", "translator")
         if program is None:
             raise unittest.SkipTest("the translator of Envoy Gateway cannot be built here; the reason stands above")
         cls.program = program
