@@ -16,7 +16,7 @@ from typing import Any
 import oci
 
 ROOT = Path(__file__).resolve().parents[2]
-NATIVE = "x86_64-unknown-linux-gnu"
+NATIVE, WASM = "x86_64-unknown-linux-gnu", "wasm32-wasip1"
 SOURCE = "https://github.com/wicketgate/wicketgate"
 #: Images of one program, and the packages that these are made of.
 SERVERS = {"wicketgate-auth": "auth-sidecar", "wicketgate-sample-server": "tests/sample-server"}
@@ -96,7 +96,7 @@ def main(out: Path, version: str) -> int:
         folder = out / name
         shutil.rmtree(folder, ignore_errors=True)
         digests[name] = oci.write(image, folder, version)
-        package, features, platform = (SERVERS[name], "", NATIVE) if name in SERVERS else ("filter", FEATURES[name], "wasm32-wasip1")
+        package, features, platform = (SERVERS[name], "", NATIVE) if name in SERVERS else ("filter", FEATURES[name], WASM)
         (out / f"{name}.cdx.json").write_text(json.dumps(bill(package, features, platform, version), indent=1) + "\n")
         print(f"   {name}@{digests[name]}", file=sys.stderr)
     (out / "digests.json").write_text(json.dumps(digests, indent=1) + "\n")
