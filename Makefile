@@ -172,10 +172,17 @@ e2e-envoy-gateway: native filter ## Envoy Gateway itself on the chart's objects,
 	(cd tests/k8s && "$$python" long_envoy_gateway.py)
 
 .PHONY: e2e-istio
-e2e-istio: native filter ## Istio's own discovery server on the chart's objects, and calls through what it makes of them (builds it: ten minutes)
+e2e-istio: setup native filter filter-rego ## Istio's own discovery server on the chart's objects, and calls through what it makes of them (builds it: ten minutes)
+#~ TEST=NAME          only those of the gateway's end-to-end tests whose path holds this
 	$(call stage,Istio)
 	@python="$$($(OBTAIN)/python-venv.sh tests/k8s/requirements.txt k8s-venv)"
-	(cd tests/k8s && "$$python" long_istio.py)
+	$(if $(TEST),,(cd tests/k8s && "$$python" long_istio.py))
+	printf '\n\033[1m== %s\033[0m\n' "the gateway's end-to-end tests through it" >&2
+	# Without it there is nothing to go through, and it says itself why it is not there.
+	$(OBTAIN)/istio.sh >/dev/null || exit 0
+	mapfile -t left_out < <(sed -n 's/^\([a-z0-9_:]*\) .*/--skip\n\1/p' tests/k8s/not_through_istio.txt)
+	PATH="$$(dirname "$$python"):$$PATH" WICKETGATE_ENVOY="$(CURDIR)/tests/k8s/as_envoy.py" WICKETGATE_HOST_MODE=buffer \
+	  $(CARGO) test $(NATIVE) --test e2e -- --test-threads 3 "$${left_out[@]}" $(or $(TEST),gateway::)
 
 .PHONY: e2e-pods
 e2e-pods: images ## The pods that the chart renders by default, with our images, in podman and runc (as root; after `make images` a minute)
