@@ -39,9 +39,12 @@ LOAD := $(CARGO) test --quiet --release $(NATIVE) --test load --
 OF_ONE_MODE := --skip gateway::bypass --skip gateway::edge --skip gateway::hold_body --skip gateway::issuer_keys --skip gateway::unheld_headers \
   --skip gateway::tool_schemas --skip gateway::upstream_credentials --skip gateway::waiting
 ENVOYS ?= 1.37 1.38 1.39 1.40
+# No path of this machine gets into what is shipped.
+RUSTFLAGS_OF := k8s/images/rustflags.sh
 # Builds the filter with the features $(2) into $(1).
 define module
-$(CARGO) build --quiet --profile wasm --target wasm32-wasip1 -p wicketgate-filter --features "$(2)"
+flags="$$($(RUSTFLAGS_OF))"
+	CARGO_ENCODED_RUSTFLAGS="$$flags" $(CARGO) build --quiet --profile wasm --target wasm32-wasip1 -p wicketgate-filter --features "$(2)"
 	built=target/wasm32-wasip1/wasm/wicketgate_filter.wasm
 	made_of="$$(sha256sum <"$$built") $(WASM_OPT)"
 	if [ ! -s $(1) ] || [ "$$made_of" != "$$(cat $(1).of 2>/dev/null)" ]; then
@@ -127,14 +130,23 @@ images: filter filter-rego ## Images as OCI layouts, bills of materials and the 
 #~ VERSION=0.1.0      their tag
 	$(call stage,images (static programs: the first time takes minutes))
 	@target=x86_64-unknown-linux-gnu
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --quiet --target $$target \
+	flags="$$($(RUSTFLAGS_OF) -C target-feature=+crt-static)"
+	CARGO_ENCODED_RUSTFLAGS="$$flags" $(CARGO) build --release --quiet --target $$target \
 	  -p wicketgate-auth -p wicketgate-sample-server --bin wicketgate-auth --bin wicketgate-sample-server
 	# It needs nothing but the standard library, and so none of what its package is built with.
-	rustc --edition 2024 --target $$target -C target-feature=+crt-static -C opt-level=s -C panic=abort -C strip=symbols \
+	IFS=$$'\x1f' read -ra words <<<"$$flags"
+	rustc --edition 2024 --target $$target "$${words[@]}" -C opt-level=s -C panic=abort -C strip=symbols \
 	  filter/cli/src/bin/wicketgate-pod.rs -o target/$$target/release/wicketgate-pod
 	mkdir -p target/images
 	python3 k8s/images/build.py target/images $(or $(VERSION),0.1.0)
-	"$$($(OBTAIN)/helm.sh)" package k8s/chart --destination target/images >&2
+	# Helm packs the times of files, too.
+	rm -rf target/chart && cp -r k8s/chart target/chart && find target/chart -exec touch --date=@0 {} +
+	"$$($(OBTAIN)/helm.sh)" package target/chart --destination target/images >&2
+
+.PHONY: images-again
+images-again: images ## All images once more, from another directory with another cargo home: are they the same bytes? (as long as the first time)
+	$(call stage,the same images in another place)
+	@k8s/images/again.sh $(or $(VERSION),0.1.0)
 
 ##@ Check
 
@@ -180,10 +192,17 @@ e2e-envoy-gateway: native filter ## Envoy Gateway itself on the chart's objects,
 	(cd tests/k8s && "$$python" long_envoy_gateway.py)
 
 .PHONY: e2e-istio
-e2e-istio: native filter ## Istio's own discovery server on the chart's objects, and calls through what it makes of them (builds it: ten minutes)
+e2e-istio: setup native filter filter-rego ## Istio's own discovery server on the chart's objects, and calls through what it makes of them (builds it: ten minutes)
+#~ TEST=NAME          only those of the gateway's end-to-end tests whose path holds this
 	$(call stage,Istio)
 	@python="$$($(OBTAIN)/python-venv.sh tests/k8s/requirements.txt k8s-venv)"
-	(cd tests/k8s && "$$python" long_istio.py)
+	$(if $(TEST),,(cd tests/k8s && "$$python" long_istio.py))
+	printf '\n\033[1m== %s\033[0m\n' "the gateway's end-to-end tests through it" >&2
+	# Without it there is nothing to go through, and it says itself why it is not there.
+	$(OBTAIN)/istio.sh >/dev/null || exit 0
+	mapfile -t left_out < <(sed -n 's/^\([a-z0-9_:]*\) .*/--skip\n\1/p' tests/k8s/not_through_istio.txt)
+	PATH="$$(dirname "$$python"):$$PATH" WICKETGATE_ENVOY="$(CURDIR)/tests/k8s/as_envoy.py" WICKETGATE_HOST_MODE=buffer \
+	  $(CARGO) test $(NATIVE) --test e2e -- --test-threads 3 "$${left_out[@]}" $(or $(TEST),gateway::)
 
 .PHONY: e2e-pods
 e2e-pods: images ## The pods that the chart renders by default, with our images, in podman and runc (as root; after `make images` a minute)
@@ -338,8 +357,8 @@ lint: ## Formatting, clippy (native and WebAssembly), shell scripts, reference c
 	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter -- -D warnings
 	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter --features rego-regex -- -D warnings
 	$(call stage,shell scripts)
-	@for script in $(OBTAIN)/*.sh tests/fuzz.sh envoy/certificates/*.sh .ci/run; do bash -n "$$script"; done
-	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh tests/fuzz.sh envoy/certificates/*.sh .ci/run; fi
+	@for script in $(OBTAIN)/*.sh k8s/images/*.sh tests/fuzz.sh envoy/certificates/*.sh .ci/run; do bash -n "$$script"; done
+	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh k8s/images/*.sh tests/fuzz.sh envoy/certificates/*.sh .ci/run; fi
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -1,22 +1,24 @@
 """Makes all images and their bills of materials out of what was built: `build.py OUT VERSION`.
 
 OUT gets one OCI layout a name (`wicketgate-auth`, `wicketgate-filter`, …-rego, …-rego-regex, `wicketgate-sample-server`), `NAME.cdx.json` beside each (CycloneDX), and
-`digests.json`, which is what `wasm.image.digest` and `image.digest` of the chart want.
+`digests.json`, which is what `wasm.image.digest` and `image.digest` of the chart want; `built-with.json` says by which tools they came about.
 """
 
 from __future__ import annotations
 
 import json
+import platform as machine
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
 import oci
 
 ROOT = Path(__file__).resolve().parents[2]
-NATIVE = "x86_64-unknown-linux-gnu"
+NATIVE, WASM = "x86_64-unknown-linux-gnu", "wasm32-wasip1"
 SOURCE = "https://github.com/wicketgate/wicketgate"
 #: Images of one program, and the packages that these are made of.
 SERVERS = {"wicketgate-auth": "auth-sidecar", "wicketgate-sample-server": "tests/sample-server"}
@@ -79,6 +81,17 @@ def bill(package: str, features: str, platform: str, version: str) -> dict[str, 
     }
 
 
+def tools() -> dict[str, str]:
+    """Of which versions the same source gives the same bytes: what compiles, links and is linked in, and what packs."""
+    def first(*command: str) -> str:
+        return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.partition("\n")[0]
+
+    return {
+        "rustc": first("rustc", "--version"), "c compiler": first("cc", "--version"), "linker": first("ld", "--version"),
+        "c library": " ".join(machine.libc_ver()), "zlib": zlib.ZLIB_RUNTIME_VERSION,
+    }
+
+
 def main(out: Path, version: str) -> int:
     target = ROOT / "target"
     binaries = target / NATIVE / "release"
@@ -96,10 +109,11 @@ def main(out: Path, version: str) -> int:
         folder = out / name
         shutil.rmtree(folder, ignore_errors=True)
         digests[name] = oci.write(image, folder, version)
-        package, features, platform = (SERVERS[name], "", NATIVE) if name in SERVERS else ("filter", FEATURES[name], "wasm32-wasip1")
+        package, features, platform = (SERVERS[name], "", NATIVE) if name in SERVERS else ("filter", FEATURES[name], WASM)
         (out / f"{name}.cdx.json").write_text(json.dumps(bill(package, features, platform, version), indent=1) + "\n")
         print(f"   {name}@{digests[name]}", file=sys.stderr)
     (out / "digests.json").write_text(json.dumps(digests, indent=1) + "\n")
+    (out / "built-with.json").write_text(json.dumps(tools(), indent=1) + "\n")
     return 0
 
 

@@ -62,10 +62,18 @@ events_logger = "file"
         until(lambda: connects(5000), "the registry does not listen")
 
     def __call__(self, *arguments: str, check: bool = True) -> str:
+        return self.done(*arguments, check=check).stdout.strip()
+
+    def log(self, name: str) -> str:
+        """What a container has written to either output."""
+        done = self.done("logs", name, check=False)
+        return done.stdout + done.stderr
+
+    def done(self, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
         own = [self.program, "--root", f"{self.folder}/root", "--runroot", f"{self.folder}/run", "--storage-driver", "overlay", "--log-level", "error"]
         done = subprocess.run([*own, *arguments], capture_output=True, text=True, env=self.environment, timeout=300)
         assert not check or done.returncode == 0, f"podman {' '.join(arguments)}: {done.stderr}"
-        return done.stdout.strip()
+        return done
 
     def run(self, *arguments: str, check: bool = True) -> str:
         """With limits that nobody has to raise, which not everybody may."""
@@ -224,7 +232,7 @@ def until(ask: Any, why: Any, patience: float = PATIENCE) -> None:
         time.sleep(0.1)
 
 
-def obtained(name: str) -> str | None:
+def obtained(name: str, *which: str) -> str | None:
     """A program of tests/obtain, or None where it cannot be had, which that says itself."""
-    done = subprocess.run([ROOT / f"tests/obtain/{name}.sh"], stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([ROOT / f"tests/obtain/{name}.sh", *which], stdout=subprocess.PIPE, text=True)
     return done.stdout.strip() if done.returncode == 0 else None

@@ -37,9 +37,12 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     seen: list[tuple[str, str, Any]]
+    #: Names and values of each, in lower case.
+    fields: list[dict[str, str]]
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.fields.append({name.lower(): value for name, value in self.headers.items()})
         self.seen.append((self.path, self.headers["Host"], body))
         answer = json.dumps({"jsonrpc": "2.0", "id": body["id"], "result": {"resultType": "complete", "content": []}}).encode()
         self.send_response(200)
@@ -123,7 +126,7 @@ class Caller:
         finally:
             connection.close()
 
-    def call(self, token: str | None, tool: str, arguments: dict[str, Any] | None = None) -> tuple[int, Any]:
+    def call(self, token: str | None, tool: str, arguments: dict[str, Any] | None = None, more: dict[str, str] | None = None) -> tuple[int, Any]:
         meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
                 "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"}}
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments or {}, "_meta": meta}}
@@ -131,6 +134,7 @@ class Caller:
                   "Mcp-Method": "tools/call", "Mcp-Name": tool}
         if token is not None:
             fields["Authorization"] = f"Bearer {token}"
+        fields |= more or {}
         return self.ask("POST", "/mcp", fields, json.dumps(message))
 
     def token(self, resource: str, client: str = "agent") -> str:
@@ -150,8 +154,9 @@ class Gateway(Caller):
         super().__init__(port or free(), secure, host)
         self.folder = stack.enter_context(tempfile.TemporaryDirectory())
         ports = {port: free() for port in (9000, 9001, 9002, 9003)}
-        self.upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Seen", (Upstream,), {"seen": []}))
+        self.upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Seen", (Upstream,), {"seen": [], "fields": []}))
         self.seen = self.upstream.RequestHandlerClass.seen   # type: ignore[attr-defined]
+        self.fields = self.upstream.RequestHandlerClass.fields   # type: ignore[attr-defined]
         threading.Thread(target=self.upstream.serve_forever, daemon=True).start()
         stack.callback(self.upstream.server_close)
         stack.callback(self.upstream.shutdown)
@@ -160,7 +165,7 @@ class Gateway(Caller):
         Path(self.folder, "values.json").write_text(json.dumps(chosen))
         text = renders.run(4, "template", "rel", str(renders.CHART), "--namespace", "mcp", "--values", f"{self.folder}/values.json")
         of = objects(text)
-        self.start(stack, "wicketgate-auth", ["serve", "--config", self.authorization_server(of, ports)])
+        self.server = self.start(stack, "wicketgate-auth", ["serve", "--config", self.authorization_server(of, ports)])
         places = {"-auth.": ports[9000], "-internal.": ports[9001], "notes.": self.upstream.server_address[1]}
         made = make(of, self.folder, self.port, places)
         if made is None:
@@ -170,12 +175,13 @@ class Gateway(Caller):
         arguments = ["--config-path", f"{self.folder}/envoy.json", "--concurrency", "1", "--log-level", "error", "--disable-hot-restart", "--file-flush-interval-msec", "100"]
         self.start(stack, obtained("envoy"), arguments)
 
-    def start(self, stack: ExitStack, program: str, arguments: list[str]) -> None:
+    def start(self, stack: ExitStack, program: str, arguments: list[str]) -> subprocess.Popen[bytes]:
         path = program if "/" in program else str(ROOT / "target/debug" / program)
         log = stack.enter_context(Path(self.folder, f"{Path(program).name}.log").open("w"))
         process = subprocess.Popen([path, *arguments], stderr=log)
         stack.callback(process.wait)
         stack.callback(process.terminate)
+        return process
 
     def authorization_server(self, of: list[Any], ports: dict[int, int]) -> str:
         [text] = [one["data"]["auth.json"] for one in of if "auth.json" in one.get("data", {})]

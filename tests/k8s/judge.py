@@ -304,10 +304,15 @@ def names(objects: list[Object]) -> Iterator[str]:
         if key in seen:
             yield f"{named(one)}: twice"
         seen.add(key)
+        if one["kind"] == "Service" and not re.match("[a-z]", name):
+            yield f"{named(one)}: a Service begins with a letter"
     for one, spec, _ in pods(objects):
-        for thing in [*containers(spec), *spec.get("volumes", [])]:
-            if len(thing["name"]) > 63:
-                yield f"{named(one)}: {thing['name']} is too long"
+        for things in (containers(spec), spec.get("volumes", [])):
+            for thing in things:
+                if len(thing["name"]) > 63 or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", thing["name"]):
+                    yield f"{named(one)}: {thing['name']} is not a name"
+            if len({thing["name"] for thing in things}) != len(things):
+                yield f"{named(one)}: two are called the same"
 
 
 def secrets(objects: list[Object]) -> Iterator[str]:

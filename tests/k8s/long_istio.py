@@ -129,6 +129,14 @@ class Istio(Built):
                     ready(gateway)
                     bodies.are_held(self, gateway, limit)
 
+    def test_traps_of_buffers_stay_shut(self) -> None:
+        for kind in KINDS:
+            with self.subTest(istio=kind), ExitStack() as stack:
+                gateway = Meshed(stack, self.program, kind).gateway
+                token = ready(gateway)
+                bodies.fields_are_changed_in_time(self, gateway, token)
+                bodies.nothing_goes_on_while_the_filter_asks(self, gateway)
+
     def test_no_request_is_lost_while_the_plugin_changes(self) -> None:
         for kind in KINDS[:2]:
             with self.subTest(istio=kind), ExitStack() as stack:

@@ -18,6 +18,7 @@ import judge
 import renders
 import yaml
 from renders import CASES, GIVEN, ROOT, Refused, golden, objects, rendered
+from test_envoy import pair
 
 WRITE = os.environ.get("WRITE") == "1"
 CRDS = ROOT / os.environ.get("CRDS_DIR", "../shared/crds")
@@ -163,9 +164,9 @@ class Compilers(unittest.TestCase):
     """Our own compilers read what is rendered: nothing else knows what it means."""
 
     @staticmethod
-    def policies(case: str) -> list[Any]:
+    def policies(of: list[Any]) -> list[Any]:
         out = []
-        for one in objects(rendered(4, case)):
+        for one in of:
             spec = one.get("spec", {})
             if one["kind"] == "WasmPlugin":
                 out.append(spec["pluginConfig"])
@@ -188,16 +189,18 @@ class Compilers(unittest.TestCase):
 
     def test_the_filter_takes_every_policy(self) -> None:
         for case in CASES:
-            with self.subTest(case=case):
-                [policy] = self.policies(case)
-                with tempfile.TemporaryDirectory() as folder:
-                    file = Path(folder, "policy.json")
-                    file.write_text(json.dumps(policy))
-                    done = subprocess.run([self.tool("wicketgate"), "check", file], capture_output=True, text=True)
-                self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+            with self.subTest(case=case), tempfile.TemporaryDirectory() as folder:
+                self.take_policy(objects(rendered(4, case)), folder)
+
+    def take_policy(self, of: list[Any], folder: str) -> None:
+        [policy] = self.policies(of)
+        file = Path(folder, "policy.json")
+        file.write_text(json.dumps(policy))
+        done = subprocess.run([self.tool("wicketgate"), "check", file], capture_output=True, text=True)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
 
     def test_what_a_mesh_cannot_hold_is_not_held(self) -> None:
-        held = {case: self.policies(case)[0]["hold_headers"] for case in CASES}
+        held = {case: self.policies(objects(rendered(4, case)))[0]["hold_headers"] for case in CASES}
         not_held = {case for case, held in held.items() if not held}
         self.assertEqual({"istio", "istio-extension", "envoy-gateway"}, not_held)
 
@@ -205,7 +208,7 @@ class Compilers(unittest.TestCase):
         for case in ("standalone", "production"):
             with self.subTest(case=case), tempfile.TemporaryDirectory() as folder:
                 file = Path(folder, "policy.json")
-                file.write_text(json.dumps(self.policies(case)[0]))
+                file.write_text(json.dumps(self.policies(objects(rendered(4, case)))[0]))
                 wasm = "/var/lib/wicketgate-module/plugin.wasm"
                 command = [self.tool("wicketgate"), "render", file, "--to", "ecds", "--wasm", wasm, "--out", Path(folder, "out.json")]
                 subprocess.run(command, check=True, capture_output=True)
@@ -221,20 +224,22 @@ class Compilers(unittest.TestCase):
     def test_the_authorization_server_takes_every_configuration(self) -> None:
         checked = 0
         for case in CASES:
-            for one in objects(rendered(4, case)):
-                if "auth.json" not in one.get("data", {}):
-                    continue
-                checked += 1
-                with self.subTest(case=case), tempfile.TemporaryDirectory() as folder:
-                    text = one["data"]["auth.json"]
-                    for place, instead in PATHS.items():
-                        text = text.replace(place, f"{folder}/{instead}")
-                    self.fill(json.loads(text))
-                    file = Path(folder, "auth.json")
-                    file.write_text(text)
-                    done = subprocess.run([self.tool("wicketgate-auth"), "check", "--config", file], capture_output=True, text=True)
-                    self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+            with self.subTest(case=case), tempfile.TemporaryDirectory() as folder:
+                checked += self.take_configuration(objects(rendered(4, case)), folder)
         self.assertGreater(checked, 5)
+
+    def take_configuration(self, of: list[Any], folder: str) -> int:
+        """How many there are: one at most."""
+        texts = [one["data"]["auth.json"] for one in of if "auth.json" in one.get("data", {})]
+        for text in texts:
+            for place, instead in PATHS.items():
+                text = text.replace(place, f"{folder}/{instead}")
+            self.fill(json.loads(text))
+            file = Path(folder, "auth.json")
+            file.write_text(text)
+            done = subprocess.run([self.tool("wicketgate-auth"), "check", "--config", file], capture_output=True, text=True)
+            self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        return len(texts)
 
     def fill(self, value: Any, key: str = "") -> None:
         """Puts something into every file that the configuration names."""
@@ -252,6 +257,8 @@ class Compilers(unittest.TestCase):
                 file.write_bytes(generated.stdout)
             elif file.name == "url":
                 file.write_text("rediss://u:p@r.example:6379" if "sentinel" not in key else "")
+            elif file.suffix == ".crt":
+                file.write_text(pair("ca.example", str(file.parent))["tls.crt"])
             elif file.suffix != ".redb":
                 file.write_text("0123456789abcdef0123456789abcdef")
 

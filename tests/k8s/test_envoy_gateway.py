@@ -33,6 +33,15 @@ class Traffic(unittest.TestCase):
                 ready(gateway)
                 bodies.are_held(self, gateway, "4MiB")
 
+    def test_traps_of_buffers_stay_shut(self) -> None:
+        for more in ({}, {"patchPolicy": True}):
+            with self.subTest(envoyGateway=more), ExitStack() as stack:
+                own = {"gateway": {"certificateSecret": "c"}} | more
+                gateway = Gateway(stack, {"mode": "envoyGateway", "envoyGateway": own}, make)
+                token = ready(gateway)
+                bodies.fields_are_changed_in_time(self, gateway, token)
+                bodies.nothing_goes_on_while_the_filter_asks(self, gateway)
+
 
 if __name__ == "__main__":
     unittest.main()

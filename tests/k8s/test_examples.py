@@ -1,4 +1,4 @@
-"""Do the examples of k8s/examples render, and name what is there? Neither cert-manager nor Terraform runs here."""
+"""Do the examples of k8s/examples render, and name what is there? Neither cert-manager nor an Ingress nor Terraform runs here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
+import judge
 import renders
 from renders import CHART, objects
 
@@ -30,6 +31,18 @@ class Examples(unittest.TestCase):
             [policy] = [json.loads(one["data"]["filter.json"]) for one in of if "filter.json" in one.get("data", {})]
             servers = json.loads(policy["resources"][0]["typed_config"]["config"]["configuration"]["value"])["servers"]
             self.assertEqual(set(certificate["spec"]["dnsNames"]), {one["url"].split("/")[2] for one in servers})
+
+    def test_the_ingress_leads_to_envoy_and_nobody_else_does(self) -> None:
+        of = rendered(4, [CHART / "values-production.yaml", CHART / "ci/production-values.yaml", FOLDER / "ingress-values.yaml"])
+        self.assertEqual([], list(judge.kubernetes_schema(of)))
+        [ingress] = [one for one in of if one["kind"] == "Ingress"]
+        [rule] = ingress["spec"]["rules"]
+        backend = rule["http"]["paths"][0]["backend"]["service"]
+        [service] = [one for one in of if one["kind"] == "Service" and one["metadata"]["name"] == backend["name"]]
+        self.assertEqual([backend["port"]["name"]], [port["name"] for port in service["spec"]["ports"]])
+        self.assertEqual("ClusterIP", service["spec"]["type"])
+        [public] = [rule for one in of if one["kind"] == "NetworkPolicy" for rule in one["spec"]["ingress"] if {"port": "public"} in rule["ports"] and "namespaceSelector" in json.dumps(rule)]
+        self.assertEqual({"kubernetes.io/metadata.name": "ingress-nginx"}, public["from"][0]["namespaceSelector"]["matchLabels"])
 
     def test_terraform_names_files_that_render(self) -> None:
         [release] = json.loads((FOLDER / "main.tf.json").read_text())["resource"]["helm_release"].values()

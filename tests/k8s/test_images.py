@@ -11,6 +11,7 @@ import http.client
 import http.server
 import io
 import json
+import os
 import sys
 import tarfile
 import tempfile
@@ -180,6 +181,12 @@ class Images(unittest.TestCase):
 
     def test_a_program_that_needs_a_loader_is_told_from_one_that_does_not(self) -> None:
         self.assertFalse(build.static(Path(sys.executable).resolve()))
+
+    def test_no_path_of_this_machine_is_in_a_module(self) -> None:
+        """What differs from machine to machine would make another digest, and is nobody's business."""
+        here = [str(build.ROOT), os.environ.get("CARGO_HOME") or str(Path.home() / ".cargo")]
+        module = (build.ROOT / "target/wicketgate.wasm").read_bytes()
+        self.assertEqual([], [place for place in here if place.encode() in module])
 
     def test_what_was_built_becomes_images(self) -> None:
         binaries, target = self.folder / "bin", self.folder / "target"

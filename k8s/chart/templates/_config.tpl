@@ -27,6 +27,11 @@ through Helm's YAML come out as 1.048576e+06. */}}
 {{- end -}}
 {{- end }}
 
+{{/* A host as it stands before a port: addresses of IPv6 in brackets. */}}
+{{- define "wicketgate.inUrl" -}}
+{{- if contains ":" . }}[{{ . }}]{{ else }}{{ . }}{{ end -}}
+{{- end }}
+
 {{/* The largest request or answer of any server: what Envoy must be able to hold for a stream. */}}
 {{- define "wicketgate.largest" -}}
 {{- $largest := int64 0 -}}
@@ -100,7 +105,7 @@ auth_internal
 {{- $root := . -}}
 {{- $alone := ne .Values.mode "standalone" -}}
 {{- $address := .Values.listenAddress -}}
-{{- if contains ":" $address }}{{ $address = printf "[%s]" $address }}{{ end -}}
+{{- $address = include "wicketgate.inUrl" $address -}}
 {{- /* Beside Envoy in one pod nothing but metrics leaves loopback. */ -}}
 {{- $for_gateway := ternary $address "127.0.0.1" $alone -}}
 {{- $listen := dict "public" (printf "%s:9000" $for_gateway) "internal" (printf "%s:9001" $for_gateway) "admin" "127.0.0.1:9002" "metrics" (printf "%s:9003" $address) -}}

@@ -1,12 +1,15 @@
 {{/* Names, labels, images: what every object has. */}}
 
-{{/* At most 40 characters, so that every suffix fits into 63; a longer one is cut and made its own by a digest. */}}
+{{/* At most 40 characters, so that every suffix fits into 63; a longer one is cut and made its own by a digest. Of the form that names of
+Services have, where releases may have dots and begin with a digit. */}}
 {{- define "wicketgate.fullname" -}}
 {{- $chart := default .Chart.Name .Values.nameOverride -}}
 {{- $name := .Values.fullnameOverride -}}
 {{- if not $name -}}
 {{- $name = ternary .Release.Name (printf "%s-%s" .Release.Name $chart) (contains $chart .Release.Name) -}}
 {{- end -}}
+{{- $name = regexReplaceAll "[^a-z0-9-]+" (lower $name) "-" | trimAll "-" -}}
+{{- if not (regexMatch "^[a-z]" $name) }}{{ $name = printf "w-%s" $name }}{{ end -}}
 {{- if gt (len $name) 40 -}}
 {{- printf "%s-%s" (trunc 33 $name | trimSuffix "-") (sha256sum $name | trunc 6) -}}
 {{- else -}}
@@ -14,33 +17,41 @@
 {{- end -}}
 {{- end }}
 
-{{- define "wicketgate.selectorLabels" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+{{/* A name made of others, as it stands where it is one, else cut and made its own by a digest of it. */}}
+{{- define "wicketgate.named" -}}
+{{- $name := replace "." "-" . -}}
+{{- if or (ne $name .) (gt (len $name) 63) -}}
+{{- printf "%s-%s" (trunc 56 $name | trimSuffix "-") (sha256sum . | trunc 6) -}}
+{{- else -}}
+{{- $name -}}
+{{- end -}}
 {{- end }}
 
-{{/* Labels of an object: (dict "root" $ "component" "…"). */}}
+{{- define "wicketgate.selectorLabels" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" | toYaml }}
+app.kubernetes.io/instance: {{ .Release.Name | toYaml }}
+{{- end }}
+
+{{/* Labels of an object: (dict "root" $ "component" "…" "labels" dict). */}}
 {{- define "wicketgate.labels" -}}
 {{- include "wicketgate.selectorLabels" .root }}
 app.kubernetes.io/component: {{ .component }}
-app.kubernetes.io/part-of: wicketgate
+{{- $own := mergeOverwrite (dict) .root.Values.commonLabels (default dict .labels) }}
+app.kubernetes.io/part-of: {{ default "wicketgate" (get $own "app.kubernetes.io/part-of") | toYaml }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace "+" "_") | trunc 63 | trimSuffix "-" }}
-{{- with .root.Values.commonLabels }}
+{{- with omit $own "app.kubernetes.io/part-of" }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
 
 {{/* The beginning of an object: (dict "root" $ "component" "…" "name" "…" "namespace" "…" "annotations" dict "labels" dict). */}}
 {{- define "wicketgate.metadata" -}}
-name: {{ .name }}
-namespace: {{ default .root.Release.Namespace .namespace }}
+name: {{ .name | toYaml }}
+namespace: {{ default .root.Release.Namespace .namespace | toYaml }}
 labels:
   {{- include "wicketgate.labels" . | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
 {{- with merge (dict) (default dict .annotations) .root.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
@@ -92,6 +103,7 @@ annotations:
 {{- if hasSuffix "KiB" $text -}}{{ mul (trimSuffix "KiB" $text | int64) 1024 }}
 {{- else if hasSuffix "MiB" $text -}}{{ mul (trimSuffix "MiB" $text | int64) 1048576 }}
 {{- else if hasSuffix "GiB" $text -}}{{ mul (trimSuffix "GiB" $text | int64) 1073741824 }}
+{{- else if hasSuffix "B" $text -}}{{ trimSuffix "B" $text | int64 }}
 {{- else -}}{{ . | int64 }}
 {{- end -}}
 {{- end }}

@@ -44,7 +44,7 @@
     - {name: admin, mountPath: /etc/wicketgate/admin, readOnly: true}
     {{- end }}
     {{- range .Values.secrets }}
-    - {name: {{ printf "secret-%s" . | trunc 63 | trimSuffix "-" }}, mountPath: /etc/wicketgate/secrets/{{ . }}, readOnly: true}
+    - {name: {{ printf "secret-%s" . | include "wicketgate.named" }}, mountPath: /etc/wicketgate/secrets/{{ . }}, readOnly: true}
     {{- end }}
     {{- with .Values.extraVolumeMounts }}
     {{- toYaml . | nindent 4 }}
@@ -56,34 +56,34 @@
   configMap: {name: {{ include "wicketgate.fullname" . }}-auth}
 - name: keys
   secret:
-    secretName: {{ .Values.keyEncryption.existingSecret }}
+    secretName: {{ .Values.keyEncryption.existingSecret | toYaml }}
     items: [{key: {{ .Values.keyEncryption.key | quote }}, path: data.key}]
 {{- if include "wicketgate.embedded" . }}
 - name: store
   {{- if .Values.persistence.enabled }}
-  persistentVolumeClaim: {claimName: {{ default (printf "%s-store" (include "wicketgate.fullname" .)) .Values.persistence.existingClaim }}}
+  persistentVolumeClaim: {claimName: {{ default (printf "%s-store" (include "wicketgate.fullname" .)) .Values.persistence.existingClaim | toYaml }}}
   {{- else }}
   emptyDir: {sizeLimit: 1Gi}
   {{- end }}
 {{- else }}
 - name: redis
   secret:
-    secretName: {{ .Values.redis.existingSecret }}
+    secretName: {{ .Values.redis.existingSecret | toYaml }}
     items: [{key: {{ .Values.redis.urlKey | quote }}, path: url}]
 {{- with .Values.redis.tls.caSecret }}
 - name: redis-ca
-  secret: {secretName: {{ . }}, items: [{key: ca.crt, path: ca.crt}]}
+  secret: {secretName: {{ toYaml . }}, items: [{key: ca.crt, path: ca.crt}]}
 {{- end }}
 {{- end }}
 {{- with .Values.authorizationServer.admin }}
 {{- if .existingSecret }}
 - name: admin
-  secret: {secretName: {{ .existingSecret }}, items: [{key: {{ .key | quote }}, path: token}]}
+  secret: {secretName: {{ .existingSecret | toYaml }}, items: [{key: {{ .key | quote }}, path: token}]}
 {{- end }}
 {{- end }}
 {{- range .Values.secrets }}
-- name: {{ printf "secret-%s" . | trunc 63 | trimSuffix "-" }}
-  secret: {secretName: {{ . }}}
+- name: {{ printf "secret-%s" . | include "wicketgate.named" }}
+  secret: {secretName: {{ toYaml . }}}
 {{- end }}
 {{- end }}
 
@@ -93,7 +93,7 @@
 - name: envoy
   image: {{ include "wicketgate.image" (dict "root" . "image" .Values.envoy.image) }}
   imagePullPolicy: {{ .Values.envoy.image.pullPolicy }}
-  args: [--config-path, /etc/envoy/envoy.yaml, --concurrency, {{ .Values.envoy.concurrency | quote }}, --log-level, {{ .Values.envoy.logLevel }}, --disable-hot-restart]
+  args: [--config-path, /etc/envoy/envoy.yaml, --concurrency, {{ .Values.envoy.concurrency | quote }}, --log-level, {{ .Values.envoy.logLevel | toYaml }}, --disable-hot-restart]
   ports:
     - {name: public, containerPort: 8080}
     - {name: operations, containerPort: 9902}
@@ -122,6 +122,9 @@
     {{- if .Values.envoy.tls.existingSecret }}
     - {name: tls, mountPath: /etc/wicketgate/tls, readOnly: true}
     {{- end }}
+    {{- with .Values.envoy.extraVolumeMounts }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end }}
 
 {{- define "wicketgate.envoyVolumes" -}}
@@ -133,7 +136,7 @@
   emptyDir: {sizeLimit: 16Mi}
 {{- with .Values.envoy.tls.existingSecret }}
 - name: tls
-  secret: {secretName: {{ . }}}
+  secret: {secretName: {{ toYaml . }}}
 {{- end }}
 {{- end }}
 
@@ -144,30 +147,23 @@
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-serviceAccountName: {{ include "wicketgate.serviceAccountName" . }}
+serviceAccountName: {{ include "wicketgate.serviceAccountName" . | toYaml }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
   {{- toYaml .Values.podSecurityContext | nindent 2 }}
 terminationGracePeriodSeconds: {{ int .Values.terminationGracePeriodSeconds }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ toYaml . }}
 {{- end }}
 {{- with .Values.runtimeClassName }}
-runtimeClassName: {{ . }}
-{{- end }}
-{{- with .Values.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
+runtimeClassName: {{ toYaml . }}
 {{- end }}
 {{- with .Values.affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+{{- include "wicketgate.nodes" . }}
 {{- if .Values.topologySpreadConstraints }}
 topologySpreadConstraints:
   {{- toYaml .Values.topologySpreadConstraints | nindent 2 }}
@@ -215,4 +211,16 @@ volumes:
   {{- with .Values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end }}
+
+{{/* On which nodes: what holds for every pod of the chart. */}}
+{{- define "wicketgate.nodes" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}

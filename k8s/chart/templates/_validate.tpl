@@ -26,6 +26,10 @@
 {{- if and .upstream.host (ne $.Values.mode "standalone") }}{{ fail (printf "config.servers: the upstream of %s must be a service in mode %s: make a Service, a ServiceEntry or a Backend for what is elsewhere." .name $.Values.mode) }}{{ end -}}
 {{- if and (default dict .upstream.tls).enabled (ne $.Values.mode "standalone") }}{{ fail (printf "config.servers: TLS to the upstream of %s is the mesh's in mode %s (DestinationRule, BackendTLSPolicy)." .name $.Values.mode) }}{{ end -}}
 {{- end -}}
+{{- $fixed := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" -}}
+{{- range $key, $_ := mergeOverwrite (dict) .Values.commonLabels .Values.podLabels .Values.monitoring.labels -}}
+{{- if has $key $fixed }}{{ fail (printf "the label %s is the chart's own, by which objects are found: choose another one." $key) }}{{ end -}}
+{{- end -}}
 {{- $leads_outside := or (has .Values.service.type (list "LoadBalancer" "NodePort")) .Values.route.create -}}
 {{- if and (eq .Values.mode "standalone") $leads_outside (not .Values.envoy.tls.existingSecret) (not .Values.envoy.tls.terminatedInFront) }}{{ fail "tokens would travel in the clear: give envoy.tls.existingSecret, or say envoy.tls.terminatedInFront: true where something in front ends TLS." }}{{ end -}}
 {{- if and .Values.route.create (ne .Values.mode "standalone") }}{{ fail "route.create is for mode standalone: the other modes make routes of their own." }}{{ end -}}

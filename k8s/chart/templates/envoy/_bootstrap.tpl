@@ -99,7 +99,7 @@ static_resources:
                           route:
                             cluster: {{ printf "mcp_upstream_%s" .name | quote }}
                             prefix_rewrite: {{ default .path .upstream.path | quote }}
-                            host_rewrite_literal: {{ printf "%s:%d" (include "wicketgate.upstreamHost" (dict "root" $root "server" .)) (int .upstream.port) | quote }}
+                            host_rewrite_literal: {{ printf "%s:%d" (include "wicketgate.upstreamHost" (dict "root" $root "server" .) | include "wicketgate.inUrl") (int .upstream.port) | quote }}
                             timeout: 0s
                             idle_timeout: 3600s
                             # No retry_policy: a tool that ran must not run again.
@@ -159,17 +159,22 @@ static_resources:
           - lb_endpoints:
               - endpoint: {address: {socket_address: {address: {{ include "wicketgate.upstreamHost" (dict "root" $root "server" .) | quote }}, port_value: {{ int .upstream.port }}}}}
       circuit_breakers: {thresholds: [{max_connections: 10000, max_pending_requests: 10000, max_requests: 10000}]}
+      {{- $host := include "wicketgate.upstreamHost" (dict "root" $root "server" .) }}
       {{- with .upstream.tls }}
       {{- if .enabled }}
+      {{- $name := default $host .serverName }}
+      {{- $address := regexMatch "^[0-9.]+$|:" $name }}
       transport_socket:
         name: envoy.transport_sockets.tls
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-          sni: {{ .serverName | quote }}
+          {{- if not $address }}
+          sni: {{ $name | quote }}
+          {{- end }}
           common_tls_context:
             validation_context:
               trusted_ca: {filename: {{ default "/etc/ssl/certs/ca-certificates.crt" .caFile | quote }}}
-              match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: {{ .serverName | quote }}}}]
+              match_typed_subject_alt_names: [{san_type: {{ ternary "IP_ADDRESS" "DNS" $address }}, matcher: {exact: {{ $name | quote }}}}]
       {{- end }}
       {{- end }}
       typed_extension_protocol_options:
