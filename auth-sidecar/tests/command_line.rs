@@ -70,10 +70,13 @@ impl Drop for Served {
 }
 
 fn serve_until_listening(folder: &Path, config: &Path) -> Served {
+    listening(folder, binary().args(["serve", "--config", config.to_str().unwrap()]))
+}
+
+fn listening(folder: &Path, command: &mut Command) -> Served {
     let log = std::fs::File::create(folder.join("log")).unwrap();
-    let served = binary().args(["serve", "--config", config.to_str().unwrap()]).stderr(log).spawn().unwrap();
+    let served = Served(command.stderr(log).spawn().unwrap());
     let file = folder.join("run/addresses.json");
-    let served = Served(served);
     poll("the addresses file", || file.exists().then_some(()));
     served
 }

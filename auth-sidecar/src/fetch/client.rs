@@ -1,7 +1,9 @@
 //! The HTTP client with which we read what others say: nothing of the environment, of an earlier answer or of who asked us goes along,
 //! and no answer leads anywhere.
 
-use reqwest::{Certificate, Client, ClientBuilder, redirect};
+use reqwest::{Client, ClientBuilder, redirect};
+
+use super::authorities::trusted;
 
 /// Without redirects, proxies, referrers and kept connections; `ca` (PEM) is trusted besides the system's authorities.
 pub(crate) fn confined(ca: Option<&[u8]>) -> ClientBuilder {
@@ -11,8 +13,5 @@ pub(crate) fn confined(ca: Option<&[u8]>) -> ClientBuilder {
         .referer(false)
         .pool_max_idle_per_host(0)
         .user_agent("wicketgate-auth");
-    match ca {
-        Some(pem) => builder.tls_certs_merge(Certificate::from_pem_bundle(pem).unwrap_or_default()),
-        None => builder,
-    }
+    trusted(builder, ca)
 }

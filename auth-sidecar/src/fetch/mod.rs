@@ -5,6 +5,7 @@
 //! followed, no proxy of the environment used, nothing but a GET without credentials sent.
 
 mod address;
+mod authorities;
 pub(crate) mod cache;
 pub(crate) mod client;
 pub(crate) mod provider;
@@ -20,6 +21,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 use url::{Host, Url};
 
+pub(crate) use self::authorities::trusted;
 use self::client::confined;
 use crate::config::FetchPolicy;
 use crate::telemetry::spans;

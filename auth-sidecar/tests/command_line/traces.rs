@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
-use super::{configure, serve_until_listening, terminate};
+use super::{binary, configure, listening, serve_until_listening, terminate};
 
 /// A post as it came: head and body.
 struct Posted {
@@ -124,4 +124,24 @@ fn a_request_is_a_trace_of_its_proxys() {
     // The log is as it is without traces.
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(!log.contains("\"span\"") && !log.contains("spans_"), "{log}");
+}
+
+/// As in an image that holds nothing but the program.
+#[test]
+fn it_serves_where_the_system_has_no_authorities() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configure(folder.path());
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(
+        &config,
+        text + "telemetry: {otlp: {endpoint: \"https://collector.example/v1/traces\"}}\n",
+    )
+    .unwrap();
+    let mut command = binary();
+    command.args(["serve", "--config", config.to_str().unwrap()]);
+    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        command.env(name, folder.path().join("none"));
+    }
+    let mut served = listening(folder.path(), &mut command);
+    terminate(&mut served);
 }
