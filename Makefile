@@ -294,8 +294,8 @@ load-smoke: filter native
 	@$(CARGO) test --quiet $(NATIVE) --test load -- load 0.01
 
 .PHONY: soak
-soak: setup filter native ## Ten minutes of mutated requests: Envoy lives, no VM fails, nothing passes that may not
-#~ SECONDS=600        how long; make ci has four seconds of it among the end-to-end tests
+soak: setup filter native ## Ten minutes of mutated requests, reloads, kills and tokens that end: nothing fails without a reason
+#~ SECONDS=600        how long; make ci has a round of it among the end-to-end tests
 #~ SEED=NUMBER        the same bytes as in the run that printed it
 	$(call stage,soak)
 	@SOAK_SECONDS=$(or $(SECONDS),600) SEED=$(SEED) \

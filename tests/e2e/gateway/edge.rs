@@ -3,6 +3,7 @@
 mod authority;
 mod bounds;
 mod canary;
+mod churn;
 mod credential;
 mod dispatch;
 mod draining;
