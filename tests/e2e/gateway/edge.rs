@@ -7,6 +7,7 @@ mod churn;
 mod credential;
 mod dispatch;
 mod draining;
+mod egress;
 mod http3;
 mod overload;
 mod pages;

@@ -56,6 +56,28 @@ fn variants() -> Vec<(&'static str, Drawn)> {
             ),
         ),
         (
+            "branches",
+            Drawn::of(&server(
+                "notes",
+                "/notes",
+                &format!(
+                    "{{address: \"127.0.0.1:3001\", retries: 1, branches: [{{name: heavy, upstream: {{address: \"127.0.0.1:3002\", \
+                     path: /heavy}}}}, {{name: far, upstream: {{addresses: [\"a.internal:443\", \"b.internal:443\"], {tls}, retries: \
+                     2}}}}]}}"
+                ),
+                &[
+                    "dispatch: [{tools: [\"run_*\"], branch: heavy, begins: 1s}, {methods: [\"prompts/*\"], branch: far}]",
+                ],
+            )),
+        ),
+        (
+            "egress",
+            Drawn {
+                edge: "  egress: {hosts: [\"*.partner.example\"]}\n".to_owned(),
+                ..upstream("{address: \"mcp.partner.example:443\", tls: {roots: ca.pem}}")
+            },
+        ),
+        (
             "asked",
             upstream(
                 "{address: \"a:1\", health: {path: /healthz, every: 1s, timeout: 500ms, ill: 1, well: 1}, host: keep}",

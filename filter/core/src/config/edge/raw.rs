@@ -35,7 +35,8 @@ mapping!(
     [listen, admin, authorization_server, files, times, limits, canary, clusters, egress]
 );
 
-/// Which hosts Envoy may reach, in TLS alone: every address of the policy beyond this machine must be among them.
+/// Which hosts Envoy may reach, in TLS alone: every address of the policy beyond this machine must be among them, and every name that is
+/// asked for there (SNI).
 #[derive(Clone, Debug)]
 #[cfg_attr(
     feature = "schema",
