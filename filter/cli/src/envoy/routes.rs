@@ -6,7 +6,7 @@ use super::{Drawing, Target, error};
 use crate::outcome::Unusable;
 use wicketgate_core::config::ConfigError;
 use wicketgate_core::config::edge::Affinity;
-use wicketgate_core::server::dispatch::BRANCH;
+use wicketgate_core::server::dispatch::{BRANCH, READING};
 use wicketgate_core::server::{Host, Server};
 
 /// First segments of paths that lead to the authorization server, or end here.
@@ -29,16 +29,6 @@ const TAKEN: [&str; 18] = [
     "signin",
     "callback",
     "register",
-];
-
-/// Methods that only read, so that asking twice does no harm. The filter refuses a request whose body says something else.
-const READING: [&str; 6] = [
-    "initialize",
-    "prompts/list",
-    "resources/list",
-    "resources/templates/list",
-    "server/discover",
-    "tools/list",
 ];
 
 /// What of these servers could not be reached.
@@ -193,6 +183,7 @@ fn matching(server: &Server, branch: Option<&str>, reading: bool) -> String {
         headers.push(format!("{{name: {BRANCH}, string_match: {{exact: {}}}}}", scalar(branch)));
     }
     if reading {
+        // The filter refuses a request whose body says something else.
         let methods = scalar(&READING.join("|"));
         headers.push(format!("{{name: mcp-method, string_match: {{safe_regex: {{regex: {methods}}}}}}}"));
     }
