@@ -82,6 +82,8 @@ impl Load {
                     self.account.done("end of a token");
                     session = None;
                 }
+                // One whose answer is a stream is cut off when its token ends meanwhile.
+                Err(_) if self.has_ended(*asked) => self.account.done("end of a call with its token"),
                 other => self.account.failed("call", began, said(other), &[Act::Server]),
             }
             sleep(PACE).await;
