@@ -19,17 +19,17 @@ pub(crate) struct Asked {
 }
 
 /// Asks on behalf of a request.
-pub(crate) fn ask(active: &Rc<Active>, question: &Question) -> Result<Asked, NotSent> {
+pub(crate) fn ask(active: &Rc<Active>, question: &Question, trace: Option<&str>) -> Result<Asked, NotSent> {
     active.metrics.credential_asked();
-    send(active, question).inspect_err(|NotSent| active.metrics.credential_failed())
+    send(active, question, trace).inspect_err(|NotSent| active.metrics.credential_failed())
 }
 
-fn send(active: &Rc<Active>, question: &Question) -> Result<Asked, NotSent> {
+fn send(active: &Rc<Active>, question: &Question, trace: Option<&str>) -> Result<Asked, NotSent> {
     let server = active.guard.servers.get(question.server).ok_or(NotSent)?;
     let Some(UpstreamCredential::Given(source)) = &server.credential else { return Err(NotSent) };
     let mut place = Place::of(active, |active| &active.credentials).ok_or(NotSent)?;
     let to = Destination { cluster: &source.cluster, authority: &source.authority, path: &source.path };
-    sidecar::send(&to, Some(&question.body), source.timeout).ok_or(NotSent)?;
+    sidecar::send(&to, Some(&question.body), source.timeout, trace).ok_or(NotSent)?;
     place.sent(now().map(|now| now.plus(source.timeout)));
     Ok(Asked { active: Rc::clone(active), place })
 }

@@ -14,6 +14,8 @@ impl Http {
     /// Does all of it, in order; `size` is how many bytes of a body the event stood for. An error is a fault of the host.
     pub(crate) fn perform(&mut self, effects: Vec<Effect>, size: usize) -> Result<(), &'static str> {
         let Some(open) = &self.open else { return Err("no configuration") };
+        let trace = open.exchange.trace_parent().map(str::to_owned);
+        let trace = trace.as_deref();
         for effect in effects {
             match effect {
                 Effect::RemoveRequestHeader(name) => {
@@ -46,21 +48,22 @@ impl Http {
                         .map_err(|_| "the length of the request body could not be announced")?;
                 }
                 Effect::FetchKeys(issuer) => {
-                    self.callout = Some(Callout::Keys(sidecar::fetch(&open.active, issuer, now())));
+                    self.callout = Some(Callout::Keys(sidecar::fetch(&open.active, issuer, now(), trace)));
                 }
                 Effect::Validate(question) => {
-                    self.callout = Some(Callout::Token(sidecar::ask(&open.active, &question)));
+                    self.callout = Some(Callout::Token(sidecar::ask(&open.active, &question, trace)));
                 }
                 Effect::Lease(buckets) => {
                     let asked = now().ok_or(NoLease::Away);
-                    let asked = asked.and_then(|now| leases::ask(&open.active, &buckets, now));
+                    let asked = asked.and_then(|now| leases::ask(&open.active, &buckets, now, trace));
                     self.callout = Some(Callout::Leases(asked));
                 }
                 Effect::AskPolicy { server, question } => {
-                    self.callout = Some(Callout::Policy(policy::ask(&open.active, server, &question)));
+                    self.callout = Some(Callout::Policy(policy::ask(&open.active, server, &question, trace)));
                 }
                 Effect::GiveCredential(question) => {
-                    self.callout = Some(Callout::Credential(credentials::ask(&open.active, &question)));
+                    self.callout =
+                        Some(Callout::Credential(credentials::ask(&open.active, &question, trace)));
                 }
                 Effect::GiveBack(take) => {
                     if let Some(now) = now() {

@@ -45,7 +45,7 @@ impl Polls {
             }
             let path = format!("{}?{}", source.path, memory.revocations.query(index));
             let to = Destination { cluster: &source.cluster, authority: &source.authority, path: &path };
-            match sidecar::send(&to, None, source.timeout) {
+            match sidecar::send(&to, None, source.timeout, None) {
                 Some(token) => self.0.begin(token, index),
                 None => active.metrics.poll(false),
             }

@@ -44,7 +44,7 @@ pub(crate) enum Callout {
 
 pub(crate) struct Open {
     pub(crate) active: Rc<Active>,
-    exchange: Exchange,
+    pub(crate) exchange: Exchange,
 }
 
 // === impl Http ===

@@ -18,22 +18,32 @@ pub(crate) struct Asked {
 }
 
 /// Asks the policy of the server with this index.
-pub(crate) fn ask(active: &Rc<Active>, server: usize, question: &Question) -> Result<Asked, NotSent> {
+pub(crate) fn ask(
+    active: &Rc<Active>,
+    server: usize,
+    question: &Question,
+    trace: Option<&str>,
+) -> Result<Asked, NotSent> {
     let failed = |NotSent| {
         active.metrics.policy_failed();
         NotSent
     };
-    send(active, server, question).map_err(failed)
+    send(active, server, question, trace).map_err(failed)
 }
 
-fn send(active: &Rc<Active>, server: usize, question: &Question) -> Result<Asked, NotSent> {
+fn send(
+    active: &Rc<Active>,
+    server: usize,
+    question: &Question,
+    trace: Option<&str>,
+) -> Result<Asked, NotSent> {
     let opa = active.guard.servers.get(server).and_then(|server| server.opa.as_ref()).ok_or(NotSent)?;
     let mut place = Place::of(active, |active| &active.policies).ok_or(NotSent)?;
     let to = &opa.place;
     let timeout = to.timeout;
     let to = Destination { cluster: &to.cluster, authority: &to.authority, path: &to.path };
     active.metrics.policy_asked();
-    sidecar::send(&to, Some(&question.body), timeout).ok_or(NotSent)?;
+    sidecar::send(&to, Some(&question.body), timeout, trace).ok_or(NotSent)?;
     place.sent(now().map(|now| now.plus(timeout)));
     Ok(Asked { active: Rc::clone(active), place })
 }

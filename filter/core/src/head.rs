@@ -2,6 +2,7 @@
 
 mod block;
 pub mod passing;
+pub mod trace;
 
 pub use block::Headers;
 

@@ -83,8 +83,8 @@ fn listed() -> Value {
     json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": [
         {"name": "set_note", "annotations": {"idempotentHint": true}},
         {"name": "get_note", "annotations": {"readOnlyHint": true}},
-        {"name": "twice", "annotations": {"idempotentHint": true}},
         {"name": "twice", "annotations": {"readOnlyHint": false}},
+        {"name": "twice", "annotations": {"idempotentHint": true}},
         {"name": "add_note"},
         {"name": "own", "annotations": {"idempotentHint": true}},
     ]}})

@@ -17,5 +17,6 @@ mod routes;
 mod stage;
 mod table;
 mod tls;
+mod traces;
 mod upstreams;
 mod variants;

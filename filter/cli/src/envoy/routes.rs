@@ -155,8 +155,11 @@ fn filters(target: &Target) -> Result<String, Unusable> {
     let mut blocks = String::new();
     let origins: String =
         target.origins.iter().map(|origin| format!("- {{exact: {}}}\n", scalar(origin))).collect();
+    // Envoy knows exact names only, and browsers take no `*` beside a token: so those of parameters are told.
+    let params: String = target.upstream.params.iter().map(|name| format!(", mcp-param-{name}")).collect();
     if !origins.is_empty() {
-        blocks.push_str(&fill(include_str!("parts/cors.yaml"), &[("origins", &origins)])?);
+        blocks
+            .push_str(&fill(include_str!("parts/cors.yaml"), &[("origins", &origins), ("params", &params)])?);
     }
     if target.upstream.affinity == Some(Affinity::Session) {
         blocks.push_str(include_str!("parts/session.yaml"));

@@ -72,6 +72,11 @@ fn reached(edge: &Edge) -> Vec<Reached<'_>> {
         let tls = cluster.tls.as_ref().map(|tls| (tls, place.key("tls")));
         reached.push((place.key("address"), &cluster.address, tls));
     }
+    reached.extend(edge.traces.as_ref().map(|traces| {
+        let place = root.key("edge").key("traces");
+        let tls = traces.tls.as_ref().map(|tls| (tls, place.key("tls")));
+        (place.key("collector"), &traces.collector, tls)
+    }));
     reached
 }
 
