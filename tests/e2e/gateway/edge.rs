@@ -13,6 +13,7 @@ mod overload;
 mod pages;
 mod reload;
 mod renewal;
+mod rotation;
 mod routes;
 mod stage;
 mod table;

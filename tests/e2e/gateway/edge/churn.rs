@@ -56,6 +56,7 @@ impl Churn {
             known,
             account: Arc::new(Account::default()),
             over: AtomicBool::new(false),
+            renew: AtomicBool::new(false),
             seed,
             messages: Mutex::new(Arc::new(messages)),
             sent: AtomicU64::new(0),
@@ -113,17 +114,18 @@ impl Churn {
         self.some("call").await;
     }
 
-    /// Calls go on while it is away.
+    /// Calls go on while it is away, as long as their tokens live: so one begins with a new one.
     async fn authorization(&mut self) {
+        self.load.renew.store(true, Ordering::SeqCst);
+        self.some("sign-in to call").await;
         self.place.authorization.kill().await;
         self.some("call").await;
         self.place.start_authorization().await;
-        self.some("sign-in").await;
     }
 
     /// Waits until this has gone well a few times more.
     async fn some(&self, what: &'static str) {
-        let (account, enough) = (&self.load.account, if what == "call" { 20 } else { 1 });
+        let (account, enough) = (&self.load.account, if what == "call" { 5 } else { 1 });
         let before = account.count(what);
         let limit = DEADLINE + self.load.known.lifetime;
         eventually(what, limit, || async {

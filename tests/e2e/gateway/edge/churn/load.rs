@@ -25,6 +25,8 @@ pub(super) struct Load {
     pub(super) known: Known,
     pub(super) account: Arc<Account>,
     pub(super) over: AtomicBool,
+    /// Whether one of the callers is to begin with another token.
+    pub(super) renew: AtomicBool,
     pub(super) seed: u64,
     /// What is mutated; begun anew before its token ends.
     pub(super) messages: Mutex<Arc<[Vec<Message>; 2]>>,
@@ -41,11 +43,11 @@ impl Load {
     }
 
     /// A token, and since when it may have lived; `None` while nobody gives one.
-    async fn token(&self) -> Option<(Instant, String)> {
+    async fn token(&self, why: &'static str) -> Option<(Instant, String)> {
         let began = Instant::now();
         match oauth::log_in(&self.known.http, &self.known.notes, &self.known.login, None).await {
             Ok(session) => {
-                self.account.done("sign-in");
+                self.account.done(why);
                 Some((began, session.tokens.access_token))
             }
             Err(failure) => {
@@ -65,8 +67,11 @@ impl Load {
     pub(super) async fn calls(self: Arc<Self>) {
         let mut session: Option<(Instant, McpClient)> = None;
         while !self.is_over() {
+            if self.renew.swap(false, Ordering::SeqCst) {
+                session = None;
+            }
             let Some((asked, client)) = &mut session else {
-                let token = self.token().await;
+                let token = self.token("sign-in to call").await;
                 session = token.map(|(asked, token)| {
                     (asked, McpClient::modern(self.known.http.clone(), &self.known.notes, Some(&token)))
                 });
@@ -93,7 +98,7 @@ impl Load {
     /// Listens until it is over, in one session after the other.
     pub(super) async fn listens(self: Arc<Self>) {
         while !self.is_over() {
-            let Some((asked, token)) = self.token().await else { continue };
+            let Some((asked, token)) = self.token("sign-in to listen").await else { continue };
             let began = Instant::now();
             let client = McpClient::legacy(self.known.http.clone(), &self.known.notes, Some(&token)).await;
             let stream = match client {
