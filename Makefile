@@ -12,8 +12,9 @@ PORT ?= 8080
 AUTH_CONFIG ?=
 STATE ?= .run
 SCOPE ?=
+MCP ?=
 PROFILE ?= release
-export UPSTREAM POLICY PORT AUTH_CONFIG STATE SCOPE
+export UPSTREAM POLICY PORT AUTH_CONFIG STATE SCOPE MCP
 
 CARGO ?= cargo
 # Always the same packages, so that dependencies are built once, with one set of features, for binaries and tests alike.
@@ -78,7 +79,7 @@ run: native-$(PROFILE) filter ## Start the whole product and print how to use it
 	@exec target/$(PROFILE)/wicketgate-run
 
 .PHONY: token
-token: ## Print an access token for the running product (STATE as for `make run`; SCOPE="a b" asks for more)
+token: ## Print an access token for the running product (STATE as for `make run`; SCOPE="a b" asks for more; MCP=URL: for that one of several servers)
 	@test -x target/$(PROFILE)/wicketgate-token || $(MAKE) --no-print-directory native-$(PROFILE) >&2
 	exec target/$(PROFILE)/wicketgate-token
 
@@ -321,8 +322,8 @@ load-smoke: filter native
 	@$(CARGO) test --quiet $(NATIVE) --test load -- load 0.01
 
 .PHONY: soak
-soak: setup filter native ## Ten minutes of mutated requests: Envoy lives, no VM fails, nothing passes that may not
-#~ SECONDS=600        how long; make ci has four seconds of it among the end-to-end tests
+soak: setup filter native ## Ten minutes of mutated requests, reloads, kills and tokens that end: nothing fails without a reason
+#~ SECONDS=600        how long; make ci has a round of it among the end-to-end tests
 #~ SEED=NUMBER        the same bytes as in the run that printed it
 	$(call stage,soak)
 	@SOAK_SECONDS=$(or $(SECONDS),600) SEED=$(SEED) \
@@ -357,8 +358,8 @@ lint: ## Formatting, clippy (native and WebAssembly), shell scripts, reference c
 	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter -- -D warnings
 	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter --features rego-regex -- -D warnings
 	$(call stage,shell scripts)
-	@for script in $(OBTAIN)/*.sh k8s/images/*.sh tests/fuzz.sh envoy/certificates/*.sh .ci/run; do bash -n "$$script"; done
-	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh k8s/images/*.sh tests/fuzz.sh envoy/certificates/*.sh .ci/run; fi
+	@for script in $(OBTAIN)/*.sh k8s/images/*.sh tests/fuzz.sh envoy/certificates/*.sh envoy/two-servers/*.sh .ci/run; do bash -n "$$script"; done
+	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh k8s/images/*.sh tests/fuzz.sh envoy/certificates/*.sh envoy/two-servers/*.sh .ci/run; fi
 
 .PHONY: fmt
 fmt: ## Format the code

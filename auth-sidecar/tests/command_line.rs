@@ -75,8 +75,7 @@ fn serve_until_listening(folder: &Path, config: &Path) -> Served {
 
 fn listening(folder: &Path, command: &mut Command) -> Served {
     let log = std::fs::File::create(folder.join("log")).unwrap();
-    let served = Served(command.stderr(log).spawn().unwrap());
-    let file = folder.join("run/addresses.json");
+    let (served, file) = (Served(command.stderr(log).spawn().unwrap()), folder.join("run/addresses.json"));
     poll("the addresses file", || file.exists().then_some(()));
     served
 }

@@ -17,13 +17,13 @@ const KIND: Kind = Kind {
 };
 
 /// Asks on behalf of a request.
-pub(crate) fn ask(active: &Rc<Active>, question: &Question) -> Result<Asked, NotSent> {
+pub(crate) fn ask(active: &Rc<Active>, question: &Question, trace: Option<&str>) -> Result<Asked, NotSent> {
     active.metrics.credential_asked();
-    send(active, question).inspect_err(|NotSent| active.metrics.credential_failed())
+    send(active, question, trace).inspect_err(|NotSent| active.metrics.credential_failed())
 }
 
-fn send(active: &Rc<Active>, question: &Question) -> Result<Asked, NotSent> {
+fn send(active: &Rc<Active>, question: &Question, trace: Option<&str>) -> Result<Asked, NotSent> {
     let server = active.guard.servers.get(question.server).ok_or(NotSent)?;
     let Some(UpstreamCredential::Given(source)) = &server.credential else { return Err(NotSent) };
-    question::ask(active, &KIND, &source.at, &question.body).map(|(_, asked)| asked)
+    question::ask(active, &KIND, &source.at, &question.body, trace).map(|(_, asked)| asked)
 }

@@ -14,6 +14,8 @@ impl Http {
     /// Does all of it, in order; `size` is how many bytes of a body the event stood for. An error is a fault of the host.
     pub(crate) fn perform(&mut self, effects: Vec<Effect>, size: usize) -> Result<(), &'static str> {
         let Some(open) = &self.open else { return Err("no configuration") };
+        let trace = open.exchange.trace_parent().map(str::to_owned);
+        let trace = trace.as_deref();
         for effect in effects {
             match effect {
                 Effect::RemoveRequestHeader(name) => {
@@ -46,25 +48,25 @@ impl Http {
                         .map_err(|_| "the length of the request body could not be announced")?;
                 }
                 Effect::FetchKeys(issuer) => {
-                    self.callout =
-                        Some(Callout::Keys(open.as_root(|active| sidecar::fetch(active, issuer, now()))));
+                    let fetch = open.as_root(|active| sidecar::fetch(active, issuer, now(), trace));
+                    self.callout = Some(Callout::Keys(fetch));
                 }
                 Effect::Validate(question) => {
-                    self.callout =
-                        Some(Callout::Token(open.as_root(|active| sidecar::ask(active, &question))));
+                    let asked = open.as_root(|active| sidecar::ask(active, &question, trace));
+                    self.callout = Some(Callout::Token(asked));
                 }
                 Effect::Lease(buckets) => {
                     let asked = now().ok_or(NoLease::Away);
-                    let asked = open.as_root(|active| leases::ask(active, &buckets, asked?));
+                    let asked = open.as_root(|active| leases::ask(active, &buckets, asked?, trace));
                     self.callout = Some(Callout::Leases(asked));
                 }
                 Effect::AskPolicy { server, question } => {
-                    self.callout =
-                        Some(Callout::Policy(open.as_root(|active| policy::ask(active, server, &question))));
+                    let asked = open.as_root(|active| policy::ask(active, server, &question, trace));
+                    self.callout = Some(Callout::Policy(asked));
                 }
                 Effect::GiveCredential(question) => {
-                    self.callout =
-                        Some(Callout::Credential(open.as_root(|active| credentials::ask(active, &question))));
+                    let asked = open.as_root(|active| credentials::ask(active, &question, trace));
+                    self.callout = Some(Callout::Credential(asked));
                 }
                 Effect::GiveBack(take) => {
                     if let Some(now) = now() {

@@ -45,7 +45,7 @@ impl Polls {
                 continue;
             }
             let path = format!("{}?{}", source.at.path, memory.revocations.query(index));
-            match sidecar::send(&Destination { path, ..source.at.clone() }, None) {
+            match sidecar::send(&Destination { path, ..source.at.clone() }, None, None) {
                 Some(token) => self.0.begin(token, index),
                 None => active.metrics.poll(false),
             }

@@ -45,7 +45,7 @@ pub(crate) enum Callout {
 pub(crate) struct Open {
     pub(crate) active: Rc<Active>,
     context: u32,
-    exchange: Exchange,
+    pub(crate) exchange: Exchange,
 }
 
 // === impl Open ===

@@ -59,8 +59,13 @@ pub(crate) fn note_low(active: &Active, low: Vec<(Tag, Rate)>) {
 }
 
 /// Asks on behalf of a request that waits.
-pub(crate) fn ask(active: &Rc<Active>, buckets: &[(Tag, Rate)], now: Timestamp) -> Result<Asked, NoLease> {
-    send(active, buckets, Need::Now, now).map(|(_, asked)| asked)
+pub(crate) fn ask(
+    active: &Rc<Active>,
+    buckets: &[(Tag, Rate)],
+    now: Timestamp,
+    trace: Option<&str>,
+) -> Result<Asked, NoLease> {
+    send(active, buckets, Need::Now, now, trace).map(|(_, asked)| asked)
 }
 
 fn send(
@@ -68,6 +73,7 @@ fn send(
     buckets: &[(Tag, Rate)],
     need: Need,
     now: Timestamp,
+    trace: Option<&str>,
 ) -> Result<(u32, Asked), NoLease> {
     let source = active.guard.leases.as_ref().ok_or(NoLease::Away)?;
     let away = active.leases.away.get();
@@ -82,7 +88,7 @@ fn send(
         return Err(NoLease::Busy);
     }
     active.metrics.lease_asked();
-    let Some(token) = sidecar::send(&source.at, Some(&lease::body(&asks))) else {
+    let Some(token) = sidecar::send(&source.at, Some(&lease::body(&asks)), trace) else {
         failed(active, "the cluster cannot be asked", now);
         return Err(NoLease::Away);
     };
@@ -127,7 +133,7 @@ impl Ahead {
         let low = active.leases.low.try_borrow_mut().map(|mut low| std::mem::take(&mut *low));
         let low = low.unwrap_or_default();
         for some in low.chunks(MOST_BUCKETS) {
-            if let Ok((token, asked)) = send(active, some, Need::Ahead, now) {
+            if let Ok((token, asked)) = send(active, some, Need::Ahead, now, None) {
                 self.0.begin(token, asked);
             }
         }

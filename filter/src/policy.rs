@@ -16,9 +16,15 @@ const KIND: Kind = Kind {
 };
 
 /// Asks the policy of the server with this index.
-pub(crate) fn ask(active: &Rc<Active>, server: usize, question: &Question) -> Result<Asked, NotSent> {
+pub(crate) fn ask(
+    active: &Rc<Active>,
+    server: usize,
+    question: &Question,
+    trace: Option<&str>,
+) -> Result<Asked, NotSent> {
     active.metrics.policy_asked();
     let opa = active.guard.servers.get(server).and_then(|server| server.opa.as_ref());
-    let sent = opa.ok_or(NotSent).and_then(|opa| question::ask(active, &KIND, &opa.place, &question.body));
+    let sent = opa.ok_or(NotSent);
+    let sent = sent.and_then(|opa| question::ask(active, &KIND, &opa.place, &question.body, trace));
     sent.map(|(_, asked)| asked).inspect_err(|NotSent| active.metrics.policy_failed())
 }

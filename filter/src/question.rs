@@ -30,15 +30,16 @@ pub(crate) struct Asked {
     kind: &'static Kind,
 }
 
-/// Asks; with the token of the callout. What is not sent is for whoever asks to count.
+/// Asks, in the trace of this `traceparent`; with the token of the callout. What is not sent is for whoever asks to count.
 pub(crate) fn ask(
     active: &Rc<Active>,
     kind: &'static Kind,
     to: &Destination,
     body: &[u8],
+    trace: Option<&str>,
 ) -> Result<(u32, Asked), NotSent> {
     let mut place = Place::of(active, kind.under_way).ok_or(NotSent)?;
-    let token = sidecar::send(to, Some(body)).ok_or(NotSent)?;
+    let token = sidecar::send(to, Some(body), trace).ok_or(NotSent)?;
     place.sent(now().map(|now| now.plus(to.timeout)));
     Ok((token, Asked { active: Rc::clone(active), place, kind }))
 }

@@ -72,14 +72,19 @@ pub(crate) struct Fetching {
 }
 
 /// Asks for the keys of one issuer on behalf of an exchange. A refusal is remembered like a fetch that failed.
-pub(crate) fn fetch(active: &Rc<Active>, issuer: usize, now: Option<Timestamp>) -> Result<Fetch, NotSent> {
+pub(crate) fn fetch(
+    active: &Rc<Active>,
+    issuer: usize,
+    now: Option<Timestamp>,
+    trace: Option<&str>,
+) -> Result<Fetch, NotSent> {
     let none =
         active.memory.try_borrow().is_ok_and(|m| now.is_some_and(|now| m.keys.keys(issuer, now).is_none()));
     let most = if none { MAX_FIRST } else { MAX_UNDER_WAY };
     if active.fetches.get() >= most {
         return Err(NotSent);
     }
-    if dispatch(&active.guard, issuer).is_some() {
+    if dispatch(&active.guard, issuer, trace).is_some() {
         active.fetches.set(active.fetches.get() + 1);
         return Ok(Fetch { active: Rc::clone(active), issuer, answered: false });
     }
@@ -90,25 +95,30 @@ pub(crate) fn fetch(active: &Rc<Active>, issuer: usize, now: Option<Timestamp>) 
 }
 
 /// Asks an issuer about a token.
-pub(crate) fn ask(active: &Rc<Active>, question: &Question) -> Result<Asked, NotSent> {
-    send_question(active, question).map(|(_, asked)| asked)
+pub(crate) fn ask(active: &Rc<Active>, question: &Question, trace: Option<&str>) -> Result<Asked, NotSent> {
+    send_question(active, question, trace).map(|(_, asked)| asked)
 }
 
-fn send_question(active: &Rc<Active>, question: &Question) -> Result<(u32, Asked), NotSent> {
+fn send_question(
+    active: &Rc<Active>,
+    question: &Question,
+    trace: Option<&str>,
+) -> Result<(u32, Asked), NotSent> {
     let source = active.guard.issuers.get(question.issuer).and_then(|issuer| issuer.validate.as_ref());
     let source = source.ok_or(NotSent)?;
-    let sent = question::ask(active, &TOKENS, &source.at, &question.body())?;
+    let sent = question::ask(active, &TOKENS, &source.at, &question.body(), trace)?;
     active.metrics.question();
     Ok(sent)
 }
 
-fn dispatch(guard: &Guard, issuer: usize) -> Option<u32> {
+fn dispatch(guard: &Guard, issuer: usize, trace: Option<&str>) -> Option<u32> {
     let source = &guard.issuers.get(issuer)?.jwks;
-    send(&source.at, None)
+    send(&source.at, None, trace)
 }
 
-/// Sends a POST of JSON where there is a body, else a GET; the callout's token, or `None` when the host refuses.
-pub(crate) fn send(to: &Destination, body: Option<&[u8]>) -> Option<u32> {
+/// Sends a POST of JSON where there is a body, else a GET; the callout's token, or `None` when the host refuses. `trace` is the
+/// `traceparent` of the request on whose behalf it is.
+pub(crate) fn send(to: &Destination, body: Option<&[u8]>, trace: Option<&str>) -> Option<u32> {
     let mut headers = vec![
         (":method", if body.is_some() { "POST" } else { "GET" }),
         (":path", to.path.as_str()),
@@ -116,6 +126,7 @@ pub(crate) fn send(to: &Destination, body: Option<&[u8]>) -> Option<u32> {
         ("accept", "application/json"),
     ];
     headers.extend(body.map(|_| ("content-type", "application/json")));
+    headers.extend(trace.map(|trace| ("traceparent", trace)));
     let timeout = to.timeout.max(Duration::from_millis(1));
     // The SDK must know the token, else its dispatcher panics at the answer.
     match hostcalls::dispatch_http_call(&to.cluster, headers, body, vec![], timeout) {
@@ -205,7 +216,7 @@ impl Fetching {
             if !(due || wanted) || self.under_way.any(|i| *i == issuer) {
                 continue;
             }
-            if let Some(token) = dispatch(&active.guard, issuer) {
+            if let Some(token) = dispatch(&active.guard, issuer, None) {
                 self.under_way.begin(token, issuer);
             } else {
                 active.fetched_for_the_abandoned(issuer);
@@ -224,7 +235,7 @@ impl Fetching {
             if active.questions.under_way.get() >= MAX_QUESTIONS / 2 {
                 return false;
             }
-            let sent = send_question(active, question).map(|(token, asked)| {
+            let sent = send_question(active, question, None).map(|(token, asked)| {
                 questions.begin(token, (question.clone(), asked));
             });
             sent.is_ok()

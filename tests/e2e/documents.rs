@@ -19,6 +19,7 @@ mod sample;
 mod scenes;
 pub(crate) mod shell;
 mod sidecar;
+mod two_servers;
 
 use std::fs;
 use std::io::Write as _;

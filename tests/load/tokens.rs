@@ -39,8 +39,9 @@ const SLACK: u64 = 32 << 20;
 /// As short as may be, so that Redis, whose clock nobody moves, can be waited for.
 const SHORT: &str = "lifetimes: {access_token: 1s, code: 10s, refresh_idle: 30s, pending_authorization: 60s, \
                      pushed_request: 5s, device_code: 60s, unused_client: 60s}\n";
-/// Until all that is gone: a minute each for what lives longest and for clocks that differ.
-const REDIS_PATIENCE: Duration = Duration::from_secs(240);
+/// Until all that is gone: a minute for what lives longest, ten more in which a device is told that its code has expired, and some
+/// for Redis, which looks for what has expired now and then.
+const REDIS_PATIENCE: Duration = Duration::from_secs(900);
 /// Below so many it is left at looking whether everything ends.
 const WORTH_WAITING: usize = 50_000;
 

@@ -1,7 +1,7 @@
 //! How is one whole product started in a directory of its own, and stopped? The same for `make run` and for tests: in
 //! order, each part watched, nothing left behind.
 
-mod accounts;
+pub mod accounts;
 mod host_mode;
 mod lock;
 mod plan;

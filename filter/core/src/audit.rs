@@ -23,6 +23,12 @@ pub struct Decision<'a> {
     pub time_ms: u64,
     /// Envoy's `x-request-id`, shared with the access log and traces.
     pub request_id: Option<&'a str>,
+    /// The id of the trace in which Envoy handles the request, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<&'a str>,
+    /// The id of the trace that the client names (`params._meta.traceparent`): its word, which joins its spans to this request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_trace: Option<&'a str>,
     /// The HTTP verb.
     pub verb: &'a str,
     /// The path without its query (a query may hold secrets).

@@ -236,7 +236,7 @@ impl Exchange {
     }
 
     fn arrive(&mut self, head: RequestHead, end: bool, world: &mut World<'_>) -> Result<Control, Denial> {
-        self.facts.arrived(&head);
+        self.facts.arrived(&head, world.guard);
         if let Some(document) = document::public(&head, world) {
             self.decided("allow", "public_document", None, world);
             return Ok(self.reply(document));

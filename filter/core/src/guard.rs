@@ -21,6 +21,8 @@ pub struct Guard {
     pub unknown_tokens: Rate,
     /// Where leases of limits come from that hold across a fleet; there is one where any limit does.
     pub leases: Option<LeaseSource>,
+    /// Whether Envoy says which trace a request belongs to ([`crate::head::trace::FIELD`]).
+    pub traced: bool,
     /// SHA-256 of the canonical configuration, lower-case hexadecimal: the policy's version in status and audit.
     pub digest: String,
 }

@@ -3,6 +3,7 @@
 mod block;
 mod certificate;
 pub mod passing;
+pub mod trace;
 
 pub use block::Headers;
 pub use certificate::PeerCertificate;

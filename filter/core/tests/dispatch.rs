@@ -78,6 +78,52 @@ fn envoy_is_told_by_fields_of_ours_and_the_first_entry_counts() {
     }
 }
 
+/// An answer to `tools/list` in which `set_note` may be called twice, and `add_note` may not.
+fn listed() -> Value {
+    json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": [
+        {"name": "set_note", "annotations": {"idempotentHint": true}},
+        {"name": "get_note", "annotations": {"readOnlyHint": true}},
+        {"name": "twice", "annotations": {"readOnlyHint": false}},
+        {"name": "twice", "annotations": {"idempotentHint": true}},
+        {"name": "add_note"},
+        {"name": "own", "annotations": {"idempotentHint": true}},
+    ]}})
+}
+
+#[test]
+fn only_what_does_no_harm_is_asked_once_more() {
+    let entries = json!([{"tools": ["own"], "begins": "1s"}, {"tools": ["*"], "retries": 2},
+                         {"methods": ["tools/list", "server/discover", "initialize"], "retries": 1}]);
+    let mut gate = gate(&entries, None);
+    let told = |gate: &mut Gate, message: &Value| {
+        let driven = ask(gate, message, None);
+        assert!(driven.upstream.is_some(), "{message}: {:?}", driven.decisions);
+        driven.set_request_headers.into_iter().filter(|(name, _)| name.contains("retr")).collect::<Vec<_>>()
+    };
+    let times = |times: &str| {
+        let when = "connect-failure,refused-stream,reset";
+        vec![
+            ("x-envoy-retry-on".to_owned(), when.to_owned()),
+            ("x-envoy-max-retries".to_owned(), times.to_owned()),
+        ]
+    };
+    assert_eq!(told(&mut gate, &call("set_note")), [], "nothing is known of it yet");
+    assert_eq!(told(&mut gate, &list("tools/list")), times("1"));
+    let mut driven = ask(&mut gate, &list("tools/list"), None);
+    let body = listed().to_string();
+    driven.respond(&mut gate, 200, &[("content-type", "application/json")], body.as_bytes());
+    for (tool, retries) in [
+        ("set_note", Some("2")),
+        ("get_note", Some("2")),
+        ("twice", None),
+        ("add_note", None),
+        ("unlisted", None),
+        ("own", None),
+    ] {
+        assert_eq!(told(&mut gate, &call(tool)), retries.map(times).unwrap_or_default(), "{tool}");
+    }
+}
+
 #[test]
 fn envoy_must_take_one_of_the_roads_of_the_server() {
     let named = || Some(json!(["first", "second"]));

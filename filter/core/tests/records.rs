@@ -124,3 +124,36 @@ fn no_record_and_no_reply_holds_the_token() {
         assert!(!String::from_utf8_lossy(&driven.replies[0].2).contains(signature), "invariant 7");
     }
 }
+
+/// Envoy's word for where in a trace a request is counts where the configuration says that it speaks; else it is a client's.
+#[test]
+fn a_decision_names_envoys_trace_and_the_clients() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    const THEIRS: &str = "11111111111111111111111111111111";
+    let said = format!("{TRACE}-b7ad6b7169203331");
+    let rules = json!([{"id": "all", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["*"]}}]);
+    for (traced, meta, named) in [
+        (true, format!("00-{THEIRS}-b7ad6b7169203331-01"), [json!(TRACE), json!(THEIRS)]),
+        (true, "garbage".to_owned(), [json!(TRACE), Value::Null]),
+        (false, format!("00-{THEIRS}-b7ad6b7169203331-01"), [Value::Null, json!(THEIRS)]),
+    ] {
+        let mut configuration = world::configuration(&rules);
+        configuration["traced"] = json!(traced);
+        let mut gate = Gate::new(&configuration);
+        let bearer = format!("Bearer {}", gate.token(&json!({})));
+        let fields = [
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+            ("authorization", bearer.as_str()),
+            ("x-wicketgate-trace", said.as_str()),
+        ];
+        let mut message = call("get_note");
+        message["params"]["_meta"] = json!({"traceparent": meta});
+        let mut driven = gate.begin();
+        driven.feed(&mut gate, Event::RequestHead { head: request("POST", "/mcp", &fields), end: false });
+        driven.feed(&mut gate, Event::RequestBody(message.to_string().as_bytes()));
+        assert!(driven.removed_request_headers.iter().any(|name| name == "x-wicketgate-trace"), "{traced}");
+        let decision = &driven.decisions[0];
+        assert_eq!([decision["trace"].clone(), decision["client_trace"].clone()], named, "{traced} {meta}");
+    }
+}

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::block::{self, Block};
-use super::{by_hand, clients, command_line, conformance, kubernetes, product, sample, sidecar};
+use super::{by_hand, clients, command_line, conformance, kubernetes, product, sample, sidecar, two_servers};
 
 /// Lines of shell blocks, and blocks by their first line, that nobody executes: document, beginning, why.
 pub(crate) const NOT_EXECUTED: &[(&str, &str, &str)] = &[
     ("README.md", "make test ", "It is what runs this test."),
     ("README.md", "client ──► Envoy ──► filter", "It is a drawing."),
+    ("envoy/two-servers/README.md", "client ──► Envoy :8080", "It is a drawing."),
 ];
 
 /// Makes a test of each scene: its name, the function, and the blocks that this function gets, each by its document and
@@ -58,6 +59,10 @@ scenes! {
         "envoy/README.md": "make build",
         "tests/obtain/README.md": "tests/obtain/envoy.sh",
         "envoy/README.md": "wicketgate canary",
+    }
+    two_servers_run_behind_one_envoy: two_servers::both_answer {
+        "envoy/two-servers/README.md": "make filter native",
+        "envoy/two-servers/README.md": "npx -y",
     }
     the_clients_run_by_hand: clients::by_hand {
         "tests/browser/README.md": "../node/install.sh",

@@ -15,7 +15,7 @@ use wicketgate_e2e::layout;
 const LIMIT: Duration = Duration::from_secs(400);
 const BETWEEN_PROBES: Duration = Duration::from_millis(100);
 /// What `make test` and `cargo test` put into the environment, and a reader's terminal does not have.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "MAKEFLAGS",
     "MFLAGS",
     "MAKELEVEL",
@@ -28,6 +28,7 @@ const OURS: [&str; 12] = [
     "AUTH_CONFIG",
     "STATE",
     "SCOPE",
+    "MCP",
 ];
 
 /// A terminal: a directory, and variables on top of the environment. The binaries of this build are on its PATH.

@@ -2,27 +2,29 @@
 //! mutated at random and sent raw, over HTTP/1 and HTTP/2, before an upstream whose answers are mutated too.
 //!
 //! No VM may fail, Envoy lives, a good client is served, and the upstream gets nothing but what a decision allowed. The seed is
-//! printed; `SEED` repeats a run's bytes. `make soak` takes `SECONDS` and passes it on; a short run stands among the other tests.
+//! printed; `SEED` repeats a run's bytes. The same while everything around changes and fails, for as long as one likes:
+//! `edge/churn.rs`, `make soak`.
 
 mod frames;
 mod mutate;
+mod passed;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
+use wicketgate_e2e::client::http::Http;
 use wicketgate_e2e::world::{HostMode, World};
 
-use self::mutate::Random;
+pub(super) use self::mutate::Random;
+pub(super) use self::passed::Passed;
 use super::bypass::{Message, every_message, policy};
 use super::recorder::{Recorder, Script, Seen, event_stream, json_answer, result};
 use super::scene::call;
@@ -43,8 +45,6 @@ const LIST: &str =
 struct Tally {
     sent: u64,
     statuses: BTreeMap<u16, u64>,
-    passed: u64,
-    decisions: BTreeMap<String, u64>,
 }
 
 struct Soak {
@@ -53,8 +53,7 @@ struct Soak {
     seed: u64,
     /// Since when it is used, and itself.
     token: Option<(Instant, String)>,
-    /// How far the records have been read.
-    read: u64,
+    passed: Passed,
     tally: Tally,
 }
 
@@ -70,7 +69,8 @@ impl Soak {
             plan.set_policy(&policy()).unwrap();
         })
         .await;
-        Self { world, recorder, seed, token: None, read: 0, tally: Tally::default() }
+        let passed = Passed::new(seed, world.state.join("audit.jsonl"));
+        Self { world, recorder, seed, token: None, passed, tally: Tally::default() }
     }
 
     /// A good client's token, seldom a new one: nobody may log in as often as batches are sent.
@@ -108,56 +108,13 @@ impl Soak {
         for status in under_way.join_all().await {
             *self.tally.statuses.entry(status).or_default() += 1;
         }
-        self.nothing_else_passed().await;
+        self.passed.nothing_else(&self.recorder).await;
         self.all_is_well(&token).await;
-    }
-
-    /// Everything that the upstream got was allowed by a decision, and by somebody who reads it otherwise.
-    async fn nothing_else_passed(&mut self) {
-        let seen = self.recorder.take();
-        let ids: Vec<_> = seen.iter().map(|seen| seen.field("x-request-id").unwrap().to_owned()).collect();
-        let (mut verdicts, deadline) = (BTreeMap::new(), Instant::now() + stage::DEADLINE);
-        while ids.iter().any(|id| !verdicts.contains_key(id)) && Instant::now() < deadline {
-            sleep(Duration::from_millis(100)).await;
-            self.read_records(&mut verdicts);
-        }
-        for (seen, id) in seen.iter().zip(&ids) {
-            let verdict = verdicts.get(id).map(String::as_str);
-            assert_eq!(verdict, Some("allow"), "seed {}: the upstream got {seen:?}", self.seed);
-            assert!(may_pass(seen), "seed {}: the upstream got {seen:?}", self.seed);
-            assert!(seen.field("authorization").is_none(), "seed {}: {seen:?}", self.seed);
-        }
-        self.tally.passed += seen.len() as u64;
-    }
-
-    /// The verdicts of records that are new, by request id.
-    fn read_records(&mut self, verdicts: &mut BTreeMap<String, String>) {
-        let mut file = File::open(self.world.state.join("audit.jsonl")).unwrap();
-        let mut text = Vec::new();
-        file.seek(SeekFrom::Start(self.read)).unwrap();
-        file.read_to_end(&mut text).unwrap();
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        self.read += whole as u64;
-        for line in text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let record: Value = serde_json::from_slice(line).unwrap();
-            if record["record"] != "decision" {
-                continue;
-            }
-            let reason = record["reason"].as_str().unwrap().to_owned();
-            // Whatever is sent, it is for the filter to name what is wrong with it.
-            assert!(reason != "internal", "seed {}: {record}", self.seed);
-            *self.tally.decisions.entry(reason).or_default() += 1;
-            if let Some(id) = record["request_id"].as_str() {
-                verdicts.insert(id.to_owned(), record["verdict"].as_str().unwrap().to_owned());
-            }
-        }
     }
 
     async fn all_is_well(&mut self, token: &str) {
         self.world.require_alive().unwrap();
-        let failures = vm_failures(&self.world).await;
-        let told = failures.contains_key("wasm.wicketgate.vm_reload");
-        assert!(told && failures.values().all(|count| *count == 0), "seed {}: {failures:?}", self.seed);
+        no_vm_failed(self.world.envoy.admin(), self.seed).await;
         let bytes = stage::request(
             &self.world,
             "POST /mcp",
@@ -171,22 +128,21 @@ impl Soak {
     }
 }
 
-/// What Envoy counts of VMs that failed; what it does not count has not happened.
-async fn vm_failures(world: &World) -> BTreeMap<String, u64> {
-    let text =
-        world.http.get(&format!("{}/stats?filter=wasm", world.envoy.admin()), &[]).await.unwrap().text();
+/// Envoy counts no VM that failed; what it does not count has not happened.
+pub(super) async fn no_vm_failed(admin: &str, seed: u64) {
+    let text = Http::new().unwrap().get(&format!("{admin}/stats?filter=wasm"), &[]).await.unwrap().text();
     let lines = text.lines().filter_map(|line| line.split_once(": "));
     let failures = lines
         .filter(|(name, _)| name.contains("vm_reload") || name.contains("fail_") || name.contains("crash"));
     let own = |name: &str| !name.contains("wasmcustom");
-    failures
-        .filter(|(name, _)| own(name))
-        .map(|(name, count)| (name.to_owned(), count.parse().unwrap()))
-        .collect()
+    let own = failures.filter(|(name, _)| own(name));
+    let failures: BTreeMap<&str, u64> = own.map(|(name, count)| (name, count.parse().unwrap())).collect();
+    let told = failures.contains_key("wasm.wicketgate.vm_reload");
+    assert!(told && failures.values().all(|count| *count == 0), "seed {seed}: {failures:?}");
 }
 
 /// One mutated request on a connection of its own; the status of the first answer, 0 where there is none.
-async fn send(port: u16, messages: &[Vec<Message>; 2], mut random: Random) -> u16 {
+pub(super) async fn send(port: u16, messages: &[Vec<Message>; 2], mut random: Random) -> u16 {
     let bytes = random.spelled(messages);
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else { return 0 };
     let pieces = 1 + random.below(4);
@@ -212,34 +168,8 @@ async fn send(port: u16, messages: &[Vec<Message>; 2], mut random: Random) -> u1
     code.and_then(|code| std::str::from_utf8(code).ok()?.parse().ok()).unwrap_or(0)
 }
 
-/// Whether somebody who knows nothing of the filter finds this allowed.
-fn may_pass(seen: &Seen) -> bool {
-    if !seen.head.starts_with("POST ") {
-        return seen.body.is_empty() && (seen.head.starts_with("GET ") || seen.head.starts_with("DELETE "));
-    }
-    let Ok(message) = serde_json::from_slice::<Value>(&seen.body) else { return false };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let params = &message["params"];
-    let prompt = |name: String| name.starts_with("sum_") && name != "sum_secret";
-    let resource = |uri: String| {
-        let uri = uri.to_ascii_lowercase();
-        uri.starts_with("notes://note/") && !uri.starts_with("notes://note/secret/")
-    };
-    match message["method"].as_str() {
-        Some("tools/call") => params["name"] == "get_note",
-        Some("prompts/get") => prompt(text(&params["name"])),
-        Some("resources/read" | "resources/subscribe" | "resources/unsubscribe") => {
-            resource(text(&params["uri"]))
-        }
-        Some("completion/complete") if params["ref"]["type"] == "ref/prompt" => {
-            prompt(text(&params["ref"]["name"]))
-        }
-        _ => message.is_object(),
-    }
-}
-
 /// Most answers are sound, some are not.
-fn upstream(seed: u64) -> impl Fn(&Seen) -> Script + Send + Sync {
+pub(super) fn upstream(seed: u64) -> impl Fn(&Seen) -> Script + Send + Sync {
     let number = AtomicU64::new(0);
     move |seen| {
         if seen.field("x-case") == Some("good") {
@@ -260,36 +190,35 @@ fn upstream(seed: u64) -> impl Fn(&Seen) -> Script + Send + Sync {
 }
 
 async fn soak(time: Duration) {
-    let chosen = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = chosen.unwrap_or_else(|| getrandom::u64().unwrap() >> 16);
+    let seed = seed();
     let mut soak = Soak::start(seed).await;
     let began = Instant::now();
     say(&format!("soak: {time:?}, SEED={seed}"));
     while began.elapsed() < time {
         soak.batch(began + time).await;
-        let Tally { sent, passed, .. } = soak.tally;
+        let (sent, passed) = (soak.tally.sent, soak.passed.count);
         say(&format!(
             "soak: {:?}: {sent} sent, {passed} got past",
             Duration::from_secs(began.elapsed().as_secs())
         ));
     }
-    say(&format!("soak: {:?}", soak.tally));
-    assert!(soak.tally.passed > 0 && soak.tally.decisions.len() > 5, "seed {seed}: {:?}", soak.tally);
+    let Passed { count, decisions, .. } = &soak.passed;
+    say(&format!("soak: {:?}, {count} got past, {decisions:?}", soak.tally));
+    assert!(*count > 0 && decisions.len() > 5, "seed {seed}: {decisions:?}");
     soak.world.discard().await;
 }
 
-fn say(line: &str) {
+/// The one that was asked for, else any.
+pub(super) fn seed() -> u64 {
+    let chosen = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+    chosen.unwrap_or_else(|| getrandom::u64().unwrap() >> 16)
+}
+
+pub(super) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_gateway_bears_what_is_sent_to_it() {
     soak(Duration::from_secs(4)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes as long as one likes; `make soak` runs it"]
-async fn the_gateway_bears_it_for_long() {
-    let seconds = std::env::var("SOAK_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
-    soak(Duration::from_secs(seconds.unwrap_or(600))).await;
 }

@@ -10,15 +10,18 @@
 //! | `tools` | what does each tool do? |
 //! | `prompts` | what does each prompt say? |
 //! | `resources` | which resources are there, and what is in them? |
+//! | `tls` | how is it met in TLS? |
 //! | `turncoat` | what does a server do that was honest when it was approved? |
 
 mod notes;
 mod prompts;
 mod resources;
 mod server;
+mod tls;
 mod tools;
 mod turncoat;
 
 pub use server::{router, router_for_any_host};
+pub use tls::Tls;
 pub use tools::FAKE_ACCESS_KEY;
 pub use turncoat::Turncoat;

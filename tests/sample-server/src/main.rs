@@ -3,11 +3,13 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use wicketgate_sample_server::Tls;
 
 /// A small MCP server about notes, to stand behind the gateway.
 #[derive(Parser)]
@@ -19,6 +21,12 @@ struct Arguments {
     /// Answer under any `Host`: in a cluster it is the name of a Service, and a policy of the network says who may ask.
     #[arg(long)]
     any_host: bool,
+    /// Speak TLS, with this certificate (PEM).
+    #[arg(long, requires = "key")]
+    certificate: Option<PathBuf>,
+    /// Its key (PEM).
+    #[arg(long, requires = "certificate")]
+    key: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -42,15 +50,22 @@ async fn serve(arguments: &Arguments) -> Result<(), String> {
     let listener =
         TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let pair = arguments.certificate.as_ref().zip(arguments.key.as_ref());
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-    println!("sample MCP server listening on http://{address}/mcp");
+    let scheme = if pair.is_some() { "https" } else { "http" };
+    println!("sample MCP server listening on {scheme}://{address}/mcp");
     std::io::stdout().flush().map_err(|error| error.to_string())?;
 
+    let served = async {
+        match pair {
+            Some((chain, key)) => axum::serve(Tls::new(listener, chain, key)?, router).await,
+            None => axum::serve(listener, router).await,
+        }
+        .map_err(|error| error.to_string())
+    };
     // Streams may be open for minutes; a stop does not wait for them.
     tokio::select! {
-        served = axum::serve(listener, router) => {
-            served.map_err(|error| error.to_string())
-        }
+        served = served => served,
         _ = terminate.recv() => Ok(()),
         _ = tokio::signal::ctrl_c() => Ok(()),
     }

@@ -29,6 +29,7 @@ async fn token() -> Result<String> {
     let login = ready.login.ok_or_else(|| {
         Failure::new("the running product has users of your AUTH_CONFIG, whose passwords are not known here: log in with a client.")
     })?;
-    let session = oauth::log_in(&Http::new()?, &ready.mcp, &login, variable("SCOPE").as_deref()).await?;
+    let mcp = variable("MCP").unwrap_or(ready.mcp);
+    let session = oauth::log_in(&Http::new()?, &mcp, &login, variable("SCOPE").as_deref()).await?;
     Ok(session.tokens.access_token)
 }

@@ -15,7 +15,7 @@ const NOT_THE_FILTERS: &str = " auth_public ";
 ///
 /// # Errors
 /// The ids of which there are more or fewer decisions than requests.
-pub(super) fn settled(state: &Path) -> Result<(), String> {
+pub fn settled(state: &Path) -> Result<(), String> {
     let read = |name: &str| files::read(&state.join(name)).unwrap_or_default();
     let (requests, records) = (read("access.log"), read("audit.jsonl"));
     let mut balance: BTreeMap<String, i64> = BTreeMap::new();

@@ -99,6 +99,7 @@ pub(super) fn draw(drawing: &Drawing, secrets: &mut Secrets) -> Result<Vec<Strin
     for other in &drawing.edge.clusters {
         drawn.push(asked(&other.name, &other.address, other.tls.as_ref(), &mut shared, secrets)?);
     }
+    drawn.extend(traces(drawing, &mut shared, secrets)?);
     drawn.extend(canary(drawing)?);
     Ok(drawn)
 }
@@ -178,6 +179,20 @@ fn asked(
             ("transport_socket", &tls::upstream(tls, name, secrets)?),
         ],
     )
+}
+
+fn traces(drawing: &Drawing, shared: &mut Shared, secrets: &mut Secrets) -> Result<Option<String>, Unusable> {
+    let Some(traces) = &drawing.edge.traces else { return Ok(None) };
+    fill(
+        include_str!("parts/traces_cluster.yaml"),
+        &[
+            ("type", kind(&traces.collector)),
+            ("endpoint", &format!("- {}", endpoint(&traces.collector))),
+            ("protocol", &shared.use_of("short_idle", &protocol(IDLE, false, "")?)),
+            ("transport_socket", &tls::upstream(traces.tls.as_ref(), "traces", secrets)?),
+        ],
+    )
+    .map(Some)
 }
 
 fn canary(drawing: &Drawing) -> Result<Option<String>, Unusable> {

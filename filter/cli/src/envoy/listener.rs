@@ -2,7 +2,7 @@
 
 use super::secrets::Secrets;
 use super::template::{fill, scalar, seconds};
-use super::{Drawing, error, tls};
+use super::{Drawing, error, tls, traces};
 use crate::outcome::Unusable;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wicketgate_core::config::ConfigError;
@@ -82,6 +82,7 @@ fn listener(drawing: &Drawing, routes: &str, quic: bool, secrets: &mut Secrets) 
             ("listener_filters", &listener_filters(drawing, quic)),
             ("codec", if quic { "HTTP3" } else { "AUTO" }),
             ("trusted_hops", &hops),
+            ("tracing", &traces::draw(drawing)?),
             ("time_headers", &seconds(times.headers)),
             ("time_request", &seconds(times.request)),
             ("time_silence", &seconds(times.silence)),
@@ -128,7 +129,7 @@ fn listener_filters(drawing: &Drawing, quic: bool) -> String {
 
 /// What answers or refuses before our filter sees a request.
 fn filters_before(drawing: &Drawing) -> Result<String, Unusable> {
-    let mut filters = String::new();
+    let mut filters = traces::field(drawing)?;
     if drawing.targets.iter().any(|target| !target.origins.is_empty()) {
         filters.push_str(
             "# Answers preflights of pages that a route allows; all others reach the filter, which refuses them.\n- name: \

@@ -11,6 +11,7 @@ mod run;
 mod secrets;
 mod template;
 mod tls;
+mod traces;
 mod versions;
 mod write;
 

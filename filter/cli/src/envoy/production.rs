@@ -29,6 +29,13 @@ fn listeners(edge: &Edge, errors: &mut Vec<ConfigError>) {
             "is reached from other machines, and can stop Envoy and dump everything: listen on loopback",
         ));
     }
+    if edge.traces.as_ref().is_some_and(|traces| traces.tls.is_none() && !traces.collector.host.is_loopback())
+    {
+        errors.push(error(
+            "edge.traces",
+            "spans in plain HTTP beyond this machine, which tell who is asked what and when: add `tls`",
+        ));
+    }
     if edge.canary.is_none() {
         errors.push(error(
             "edge",

@@ -6,7 +6,7 @@ use super::{Drawing, Target, error};
 use crate::outcome::Unusable;
 use wicketgate_core::config::ConfigError;
 use wicketgate_core::config::edge::Affinity;
-use wicketgate_core::server::dispatch::BRANCH;
+use wicketgate_core::server::dispatch::{BRANCH, READING};
 use wicketgate_core::server::{Host, Server};
 
 /// Paths of the authorization server, each by itself: the route to it is made of them.
@@ -27,16 +27,6 @@ const ENDPOINTS: [&str; 13] = [
 ];
 /// First segments of its other paths, which have routes of their own (`parts/routes.yaml`).
 const BELOW: [&str; 5] = ["assets", "auth", "signin", "callback", "register"];
-
-/// Methods that only read, so that asking twice does no harm. The filter refuses a request whose body says something else.
-const READING: [&str; 6] = [
-    "initialize",
-    "prompts/list",
-    "resources/list",
-    "resources/templates/list",
-    "server/discover",
-    "tools/list",
-];
 
 /// What of these servers could not be reached.
 pub(super) fn judge(drawing: &Drawing, errors: &mut Vec<ConfigError>) {
@@ -167,8 +157,11 @@ fn filters(target: &Target) -> Result<String, Unusable> {
     let mut blocks = String::new();
     let origins: String =
         target.origins.iter().map(|origin| format!("- {{exact: {}}}\n", scalar(origin))).collect();
+    // Envoy knows exact names only, and browsers take no `*` beside a token: so those of parameters are told.
+    let params: String = target.upstream.params.iter().map(|name| format!(", mcp-param-{name}")).collect();
     if !origins.is_empty() {
-        blocks.push_str(&fill(include_str!("parts/cors.yaml"), &[("origins", &origins)])?);
+        blocks
+            .push_str(&fill(include_str!("parts/cors.yaml"), &[("origins", &origins), ("params", &params)])?);
     }
     if target.upstream.affinity == Some(Affinity::Session) {
         blocks.push_str(include_str!("parts/session.yaml"));
@@ -195,6 +188,7 @@ fn matching(server: &Server, branch: Option<&str>, reading: bool) -> String {
         headers.push(format!("{{name: {BRANCH}, string_match: {{exact: {}}}}}", scalar(branch)));
     }
     if reading {
+        // The filter refuses a request whose body says something else.
         let methods = scalar(&READING.join("|"));
         headers.push(format!("{{name: mcp-method, string_match: {{safe_regex: {{regex: {methods}}}}}}}"));
     }

@@ -2,7 +2,7 @@
 
 use crate::outcome::Unusable;
 
-/// Minor versions that the product is tested with. All of them know whatever is drawn; what only some know is not drawn.
+/// Minor versions that the product is tested with. All of them know whatever is drawn, but for what [`judge_traces`] says.
 const SUPPORTED: [u32; 4] = [37, 38, 39, 40];
 
 /// Whether `text`, such as `1.40` or `1.40.0`, is one of them.
@@ -21,6 +21,23 @@ pub(super) fn judge(text: &str) -> Result<(), Unusable> {
         }
         _ => {}
     }
+    Err(unknown(text))
+}
+
+/// Whether it knows what `edge.traces` needs.
+///
+/// # Errors
+/// It does not.
+pub(super) fn judge_traces(text: &str) -> Result<(), Unusable> {
+    let minor = text.strip_prefix("1.").map(|rest| rest.split('.').next().unwrap_or(rest));
+    if minor == Some("37") {
+        let why = "cannot tell the filter where in a trace a request is (`%SPAN_ID%`), which `edge.traces` needs: 1.38 can";
+        return Err(Unusable(format!("--envoy-version {text}: {why}")));
+    }
+    Ok(())
+}
+
+fn unknown(text: &str) -> Unusable {
     let known = SUPPORTED.map(|minor| format!("1.{minor}")).join(", ");
-    Err(Unusable(format!("--envoy-version {text}: not tested with this; these are: {known}")))
+    Unusable(format!("--envoy-version {text}: not tested with this; these are: {known}"))
 }

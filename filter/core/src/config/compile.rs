@@ -48,8 +48,9 @@ fn judge(raw: &RawConfig, digest: String, mut found: Findings) -> Result<Sound, 
     let unknown_tokens =
         limits::unknown_tokens(raw.unknown_tokens.as_ref(), &root.key("unknown_tokens"), &mut found);
     if found.errors.is_empty() {
-        let hold_headers = raw.hold_headers;
-        let guard = Guard { servers, issuers, hold_headers, held_bytes, unknown_tokens, leases, digest };
+        let (hold_headers, traced) = (raw.hold_headers, raw.traced);
+        let guard =
+            Guard { servers, issuers, hold_headers, held_bytes, unknown_tokens, leases, traced, digest };
         return Ok((guard, found.warnings));
     }
     Err(found.errors)

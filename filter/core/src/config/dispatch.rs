@@ -5,8 +5,9 @@ use super::issuers::duration;
 use super::raw::RawDispatch;
 use super::rules::{name, patterns};
 use super::{methods, units};
+use crate::mcp::method::{METHODS, Sender};
 use crate::server::Covers;
-use crate::server::dispatch::Dispatch;
+use crate::server::dispatch::{Dispatch, READING};
 use std::time::Duration;
 
 /// Each is compared with every request that is allowed.
@@ -45,10 +46,30 @@ fn entry(raw: &RawDispatch, place: &Place, found: &mut Findings) -> Dispatch {
     if let Some(branch) = &raw.branch {
         name(branch, &place.key("branch"), found);
     }
-    if begins.is_none() && ends.is_none() && raw.branch.is_none() {
-        found.error(place, "says nothing: give `begins`, `ends` or `branch`");
+    if begins.is_none() && ends.is_none() && raw.branch.is_none() && raw.retries.is_none() {
+        found.error(place, "says nothing: give `begins`, `ends`, `branch` or `retries`");
     }
-    Dispatch { covers: covers(raw, place, found), begins, ends, branch: raw.branch.clone() }
+    let covers = covers(raw, place, found);
+    let retries = retries(raw, &covers, &place.key("retries"), found);
+    Dispatch { covers, begins, ends, branch: raw.branch.clone(), retries }
+}
+
+/// Of methods only those may be asked once more that read; of tools it depends on what is known of them.
+fn retries(raw: &RawDispatch, covers: &Covers, place: &Place, found: &mut Findings) -> u32 {
+    let retries = raw.retries.unwrap_or_default();
+    if retries > 5 {
+        found.error(place, format!("lies outside 0 to 5: {retries}"));
+    }
+    let Covers::Methods(patterns) = covers else { return retries };
+    let writes = METHODS.iter().filter(|method| {
+        let client = matches!(method.sender, Sender::Client | Sender::Both);
+        client && !READING.contains(&method.name) && patterns.iter().any(|p| p.matches(method.name))
+    });
+    if let Some(method) = writes.into_iter().next().filter(|_| retries > 0) {
+        let message = format!("covers `{}`; asked once more are these: {}", method.name, READING.join(", "));
+        found.error(place, message);
+    }
+    retries
 }
 
 fn covers(raw: &RawDispatch, place: &Place, found: &mut Findings) -> Covers {

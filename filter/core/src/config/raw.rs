@@ -62,6 +62,10 @@ pub struct RawConfig {
     pub unknown_tokens: Option<RawRate>,
     /// Where tokens of the buckets come from that hold across a fleet of Envoys. Default: nowhere; then none does.
     pub leases: Option<RawLeases>,
+    /// Whether Envoy says in `x-wicketgate-trace`, over whatever stood there, to which trace a request belongs (the ids of trace and span,
+    /// with a hyphen between), so that what is asked on its behalf belongs to it, too. `edge.traces` sets it.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub traced: bool,
     /// Authorization servers whose access tokens are accepted.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub issuers: Vec<RawIssuer>,
@@ -76,7 +80,7 @@ mapping!(
     RawConfig,
     "a mapping",
     [version, servers],
-    [hold_headers, held_bytes, unknown_tokens, leases, issuers, edge]
+    [hold_headers, held_bytes, unknown_tokens, leases, traced, issuers, edge]
 );
 
 /// A protected MCP server. What no rule allows is denied.

@@ -1,8 +1,10 @@
 //! Which content rules count for this exchange, and what did they find? Of requests what was found stops them or is only
 //! written down, because the bytes that are authorized are the bytes that are forwarded.
 
+use super::record::Facts;
 use super::step::Effect;
 use super::{Exchange, World};
+use crate::audit::Content;
 use crate::denial::Denial;
 use crate::identity::principal::Principal;
 use crate::mcp::operation::Operation;
@@ -119,4 +121,21 @@ pub(super) fn applied(
         Refused::Unreadable(what) => Denial::UnsafeResponse(what),
         Refused::Blocked(..) => Denial::UnsafeContent(plan.detail(refused)),
     })
+}
+
+// === impl Facts ===
+
+impl Facts {
+    /// What content rules found, as records name it.
+    pub(super) fn found<'a>(&self, server: Option<&'a Server>) -> Vec<Content<'a>> {
+        let id = |at: usize| server.and_then(|s| s.content.0.get(at)).map_or("", |rule| rule.id.as_str());
+        let rows = self.contents.rows();
+        rows.map(|(row, count)| Content {
+            rule: id(row.rule),
+            found: row.found.name(),
+            action: row.action.name(),
+            count,
+        })
+        .collect()
+    }
 }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::admission::Ask;
 use super::step::Effect;
+use super::viewing::known_repeatable;
 use super::{Exchange, World};
 use crate::denial::Denial;
 use crate::head::ResponseHead;
-use crate::mcp::operation::Operation;
+use crate::mcp::operation::{Operation, Target};
 use crate::server::Server;
-use crate::server::dispatch::{BEGINS, BRANCH, ENDS};
+use crate::server::dispatch::{BEGINS, BRANCH, ENDS, READING, RETRIES, RETRY_ON};
 use crate::time::Timestamp;
 
 /// Envoy's clock and ours are not one, and its timers may fire a little early.
@@ -41,6 +42,11 @@ impl Exchange {
             self.effects.extend(span(BEGINS, entry.begins));
             self.effects.extend(span(ENDS, entry.ends));
             self.effects.extend(entry.branch.clone().map(|branch| Effect::Dispatch(BRANCH, branch)));
+            if entry.retries > 0 && is_repeatable(server, operation, world) {
+                let (name, when) = RETRY_ON;
+                self.effects.push(Effect::Dispatch(name, when.to_owned()));
+                self.effects.push(Effect::Dispatch(RETRIES, entry.retries.to_string()));
+            }
             self.facts.dispatched.until = entry.ends.map(|ends| world.now.plus(ends.saturating_sub(EARLY)));
         }
         (server.place.routes.is_some() || server.has_branches()).then_some(Ask::Route)
@@ -50,6 +56,18 @@ impl Exchange {
     pub(super) fn in_time(&self, head: &ResponseHead) -> Result<(), Denial> {
         if head.by_host && head.status == 504 { Err(Denial::TimedOut) } else { Ok(()) }
     }
+}
+
+/// Whether asking twice does no harm: by the method, or by what the server said of the tool when it listed it last.
+fn is_repeatable(server: &Server, operation: &Operation, world: &World<'_>) -> bool {
+    let called = |target: &Target| match target {
+        Target::Tool(tool) => known_repeatable(server, tool, world),
+        _ => false,
+    };
+    READING.contains(&operation.method.as_str())
+        || (operation.method == "tools/call"
+            && !operation.targets.is_empty()
+            && operation.targets.iter().all(called))
 }
 
 // === impl Dispatched ===

@@ -1,5 +1,7 @@
 //! What has been seen of this exchange so far? Gathered for the two audit records and for the words of a refusal.
 
+mod traces;
+
 use std::time::Duration;
 
 use super::contents::Read;
@@ -7,7 +9,7 @@ use super::dispatch::Dispatched;
 use super::step::{Control, Effect, Recall, Unseen};
 use super::upstream_credential::{Subject, shown_to};
 use super::{Exchange, Phase, World};
-use crate::audit::{self, Completion, Content, Decision, Found, Said, What, Who, Would};
+use crate::audit::{self, Completion, Decision, Found, Said, What, Who, Would};
 use crate::denial::Denial;
 use crate::guard::Guard;
 use crate::head::{RequestHead, ResponseHead};
@@ -25,6 +27,7 @@ use crate::reply::{Asked, Reply};
 use crate::sanitize::content::Report;
 use crate::server::{Bounds, Server};
 use crate::time::Timestamp;
+use traces::Traces;
 
 /// Everything an audit record may name; each field is empty until its step has run.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ pub(super) struct Facts {
     path: String,
     pub(super) source: Option<String>,
     request_id: Option<String>,
+    pub(super) traces: Traces,
     /// Index of the server in the configuration.
     pub(super) server: Option<usize>,
     pub(super) principal: Option<Principal>,
@@ -101,6 +105,7 @@ impl Facts {
             path: String::new(),
             source: None,
             request_id: None,
+            traces: Traces::default(),
             server: None,
             principal: None,
             with_proof: false,
@@ -153,7 +158,8 @@ impl Facts {
         self.verdict.is_some()
     }
 
-    pub(super) fn arrived(&mut self, head: &RequestHead) {
+    pub(super) fn arrived(&mut self, head: &RequestHead, guard: &Guard) {
+        self.traces = Traces::of(head, guard);
         self.verb = audit::word_of(&head.method);
         self.path = audit::uri_of(&head.path);
         self.source.clone_from(&head.source);
@@ -163,6 +169,7 @@ impl Facts {
     pub(super) fn read(&mut self, message: &Message) {
         self.id.clone_from(&message.id);
         self.takes_tasks = message.takes_tasks;
+        self.traces.read(message);
         self.unanswered = !matches!(message.kind, MessageKind::Request);
         self.operation = Some(message.operation.clone());
     }
@@ -184,10 +191,13 @@ impl Facts {
 
     fn decision<'a>(&'a self, guard: &'a Guard, detail: Option<&'a str>, now: Timestamp) -> Decision<'a> {
         let server = self.server.and_then(|index| guard.servers.get(index));
+        let [trace, client_trace] = self.traces.ids();
         Decision {
             record: "decision",
             time_ms: audit::millis(now),
             request_id: self.request_id.as_deref(),
+            trace,
+            client_trace,
             verb: &self.verb,
             path: self.path.clone(),
             source: self.source.as_deref(),
@@ -215,18 +225,6 @@ impl Facts {
     /// Whether the rule that decided asks for what was said.
     fn captures(&self, server: Option<&Server>) -> bool {
         self.rule.as_ref().zip(server).is_some_and(|(rule, server)| server.captures.contains(rule))
-    }
-
-    fn found<'a>(&self, server: Option<&'a Server>) -> Vec<Content<'a>> {
-        let id = |at: usize| server.and_then(|s| s.content.0.get(at)).map_or("", |rule| rule.id.as_str());
-        let rows = self.contents.rows();
-        rows.map(|(row, count)| Content {
-            rule: id(row.rule),
-            found: row.found.name(),
-            action: row.action.name(),
-            count,
-        })
-        .collect()
     }
 
     /// Counts a verdict, and records it where it is the first; later ones only change the final reason.

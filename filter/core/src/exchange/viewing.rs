@@ -1,7 +1,7 @@
 //! Who looks at an answer? The caller, with the eyes of the rules that judge calls; and on the way what lists say of tools is
 //! kept for the next call.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::admission::bound;
 use super::handing::may_be_listed;
@@ -32,8 +32,8 @@ pub(super) struct Viewing<'a> {
     source: Option<&'a str>,
     /// Whether it is a list of tools that was asked for, and rules read what is said of them.
     learns: bool,
-    /// Tools that the answer lists as such that may change something; whatever else it says of them.
-    changing: HashSet<ToolTag>,
+    /// Tools that the answer lists as such that may change something, whatever else it says of them; and whether they may be called twice.
+    changing: HashMap<ToolTag, bool>,
     sandbox: bool,
     /// Something could not be kept.
     failed: bool,
@@ -60,8 +60,8 @@ impl Exchange {
             principal,
             rules: server.rules.for_caller(principal),
             source: self.facts.source.as_deref(),
-            learns: asked && server.rules.reads_annotations(),
-            changing: HashSet::new(),
+            learns: asked && (server.rules.reads_annotations() || server.repeats_calls()),
+            changing: HashMap::new(),
             sandbox: self.facts.bounds.is_none_or(|bounds| bounds.sandbox),
             failed: false,
             tools: Judging::of(server),
@@ -95,10 +95,12 @@ impl Viewing<'_> {
         let tag = ToolTag::of(&self.server.name, tool);
         let mut listed = Listed::read(entry);
         // One that stands twice is what it is at worst.
-        if !listed.read_only {
-            self.changing.insert(tag);
-        } else if self.changing.contains(&tag) {
+        if let Some(repeatable) = self.changing.get(&tag) {
             listed.read_only = false;
+            listed.repeatable &= repeatable;
+        }
+        if !listed.read_only {
+            self.changing.insert(tag, listed.repeatable);
         }
         self.failed |= !(self.world.tools.learn)(tag, listed);
     }
@@ -164,4 +166,9 @@ impl Viewer for Viewing<'_> {
 /// Whether `server` was last seen to list this tool as one that changes nothing.
 pub(super) fn known_read_only(server: &Server, tool: &str, world: &World<'_>) -> bool {
     (world.tools.recall)(ToolTag::of(&server.name, tool)).is_some_and(|listed| listed.read_only)
+}
+
+/// Whether `server` was last seen to list this tool as one that may be called twice.
+pub(super) fn known_repeatable(server: &Server, tool: &str, world: &World<'_>) -> bool {
+    (world.tools.recall)(ToolTag::of(&server.name, tool)).is_some_and(|listed| listed.repeatable)
 }

@@ -11,6 +11,7 @@ use super::operation::Operation;
 use super::strict::{Kind, Value};
 use super::versions::Revision;
 use crate::denial::Denial;
+use crate::head::trace;
 use parts::{Found, Parts};
 
 /// One JSON-RPC 2.0 message that a client sent.
@@ -25,6 +26,8 @@ pub struct Message {
     pub operation: Operation,
     /// `params._meta["io.modelcontextprotocol/protocolVersion"]`: the version that a modern request declares.
     pub meta_version: Option<String>,
+    /// The id of the trace that `params._meta.traceparent` names (W3C Trace Context); `None` for what is none.
+    pub trace: Option<String>,
     /// `params.protocolVersion` of an `initialize`: the version that a legacy client asks for.
     pub requested_version: Option<String>,
     /// Where `params.arguments` stands in the body; `None` if absent or null. For `tools/call` and `prompts/get` it is
@@ -187,6 +190,7 @@ fn call(
             params.meta_version.as_ref(),
             "the version in params._meta must be a string",
         )?,
+        trace: trace(params.trace.as_ref()),
         requested_version: targets::text(requested, "params.protocolVersion must be a string")?,
         arguments: arguments.map(|value| value.span.clone()),
         place_for_arguments: match &params.arguments {
@@ -195,6 +199,13 @@ fn call(
         },
         takes_tasks: params.takes_tasks,
     })
+}
+
+fn trace(given: Option<&Value<'_>>) -> Option<String> {
+    match given?.kind {
+        Kind::Text(text) => trace::id_of(&text.decode()).map(str::to_owned),
+        _ => None,
+    }
 }
 
 fn answer(parts: &Parts<'_>, id: Option<RequestId>) -> Result<Message, Denial> {
@@ -209,6 +220,7 @@ fn answer(parts: &Parts<'_>, id: Option<RequestId>) -> Result<Message, Denial> {
         id,
         operation: Operation::bare(Operation::ANSWER),
         meta_version: None,
+        trace: None,
         requested_version: None,
         arguments: None,
         place_for_arguments: None,

@@ -13,6 +13,21 @@ pub const BEGINS: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
 /// And one that has not ended.
 pub const ENDS: &str = "x-envoy-upstream-rq-timeout-ms";
 
+/// When Envoy's router asks once more: no answer has begun.
+pub const RETRY_ON: (&str, &str) = ("x-envoy-retry-on", "connect-failure,refused-stream,reset");
+/// How often it does.
+pub const RETRIES: &str = "x-envoy-max-retries";
+
+/// Methods that only read, so that asking twice does no harm.
+pub const READING: [&str; 6] = [
+    "initialize",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+    "server/discover",
+    "tools/list",
+];
+
 /// What holds for some requests. The first entry that covers a request counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dispatch {
@@ -24,6 +39,8 @@ pub struct Dispatch {
     pub ends: Option<Duration>,
     /// Where it goes instead of the server's own place.
     pub branch: Option<String>,
+    /// How often it is asked once more when no answer has begun, where that does no harm.
+    pub retries: u32,
 }
 
 // === impl Server ===
@@ -32,6 +49,12 @@ impl Server {
     /// What holds for an operation.
     pub fn dispatched(&self, operation: &Operation) -> Option<&Dispatch> {
         self.dispatch.iter().find(|entry| entry.covers.holds(operation))
+    }
+
+    /// Whether calls of some tools may be asked once more, if what is known of these tools allows it.
+    pub(crate) fn repeats_calls(&self) -> bool {
+        let mut entries = self.dispatch.iter();
+        entries.any(|entry| entry.retries > 0 && matches!(entry.covers, Covers::Tools(_)))
     }
 
     /// Whether Envoy may choose among several routes by what we say.

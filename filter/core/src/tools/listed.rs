@@ -16,6 +16,8 @@ pub struct Listed {
     pub digest: [u8; 16],
     /// `annotations.readOnlyHint` is `true` (schema of MCP, `ToolAnnotations`); anything else is not.
     pub read_only: bool,
+    /// That a call may be made twice: it is read-only, or `annotations.idempotentHint` is `true`.
+    pub repeatable: bool,
 }
 
 // === impl ToolTag ===
@@ -36,41 +38,53 @@ impl fmt::Debug for ToolTag {
 // === impl Listed ===
 
 impl Listed {
-    /// Reads one entry, a JSON object. Where its annotations could be read in two ways it is not read-only.
+    /// Reads one entry, a JSON object. Where its annotations could be read in two ways none of them counts.
     pub fn read(entry: &[u8]) -> Self {
-        let read_only = read_only(entry).unwrap_or(false);
-        Self { digest: rows::name(b"entry", &[entry]), read_only }
+        let hints = hints(entry).unwrap_or_default();
+        let repeatable = hints.read_only || hints.idempotent;
+        Self { digest: rows::name(b"entry", &[entry]), read_only: hints.read_only, repeatable }
     }
 }
 
 impl fmt::Debug for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digest = u128::from_be_bytes(self.digest);
-        write!(f, "Listed({digest:032x}, read_only: {})", self.read_only)
+        let (read_only, repeatable) = (self.read_only, self.repeatable);
+        write!(f, "Listed({digest:032x}, read_only: {read_only}, repeatable: {repeatable})")
     }
 }
 
-fn read_only(entry: &[u8]) -> Result<bool, Fault> {
+/// What a server says of a tool.
+#[derive(Default)]
+struct Hints {
+    read_only: bool,
+    idempotent: bool,
+}
+
+fn hints(entry: &[u8]) -> Result<Hints, Fault> {
     let mut scanner = Scanner::new(entry, Scanner::ANSWER_DEPTH, Rigour::WhereRead)?;
-    let mut hint = false;
+    let mut hints = Hints::default();
     if !scanner.at_object() {
-        return Ok(false);
+        return Ok(hints);
     }
     scanner.object(&["annotations"], &mut |scanner, key| {
         if !key.says("annotations") || !scanner.at_object() {
             return scanner.skip();
         }
-        scanner.object(&["readOnlyHint"], &mut |scanner, key| {
+        scanner.object(&["readOnlyHint", "idempotentHint"], &mut |scanner, key| {
             let value = scanner.value()?;
+            let says = matches!(value.kind, Kind::Bool(true));
             if key.says("readOnlyHint") {
-                hint = matches!(value.kind, Kind::Bool(true));
+                hints.read_only = says;
+            } else if key.says("idempotentHint") {
+                hints.idempotent = says;
             }
             Ok(())
         })?;
         Ok(())
     })?;
     scanner.end()?;
-    Ok(hint)
+    Ok(hints)
 }
 
 #[cfg(test)]
@@ -98,6 +112,24 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(Listed::read(entry.as_bytes()).read_only, read_only, "{entry}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_called_twice_says_so_or_reads_only() {
+        for (annotations, read_only, repeatable) in [
+            (r#"{"idempotentHint":true}"#, false, true),
+            (r#"{"idempotentHint":true,"readOnlyHint":false,"destructiveHint":true}"#, false, true),
+            (r#"{"readOnlyHint":true}"#, true, true),
+            (r#"{"idempotentHint":false,"readOnlyHint":true}"#, true, true),
+            (r#"{"idempotentHint":"true"}"#, false, false),
+            (r#"{"idempotentHint":true,"idempotentHint":true}"#, false, false),
+            (r#"{"idempotentHint":true,"IdempotentHint":false}"#, false, false),
+            ("{}", false, false),
+        ] {
+            let entry = format!(r#"{{"name":"a","annotations":{annotations}}}"#);
+            let listed = Listed::read(entry.as_bytes());
+            assert_eq!((listed.read_only, listed.repeatable), (read_only, repeatable), "{entry}");
         }
     }
 

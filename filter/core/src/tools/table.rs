@@ -19,8 +19,11 @@ pub const WAYS: usize = 16;
 const GRAIN: Duration = Duration::from_secs(60);
 
 /// Part of every key, too.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const ROW_BYTES: usize = 41;
+/// Bits of a row's flags.
+const READ_ONLY: u8 = 1;
+const REPEATABLE: u8 = 2;
 
 /// One tool as it stands in a set.
 #[derive(Clone, Copy)]
@@ -82,7 +85,8 @@ pub struct Corrupt;
 
 fn encode(rows: &[Row]) -> Vec<u8> {
     let row = |row: &Row| {
-        let flags = [u8::from(row.listed.read_only)];
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        let flags = [bit(row.listed.read_only, READ_ONLY) | bit(row.listed.repeatable, REPEATABLE)];
         rows::row::<ROW_BYTES>(&[&row.tag.0, &row.listed.digest, &flags, &row.seen.to_be_bytes()])
     };
     rows::seal(VERSION, rows.iter().map(row))
@@ -96,10 +100,11 @@ fn decode(bytes: Option<&[u8]>) -> Option<Vec<Row>> {
         let ([flags], rest) = rest.split_first_chunk::<1>()?;
         let (seen, _) = rest.split_first_chunk::<8>()?;
         let known_twice = rows.iter().any(|other| other.tag.0 == *tag);
-        if known_twice || *flags > 1 {
+        if known_twice || *flags > READ_ONLY | REPEATABLE {
             return None;
         }
-        let listed = Listed { digest: *digest, read_only: *flags == 1 };
+        let is = |bit: u8| flags & bit != 0;
+        let listed = Listed { digest: *digest, read_only: is(READ_ONLY), repeatable: is(REPEATABLE) };
         rows.push(Row { tag: ToolTag(*tag), listed, seen: u64::from_be_bytes(*seen) });
     }
     Some(rows)
@@ -125,6 +130,9 @@ mod tests {
         assert_eq!(learn(Some(&set), tag, Listed::read(READ), at(30)), Ok(None), "nothing is new");
         let set = learn(Some(&set), tag, Listed::read(WRITE), at(2)).unwrap().unwrap();
         assert!(!recall(Some(&set), tag).unwrap().read_only);
+        let again = Listed::read(br#"{"name":"a","annotations":{"idempotentHint":true}}"#);
+        let set = learn(Some(&set), tag, again, at(3)).unwrap().unwrap();
+        assert_eq!(recall(Some(&set), tag), Some(again));
     }
 
     #[test]

@@ -61,6 +61,7 @@ async fn an_origin_is_the_same_however_the_policy_writes_it() {
     let at = format!("{{address: \"127.0.0.1:{}\"}}", recorder.upstream.port);
     let written =
         "origins: [\"https://App.Example.com:443\", \"http://[::0:1]:8080\", \"http://b.example:80\"]";
+    let at = at.replace('}', ", params: [Region, tenant-id]}");
     let edge = Edge::start("origins", &Drawn::of(&server("notes", "/notes", &at, &[written]))).await;
     let allowed = |answer: &Raw| answer.field("access-control-allow-origin").unwrap_or_default().to_owned();
     for (origin, allows) in [
@@ -74,6 +75,12 @@ async fn an_origin_is_the_same_however_the_policy_writes_it() {
         let preflight = [("origin", origin), ("access-control-request-method", "POST")];
         let answer = edge.send("OPTIONS /notes", &preflight, "").await;
         assert_eq!(allowed(&answer) == origin, allows, "preflight of {origin}: {answer:?}");
+        let fields = answer.field("access-control-allow-headers").unwrap_or_default().to_owned();
+        let may = |name: &str| fields.split(", ").any(|field| field == name);
+        for name in ["authorization", "mcp-method", "mcp-param-region", "mcp-param-tenant-id"] {
+            assert_eq!(may(name), allows, "{name} of {origin}: {answer:?}");
+        }
+        assert!(!may("mcp-param-other") && !fields.contains('*'), "{answer:?}");
         let answer = edge.call("/notes", &[("origin", origin)]).await;
         assert_eq!(
             (answer.status == 200, allowed(&answer) == origin),

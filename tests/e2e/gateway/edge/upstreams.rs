@@ -8,7 +8,7 @@ use wicketgate_e2e::ports;
 
 use super::super::frames::FramesServer;
 use super::super::recorder::{Recorder, Script, Seen, json_answer, result};
-use super::super::stage::{DEADLINE, eventually};
+use super::super::stage::{DEADLINE, eventually, tool_call};
 use super::stage::{Drawn, Edge, server};
 
 fn addresses(ports: &[u16], more: &str) -> String {
@@ -181,6 +181,73 @@ async fn what_only_reads_is_tried_again_and_a_call_never_is() {
         "{answer:?}"
     );
     edge.discard().await;
+}
+
+/// By what the filter says of it (`dispatch`), for clients that do not say themselves what they ask.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_made_again_only_where_its_server_and_the_policy_let_it() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let (count, breaks) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&broken));
+    let number = Arc::clone(&count);
+    // Each request breaks off once, as long as the test wants it.
+    let recorder = Recorder::start(move |seen: &Seen| {
+        if number.fetch_add(1, Ordering::SeqCst) % 2 == 0 && breaks.load(Ordering::SeqCst) {
+            return Script::Break(Vec::new());
+        }
+        Script::Answer(json_answer(&if seen.json()["method"] == "tools/list" {
+            tools(seen)
+        } else {
+            result(seen)
+        }))
+    })
+    .await;
+    let dispatch = "dispatch: [{methods: [\"tools/list\", initialize], retries: 1}, {tools: [other], begins: 10s}, {tools: [\"*\"], retries: 1}]";
+    let at = addresses(&[recorder.upstream.port], "");
+    let edge = Edge::start("repeated", &Drawn::of(&server("notes", "/notes", &at, &[dispatch]))).await;
+    let list = json!({"jsonrpc": "2.0", "id": 5, "method": "tools/list"}).to_string();
+    let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}})
+    .to_string();
+    let prompts = json!({"jsonrpc": "2.0", "id": 5, "method": "prompts/list"}).to_string();
+    let call = |tool: &str| tool_call(5, tool, &json!({})).to_string();
+    let ask = async |what: &str, body: &str, expected: (u16, usize)| {
+        count.store(0, Ordering::SeqCst);
+        // What a client says of it counts for nothing.
+        let fields = [("x-envoy-retry-on", "5xx,reset"), ("x-envoy-max-retries", "3")];
+        let answer = edge.send("POST /notes", &fields, body).await;
+        assert_eq!((answer.status, count.load(Ordering::SeqCst)), expected, "{what}: {answer:?}");
+    };
+    broken.store(true, Ordering::SeqCst);
+    ask("a call of what was never listed", &call("set_note"), (503, 1)).await;
+    ask("initialize", &initialize, (200, 2)).await;
+    ask("a list", &list, (200, 2)).await;
+    ask("a list of which nothing is said", &prompts, (503, 1)).await;
+    for (tool, expected) in [
+        ("set_note", (200, 2)),
+        ("get_note", (200, 2)),
+        ("add_note", (503, 1)),
+        ("other", (503, 1)),
+        ("unlisted", (503, 1)),
+    ] {
+        ask(tool, &call(tool), expected).await;
+    }
+    let fields = recorder.take();
+    for name in ["x-envoy-retry-on", "x-envoy-max-retries"] {
+        assert!(fields.iter().all(|seen| seen.field(name).is_none()), "the server sees no {name}");
+    }
+    edge.discard().await;
+}
+
+/// One that may be called twice, one that only reads, and one that may do something each time; the last has no entry with `retries`.
+fn tools(seen: &Seen) -> String {
+    let tool = |name: &str, annotations| json!({"name": name, "inputSchema": {"type": "object"}, "annotations": annotations});
+    json!({"jsonrpc": "2.0", "id": seen.json()["id"], "result": {"tools": [
+        tool("set_note", json!({"idempotentHint": true})),
+        tool("get_note", json!({"readOnlyHint": true})),
+        tool("add_note", json!({"readOnlyHint": false, "destructiveHint": false})),
+        tool("other", json!({"idempotentHint": true})),
+    ]}})
+    .to_string()
 }
 
 fn list(seen: &Seen) -> String {

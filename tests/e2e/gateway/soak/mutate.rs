@@ -50,13 +50,13 @@ const VERSIONS: [&[u8]; 6] = [b"HTTP/1.0", b"HTTP/1.1", b"HTTP/2.0", b"HTTP/0.9"
 const VERBS: [&[u8]; 8] = [b"GET", b"DELETE", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"post"];
 
 /// Numbers that look random (splitmix64).
-pub(super) struct Random(u64);
+pub(in crate::gateway) struct Random(u64);
 
 // === impl Random ===
 
 impl Random {
     /// Those of the `number`-th thing of a run.
-    pub(super) fn of(seed: u64, number: u64) -> Self {
+    pub(in crate::gateway) fn of(seed: u64, number: u64) -> Self {
         Self(seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d))
     }
 

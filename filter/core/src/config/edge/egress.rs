@@ -1,10 +1,11 @@
 //! Which hosts may Envoy reach at all? A list over everything that the policy names, so that no server can be added to it without the
-//! list being changed, too; and whoever is reached by it is met in TLS, by name.
+//! list being changed, too; and whoever is reached by it is met in TLS, by name. A name that is asked for (SNI) is on the list as
+//! well: one address may serve many, and the name decides which of them answers.
 
 use super::listen::Edge;
 use super::places::{Endpoint, HostName, is_name};
 use super::raw::RawEgress;
-use super::upstream::Upstream;
+use super::upstream::{ServerTls, Upstream};
 use crate::config::error::{Findings, Place};
 
 /// Judges every address of `edge`; loopback is always reached.
@@ -20,7 +21,39 @@ pub(super) fn judge(raw: &RawEgress, edge: &Edge, found: &mut Findings) {
             );
         }
     }
-    let mut reached: Vec<(Place, &Endpoint, bool)> = Vec::new();
+    let mut told = None;
+    for (place, endpoint, tls) in reached(edge) {
+        if endpoint.host.is_loopback() {
+            continue;
+        }
+        let listed = |host: &HostName| raw.hosts.iter().any(|listed| admits(listed, host));
+        if !listed(&endpoint.host) {
+            found.error(&place, format!("`{}` is not among `edge.egress.hosts`", endpoint.host));
+            continue;
+        }
+        match tls {
+            None => found.error(&place, "is reached beyond this machine, by `edge.egress`: give it `tls`"),
+            Some((tls, within)) => {
+                let asked = tls.server_name.clone().map(HostName::Name).filter(|name| !listed(name));
+                if let Some(name) = asked {
+                    let (here, message) =
+                        (within.key("server_name"), format!("`{name}` is not among `edge.egress.hosts`"));
+                    // Several addresses are met by one name.
+                    if told.as_ref() != Some(&here) {
+                        found.error(&here, message);
+                    }
+                    told = Some(here);
+                }
+            }
+        }
+    }
+}
+
+/// Something that Envoy reaches: where it stands in the policy, its address, and how it is met in TLS.
+type Reached<'a> = (Place, &'a Endpoint, Option<(&'a ServerTls, Place)>);
+
+fn reached(edge: &Edge) -> Vec<Reached<'_>> {
+    let (root, mut reached) = (Place::default(), Vec::new());
     for (at, upstream) in edge.upstreams.iter().enumerate() {
         let Some(upstream) = upstream else { continue };
         let place = root.key("servers").index(at).key("upstream");
@@ -30,29 +63,27 @@ pub(super) fn judge(raw: &RawEgress, edge: &Edge, found: &mut Findings) {
         }
     }
     let sidecar = root.key("edge").key("authorization_server");
-    let tls = edge.sidecar.tls.is_some();
-    reached.push((sidecar.key("public"), &edge.sidecar.public, tls));
-    reached.push((sidecar.key("internal"), &edge.sidecar.internal, tls));
+    for (key, endpoint) in [("public", &edge.sidecar.public), ("internal", &edge.sidecar.internal)] {
+        let tls = edge.sidecar.tls.as_ref().map(|tls| (tls, sidecar.key("tls")));
+        reached.push((sidecar.key(key), endpoint, tls));
+    }
     for (at, cluster) in edge.clusters.iter().enumerate() {
-        let place = root.key("edge").key("clusters").index(at).key("address");
-        reached.push((place, &cluster.address, cluster.tls.is_some()));
+        let place = root.key("edge").key("clusters").index(at);
+        let tls = cluster.tls.as_ref().map(|tls| (tls, place.key("tls")));
+        reached.push((place.key("address"), &cluster.address, tls));
     }
-    for (place, endpoint, tls) in reached {
-        if endpoint.host.is_loopback() {
-            continue;
-        }
-        if !raw.hosts.iter().any(|listed| admits(listed, &endpoint.host)) {
-            found.error(&place, format!("`{}` is not among `edge.egress.hosts`", endpoint.host));
-        } else if !tls {
-            found.error(&place, "is reached beyond this machine, by `edge.egress`: give it `tls`");
-        }
-    }
+    reached.extend(edge.traces.as_ref().map(|traces| {
+        let place = root.key("edge").key("traces");
+        let tls = traces.tls.as_ref().map(|tls| (tls, place.key("tls")));
+        (place.key("collector"), &traces.collector, tls)
+    }));
+    reached
 }
 
-fn addresses<'a>(upstream: &'a Upstream, place: &Place) -> Vec<(Place, &'a Endpoint, bool)> {
-    let place = place.key(if upstream.addresses.len() == 1 { "address" } else { "addresses" });
-    let all = upstream.addresses.iter();
-    all.map(|endpoint| (place.clone(), endpoint, upstream.tls.is_some())).collect()
+fn addresses<'a>(upstream: &'a Upstream, place: &Place) -> Vec<Reached<'a>> {
+    let here = place.key(if upstream.addresses.len() == 1 { "address" } else { "addresses" });
+    let tls = upstream.tls.as_ref().map(|tls| (tls, place.key("tls")));
+    upstream.addresses.iter().map(|endpoint| (here.clone(), endpoint, tls.clone())).collect()
 }
 
 /// Whether an entry of the list means this host.

@@ -6,6 +6,7 @@ use super::raw::{
 };
 use super::raw::{RawFiles, RawSidecar, RawTimes};
 use super::secret::InjectedSecret;
+use super::traces::{self, Traces};
 use super::upstream::{self, ServerTls, Upstream};
 use crate::config::error::{Findings, Place};
 use crate::config::limits::{here, size_up_to};
@@ -35,6 +36,8 @@ pub struct Edge {
     pub limits: Limits,
     /// What proves that the filter is in the way.
     pub canary: Option<Canary>,
+    /// Where spans go.
+    pub traces: Option<Traces>,
     /// Other servers that the filter asks.
     pub clusters: Vec<Cluster>,
     /// Where each server of the policy lives, in their order; `None` where it is not said.
@@ -172,6 +175,7 @@ pub(super) fn compile(raw: &RawEdge, place: &Place, found: &mut Findings) -> Edg
         times: times(&raw.times.clone().unwrap_or_default(), &place.key("times"), found),
         limits: limits(&raw.limits.clone().unwrap_or_default(), &place.key("limits"), found),
         canary: raw.canary.as_ref().map(|raw| canary(raw, &canary_at, found)),
+        traces: raw.traces.as_ref().map(|raw| traces::compile(raw, &place.key("traces"), found)),
         clusters: clusters(&raw.clusters, &place.key("clusters"), found),
         upstreams: Vec::new(),
         secrets: Vec::new(),

@@ -5,8 +5,10 @@ mod egress;
 mod listen;
 mod places;
 pub mod raw;
+pub mod raw_traces;
 pub mod raw_upstream;
 mod secret;
+mod traces;
 mod upstream;
 
 pub use listen::{
@@ -14,6 +16,7 @@ pub use listen::{
 };
 pub use places::{Endpoint, HostName};
 pub use secret::InjectedSecret;
+pub use traces::Traces;
 pub use upstream::{Affinity, Balancing, Ejection, Health, ServerTls, Upstream};
 
 use super::error::{ConfigError, Findings, Place};
@@ -30,6 +33,10 @@ pub fn take(document: &mut Value) -> Result<Edge, Vec<ConfigError>> {
     let raw = given.and_then(|value| raw::RawEdge::read(&value, &root.key("edge"), &mut found));
     let raw = raw.unwrap_or_default();
     let mut edge = listen::compile(&raw, &root.key("edge"), &mut found);
+    if let Some(members) = document.as_object_mut().filter(|_| edge.traces.is_some()) {
+        // All that the filter must know of it: that Envoy says so.
+        members.insert("traced".to_owned(), true.into());
+    }
     let servers = document.get_mut("servers").and_then(Value::as_array_mut);
     for (at, server) in servers.into_iter().flatten().enumerate() {
         let here = root.key("servers").index(at);

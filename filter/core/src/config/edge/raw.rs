@@ -1,5 +1,6 @@
 //! How is the Envoy around the filter described? A mirror without behaviour, as in `raw`.
 
+use super::raw_traces::RawTraces;
 use crate::config::raw::{RawRate, RawSize};
 use crate::config::read::mapping;
 
@@ -24,6 +25,8 @@ pub struct RawEdge {
     /// Other servers that the filter asks, such as the keys of another issuer. No route leads to them.
     #[cfg_attr(feature = "schema", schemars(default))]
     pub clusters: Vec<RawCluster>,
+    /// Where spans of requests go. Default: nowhere.
+    pub traces: Option<RawTraces>,
     /// Which hosts Envoy may reach at all. Default: those that the policy names.
     pub egress: Option<RawEgress>,
 }
@@ -32,10 +35,11 @@ mapping!(
     RawEdge,
     "a mapping",
     [],
-    [listen, admin, authorization_server, files, times, limits, canary, clusters, egress]
+    [listen, admin, authorization_server, files, times, limits, canary, clusters, traces, egress]
 );
 
-/// Which hosts Envoy may reach, in TLS alone: every address of the policy beyond this machine must be among them.
+/// Which hosts Envoy may reach, in TLS alone: every address of the policy beyond this machine must be among them, and every name that is
+/// asked for there (SNI).
 #[derive(Clone, Debug)]
 #[cfg_attr(
     feature = "schema",

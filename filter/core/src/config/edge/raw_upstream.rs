@@ -43,6 +43,10 @@ pub struct RawUpstream {
     /// How often what only reads (lists, discovery, `initialize` in requests with `Mcp-Method`) is tried again when no answer
     /// has begun, 0 to 5. Calls never are. Default 0.
     pub retries: Option<u32>,
+    /// Names of parameters that tools want mirrored in header fields (`x-mcp-header` in their schemas): pages of `origins` may then send
+    /// `Mcp-Param-` and the name. Default: none.
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub params: Vec<String>,
     /// When an address that fails is left out for a while. Default: never.
     pub ejection: Option<RawEjection>,
     /// How it is asked whether it is well. Default: it is not asked.
@@ -72,6 +76,7 @@ mapping!(
         idle,
         connections,
         retries,
+        params,
         ejection,
         health,
         branches

@@ -23,7 +23,7 @@ fn sound() -> Value {
         "servers": [{"name": "notes", "upstream": {
             "addresses": ["10.0.0.1:3001", "[fd00::1]:3001"], "path": "/mcp", "host": "notes", "cluster": "notes_1",
             "protocol": "http2", "tls": tls, "balancing": "ring_hash", "affinity": "source", "connect": "1s", "silence": "10m",
-            "idle": "30s", "connections": 50, "retries": 2, "ejection": {"failures": 3, "lasts": "10s", "share": 100},
+            "idle": "30s", "connections": 50, "retries": 2, "params": ["Region"], "ejection": {"failures": 3, "lasts": "10s", "share": 100},
             "health": {"path": "/healthz", "every": "2s", "timeout": "1s", "ill": 1, "well": 1},
             "branches": [{"name": "heavy", "upstream": {"address": "10.0.0.2:3001"}}]
         }}, {"name": "other", "credential": {"static": {"header": "x-api-key", "file": "s", "prefix": "Key "}}}]

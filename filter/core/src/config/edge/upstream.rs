@@ -41,6 +41,8 @@ pub struct Upstream {
     pub connections: Option<u32>,
     /// Of what only reads.
     pub retries: u32,
+    /// Names of parameters that pages may send in header fields, in lower case.
+    pub params: Vec<String>,
     /// When an address is left out.
     pub ejection: Option<Ejection>,
     /// How it is asked whether it is well.
@@ -144,11 +146,26 @@ pub(super) fn compile(raw: &RawUpstream, place: &Place, found: &mut Findings) ->
             .connections
             .map(|most| number(Some(most), most, [1, 1_000_000], &place.key("connections"), found)),
         retries: number(raw.retries, 0, [0, 5], &place.key("retries"), found),
+        params: params(&raw.params, &place.key("params"), found),
         ejection: raw.ejection.as_ref().map(|raw| ejection(raw, &ejection_at, found)),
         health: raw.health.as_ref().map(|raw| health(raw, &health_at, found)),
         branches: branches(&raw.branches, &branches_at, found),
         addresses,
     })
+}
+
+/// Each is a part of a field's name (RFC 9110 section 5.6.2).
+fn params(raw: &[String], place: &Place, found: &mut Findings) -> Vec<String> {
+    if raw.len() > 64 {
+        found.error(place, format!("at most 64 names, found {}", raw.len()));
+    }
+    for (at, name) in raw.iter().enumerate() {
+        let sound = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if name.is_empty() || name.len() > 64 || !sound {
+            found.error(&place.index(at), "is a name of at most 64 letters, digits and `-`");
+        }
+    }
+    raw.iter().map(|name| name.to_ascii_lowercase()).collect()
 }
 
 fn branches(raw: &[RawBranch], place: &Place, found: &mut Findings) -> Vec<(String, Upstream)> {
@@ -295,7 +312,7 @@ pub(super) fn cluster_name(text: &str, place: &Place, found: &mut Findings) {
     if text.is_empty() || text.len() > 60 || !plain {
         found.error(place, "is a name of at most 60 letters, digits, `_`, `-` and `.`");
     }
-    if matches!(text, "auth_public" | "auth_internal" | "canary") {
+    if matches!(text, "auth_public" | "auth_internal" | "canary" | "traces") {
         found.error(place, "is the name of a cluster that is there anyway");
     }
 }

@@ -20,11 +20,14 @@ pub struct RawDispatch {
     pub ends: Option<String>,
     /// Which of `upstream.branches` gets it. Default: the server's own address.
     pub branch: Option<String>,
+    /// How often it is asked once more when no answer has begun, 0 to 5: lists, `server/discover` and `initialize`, and calls of tools that
+    /// their server lists as `idempotentHint` or `readOnlyHint`; never of others, or of what was not listed yet. Default 0.
+    pub retries: Option<u32>,
 }
 
 mapping!(
     RawDispatch,
     "a mapping such as {tools: [\"run_*\"], ends: 5m}",
     [],
-    [tools, methods, begins, ends, branch]
+    [tools, methods, begins, ends, branch, retries]
 );

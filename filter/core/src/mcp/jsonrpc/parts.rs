@@ -32,6 +32,7 @@ pub(super) struct Params<'a> {
     pub(super) version: Option<Value<'a>>,
     pub(super) arguments: Option<Value<'a>>,
     pub(super) meta_version: Option<Value<'a>>,
+    pub(super) trace: Option<Value<'a>>,
     pub(super) reference: Reference<'a>,
     pub(super) subscriptions: Vec<Value<'a>>,
     pub(super) watched_tasks: Vec<Value<'a>>,
@@ -47,6 +48,8 @@ pub(super) struct Reference<'a> {
 }
 
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// Not among the names that stand for themselves alone: whoever writes it otherwise says nothing that is judged.
+const META_TRACE: &str = "traceparent";
 const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const TASKS: &str = "io.modelcontextprotocol/tasks";
 const TOP: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
@@ -139,6 +142,8 @@ impl<'a> Parts<'a> {
             let value = scanner.value()?;
             if key.says(META_VERSION) {
                 self.params.meta_version = Some(value);
+            } else if key.says(META_TRACE) {
+                self.params.trace = Some(value);
             }
             Ok(())
         })?;
