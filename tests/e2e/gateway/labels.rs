@@ -76,17 +76,13 @@ async fn no_id_and_no_method_confuses() {
             assert!(matches!(answer.status, 200 | 400), "{id} {name}: {answer:?}");
         }
     }
-    for method in [
-        "TOOLS/CALL",
-        "Tools/call",
-        " tools/call",
-        "tools/call ",
-        "tools//call",
-        "tools/call\\u0000",
-        "tools.call",
-    ] {
+    for method in ["TOOLS/CALL", "Tools/call", " tools/call", "tools/call ", "tools//call", "tools.call"] {
         let body = call("get_note").replace("tools/call", method);
         scene.refused(method, &scene.post(&body, &[]), 200, json!(-32601)).await;
+    }
+    for method in ["tools/call\\u0000", "tools/call\\n"] {
+        let body = call("get_note").replace("tools/call", method);
+        scene.refused(method, &scene.post(&body, &[]), 400, json!(-32600)).await;
     }
     let silent = call("drop_everything").replace("\"id\":5,", "");
     scene.refused("a notification", &scene.post(&silent, &[]), 403, Value::Null).await;
