@@ -48,7 +48,7 @@ pub(crate) async fn issue(
     };
     context.store.put_grant(grant).await?;
     context.audit.write(&Act::CodeIssued.by_client(&client_id).subject(session.subject.as_str()).grant(&id));
-    clients::keep_alive(context, &client_id, now).await;
+    clients::let_in(context, &client_id, now).await;
     Ok(code)
 }
 

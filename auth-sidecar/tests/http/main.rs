@@ -45,6 +45,7 @@ mod opaque_tokens;
 mod openapi;
 mod openid_connect;
 mod private_key_jwt;
+mod published_clients;
 mod pushed_requests;
 #[path = "../redis/mod.rs"]
 mod redis;

@@ -345,3 +345,24 @@ async fn a_clients_own_token_stays_its_own() {
     assert_eq!((&claims["sub"], &claims["client_id"]), (&json!("machine"), &json!("gateway")));
     assert!(claims.get("auth_time").is_none(), "nobody signed in");
 }
+
+#[tokio::test]
+async fn what_is_withdrawn_from_its_client_ends_it() {
+    let opaque = |yaml: String| {
+        yaml.replace(
+            "scopes: [other:use, mcp:read]}",
+            "scopes: [other:use, mcp:read], access_tokens: opaque}",
+        )
+    };
+    for scene in [Scene::start().await, Scene::with(opaque).await] {
+        let tokens = scene.owner.tokens(&scene.world).await;
+        let token = scene.exchanged(&tokens.access).await;
+        assert!(scene.is_alive(&token).await);
+        let revoke = "/v1/clients/gateway/revoke";
+        assert_eq!(crate::admin::post(&scene.world, revoke, json!({})).await.0, 204);
+        assert!(!scene.is_alive(&token).await);
+        assert_eq!(validate(&scene.world, &tokens.access, RESOURCE).await["active"], true, "another's");
+        scene.world.advance(Duration::from_secs(1));
+        assert!(scene.is_alive(&scene.exchanged(&tokens.access).await).await, "what came later");
+    }
+}
