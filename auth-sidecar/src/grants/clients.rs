@@ -7,6 +7,7 @@ use super::client_documents;
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
+use crate::oauth::authorization_request::AuthorizationRequest;
 use crate::oauth::client::Client;
 use crate::oauth::metadata_document;
 use crate::store::StoreError;
@@ -20,6 +21,17 @@ pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<O
         true => client_documents::find(context, id, now).await.map(Some),
         false => Ok(known(context, id, now).await?),
     }
+}
+
+/// Whether the client that made this request is still there, and its answer may still go where it wanted: since then it may have
+/// changed, or gone.
+pub(crate) async fn still_asks(
+    context: &Context,
+    request: &AuthorizationRequest,
+    now: UnixTime,
+) -> Result<bool, Failure> {
+    let client = find(context, &request.client_id, now).await?;
+    Ok(client.is_some_and(|client| client.still_accepts(&request.redirect_uri)))
 }
 
 /// Whether there still is a client of this id. A grant whose client is gone is dead. No document is fetched for this.

@@ -27,6 +27,8 @@ use crate::store::records::Session;
 const INTERVAL: u64 = 5;
 /// So long after its end a device may still ask, and is told that.
 const ASKS_AFTER: Duration = Duration::from_secs(600);
+/// A device asks again and again, perhaps before it has heard the answer: for so long a question more is no sign of a thief.
+const OVERLAP: Duration = Duration::from_secs(10);
 /// Codes that are tried before giving up because each was taken.
 const MOST_TRIES: usize = 4;
 
@@ -110,7 +112,7 @@ pub(crate) async fn request_of(
         challenge: device.device_code,
         document: None,
         // Whoever sent the link may be somebody else (section 5.4): the user must always look.
-        prompt: Prompt { none: false, login: false, consent: true },
+        prompt: Prompt { consent: true, ..Prompt::default() },
         max_age: None,
         openid: OpenIdRequest::default(),
         is_assured: false,
@@ -195,7 +197,7 @@ pub(crate) async fn redeem(
     let narrowing = Narrowing::of(context, client, &grant, params, None)?;
     let account = accounts::current(context, &grant.subject, now).await?.ok_or_else(refused)?;
     let successor = authorization_code::first_refresh_token(client, &grant.id)?;
-    let presented = (digest, successor.as_ref(), jkt.as_deref());
+    let presented = (digest, successor.as_ref(), jkt.as_deref(), OVERLAP);
     if !authorization_code::use_up(context, client, &grant, presented, now).await? {
         return Err(refused().into());
     }
@@ -224,7 +226,7 @@ fn grant(device: &DeviceAuthorization, now: UnixTime) -> Option<Grant> {
         redirect_uri: String::new(),
         challenge: device.device_code,
         document: None,
-        code: Code { digest: device.device_code, expires_at: device.expires_at, used: false },
+        code: Code { digest: device.device_code, expires_at: device.expires_at, used: false, used_at: None },
         refresh: None,
         binding: Binding::default(),
         opaque_tokens: Vec::new(),

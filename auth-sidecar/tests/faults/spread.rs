@@ -28,7 +28,7 @@ fn grant(id: &str) -> Grant {
         redirect_uri: "https://a.example/cb".to_owned(),
         challenge: Digest::of("challenge"),
         document: None,
-        code: Code { digest: Digest::of("code"), expires_at: at(60), used: false },
+        code: Code { digest: Digest::of("code"), expires_at: at(60), used: false, used_at: None },
         refresh: None,
         binding: Binding::default(),
         opaque_tokens: vec![],
@@ -65,6 +65,7 @@ async fn a_rotation_that_fails_changes_nothing() {
             refresh_idle: LONG,
             refresh_absolute: LONG,
             refresh_jkt: None,
+            grace: Duration::ZERO,
             access_token: GRACE,
         };
         assert_eq!(store.redeem(&id, redemption, at(0)).await.unwrap(), Redeemed::First);
