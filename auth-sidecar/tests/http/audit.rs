@@ -1,6 +1,7 @@
 //! Is what happens written down, once each time, and nothing else?
 
 mod administration;
+mod clients;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -320,9 +321,13 @@ async fn keys_that_are_rotated() {
 /// So that an act without a test does not go unnoticed.
 #[test]
 fn each_act_has_its_test() {
-    let tests =
-        [include_str!("audit.rs"), include_str!("audit/administration.rs"), include_str!("reloading.rs")]
-            .concat();
+    let tests = [
+        include_str!("audit.rs"),
+        include_str!("audit/administration.rs"),
+        include_str!("audit/clients.rs"),
+        include_str!("reloading.rs"),
+    ]
+    .concat();
     for act in Act::ALL {
         assert!(tests.contains(&format!("\"{act}\"")), "{act}");
     }

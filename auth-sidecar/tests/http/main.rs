@@ -54,6 +54,7 @@ mod registration;
 mod reloading;
 mod revocation_feed;
 mod schemathesis;
+mod secret_guesses;
 mod signed_in_elsewhere;
 mod status;
 mod token_exchange;

@@ -6,6 +6,7 @@ use super::super::feed::Revocation;
 use super::super::grant::{Grant, OpaqueToken, Redeemed, Redemption, Rotated, Rotation};
 use super::super::{Change, Seen, Store, StoreError, written};
 use crate::clock::UnixTime;
+use crate::secret::Digest;
 
 // === impl Store ===
 
@@ -134,6 +135,23 @@ impl Store {
             Change::Keep((), grant.expires_at)
         };
         self.change_grant(id, now, add).await.map(drop)
+    }
+
+    /// Forgets an opaque access token. Unknown ids are no error.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_opaque_token(
+        &self,
+        id: &str,
+        token: Digest,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        let remove = |grant: &mut Grant| {
+            grant.opaque_tokens.retain(|kept| !kept.digest.matches(&token));
+            Change::Keep((), grant.expires_at)
+        };
+        self.change_grant(id, now, remove).await.map(drop)
     }
 
     /// Revokes a grant and with it every token of it. Unknown ids are no error.
