@@ -19,6 +19,7 @@ use crate::error::ServeError;
 use crate::fetch::Fetcher;
 use crate::fetch::cache::Cache;
 use crate::grants::clients::KeptAlive;
+use crate::grants::secret_guesses::Guessers;
 use crate::idp::IdentityProvider;
 use crate::idp::assertion_issuers::AssertionIssuers;
 use crate::idp::external_issuers::ExternalIssuers;
@@ -53,6 +54,7 @@ pub(crate) struct Context {
     pub(crate) documents: Arc<Cache<Client>>,
     pub(crate) client_keys: Arc<Cache<KeySet>>,
     pub(crate) kept_alive: Arc<KeptAlive>,
+    pub(crate) guessers: Arc<Guessers>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) audit: Arc<Audit>,
@@ -152,6 +154,7 @@ pub async fn start_with_store(
         store,
         keys: Arc::new(keys),
         kept_alive: Arc::new(KeptAlive::default()),
+        guessers: Arc::new(Guessers::default()),
         clock,
         metrics,
         audit: Arc::new(audit),

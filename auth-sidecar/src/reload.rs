@@ -109,6 +109,7 @@ impl Context {
             assertion_issuers: AssertionIssuers::new(&config),
             external_issuers: ExternalIssuers::new(&config),
             kept_alive: Arc::clone(&self.kept_alive),
+            guessers: Arc::clone(&self.guessers),
             fetcher: Fetcher::new(&config.fetch),
             prober: Prober::new(&config.fetch),
             mcp_health: Arc::clone(&self.mcp_health),

@@ -351,7 +351,12 @@ fn grant(id: &str, code_life: u64) -> Grant {
         redirect_uri: "https://a.example/cb".into(),
         challenge: Digest::of("v"),
         document: None,
-        code: Code { digest: Digest::of(&format!("code-{id}")), expires_at: at(code_life), used: false },
+        code: Code {
+            digest: Digest::of(&format!("code-{id}")),
+            expires_at: at(code_life),
+            used: false,
+            used_at: None,
+        },
         refresh: None,
         binding: Binding::default(),
         opaque_tokens: vec![],
@@ -368,6 +373,7 @@ fn redemption(code: &str, refresh: &str) -> Redemption {
         refresh_idle: Duration::from_secs(1_000),
         refresh_absolute: Duration::from_secs(3_000),
         refresh_jkt: None,
+        grace: Duration::ZERO,
         access_token: Duration::from_secs(600),
     }
 }

@@ -78,6 +78,8 @@ acts! {
     RefreshTokenReused = "refresh_token_reused", Refused;
     /// A grant was revoked, by its client, its user or an operator, or because its user is gone.
     GrantRevoked = "grant_revoked", Success;
+    /// A client ended a token that it had got by exchange.
+    TokenRevoked = "token_revoked", Success;
     /// All that a user granted was withdrawn, by themselves or by an operator, who ends their sign-ins, too.
     UserWithdrawn = "user_withdrawn", Success;
     /// All that a client was granted was withdrawn by an operator.
@@ -86,6 +88,8 @@ acts! {
     SignedOut = "signed_out", Success;
     /// A client did not prove who it is.
     ClientAuthenticationFailed = "client_authentication_failed", Refused;
+    /// Too many wrong secrets of a client were presented from one address.
+    ClientThrottled = "client_throttled", Refused;
     /// A client's signed assertion was presented again.
     AssertionReplayed = "assertion_replayed", Refused;
     /// A proof of possession was presented again.
@@ -112,6 +116,8 @@ acts! {
     ClientDocumentThrottled = "client_document_throttled", Refused;
     /// Too many devices were begun to be connected from one address.
     DeviceThrottled = "device_throttled", Refused;
+    /// Too many requests for authorization were begun from one address.
+    AuthorizationThrottled = "authorization_throttled", Refused;
     /// A user let a device in.
     DeviceApproved = "device_approved", Success;
     /// A user did not.

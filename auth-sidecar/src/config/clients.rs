@@ -197,7 +197,7 @@ fn authentication(
         (AuthMethod::None, None, None) => Ok((method, None, None)),
         (_, None, None) => Err(at("secret", "is needed for this auth_method")),
         (_, Some(reference), None) => {
-            let secret = reference.resolve(&format!("{path}.secret"))?;
+            let secret = reference.resolve_client_secret(&format!("{path}.secret"))?;
             Ok((method, Some(Digest::of(&secret)), None))
         }
     }

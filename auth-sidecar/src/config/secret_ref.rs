@@ -42,6 +42,15 @@ impl SecretRef {
         if text.is_empty() { Err(ConfigError::new(path, "the secret is empty")) } else { Ok(text) }
     }
 
+    /// Reads a secret that a client presents, of any characters; 128 random bits have 22 in base64url (RFC 6749 section 10.10).
+    pub(super) fn resolve_client_secret(&self, path: &str) -> Result<Zeroizing<String>, ConfigError> {
+        let secret = self.resolve(path)?;
+        match secret.len() < SHORTEST_TOKEN {
+            true => Err(ConfigError::new(path, "must be at least 20 bytes, and random")),
+            false => Ok(secret),
+        }
+    }
+
     /// Reads a secret that is presented as a bearer token (RFC 6750 section 2.1).
     pub(super) fn resolve_token(&self, path: &str) -> Result<Zeroizing<String>, ConfigError> {
         let token = self.resolve(path)?;
@@ -103,5 +112,19 @@ impl<'de> Visitor<'de> for ReferenceVisitor {
 
     fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<SecretRef, E> {
         Err(E::custom(Self::EXPECTED))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_secret_is_long_enough_to_be_random() {
+        for (length, good) in [(1, false), (19, false), (20, true)] {
+            let reference = SecretRef::Made(Opaque::unsealed("x".repeat(length)));
+            let judged = reference.resolve_client_secret("clients[0].secret");
+            assert_eq!(judged.is_ok(), good, "{length}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Whose address is it? The peer's, or the one that the proxies in front vouch for.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::app::Context;
+use crate::idp::throttle;
 
 /// The address that limits count for.
 pub(super) struct Caller(pub(super) IpAddr);
@@ -33,12 +34,9 @@ impl Caller {
         Self(vouched_for(&forwarded.collect::<Vec<_>>().join(","), hops).unwrap_or(peer))
     }
 
-    /// The network that limits of registration count for: whoever has one IPv6 address has its /64.
+    /// The network that limits count for: whoever has one IPv6 address has its /64.
     pub(super) fn network(&self) -> IpAddr {
-        match self.0.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-            v4 @ IpAddr::V4(_) => v4,
-        }
+        throttle::network(self.0)
     }
 }
 

@@ -1,5 +1,7 @@
 //! How does a consent become tokens? A code is issued for a grant, and redeemed once.
 
+use std::time::Duration;
+
 use super::access_token::{self, Beside, TokenResponse};
 use super::narrowing::Narrowing;
 use super::{accounts, clients};
@@ -38,7 +40,7 @@ pub(crate) async fn issue(
         redirect_uri: request.redirect_uri,
         challenge: request.challenge,
         document: request.document,
-        code: Code { digest: code.digest(), expires_at, used: false },
+        code: Code { digest: code.digest(), expires_at, used: false, used_at: None },
         refresh: None,
         binding: Binding { nonce: request.openid.nonce, jkt: request.dpop_jkt, asserted: None },
         opaque_tokens: Vec::new(),
@@ -48,7 +50,7 @@ pub(crate) async fn issue(
     };
     context.store.put_grant(grant).await?;
     context.audit.write(&Act::CodeIssued.by_client(&client_id).subject(session.subject.as_str()).grant(&id));
-    clients::keep_alive(context, &client_id, now).await;
+    clients::let_in(context, &client_id, now).await;
     Ok(code)
 }
 
@@ -86,7 +88,8 @@ pub(crate) async fn redeem(
     let account = accounts::current(context, &grant.subject, now).await?.ok_or_else(refused)?;
 
     let successor = first_refresh_token(client, &grant.id)?;
-    if !use_up(context, client, &grant, (digest, successor.as_ref(), jkt.as_deref()), now).await? {
+    let presented = (digest, successor.as_ref(), jkt.as_deref(), Duration::ZERO);
+    if !use_up(context, client, &grant, presented, now).await? {
         return Err(refused().into());
     }
     let beside = Beside {
@@ -110,7 +113,7 @@ pub(super) async fn use_up(
     context: &Context,
     client: &Client,
     grant: &Grant,
-    (code, refresh, jkt): (Digest, Option<&Opaque>, Option<&str>),
+    (code, refresh, jkt, grace): (Digest, Option<&Opaque>, Option<&str>, Duration),
     now: UnixTime,
 ) -> Result<bool, Failure> {
     let lifetimes = &context.config.lifetimes;
@@ -121,6 +124,7 @@ pub(super) async fn use_up(
         refresh_absolute: lifetimes.refresh_absolute,
         // A confidential client proves who it is anyway, and may change its key (RFC 9449 section 5).
         refresh_jkt: jkt.filter(|_| !client.is_confidential()).map(ToOwned::to_owned),
+        grace,
         access_token: lifetimes.access_token,
     };
     let longest = if refresh.is_some() { lifetimes.refresh_absolute } else { lifetimes.access_token };

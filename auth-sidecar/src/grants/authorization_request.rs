@@ -36,6 +36,9 @@ pub(crate) fn read(
         let hint = hint.ok_or_else(|| {
             ErrorCode::InvalidRequest.because("id_token_hint is not an ID token that was issued here")
         })?;
+        if hint.client_id != client.id {
+            return Err(ErrorCode::InvalidRequest.because("id_token_hint was issued to another client"));
+        }
         request.openid.expected_subject = Some(hint.subject);
     }
     Ok(request)

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{client_documents, client_keys, clients};
+use super::{client_documents, client_keys, clients, secret_guesses};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -17,6 +17,7 @@ use crate::oauth::metadata_document;
 pub(crate) async fn authenticate(
     context: &Context,
     presented: Presented,
+    network: IpAddr,
     now: UnixTime,
 ) -> Result<Client, Failure> {
     let id = presented.client_id.as_str();
@@ -24,28 +25,33 @@ pub(crate) async fn authenticate(
         // Nobody has signed in for it: nothing is fetched for whoever names it here.
         return Err(fail(context, None, Fault::Unknown).into());
     }
-    prove(context, presented, now).await
+    prove(context, presented, network, now).await
 }
 
 /// The same where a flow begins and nobody can have signed in yet: a document is fetched as for a sign-in, and counted for
-/// the address that it is asked from.
+/// the network that it is asked from.
 pub(crate) async fn authenticate_first(
     context: &Context,
     presented: Presented,
-    address: IpAddr,
+    network: IpAddr,
     now: UnixTime,
 ) -> Result<Client, Failure> {
     if metadata_document::is_url(&presented.client_id) {
-        client_documents::begin(context, &presented.client_id, address, now).await?;
+        client_documents::begin(context, &presented.client_id, network, now).await?;
     }
-    match prove(context, presented, now).await {
+    match prove(context, presented, network, now).await {
         // Whether a place does not answer now or is none of the public internet: the request named it.
         Err(Failure::Unavailable(_)) => Err(fail(context, None, Fault::Unknown).into()),
         proven => proven,
     }
 }
 
-async fn prove(context: &Context, presented: Presented, now: UnixTime) -> Result<Client, Failure> {
+async fn prove(
+    context: &Context,
+    presented: Presented,
+    network: IpAddr,
+    now: UnixTime,
+) -> Result<Client, Failure> {
     let id = presented.client_id.as_str();
     let Some(client) = clients::find(context, id, now).await? else {
         return Err(fail(context, None, Fault::Unknown).into());
@@ -53,7 +59,16 @@ async fn prove(context: &Context, presented: Presented, now: UnixTime) -> Result
     let fault = match (&client.secret, &presented.proof) {
         _ if client.auth_method != presented.method => Some(Fault::Method),
         (None, Proof::Nothing) if !client.is_confidential() => None,
-        (Some(kept), Proof::Secret(presented)) if kept.matches(presented) => None,
+        (Some(kept), Proof::Secret(presented)) => {
+            secret_guesses::admit(context, &client, network, now)?;
+            match kept.matches(presented) {
+                true => None,
+                false => {
+                    secret_guesses::count(context, &client, network, now).await?;
+                    Some(Fault::Proof)
+                }
+            }
+        }
         (None, Proof::Assertion(assertion)) => fault_of(context, &client, assertion, now).await?,
         _ => Some(Fault::Proof),
     };

@@ -33,7 +33,7 @@ pub(crate) async fn issue(
     let own = Client { default_scope: ceiling.clone(), scope_ceiling: ceiling, ..client.clone() };
     // Nobody signs in, so there is nobody to tell about.
     let scope = resource::requested_scope(params, &own, &resources, &context.config.resources)?;
-    let scope = scope.without(&openid::scopes());
+    let scope = resource::something(scope.without(&openid::scopes()), &resources, &context.config.resources)?;
     let lifetime = context.config.lifetimes.access_token;
     let grant = Grant::of_client_itself(
         random_text::<16>()?,

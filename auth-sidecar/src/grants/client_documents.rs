@@ -17,6 +17,8 @@ use crate::oauth::metadata_document;
 
 /// Of a document; the draft recommends 5 KiB at least, and real ones have less than one.
 const LARGEST: usize = 16 * 1024;
+/// However short its publisher says: each look costs us both a request.
+const FRESH_AT_LEAST: Duration = Duration::from_secs(5 * 60);
 const WINDOW: Duration = Duration::from_secs(60 * 60);
 const NOT_PUBLIC: &str = "its place is not public";
 const MISSING: &str = "the metadata document of this client_id cannot be fetched";
@@ -59,7 +61,7 @@ pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<C
             Err(refused(context, id, "its id_token_signed_response_alg is not supported", now))
         }
         Ok(client) => {
-            context.documents.keep(id, &client, fetched.fresh_for, now);
+            context.documents.keep(id, &client, fetched.fresh_for.max(FRESH_AT_LEAST), now);
             tracing::info!(event = "client_document_fetched", client_id = id);
             Ok(client)
         }
@@ -94,7 +96,7 @@ pub(crate) async fn begin(
     Ok(())
 }
 
-/// Remembers that a user let this client in, so that it may make us fetch at the token endpoint too.
+/// Remembers that a user let this client in, or may do so until then, so that it may make us fetch at the token endpoint too.
 pub(crate) async fn remember(
     context: &Context,
     id: &str,
@@ -103,9 +105,9 @@ pub(crate) async fn remember(
 ) -> Result<(), Failure> {
     if context.store.client(id, now).await?.is_none() {
         let client = find(context, id, now).await?;
-        context.store.put_client(client, until, now).await?;
+        return Ok(context.store.put_client(client, until, now).await?);
     }
-    Ok(())
+    Ok(context.store.extend_client(id, until, now).await?)
 }
 
 fn note_refusal(context: &Context, id: &str, why: &'static str) {

@@ -7,12 +7,13 @@ use super::client_documents;
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
+use crate::oauth::authorization_request::AuthorizationRequest;
 use crate::oauth::client::Client;
 use crate::oauth::metadata_document;
 use crate::store::StoreError;
 
-/// Longer ids were never issued and are not looked up.
-const LONGEST_ID: usize = 255;
+/// Longer ids were never issued and are not looked up; those that are URLs are the longest.
+const LONGEST_ID: usize = metadata_document::LONGEST;
 
 /// The client of this id.
 pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<Option<Client>, Failure> {
@@ -20,6 +21,17 @@ pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<O
         true => client_documents::find(context, id, now).await.map(Some),
         false => Ok(known(context, id, now).await?),
     }
+}
+
+/// Whether the client that made this request is still there, and its answer may still go where it wanted: since then it may have
+/// changed, or gone.
+pub(crate) async fn still_asks(
+    context: &Context,
+    request: &AuthorizationRequest,
+    now: UnixTime,
+) -> Result<bool, Failure> {
+    let client = find(context, &request.client_id, now).await?;
+    Ok(client.is_some_and(|client| client.still_accepts(&request.redirect_uri)))
 }
 
 /// Whether there still is a client of this id. A grant whose client is gone is dead. No document is fetched for this.
@@ -93,20 +105,34 @@ impl KeptAlive {
 /// Notes that a client was used. Rounded up to whole days, so that a busy client costs one write a day. A failure is
 /// logged and no more: what the client asked for has been done.
 pub(crate) async fn keep_alive(context: &Context, id: &str, now: UnixTime) {
+    let until = used_until(context, now);
+    if !context.kept_alive.covers(id, until) {
+        keep(context, id, until, now).await;
+    }
+}
+
+/// Notes that a user has let a client in. One that publishes itself is looked for whatever this process remembers: an operator may
+/// have removed it since, perhaps at another replica, and it would else not be known at the token endpoint.
+pub(crate) async fn let_in(context: &Context, id: &str, now: UnixTime) {
+    match metadata_document::is_url(id) {
+        true => keep(context, id, used_until(context, now), now).await,
+        false => keep_alive(context, id, now).await,
+    }
+}
+
+fn used_until(context: &Context, now: UnixTime) -> UnixTime {
     const DAY: u64 = 24 * 60 * 60;
     let until = now.plus(context.config.lifetimes.used_client);
-    let until = UnixTime(until.0.div_ceil(DAY).saturating_mul(DAY));
-    if context.kept_alive.covers(id, until) {
-        return;
-    }
-    if metadata_document::is_url(id)
-        && let Err(error) = client_documents::remember(context, id, until, now).await
-    {
-        tracing::error!(event = "client_not_remembered", client_id = id, %error);
-        return;
-    }
-    match context.store.extend_client(id, until, now).await {
+    UnixTime(until.0.div_ceil(DAY).saturating_mul(DAY))
+}
+
+async fn keep(context: &Context, id: &str, until: UnixTime, now: UnixTime) {
+    let kept = match metadata_document::is_url(id) {
+        true => client_documents::remember(context, id, until, now).await,
+        false => context.store.extend_client(id, until, now).await.map_err(Failure::from),
+    };
+    match kept {
         Ok(()) => context.kept_alive.note(id, until),
-        Err(error) => tracing::error!(event = "client_not_extended", client_id = id, %error),
+        Err(error) => tracing::error!(event = "client_not_kept", client_id = id, %error),
     }
 }

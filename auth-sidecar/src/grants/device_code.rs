@@ -1,11 +1,13 @@
 //! How does a device without a browser get tokens? Its user types a code elsewhere (RFC 8628). What the user allows
 //! becomes a grant whose code is the device code: it is redeemed once, like every other.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::access_token::{self, Beside, TokenResponse};
 use super::narrowing::Narrowing;
-use super::{accounts, authorization_code, clients};
+use super::{accounts, authorization_code, client_documents, clients};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -15,7 +17,7 @@ use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::openid::OpenIdRequest;
 use crate::oauth::params::Params;
-use crate::oauth::{resource, user_code};
+use crate::oauth::{metadata_document, resource, user_code};
 use crate::secret::{Digest, Kind, Opaque, grant_id_of, random_bytes, random_text};
 use crate::store::device::{Approver, DeviceAuthorization, Polled};
 use crate::store::grant::{Binding, Code, Grant};
@@ -23,6 +25,10 @@ use crate::store::records::Session;
 
 /// Seconds between two questions of a device, to begin with.
 const INTERVAL: u64 = 5;
+/// So long after its end a device may still ask, and is told that.
+const ASKS_AFTER: Duration = Duration::from_secs(600);
+/// A device asks again and again, perhaps before it has heard the answer: for so long a question more is no sign of a thief.
+const OVERLAP: Duration = Duration::from_secs(10);
 /// Codes that are tried before giving up because each was taken.
 const MOST_TRIES: usize = 4;
 
@@ -67,6 +73,11 @@ pub(crate) async fn offer(
         let code = user_code::of(random_bytes::<16>()?);
         device.user_code = kept(context, &code);
         if context.store.put_device(device.clone(), now).await? {
+            if metadata_document::is_url(&client.id) {
+                // Nobody has let it in yet, and it asks at the token endpoint whether somebody has.
+                let until = device.expires_at.plus(ASKS_AFTER);
+                client_documents::remember(context, &client.id, until, now).await?;
+            }
             let verification_uri = config.issuer.endpoint("/device");
             return Ok(Offered {
                 device_code: device_code.expose().to_owned(),
@@ -101,7 +112,7 @@ pub(crate) async fn request_of(
         challenge: device.device_code,
         document: None,
         // Whoever sent the link may be somebody else (section 5.4): the user must always look.
-        prompt: Prompt { none: false, login: false, consent: true },
+        prompt: Prompt { consent: true, ..Prompt::default() },
         max_age: None,
         openid: OpenIdRequest::default(),
         is_assured: false,
@@ -141,7 +152,7 @@ pub(crate) async fn decide(
             // The device's next question makes up for it.
             tracing::error!(event = "device_grant_not_kept", %error);
         }
-        clients::keep_alive(context, &device.client_id, now).await;
+        clients::let_in(context, &device.client_id, now).await;
     }
     Ok(true)
 }
@@ -186,7 +197,7 @@ pub(crate) async fn redeem(
     let narrowing = Narrowing::of(context, client, &grant, params, None)?;
     let account = accounts::current(context, &grant.subject, now).await?.ok_or_else(refused)?;
     let successor = authorization_code::first_refresh_token(client, &grant.id)?;
-    let presented = (digest, successor.as_ref(), jkt.as_deref());
+    let presented = (digest, successor.as_ref(), jkt.as_deref(), OVERLAP);
     if !authorization_code::use_up(context, client, &grant, presented, now).await? {
         return Err(refused().into());
     }
@@ -215,7 +226,7 @@ fn grant(device: &DeviceAuthorization, now: UnixTime) -> Option<Grant> {
         redirect_uri: String::new(),
         challenge: device.device_code,
         document: None,
-        code: Code { digest: device.device_code, expires_at: device.expires_at, used: false },
+        code: Code { digest: device.device_code, expires_at: device.expires_at, used: false, used_at: None },
         refresh: None,
         binding: Binding::default(),
         opaque_tokens: Vec::new(),

@@ -7,6 +7,7 @@ use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::oauth::authorization_request::AuthorizationRequest;
 use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::redirect_uri;
 use crate::secret::{Digest, Opaque};
 use crate::store::StoreError;
 use crate::store::grant::Grant;
@@ -110,7 +111,10 @@ pub(crate) async fn session(
     if now.since(session.seen_at) >= SEEN_EVERY {
         session.seen_at = now;
         let until = now.plus(context.config.lifetimes.session_idle).min(session.ends_at);
-        context.store.put_session(id, session.clone(), until).await?;
+        // Where it has ended since, it stays so.
+        if !context.store.see_session(id, now, until).await? {
+            return Ok(None);
+        }
     }
     Ok(Some(session))
 }
@@ -118,7 +122,7 @@ pub(crate) async fn session(
 fn is_recent_enough(request: &AuthorizationRequest, session: &Session, now: UnixTime) -> bool {
     let age = now.since(session.auth_time).as_secs();
     // Zero means `prompt=login` (OpenID Connect Core 3.1.2.1), also within the second of the sign-in.
-    !request.prompt.login && request.max_age.is_none_or(|most| most > 0 && age <= most)
+    !request.prompt.asks_again() && request.max_age.is_none_or(|most| most > 0 && age <= most)
 }
 
 /// What the consent to a grant is remembered under.
@@ -137,7 +141,7 @@ fn key_of((subject, client_id, redirect_uri): (&str, &str, &str), resources: &[S
     ConsentKey {
         subject: subject.to_owned(),
         client_id: client_id.to_owned(),
-        redirect_uri: redirect_uri.to_owned(),
+        redirect_uri: redirect_uri::without_loopback_port(redirect_uri).into_owned(),
         resources,
     }
 }

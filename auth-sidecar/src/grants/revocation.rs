@@ -12,7 +12,7 @@ use crate::secret::{Digest, Kind, grant_id_of};
 use crate::store::StoreError;
 use crate::store::grant::Grant;
 
-/// Revokes the grant that the token belongs to. A token that is unknown or dead is no error (section 2.2); one of
+/// Revokes the grant that the token belongs to, or the token alone, where its client got it by exchange. A token that is unknown or dead is no error (section 2.2); one of
 /// another client is refused and lives on (section 2.1), and of a kind that cannot be revoked here it is said so (section 2.2.1).
 pub(crate) async fn revoke(
     context: &Context,
@@ -28,9 +28,12 @@ pub(crate) async fn revoke(
         // Whoever administers it revokes it; to say yes here would be to let it live on unseen.
         return Err(ErrorCode::UnsupportedTokenType.because("an API key is revoked by its operator").into());
     }
-    let Some(grant) = grant_of(context, token, now).await? else { return Ok(()) };
+    let Some((grant, holder)) = grant_of(context, token, now).await? else { return Ok(()) };
     if grant.client_id != client.id {
-        return Err(ErrorCode::InvalidGrant.because("the token was issued to another client").into());
+        return match holder == client.id {
+            true => end_exchanged(context, client, &grant, token, now).await,
+            false => Err(ErrorCode::InvalidGrant.because("the token was issued to another client").into()),
+        };
     }
     context.store.revoke_grant(&grant.id, now).await?;
     context.metrics.grants_revoked.inc();
@@ -38,13 +41,35 @@ pub(crate) async fn revoke(
     Ok(())
 }
 
-async fn grant_of(context: &Context, token: &str, now: UnixTime) -> Result<Option<Grant>, StoreError> {
+/// Ends a token that its client got by exchange. The grant is another client's and goes on; an opaque token can end alone.
+async fn end_exchanged(
+    context: &Context,
+    client: &Client,
+    grant: &Grant,
+    token: &str,
+    now: UnixTime,
+) -> Result<(), Failure> {
+    if grant_id_of(Kind::Access, token).is_none() {
+        let why = "a JWT that was got by exchange ends with its grant, or by itself";
+        return Err(ErrorCode::UnsupportedTokenType.because(why).into());
+    }
+    context.store.remove_opaque_token(&grant.id, Digest::of(token), now).await?;
+    context.audit.write(&Act::TokenRevoked.about(grant).client(client.id.as_str()));
+    Ok(())
+}
+
+/// The grant of a token, and the client that got it.
+async fn grant_of(
+    context: &Context,
+    token: &str,
+    now: UnixTime,
+) -> Result<Option<(Grant, String)>, StoreError> {
     if let Some(id) = grant_id_of(Kind::Refresh, token) {
         let digest = Digest::of(token);
-        return Ok(context.store.grant(id, now).await?.filter(|grant| grant.knows_refresh(&digest)));
+        let grant = context.store.grant(id, now).await?.filter(|grant| grant.knows_refresh(&digest));
+        return Ok(grant.map(|grant| (grant.clone(), grant.client_id)));
     }
-    match introspection::live_claims(context, token, now).await? {
-        Some(claims) => context.store.grant(&claims.grant_id, now).await,
-        None => Ok(None),
-    }
+    let Some(claims) = introspection::live_claims(context, token, now).await? else { return Ok(None) };
+    let grant = context.store.grant(&claims.grant_id, now).await?;
+    Ok(grant.map(|grant| (grant, claims.client_id)))
 }

@@ -4,7 +4,7 @@ use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
-use crate::grants::introspection;
+use crate::grants::{clients, introspection};
 use crate::oauth::claims::IdentityClaims;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::secret::random_text;
@@ -23,6 +23,9 @@ pub(crate) async fn sign(
     now: UnixTime,
 ) -> Result<Option<(String, u64)>, Failure> {
     judge_audience(context, resource, audience)?;
+    if clients::known(context, audience, now).await?.is_some() {
+        return Err(refuse("the audience is a client, which would take it for an ID token").into());
+    }
     let claims = introspection::live_for_resource(context, token, resource, now).await?;
     let Some(claims) = claims else { return Ok(None) };
     let longest = context.config.lifetimes.access_token.min(LIFETIME);
@@ -52,13 +55,16 @@ pub(crate) async fn sign(
 /// Whoever looks at issuer and audience alone must not take it for an access token: of another resource server it is
 /// `token_exchange` that says who gets one, and of ours nobody.
 fn judge_audience(context: &Context, resource: &str, audience: &str) -> Result<(), OAuthError> {
-    let refuse = |why| Err(ErrorCode::InvalidTarget.because(why));
     if audience.is_empty() || audience.len() > LONGEST || !audience.bytes().all(|b| b.is_ascii_graphic()) {
-        return refuse("the audience has 1 to 512 printable characters without spaces");
+        return Err(refuse("the audience has 1 to 512 printable characters without spaces"));
     }
     let others = audience != resource && context.config.resources.named(audience).is_some();
     if others || audience == context.config.issuer.as_str() {
-        return refuse("the audience is another resource server: its tokens are exchanged for");
+        return Err(refuse("the audience is another resource server: its tokens are exchanged for"));
     }
     Ok(())
+}
+
+fn refuse(why: &'static str) -> OAuthError {
+    ErrorCode::InvalidTarget.because(why)
 }

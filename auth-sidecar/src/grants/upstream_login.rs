@@ -19,7 +19,7 @@ use crate::idp::upstream::{Attempt, Identity, UpstreamError, UpstreamProvider};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
 use crate::secret::{Digest, Opaque};
-use crate::store::records::{Asker, PendingAuthorization, Session, UpstreamSignIn};
+use crate::store::records::{PendingAuthorization, Session, UpstreamSignIn};
 
 /// For all that a provider is asked about one sign-in.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -125,9 +125,6 @@ pub(crate) async fn arrive(context: &Context, back: &Return<'_>, now: UnixTime) 
             let (handle, session) = interaction::start_session(context, subject, auth_time, now).await?;
             let act = Act::SignedIn.event().client(pending.client_id()).subject(session.subject.as_str());
             context.audit.write(&act.provider(back.provider));
-            if matches!(pending.asker(), Asker::Client) {
-                interaction::remember_consent(context, &pending.request, &session, now).await?;
-            }
             Ok(Arrival::SignedIn { pending, handle, session })
         }
         Err(refusal) => {
@@ -219,6 +216,11 @@ async fn admit(
             return Ok(Err(Refusal::TooOld));
         }
     }
+    // A provider that knows when its user signed in, and did not ask again, has not done what the client wanted.
+    let is_earlier = |at: UnixTime| at.plus(LEEWAY) < pending.created_at;
+    if pending.request.prompt.login && identity.auth_time.is_some_and(is_earlier) {
+        return Ok(Err(Refusal::TooOld));
+    }
     let subject = account.subject.clone();
     if !pending.request.openid.means(&subject) {
         return Ok(Err(Refusal::SomebodyElse));
@@ -234,7 +236,7 @@ fn attempt<'a>(
     pending: &PendingAuthorization,
 ) -> Attempt<'a> {
     let request = &pending.request;
-    let again = request.prompt.login || request.max_age == Some(0);
+    let again = request.prompt.asks_again() || request.max_age == Some(0);
     Attempt { redirect_uri, state, cookie, again, max_age: request.max_age }
 }
 
@@ -271,7 +273,7 @@ impl Refusal {
             }
             Self::Account(_) => ErrorCode::AccessDenied.because("this user is not let in here"),
             Self::SomebodyElse => ErrorCode::LoginRequired.because("another user is signed in"),
-            Self::TooOld => ErrorCode::AccessDenied
+            Self::TooOld => ErrorCode::LoginRequired
                 .because("the identity provider does not say that the sign-in is recent"),
         }
     }

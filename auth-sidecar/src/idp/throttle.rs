@@ -3,7 +3,7 @@
 //! An attempt is counted before the password is looked at, so that parallel guesses cannot slip through; a success
 //! takes its own count back.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::clock::UnixTime;
 use crate::config::LoginLimits;
@@ -73,14 +73,42 @@ pub async fn forgive(store: &Store, name: &str, address: Option<IpAddr>) -> Resu
     Ok(())
 }
 
+/// The network that limits count for: whoever has one IPv6 address has its /64, and an IPv4 address is one however it is written.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 fn of_account(name: &str) -> String {
     format!("login account {name}")
 }
 
 fn of_address(address: IpAddr) -> String {
-    format!("login address {address}")
+    format!("login address {}", network(address))
 }
 
 fn both(name: &str, address: IpAddr) -> String {
-    format!("login both {address} {name}")
+    format!("login both {} {name}", network(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_is_one_address() {
+        for (one, other, is_same) in [
+            ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
+            ("::ffff:192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+        ] {
+            let [one, other] = [one, other].map(|address| address.parse::<IpAddr>().unwrap());
+            assert_eq!(of_address(one) == of_address(other), is_same, "{one} {other}");
+            assert_eq!(both("alice", one) == both("alice", other), is_same, "{one} {other}");
+        }
+    }
 }

@@ -55,8 +55,21 @@ pub struct Prompt {
     pub none: bool,
     /// The user must sign in again.
     pub login: bool,
+    /// The user must be able to sign in as somebody else.
+    #[serde(default)]
+    pub select_account: bool,
     /// The user must consent again.
     pub consent: bool,
+}
+
+// === impl Prompt ===
+
+impl Prompt {
+    /// Whether a sign-in of before will not do.
+    #[must_use]
+    pub fn asks_again(&self) -> bool {
+        self.login || self.select_account
+    }
 }
 
 /// Where every further answer to this request goes.
@@ -161,7 +174,8 @@ fn prompt(params: &Params) -> Result<Prompt, OAuthError> {
     for word in &words {
         match *word {
             "none" => prompt.none = true,
-            "login" | "select_account" => prompt.login = true,
+            "login" => prompt.login = true,
+            "select_account" => prompt.select_account = true,
             "consent" => prompt.consent = true,
             _ => return Err(ErrorCode::InvalidRequest.because("prompt has an unknown value")),
         }

@@ -18,8 +18,9 @@ pub const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// Longer ones are not parsed.
 const LONGEST: usize = 16 * 1024;
 const LONGEST_JTI: usize = 255;
-/// How far ahead `exp` may lie: so long must a `jti` be remembered, and so long could a stolen assertion be tried.
-const LONGEST_LIFE: Duration = Duration::from_secs(10 * 60);
+/// How far ahead `exp` may lie: so long must a `jti` be remembered, and so long could a stolen assertion be tried. Client libraries
+/// make them for up to an hour.
+const LONGEST_LIFE: Duration = Duration::from_secs(60 * 60);
 /// A client's clock may be ahead of ours by so much.
 const LEEWAY: Duration = Duration::from_secs(30);
 

@@ -10,7 +10,8 @@ use super::redirect_uri::PrivateUse;
 use super::registration::{self, Registration, Rules};
 use crate::secret::Digest;
 
-const LONGEST: usize = 512;
+/// The longest id that is a URL, bytes.
+pub const LONGEST: usize = 512;
 
 /// Whether an id claims to be the URL of a document: no other client has such an id.
 #[must_use]

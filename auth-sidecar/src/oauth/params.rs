@@ -2,7 +2,10 @@
 
 use super::error::{ErrorCode, OAuthError};
 
-/// Parameters in which each name stands once, except `resource` (RFC 8707 section 2 lets it repeat).
+/// The names that may repeat: RFC 8707 section 2, RFC 8693 section 2.1.
+const MAY_REPEAT: [&str; 2] = ["resource", "audience"];
+
+/// Parameters in which each name stands once, except `resource` and `audience`.
 #[derive(Clone)]
 pub struct Params {
     pairs: Vec<(String, String)>,
@@ -23,7 +26,7 @@ impl Params {
         }
     }
 
-    /// Whether each name, `resource` apart, stands once, and all was sent as UTF-8. Of a name that repeats, three known
+    /// Whether each name, those that may repeat apart, stands once, and all was sent as UTF-8. Of a name that repeats, three known
     /// servers take the first or the last value, and two components that choose differently can be played against each
     /// other (CVE-2026-9689); what is no text could not be returned as it came.
     ///
@@ -32,7 +35,7 @@ impl Params {
     pub fn admit(&self) -> Result<(), OAuthError> {
         let mut seen = std::collections::HashSet::new();
         let mut names = self.pairs.iter().map(|(name, _)| name.as_str());
-        if names.any(|name| name != "resource" && !seen.insert(name)) {
+        if names.any(|name| !MAY_REPEAT.contains(&name) && !seen.insert(name)) {
             return Err(ErrorCode::InvalidRequest.because("a parameter is repeated"));
         }
         match self.is_text {
@@ -101,10 +104,11 @@ mod tests {
     }
 
     #[test]
-    fn resource_may_repeat_and_empty_counts_as_omitted() {
-        let params = Params::parse(b"resource=x&resource=y&state=&state=z");
+    fn targets_may_repeat_and_empty_counts_as_omitted() {
+        let params = Params::parse(b"resource=x&resource=y&audience=v&audience=w&state=&state=z");
         assert_eq!(params.admit(), Ok(()));
         assert_eq!(params.all("resource").collect::<Vec<_>>(), ["x", "y"]);
+        assert_eq!(params.all("audience").collect::<Vec<_>>(), ["v", "w"]);
         assert_eq!(params.get("state"), Some("z"));
         assert_eq!(params.require("code").unwrap_err().to_string(), "invalid_request: code is missing");
     }

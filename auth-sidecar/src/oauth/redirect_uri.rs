@@ -1,6 +1,8 @@
 //! Where may the answer go? To exactly what the client registered (OAuth 2.1 section 2.3.1), the port of loopback
 //! redirects apart (RFC 8252 section 7.3).
 
+use std::borrow::Cow;
+
 use url::Url;
 
 const LONGEST: usize = 2048;
@@ -149,6 +151,16 @@ pub fn destination(uri: &str) -> String {
 #[must_use]
 pub fn is_loopback(uri: &str) -> bool {
     loopback(uri).is_some()
+}
+
+/// The same place whatever its port, where that is one of the user's own machine: a program there listens on another each time
+/// (RFC 8252 section 7.3).
+#[must_use]
+pub fn without_loopback_port(uri: &str) -> Cow<'_, str> {
+    match loopback(uri) {
+        Some(Loopback { host, rest }) => format!("http://{host}{rest}").into(),
+        None => uri.into(),
+    }
 }
 
 /// Whether the answer goes to a host that somebody holds a certificate for, and not to whatever listens on the user's

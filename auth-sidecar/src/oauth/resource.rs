@@ -97,7 +97,7 @@ pub fn asked_scope(params: &Params) -> Result<Option<ScopeSet>, OAuthError> {
 /// the consent page shows what is left, and the token response states it.
 ///
 /// # Errors
-/// `invalid_scope` when it is malformed, or nothing is left of a request that named some.
+/// `invalid_scope` when it is malformed, or nothing is left of what the request named or would get by default.
 pub fn requested_scope(
     params: &Params,
     client: &Client,
@@ -110,16 +110,29 @@ pub fn requested_scope(
     }
     let Some(asked) = asked_scope(params)? else {
         let preferred = client.default_scope.as_ref().map(|scope| scope.and(&available));
-        return Ok(match preferred.filter(|scope| !scope.is_empty()) {
+        let scope = match preferred.filter(|scope| !scope.is_empty()) {
             Some(scope) => openid::without_stray(scope),
             None => default_scopes(urls, resources).and(&available),
-        });
+        };
+        return something(scope, urls, resources);
     };
     let scope = openid::without_stray(asked.and(&available));
     if scope.is_empty() {
         return Err(ErrorCode::InvalidScope.because("none of the scopes exists for this resource and client"));
     }
     Ok(scope)
+}
+
+/// These scopes of these resources. None at all is for where nothing is given by default either: a token that may do nothing is no
+/// answer to who may not have any.
+///
+/// # Errors
+/// `invalid_scope` for none where there could be some.
+pub fn something(scope: ScopeSet, urls: &[String], resources: &Resources) -> Result<ScopeSet, OAuthError> {
+    match scope.is_empty() && !default_scopes(urls, resources).is_empty() {
+        true => Err(ErrorCode::InvalidScope.because("this client may have no scope of this resource")),
+        false => Ok(scope),
+    }
 }
 
 /// What a client may have there without a user at hand: nobody signs in, so there is nobody to tell about (`openid`).

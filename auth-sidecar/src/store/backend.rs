@@ -30,6 +30,8 @@ pub struct Row {
 /// never done later than about a second after.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
+    /// Whether all records lie in one place, so that where one can be written another can be read.
+    fn is_one_place(&self) -> bool;
     /// Whether reads and writes work.
     async fn ping(&self) -> Result<(), StoreError>;
     /// A record.

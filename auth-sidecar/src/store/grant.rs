@@ -104,6 +104,9 @@ pub struct Code {
     pub expires_at: UnixTime,
     /// Whether it was.
     pub used: bool,
+    /// When it was.
+    #[serde(default)]
+    pub used_at: Option<UnixTime>,
 }
 
 /// The refresh token family of a grant.
@@ -139,6 +142,9 @@ pub struct Redemption {
     pub refresh_absolute: Duration,
     /// Thumbprint of the key that it is bound to.
     pub refresh_jkt: Option<String>,
+    /// How long after it was used the code is refused and nothing else happens: for who asks again and again until there is one, and
+    /// may have asked twice at once.
+    pub grace: Duration,
     /// How long the access tokens live that the record must outlive.
     pub access_token: Duration,
 }
@@ -212,7 +218,7 @@ impl Grant {
             redirect_uri: String::new(),
             challenge: nobodys,
             document: None,
-            code: Code { digest: nobodys, expires_at: now, used: true },
+            code: Code { digest: nobodys, expires_at: now, used: true, used_at: None },
             refresh: None,
             binding: Binding::default(),
             opaque_tokens: Vec::new(),
@@ -248,6 +254,9 @@ impl Grant {
             return Redeemed::Refused;
         }
         if self.code.used {
+            if self.code.used_at.is_some_and(|used_at| now.since(used_at) < redemption.grace) {
+                return Redeemed::Refused;
+            }
             self.revoke(now);
             return Redeemed::Reused;
         }
@@ -255,6 +264,7 @@ impl Grant {
             return Redeemed::Refused;
         }
         self.code.used = true;
+        self.code.used_at = Some(now);
         self.refresh = redemption.refresh.map(|current| {
             let absolute_until = now.plus(redemption.refresh_absolute);
             Refresh {

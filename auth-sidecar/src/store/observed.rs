@@ -43,6 +43,10 @@ impl Observed {
 
 #[async_trait]
 impl Backend for Observed {
+    fn is_one_place(&self) -> bool {
+        self.backend.is_one_place()
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.watch("ping", self.backend.ping()).await
     }

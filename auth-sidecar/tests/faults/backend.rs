@@ -1,5 +1,6 @@
 //! A store of which one command fails: it is not done, or it is done and its answer is lost.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -44,6 +45,7 @@ struct State {
 struct Faulty {
     inner: Box<dyn Backend>,
     plan: Arc<Plan>,
+    is_one_place: bool,
 }
 
 /// The store that this configuration names, with faults.
@@ -52,7 +54,14 @@ pub(crate) fn faulty(config: &Config, clock: &Arc<dyn Clock>, plan: &Arc<Plan>) 
         StoreConfig::Embedded(path) => Box::new(EmbeddedStore::open(path).unwrap()),
         StoreConfig::Redis(config) => Box::new(RedisStore::new(config, Arc::clone(clock)).unwrap()),
     };
-    Store::new(Faulty { inner, plan: Arc::clone(plan) })
+    let is_one_place = inner.is_one_place();
+    Store::new(Faulty { inner, plan: Arc::clone(plan), is_one_place })
+}
+
+/// A file, with faults, that claims to be many places.
+pub(crate) fn spread(path: &Path, plan: &Arc<Plan>) -> Store {
+    let inner = Box::new(EmbeddedStore::open(path).unwrap());
+    Store::new(Faulty { inner, plan: Arc::clone(plan), is_one_place: false })
 }
 
 // === impl Plan ===
@@ -112,6 +121,10 @@ impl Faulty {
 
 #[async_trait]
 impl Backend for Faulty {
+    fn is_one_place(&self) -> bool {
+        self.is_one_place
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.inner.ping().await
     }

@@ -23,6 +23,7 @@ mod replicas;
 mod report;
 mod restarts;
 mod served;
+mod spread;
 mod tls;
 mod wire;
 #[allow(dead_code, reason = "the HTTP suite needs all of it")]

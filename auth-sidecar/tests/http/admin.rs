@@ -42,15 +42,15 @@ async fn ask(world: &World, method: Method, path: &str, body: Option<Value>) -> 
     (status, answer)
 }
 
-async fn get(world: &World, path: &str) -> (u16, Value) {
+pub(crate) async fn get(world: &World, path: &str) -> (u16, Value) {
     ask(world, Method::GET, path, None).await
 }
 
-async fn post(world: &World, path: &str, body: Value) -> (u16, Value) {
+pub(crate) async fn post(world: &World, path: &str, body: Value) -> (u16, Value) {
     ask(world, Method::POST, path, Some(body)).await
 }
 
-async fn delete(world: &World, path: &str) -> u16 {
+pub(crate) async fn delete(world: &World, path: &str) -> u16 {
     ask(world, Method::DELETE, path, None).await.0
 }
 

@@ -1,6 +1,7 @@
 //! Is what happens written down, once each time, and nothing else?
 
 mod administration;
+mod clients;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -323,6 +324,7 @@ fn each_act_has_its_test() {
     let tests = [
         include_str!("audit.rs"),
         include_str!("audit/administration.rs"),
+        include_str!("audit/clients.rs"),
         include_str!("reloading.rs"),
         include_str!("upstream_credentials.rs"),
     ]

@@ -272,3 +272,24 @@ async fn a_code_for_a_redirect_that_was_withdrawn_is_worth_nothing() {
         assert_eq!((status, &answer["error"]), (400, &json!("invalid_grant")));
     }
 }
+
+/// A page that was open while the client changed.
+#[tokio::test]
+async fn a_redirect_that_was_withdrawn_gets_no_code_by_an_earlier_consent() {
+    let world = World::start().await;
+    let owned = Owned::register(&world, json!({"token_endpoint_auth_method": "none"})).await;
+    let client = Client { id: owned.id.clone(), secret: None, method: "none".into() };
+    let mut browser = Browser::default();
+    let login = browser.get(&world, &client.link(&[])).await.form();
+    let open = browser
+        .submit(&world, &login.with("username", "alice").with("password", crate::world::PASSWORD))
+        .await
+        .form();
+    let path = format!("/consent?request={}", open.field("request"));
+    assert!(browser.approve(&world, &client.link(&[])).await.param("code").is_some(), "in another tab");
+    let mut body = owned.update();
+    body["redirect_uris"] = json!(["https://app.example/cb"]);
+    assert_eq!(owned.put(&world, &body).await.0, 200);
+    let page = browser.get(&world, &path).await;
+    assert_eq!((page.status, page.left_for.as_deref()), (400, None), "{page:?}");
+}

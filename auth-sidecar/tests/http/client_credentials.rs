@@ -130,3 +130,34 @@ async fn it_can_be_opaque_and_bound_to_a_key() {
     assert_eq!(answer["cnf"]["jkt"], key.thumbprint());
     assert!(answer.get("auth_time").is_none(), "nobody signed in");
 }
+
+/// A token that may do nothing is no answer to a client that may have none.
+#[tokio::test]
+async fn nothing_is_issued_where_the_client_may_do_nothing() {
+    let bare = "  - {url: http://127.0.0.1:8080/bare, scopes: []}\n";
+    let world = World::start_with(|yaml| {
+        let yaml = yaml.replace("data_key:", &format!("{bare}data_key:"));
+        let grants = "grant_types: [client_credentials, authorization_code, 'urn:ietf:params:oauth:grant-type:device_code']";
+        let rest = "redirect_uris: ['http://127.0.0.1:7777/cb'], scopes: [mcp:read, openid]";
+        format!("{yaml}  - {{id: machine, secret: {{file: FOLDER/rs.secret}}, {grants}, {rest}}}\n")
+    })
+    .await;
+    let machine = Client::configured("machine");
+    for (resource, scope, wanted) in [
+        (OTHER_RESOURCE, "", Some("invalid_scope")),
+        (OTHER_RESOURCE, "other:use", Some("invalid_scope")),
+        (OTHER_RESOURCE, "openid", Some("invalid_scope")),
+        (RESOURCE, "openid", Some("invalid_scope")),
+        (RESOURCE, "openid mcp:read", None),
+        ("http://127.0.0.1:8080/bare", "", None),
+    ] {
+        let (_, body) = ask(&world, &machine, &[("resource", resource), ("scope", scope)]).await;
+        assert_eq!(body["error"].as_str(), wanted, "{resource} {scope} {body}");
+    }
+    let form = [("resource", OTHER_RESOURCE)];
+    let (status, body) = machine.post(&world, "/device_authorization", &form, &[]).await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_scope")), "{body}");
+    let link = machine.link(&[("scope", ""), ("resource", OTHER_RESOURCE)]);
+    let page = crate::world::browser::Browser::default().get(&world, &link).await;
+    assert_eq!(page.param("error").as_deref(), Some("invalid_scope"), "{page:?}");
+}

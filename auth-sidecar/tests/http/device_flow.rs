@@ -78,6 +78,10 @@ async fn a_device_gets_tokens_when_its_user_allows_it() {
     let (status, refreshed) = client.refresh(&world, &tokens.refresh, &[]).await;
     assert_eq!(status, 200, "{refreshed}");
     assert_eq!(error_of(&world, &client, &offered).await, "invalid_grant", "a device code works once");
+    let (status, refreshed) = client.refresh(&world, &Tokens::of(refreshed).refresh, &[]).await;
+    assert_eq!(status, 200, "it asked twice: {refreshed}");
+    world.advance(Duration::from_secs(10));
+    assert_eq!(error_of(&world, &client, &offered).await, "invalid_grant");
     assert_eq!(
         client.refresh(&world, &Tokens::of(refreshed).refresh, &[]).await.0,
         400,
@@ -221,4 +225,16 @@ async fn a_client_may_be_for_devices_alone() {
     decide(&world, &mut Browser::default(), offered["user_code"].as_str().unwrap(), "approve").await;
     let (status, body) = poll(&world, &client, &offered).await;
     assert!(status == 200 && body["refresh_token"].is_string(), "{body}");
+}
+
+#[tokio::test]
+async fn of_two_questions_at_once_one_is_answered_and_its_tokens_live() {
+    let world = World::start().await;
+    let client = device_client(&world).await;
+    let (_, offered) = offer(&world, &client, &[]).await;
+    decide(&world, &mut Browser::default(), offered["user_code"].as_str().unwrap(), "approve").await;
+    let (one, two) = tokio::join!(poll(&world, &client, &offered), poll(&world, &client, &offered));
+    let (good, bad) = if one.0 == 200 { (one, two) } else { (two, one) };
+    assert_eq!((good.0, bad.0, &bad.1["error"]), (200, 400, &json!("invalid_grant")), "{good:?} {bad:?}");
+    assert_eq!(client.refresh(&world, &Tokens::of(good.1).refresh, &[]).await.0, 200);
 }

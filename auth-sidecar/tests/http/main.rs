@@ -45,6 +45,7 @@ mod opaque_tokens;
 mod openapi;
 mod openid_connect;
 mod private_key_jwt;
+mod published_clients;
 mod pushed_requests;
 #[path = "../redis/mod.rs"]
 mod redis;
@@ -53,6 +54,7 @@ mod registration;
 mod reloading;
 mod revocation_feed;
 mod schemathesis;
+mod secret_guesses;
 mod signed_in_elsewhere;
 mod status;
 mod token_exchange;

@@ -10,7 +10,7 @@ use crate::world::client::{Client, REDIRECT};
 use crate::world::publisher::Publisher;
 use crate::world::signer::{ASSERTION, Signer};
 
-fn document(id: &str) -> Value {
+pub(crate) fn document(id: &str) -> Value {
     json!({
         "client_id": id, "client_name": "Published editor", "client_uri": "https://editor.example/",
         "redirect_uris": [REDIRECT, "https://editor.example/cb"], "token_endpoint_auth_method": "none",
@@ -18,12 +18,12 @@ fn document(id: &str) -> Value {
     })
 }
 
-fn public(id: String) -> Client {
+pub(crate) fn public(id: String) -> Client {
     Client { id, secret: None, method: "none".to_owned() }
 }
 
 /// A world whose server may ask the publisher, and a client that is published there.
-async fn published() -> (Publisher, World, Client) {
+pub(crate) async fn published() -> (Publisher, World, Client) {
     let publisher = Publisher::start().await;
     let world = World::start_with(|yaml| publisher.allowed(&yaml)).await;
     let client = public(publisher.url("/client.json"));
@@ -296,12 +296,16 @@ async fn a_changed_document_does_not_let_an_old_code_out() {
         "content-type: application/json\r\ncache-control: max-age=1\r\n",
         &document(&client.id).to_string(),
     );
-    world.restart_with(|yaml| format!("{yaml}lifetimes: {{code: 5m}}\n")).await;
+    world.restart_with(|yaml| format!("{yaml}lifetimes: {{code: 10m}}\n")).await;
     let unchanged = client.code(&world).await;
+    let asked = publisher.asked("/client.json");
     let mut renamed = document(&client.id);
     renamed["client_name"] = json!("Renamed");
     publisher.publish("/client.json", &renamed);
-    world.advance(Duration::from_secs(60));
+    world.advance(Duration::from_secs(299));
+    assert_eq!(client.redeem(&world, "mc_x", &[]).await.0, 400);
+    assert_eq!(publisher.asked("/client.json"), asked, "fresh for five minutes at least");
+    world.advance(Duration::from_secs(1));
     assert_eq!(client.redeem(&world, &unchanged, &[]).await.0, 200, "a name does not count");
     let code = client.code(&world).await;
     renamed["redirect_uris"] = json!([REDIRECT]);

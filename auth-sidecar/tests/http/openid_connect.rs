@@ -234,3 +234,33 @@ async fn a_registered_max_age_is_obeyed() {
     assert!(browser.get(&world, &client.link(&[])).await.has_field("password"));
     assert!(browser.get(&world, &client.link(&[("max_age", "600")])).await.param("code").is_some());
 }
+
+#[tokio::test]
+async fn the_id_token_of_another_client_is_no_hint() {
+    let world = World::start().await;
+    let (client, other) = (Client::public(&world).await, Client::public(&world).await);
+    let tokens = tokens_for(&world, &other, &[("scope", "openid mcp:read")]).await;
+    let hint = ("id_token_hint", tokens.body["id_token"].as_str().unwrap());
+    for (asks, error) in [(&client, Some("invalid_request")), (&other, None)] {
+        let page = Browser::default().get(&world, &asks.link(&[hint])).await;
+        assert_eq!(page.param("error").as_deref(), error, "{page:?}");
+    }
+}
+
+/// RFC 8252 section 7.3: a program on the user's machine listens on another port each time.
+#[tokio::test]
+async fn a_consent_counts_for_every_port_of_the_machine() {
+    let world = World::start().await;
+    let client = Client::public(&world).await;
+    let mut browser = Browser::default();
+    assert!(browser.approve(&world, &client.link(&[])).await.param("code").is_some());
+    for (redirect, is_asked) in [
+        ("http://127.0.0.1:7777/cb", false),
+        ("http://127.0.0.1:50123/cb", false),
+        ("http://127.0.0.1/cb", false),
+    ] {
+        let page = browser.get(&world, &client.link(&[("redirect_uri", redirect)])).await;
+        assert_eq!(page.has_field("decision"), is_asked, "{redirect}: {page:?}");
+        assert_eq!(page.param("code").is_some(), !is_asked, "{redirect}");
+    }
+}

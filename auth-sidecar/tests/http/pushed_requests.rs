@@ -186,3 +186,18 @@ async fn a_client_that_publishes_itself_may_begin_with_a_push() {
         assert_eq!((status, &body["error"]), (401, &json!("invalid_client")), "{path}");
     }
 }
+
+/// Programs that show previews of links ask with HEAD before their user follows one.
+#[tokio::test]
+async fn a_look_at_a_link_uses_nothing_up() {
+    let world = World::start().await;
+    let client = Client::public(&world).await;
+    let link = link(&client.id, &pushed(&world, &client).await);
+    for path in [link.as_str(), "/consent?request=x", "/logout", "/account"] {
+        let answer = world.http.head(world.url(path)).send().await.unwrap();
+        let allow = answer.headers().get("allow").map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!((answer.status().as_u16(), allow.as_deref()), (405, Some("GET, POST")), "{path}");
+    }
+    assert!(Browser::default().approve(&world, &link).await.param("code").is_some());
+    assert_eq!(world.http.head(world.url("/jwks")).send().await.unwrap().status(), 200, "reading is no act");
+}

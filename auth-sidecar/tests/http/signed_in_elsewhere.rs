@@ -127,3 +127,47 @@ async fn a_max_age_of_zero_asks_the_provider_for_a_new_sign_in() {
     let location = leave(&world, &mut Browser::default(), &client.link(&[("max_age", "0")])).await;
     assert!(location.contains("&prompt=login&max_age=0"), "{location}");
 }
+
+/// A provider may have its user's sign-in of an hour ago, say so, and ask nobody.
+#[tokio::test]
+async fn a_sign_in_of_before_is_no_answer_to_who_wants_a_new_one() {
+    const NOW: u64 = 1_800_000_000;
+    let upstream = Upstream::start().await;
+    let (world, client) = upstream.world(&upstream.oidc(EVERYONE)).await;
+    for (prompt, auth_time, error) in [
+        ("login", Some(NOW - 3_600), Some("login_required")),
+        ("login", Some(NOW - 31), Some("login_required")),
+        ("login", Some(NOW - 30), None),
+        ("login", Some(NOW), None),
+        ("login", None, None),
+        ("select_account", Some(NOW - 3_600), None),
+        ("consent", Some(NOW - 3_600), None),
+    ] {
+        upstream.lie(move |claims| match auth_time {
+            Some(at) => claims.set("auth_time", json!(at)),
+            None => claims.remove("auth_time"),
+        });
+        let mut browser = Browser::default();
+        let location = leave(&world, &mut browser, &client.link(&[("prompt", prompt)])).await;
+        let page = browser.get(&world, &upstream.sign_in(&location)).await;
+        assert_eq!(page.param("error").as_deref(), error, "{prompt} {auth_time:?}: {page:?}");
+        assert_eq!(page.param("code").is_some(), error.is_none(), "{prompt} {auth_time:?}");
+    }
+    let openid = [("scope", "openid mcp:read"), ("max_age", "60")];
+    upstream.lie(|claims| claims.set("auth_time", json!(NOW - 3_600)));
+    let mut browser = Browser::default();
+    let location = leave(&world, &mut browser, &client.link(&openid)).await;
+    let page = browser.get(&world, &upstream.sign_in(&location)).await;
+    assert_eq!(page.param("error").as_deref(), Some("login_required"), "too old: {page:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_gets_no_code_of_a_sign_in_that_was_under_way() {
+    let upstream = Upstream::start().await;
+    let (world, client) = upstream.world(&upstream.oidc(EVERYONE)).await;
+    let mut browser = Browser::default();
+    let location = leave(&world, &mut browser, &client.link(&[])).await;
+    assert_eq!(crate::admin::delete(&world, &format!("/v1/clients/{}", client.id)).await, 204);
+    let page = browser.get(&world, &upstream.sign_in(&location)).await;
+    assert_eq!((page.status, page.left_for.as_deref()), (400, None), "{page:?}");
+}

@@ -108,6 +108,7 @@ async fn the_new_token_is_narrower_and_of_the_same_grant() {
         (vec![("requested_token_type", ACCESS_TOKEN)], ACCESS_TOKEN),
         (vec![("resource", ""), ("audience", OTHER_RESOURCE)], ACCESS_TOKEN),
         (vec![("resource", OTHER_RESOURCE), ("audience", OTHER_RESOURCE)], ACCESS_TOKEN),
+        (vec![("resource", ""), ("audience", OTHER_RESOURCE), ("audience", OTHER_RESOURCE)], ACCESS_TOKEN),
     ] {
         let (status, mut body) = scene.ask(&scene.gateway, &tokens.access, &changes).await;
         assert_eq!(status, 200, "{changes:?} {body}");
@@ -150,7 +151,8 @@ async fn requests_are_refused_for_what_is_wrong_with_them() {
         (vec![("requested_token_type", "urn:ietf:params:oauth:token-type:refresh_token")], "invalid_request"),
         (vec![("actor_token", &tokens.access), ("actor_token_type", ACCESS_TOKEN)], "invalid_request"),
         (vec![("actor_token_type", ACCESS_TOKEN)], "invalid_request"),
-        (vec![("audience", OTHER_RESOURCE), ("audience", OTHER_RESOURCE)], "invalid_request"),
+        (vec![("audience", OTHER_RESOURCE), ("audience", RESOURCE)], "invalid_target"),
+        (vec![("audience", OTHER_RESOURCE), ("audience", "crm")], "invalid_target"),
         (vec![("resource", "")], "invalid_target"),
         (vec![("resource", "https://elsewhere.example/")], "invalid_target"),
         (vec![("resource", RESOURCE)], "invalid_target"),
@@ -237,7 +239,11 @@ async fn it_ends_with_the_grant_and_its_clients_cannot_end_each_other() {
     let token = scene.exchanged(&tokens.access).await;
     assert!(scene.is_alive(&token).await);
     let (status, body) = scene.gateway.post(world, "/revoke", &[("token", &token)], &[]).await;
-    assert_eq!((status, &body["error"]), (400, &json!("invalid_grant")), "the grant is another client's");
+    assert_eq!(
+        (status, &body["error"]),
+        (400, &json!("unsupported_token_type")),
+        "the grant is another client's"
+    );
     let introspect =
         async |client: &Client| client.post(world, "/introspect", &[("token", &token)], &[]).await.1;
     assert_eq!(introspect(&scene.gateway).await["active"], true, "it got it");
@@ -344,4 +350,51 @@ async fn a_clients_own_token_stays_its_own() {
     let (_, claims) = decode(&scene.exchanged(own["access_token"].as_str().unwrap()).await);
     assert_eq!((&claims["sub"], &claims["client_id"]), (&json!("machine"), &json!("gateway")));
     assert!(claims.get("auth_time").is_none(), "nobody signed in");
+}
+
+#[tokio::test]
+async fn what_is_withdrawn_from_its_client_ends_it() {
+    let opaque = |yaml: String| {
+        yaml.replace(
+            "scopes: [other:use, mcp:read]}",
+            "scopes: [other:use, mcp:read], access_tokens: opaque}",
+        )
+    };
+    for scene in [Scene::start().await, Scene::with(opaque).await] {
+        let tokens = scene.owner.tokens(&scene.world).await;
+        let token = scene.exchanged(&tokens.access).await;
+        assert!(scene.is_alive(&token).await);
+        let revoke = "/v1/clients/gateway/revoke";
+        assert_eq!(crate::admin::post(&scene.world, revoke, json!({})).await.0, 204);
+        assert!(!scene.is_alive(&token).await);
+        assert_eq!(validate(&scene.world, &tokens.access, RESOURCE).await["active"], true, "another's");
+        scene.world.advance(Duration::from_secs(1));
+        assert!(scene.is_alive(&scene.exchanged(&tokens.access).await).await, "what came later");
+    }
+}
+
+/// RFC 7009 section 2.1: a token is its client's to revoke, also where the grant is not.
+#[tokio::test]
+async fn its_client_may_end_it_where_that_can_be_done() {
+    for (opaque, status) in [(true, 200), (false, 400)] {
+        let format = |yaml: String| {
+            let opaque = if opaque { ", access_tokens: opaque}" } else { "}" };
+            yaml.replace("[other:use, mcp:read]}", &format!("[other:use, mcp:read]{opaque}"))
+        };
+        let scene = Scene::with(format).await;
+        let tokens = scene.owner.tokens(&scene.world).await;
+        let (token, other) = (scene.exchanged(&tokens.access).await, scene.exchanged(&tokens.access).await);
+        let revoke =
+            async |client: &Client| client.post(&scene.world, "/revoke", &[("token", &token)], &[]).await;
+        let (refused, body) = revoke(&Client::configured("back")).await;
+        assert_eq!((refused, &body["error"]), (400, &json!("invalid_grant")), "it did not get it");
+        let (answered, body) = revoke(&scene.gateway).await;
+        assert_eq!(answered, status, "{body}");
+        if status == 400 {
+            assert_eq!(body["error"], "unsupported_token_type", "{body}");
+        }
+        assert_eq!(scene.is_alive(&token).await, status == 400);
+        assert!(scene.is_alive(&other).await, "and no other");
+        assert_eq!(validate(&scene.world, &tokens.access, RESOURCE).await["active"], true);
+    }
 }

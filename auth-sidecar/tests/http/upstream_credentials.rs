@@ -147,7 +147,8 @@ async fn who_asks_is_signed_for_a_minute_and_passes_for_no_token() {
 #[tokio::test]
 async fn what_is_not_listed_or_would_pass_for_a_token_is_given_to_nobody() {
     let world = world().await;
-    let tokens = Client::public(&world).await.tokens(&world).await;
+    let client = Client::public(&world).await;
+    let tokens = client.tokens(&world).await;
     let with = |question: Value, name: &str, value: &str| {
         let mut question = question;
         question[name] = json!(value);
@@ -172,6 +173,8 @@ async fn what_is_not_listed_or_would_pass_for_a_token_is_given_to_nobody() {
         ("identity", with(identity(token), "audience", OTHER_RESOURCE), "invalid_target"),
         ("identity", with(identity(token), "audience", &format!("{OTHER_RESOURCE}/")), "invalid_target"),
         ("identity", with(identity(token), "audience", ISSUER), "invalid_target"),
+        ("identity", with(identity(token), "audience", "resource-server"), "invalid_target"),
+        ("identity", with(identity(token), "audience", &client.id), "invalid_target"),
         ("identity", with(identity(token), "audience", ""), "invalid_target"),
         ("identity", with(identity(token), "audience", "a b"), "invalid_target"),
     ] {

@@ -20,9 +20,13 @@ async fn sessions(store: &Store) {
     store.put_session(id, Session { seen_at: at(5), ..session }, at(15)).await.unwrap();
     assert_eq!(store.session(id, at(14)).await.unwrap().unwrap().seen_at, at(5), "replaced, with its end");
     assert!(store.session(id, at(15)).await.unwrap().is_none());
+    assert!(store.see_session(id, at(8), at(18)).await.unwrap());
+    assert_eq!(store.session(id, at(17)).await.unwrap().unwrap().seen_at, at(8), "used, with its end");
+    assert!(store.session(id, at(18)).await.unwrap().is_none());
     store.remove_session(id).await.unwrap();
     store.remove_session(id).await.unwrap();
-    assert!(store.session(id, at(1)).await.unwrap().is_none());
+    assert!(!store.see_session(id, at(9), at(19)).await.unwrap());
+    assert!(store.session(id, at(1)).await.unwrap().is_none(), "what has ended is not begun by being used");
 }
 
 async fn consents(store: &Store) {

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::super::caller::Caller;
 use super::super::form::Form;
 use super::super::reply;
 use super::browser::{self, Browser};
@@ -21,6 +22,7 @@ use crate::oauth::params::Params;
 /// A token request for the one grant; `grant_type` may be left out.
 pub(super) async fn refresh(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     headers: HeaderMap,
     Form(params): Form,
 ) -> Response {
@@ -33,18 +35,19 @@ pub(super) async fn refresh(
             return reply::oauth_error(&error);
         }
     };
-    token::answer(&context, &headers, &params, "/auth/refresh").await
+    token::answer(&context, &caller, &headers, &params, "/auth/refresh").await
 }
 
 /// Revokes the grant of a refresh token, for the client that it was issued to, and ends the sign-in of the browser that asks, if
 /// one does.
 pub(super) async fn logout(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     headers: HeaderMap,
     browser: Browser,
     Form(params): Form,
 ) -> Response {
-    match end(&context, &headers, &browser, &params).await {
+    match end(&context, &caller, &headers, &browser, &params).await {
         Ok(()) if browser.same_origin => browser::without_cookies(reply::empty(StatusCode::OK), &context),
         Ok(()) => reply::empty(StatusCode::OK),
         Err(failure) => reply::failure(&failure),
@@ -53,11 +56,12 @@ pub(super) async fn logout(
 
 async fn end(
     context: &Context,
+    caller: &Caller,
     headers: &HeaderMap,
     browser: &Browser,
     params: &Params,
 ) -> Result<(), Failure> {
-    revoke::revoke(context, headers, params, "refresh_token").await?;
+    revoke::revoke(context, caller, headers, params, "refresh_token").await?;
     let now = context.clock.now();
     let cookie = browser.session.as_deref().filter(|_| browser.same_origin);
     if let (Some(cookie), Some(session)) = (cookie, interaction::session(context, cookie, now).await?) {

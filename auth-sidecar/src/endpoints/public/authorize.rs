@@ -15,7 +15,9 @@ use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 use crate::grants::interaction::{self, Step};
-use crate::grants::{authorization_request as request, client_documents, clients, pushed_request};
+use crate::grants::{
+    authorization_request as request, client_documents, clients, pushed_request, request_limit,
+};
 use crate::oauth::authorization_request::{self, AuthorizationRequest, ReplyTo};
 use crate::oauth::client::Client;
 use crate::oauth::error::ErrorCode;
@@ -90,7 +92,7 @@ async fn begin(
         Ok(_) if posted && browser.id.is_none() && !was_pushed => {
             Ok(browser::ask_again(context, "/authorize", &params))
         }
-        Ok(request) => proceed(context, browser, request, &reply_to, now).await,
+        Ok(request) => proceed(context, (browser, caller), request, &reply_to, now).await,
         Err(error) => Ok(browser::refuse(context, &reply_to, &error)),
     }
 }
@@ -127,7 +129,7 @@ async fn client(context: &Context, caller: &Caller, id: &str, now: UnixTime) -> 
 
 async fn proceed(
     context: &Context,
-    browser: &Browser,
+    (browser, caller): (&Browser, &Caller),
     request: AuthorizationRequest,
     reply_to: &ReplyTo,
     now: UnixTime,
@@ -145,7 +147,11 @@ async fn proceed(
     let page = match interaction::next_step(context, &pending, session, now).await? {
         Step::Grant(session) => return browser::grant(context, pending.request, &session, now).await,
         Step::Refuse(error) => return Ok(browser::refuse(context, reply_to, &error)),
-        Step::Login => "/login",
+        Step::Login => {
+            // Nobody knows who asks.
+            request_limit::count(context, &pending.request.client_id, caller.network(), now).await?;
+            "/login"
+        }
         Step::Consent(_) => "/consent",
     };
     let until = now.plus(context.config.lifetimes.pending_authorization);

@@ -58,8 +58,10 @@ async fn show(context: &Context, browser: &Browser, handle: &str) -> Result<Resp
         Step::Consent(session) => page(context, browser, handle, &pending, &session, now).await,
         Step::Grant(_) if pending.device.is_some() => Ok(browser::unknown_request(context)),
         Step::Grant(session) => match context.store.take_pending(Digest::of(handle), now).await? {
-            Some(pending) => browser::grant(context, pending.request, &session, now).await,
-            None => Ok(browser::unknown_request(context)),
+            Some(pending) if clients::still_asks(context, &pending.request, now).await? => {
+                browser::grant(context, pending.request, &session, now).await
+            }
+            _ => Ok(browser::unknown_request(context)),
         },
         Step::Refuse(error) => Ok(browser::refuse(context, &reply_to(&pending.request), &error)),
     }
@@ -94,9 +96,7 @@ async fn decide(context: &Context, browser: &Browser, params: &Params) -> Result
         return Ok(browser::device_decided(context, in_time.then_some(approved)));
     }
     let client_id = &pending.request.client_id;
-    // It may have changed since the page was shown, or be gone.
-    let client = clients::find(context, client_id, now).await?;
-    if !client.is_some_and(|client| client.still_accepts(&pending.request.redirect_uri)) {
+    if !clients::still_asks(context, &pending.request, now).await? {
         return Ok(browser::unknown_request(context));
     }
     if !approved {

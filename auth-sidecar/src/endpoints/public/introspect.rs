@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::super::caller::Caller;
 use super::super::form::Form;
 use super::super::reply;
 use super::token::authenticated;
@@ -16,10 +17,11 @@ use crate::oauth::params::Params;
 
 pub(super) async fn post(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     headers: HeaderMap,
     Form(params): Form,
 ) -> Response {
-    match introspect(&context, &headers, &params).await {
+    match introspect(&context, &caller, &headers, &params).await {
         Ok(answer) => reply::fresh_json(StatusCode::OK, &answer),
         Err(failure) => reply::failure(&failure),
     }
@@ -27,11 +29,12 @@ pub(super) async fn post(
 
 async fn introspect(
     context: &Context,
+    caller: &Caller,
     headers: &HeaderMap,
     params: &Params,
 ) -> Result<Introspection, Failure> {
     let now = context.clock.now();
-    let client = authenticated(context, headers, params, now).await?;
+    let client = authenticated(context, caller, headers, params, now).await?;
     introspection::admit(context, &client)?;
     Ok(introspection::for_client(context, &client, params.require("token")?, now).await?)
 }

@@ -23,7 +23,7 @@ mod userinfo;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::Method;
+use axum::http::{Method, StatusCode, header};
 use axum::routing::{MethodRouter, get, post};
 
 use super::layers;
@@ -51,12 +51,12 @@ fn endpoints(context: &Context) -> Vec<(&'static str, MethodRouter<Arc<Context>>
         ("/jwks", readable(get(metadata::jwks))),
         // Where verifiers look that read no metadata.
         ("/.well-known/jwks.json", readable(get(metadata::jwks))),
-        ("/authorize", get(authorize::get).post(authorize::post)),
+        ("/authorize", page(get(authorize::get).post(authorize::post), "GET, POST")),
         (par::PATH, postable(post(par::post))),
         ("/login", get(login::get).post(login::post)),
-        ("/consent", get(consent::get).post(consent::post)),
-        ("/account", get(account::get).post(account::post)),
-        (logout::PATH, get(logout::get).post(logout::post)),
+        ("/consent", page(get(consent::get).post(consent::post), "GET, POST")),
+        ("/account", page(get(account::get).post(account::post), "GET, POST")),
+        (logout::PATH, page(get(logout::get).post(logout::post), "GET, POST")),
         ("/token", postable(post(token::post))),
         ("/revoke", postable(post(revoke::post))),
         ("/auth/refresh", postable(post(aliases::refresh))),
@@ -70,7 +70,7 @@ fn endpoints(context: &Context) -> Vec<(&'static str, MethodRouter<Arc<Context>>
     ];
     if !context.config.identity_providers.is_empty() {
         endpoints.push(("/signin/{provider}", get(upstream::get).post(upstream::post)));
-        endpoints.push(("/callback/{provider}", get(upstream::callback)));
+        endpoints.push(("/callback/{provider}", page(get(upstream::callback), "GET")));
     }
     if context.config.registration.is_offered() {
         endpoints.push(("/register", postable(post(register::post))));
@@ -84,6 +84,12 @@ fn client_configuration() -> MethodRouter<Arc<Context>> {
         .put(client_configuration::put)
         .delete(client_configuration::delete)
         .layer(layers::cross_origin(&[Method::GET, Method::PUT, Method::DELETE]))
+}
+
+/// What a get does here is more than to read: it begins something, or ends it. Whoever looks with HEAD whether a link is good, such
+/// as a program that shows previews of them, must not do that.
+fn page(route: MethodRouter<Arc<Context>>, allowed: &'static str) -> MethodRouter<Arc<Context>> {
+    route.head(async move || (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, allowed)]))
 }
 
 fn readable(route: MethodRouter<Arc<Context>>) -> MethodRouter<Arc<Context>> {

@@ -14,6 +14,7 @@ use crate::app::Context;
 use crate::error::Failure;
 use crate::grants::dpop::{self, Target};
 use crate::grants::pushed_request::{self, Pushed};
+use crate::grants::request_limit;
 use crate::oauth::params::Params;
 
 /// The path below the issuer.
@@ -40,6 +41,9 @@ async fn push(
 ) -> Result<Pushed, Failure> {
     let now = context.clock.now();
     let client = authenticated_first(context, caller, headers, params, now).await?;
+    if !client.is_confidential() {
+        request_limit::count(context, &client.id, caller.network(), now).await?;
+    }
     let target = Target { method: "POST", path: PATH };
     let proof = dpop::proof(context, &headers_of::headers(headers), target, now).await?;
     pushed_request::push(context, &client, params, proof.map(|proof| proof.jkt), now).await

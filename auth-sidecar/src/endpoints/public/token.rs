@@ -26,20 +26,22 @@ use crate::oauth::params::Params;
 
 pub(super) async fn post(
     State(context): State<Arc<Context>>,
+    caller: Caller,
     headers: HeaderMap,
     Form(params): Form,
 ) -> Response {
-    answer(&context, &headers, &params, "/token").await
+    answer(&context, &caller, &headers, &params, "/token").await
 }
 
 /// What the endpoint answers at `path` to a request with these headers and parameters.
 pub(super) async fn answer(
     context: &Context,
+    caller: &Caller,
     headers: &HeaderMap,
     params: &Params,
     path: &'static str,
 ) -> Response {
-    let response = match issue(context, headers, params, path).await {
+    let response = match issue(context, caller, headers, params, path).await {
         Ok(response) => reply::fresh_json(StatusCode::OK, &response),
         Err(failure) => reply::failure(&failure),
     };
@@ -49,13 +51,14 @@ pub(super) async fn answer(
 /// The client that a request at one of our back-channel endpoints proves to be.
 pub(super) async fn authenticated(
     context: &Context,
+    caller: &Caller,
     headers: &HeaderMap,
     params: &Params,
     now: UnixTime,
 ) -> Result<Client, Failure> {
     let lines = headers.get_all(header::AUTHORIZATION).iter().map(|value| value.as_bytes());
     let presented = credentials::read(&lines.collect::<Vec<_>>(), params)?;
-    client_authentication::authenticate(context, presented, now).await
+    client_authentication::authenticate(context, presented, caller.network(), now).await
 }
 
 /// The same where a flow begins: a client that publishes itself may not have been seen yet.
@@ -73,6 +76,7 @@ pub(super) async fn authenticated_first(
 
 async fn issue(
     context: &Context,
+    caller: &Caller,
     headers: &HeaderMap,
     params: &Params,
     path: &'static str,
@@ -83,7 +87,7 @@ async fn issue(
     let presented =
         async { if refreshes { refresh_token::presented(context, params, now).await } else { Ok(None) } };
     // Two looks at the store that do not need each other.
-    let (client, seen) = tokio::join!(authenticated(context, headers, params, now), presented);
+    let (client, seen) = tokio::join!(authenticated(context, caller, headers, params, now), presented);
     let client = client?;
     let unsupported = || ErrorCode::UnsupportedGrantType.because("this grant_type is not supported");
     let mut offered = metadata::grant_types(&context.config);

@@ -16,9 +16,9 @@ use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
-use crate::grants::clients;
 use crate::grants::device_code::{self, Decision};
 use crate::grants::upstream_login::{self, Arrival, Departure, Return};
+use crate::grants::{clients, interaction};
 use crate::idp::upstream::UpstreamProvider;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
@@ -143,7 +143,12 @@ async fn receive(context: &Context, back: &Return<'_>) -> Result<Response, Failu
                     browser::device_decided(context, in_time.then_some(true))
                 }
                 Asker::Account => browser::to_account(context),
-                Asker::Client => browser::grant(context, pending.request, &session, now).await?,
+                Asker::Client if clients::still_asks(context, &pending.request, now).await? => {
+                    // The user agreed to it before they left for the provider.
+                    interaction::remember_consent(context, &pending.request, &session, now).await?;
+                    browser::grant(context, pending.request, &session, now).await?
+                }
+                Asker::Client => browser::unknown_request(context),
             };
             Ok(browser::with_cookie(response, context, Cookie::Session, handle.expose()))
         }

@@ -94,8 +94,10 @@ pub fn admit(mut asked: Map<String, Value>, rules: Rules<'_>) -> Result<Registra
     let keys = fields::keys(&asked)?;
     keys_suit(auth_method, assertion_algorithm, keys.as_ref())?;
     let name = fields::text(&asked, "client_name", fields::LONGEST_NAME)?;
-    let scope = fields::text(&asked, "scope", LONGEST_SCOPE)?
-        .map(|scope| ScopeSet::parse(&scope))
+    let scope_text = fields::text(&asked, "scope", LONGEST_SCOPE)?;
+    let scope = scope_text
+        .as_deref()
+        .map(ScopeSet::parse)
         .transpose()
         .map_err(|why| refuse(format!("scope: {why}")))?
         .filter(|scope| !scope.is_empty());
@@ -113,8 +115,8 @@ pub fn admit(mut asked: Map<String, Value>, rules: Rules<'_>) -> Result<Registra
     if let Some(algorithm) = assertion_algorithm {
         metadata.insert("token_endpoint_auth_signing_alg".into(), algorithm.as_str().into());
     }
-    if let Some(scope) = &scope {
-        metadata.insert("scope".into(), scope.to_string().into());
+    if let Some(text) = scope_text.filter(|_| scope.is_some()) {
+        metadata.insert("scope".into(), text.into());
     }
     Ok(Registration {
         auth_method,
@@ -215,7 +217,13 @@ fn grant_types(asked: &Map<String, Value>, rules: Rules<'_>) -> Result<Vec<Grant
     let has_device = named(GrantType::DeviceCode);
     let own = client_credentials && named(GrantType::ClientCredentials);
     let asserted = jwt_bearer && named(GrantType::JwtBearer);
-    let granted = GrantType::ALL.into_iter().filter(|grant| match grant {
+    // In the client's own order: it may compare what it sent with what it reads.
+    let mut asked: Vec<GrantType> = Vec::new();
+    for name in &names {
+        let grant = GrantType::ALL.into_iter().find(|grant| grant.as_str() == *name);
+        asked.extend(grant.filter(|grant| !asked.contains(grant)));
+    }
+    let granted = asked.into_iter().filter(|grant| match grant {
         GrantType::AuthorizationCode => has_code,
         GrantType::RefreshToken => (has_code || has_device) && named(GrantType::RefreshToken),
         GrantType::ClientCredentials => own,

@@ -39,7 +39,7 @@ fn what_clients_of_today_send_is_admitted() {
             "client_name": "Editor", "client_name#fr": "Éditeur", "tos_uri#de-AT": "https://app.example/agb",
             "token_endpoint_auth_method": "none",
             "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
-            "application_type": "native", "scope": "a b", "software_id": "s", "contacts": ["a@b.example"],
+            "application_type": "native", "scope": "b a", "software_id": "s", "contacts": ["a@b.example"],
         })
     );
 }
@@ -103,7 +103,7 @@ fn grants_and_responses_fit_together() {
         (json!({"grant_types": [own, refresh], "response_types": []}), Ok((json!([own]), json!([])))),
         (
             json!({"grant_types": [own, code], "redirect_uris": uris}),
-            Ok((json!([code, own]), json!(["code"]))),
+            Ok((json!([own, code]), json!(["code"]))),
         ),
         (json!({"grant_types": [own, code]}), Err(ErrorCode::InvalidRedirectUri)),
         (json!({"grant_types": [own], "redirect_uris": "x"}), Err(ErrorCode::InvalidRedirectUri)),

@@ -76,6 +76,10 @@ impl EmbeddedStore {
 
 #[async_trait]
 impl Backend for EmbeddedStore {
+    fn is_one_place(&self) -> bool {
+        true
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.write(|_| Ok(())).await
     }

@@ -6,6 +6,7 @@ use super::super::feed::Revocation;
 use super::super::grant::{Grant, OpaqueToken, Redeemed, Redemption, Rotated, Rotation};
 use super::super::{Change, Seen, Store, StoreError, written};
 use crate::clock::UnixTime;
+use crate::secret::Digest;
 
 // === impl Store ===
 
@@ -87,8 +88,9 @@ impl Store {
         }
     }
 
-    /// The same with a grant that was read before. One that was withdrawn with all of its user's or its client's is refused, also
-    /// where that is learnt beside the change: nobody gets what it was changed to, and a round trip is saved.
+    /// The same with a grant that was read before. One that was withdrawn with all of its user's or its client's is refused. Where
+    /// all records lie in one place, that is learnt beside the change: nobody gets what it was changed to, and a round trip is
+    /// saved. Elsewhere it is asked first: what was changed while that could not be learnt would count as used when it comes again.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -103,9 +105,16 @@ impl Store {
             // Also what was rotated before: that write was perhaps answered by nobody, and is not yet where it must be.
             answer => Change::Keep(answer, grant.expires_at),
         };
+        let is_withdrawn = self.is_withdrawn(&seen.value, now);
         let rotated = self.change_grant_seen(&seen.value.id, Some(seen.row), now, rotate);
-        let (rotated, is_withdrawn) = tokio::join!(rotated, self.is_withdrawn(&seen.value, now));
-        match (rotated?, is_withdrawn?) {
+        let (rotated, is_withdrawn) = if self.backend.is_one_place() {
+            let (rotated, is_withdrawn) = tokio::join!(rotated, is_withdrawn);
+            (rotated?, is_withdrawn?)
+        } else {
+            let is_withdrawn = is_withdrawn.await?;
+            (rotated.await?, is_withdrawn)
+        };
+        match (rotated, is_withdrawn) {
             (Some(Rotated::Fresh | Rotated::Again(_)), true) | (None, _) => Ok(Rotated::Refused),
             (Some(rotated), _) => Ok(rotated),
         }
@@ -126,6 +135,23 @@ impl Store {
             Change::Keep((), grant.expires_at)
         };
         self.change_grant(id, now, add).await.map(drop)
+    }
+
+    /// Forgets an opaque access token. Unknown ids are no error.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_opaque_token(
+        &self,
+        id: &str,
+        token: Digest,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        let remove = |grant: &mut Grant| {
+            grant.opaque_tokens.retain(|kept| !kept.digest.matches(&token));
+            Change::Keep((), grant.expires_at)
+        };
+        self.change_grant(id, now, remove).await.map(drop)
     }
 
     /// Revokes a grant and with it every token of it. Unknown ids are no error.

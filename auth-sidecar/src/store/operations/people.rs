@@ -1,7 +1,7 @@
 //! Who is signed in, what they agreed to, and what a provider of identity said of them.
 
 use super::super::records::{Consent, ConsentKey, Session, UpstreamAccount};
-use super::super::{Store, StoreError};
+use super::super::{Change, Store, StoreError};
 use crate::clock::UnixTime;
 use crate::secret::Digest;
 
@@ -24,6 +24,18 @@ impl Store {
         let Some(session) = self.get::<Session>(&session_key(id), now).await? else { return Ok(None) };
         let count_from = self.sessions_count_from(&session.subject, now).await?;
         Ok((session.started_at >= count_from).then_some(session))
+    }
+
+    /// Notes that a browser's sign-in was used, and moves its end; whether it is there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn see_session(&self, id: Digest, now: UnixTime, until: UnixTime) -> Result<bool, StoreError> {
+        let see = |session: &mut Session, _| {
+            session.seen_at = session.seen_at.max(now);
+            Change::Keep((), until)
+        };
+        Ok(self.change(&session_key(id), now, see).await?.is_some())
     }
 
     /// Ends a browser's sign-in.

@@ -25,7 +25,7 @@ use super::feed::{News, Place, Revocation};
 use super::transfer::Page;
 use super::{StoreError, parse, written};
 use crate::clock::{Clock, UnixTime};
-use crate::config::RedisConfig;
+use crate::config::{RedisConfig, Topology};
 use crate::secret::random_text;
 
 /// Redis forgets a record so long after its end: clocks of replicas may differ.
@@ -47,6 +47,7 @@ pub struct RedisStore {
     scripts: Scripts,
     prefix: String,
     clock: Arc<dyn Clock>,
+    is_one_place: bool,
 }
 
 // === impl RedisStore ===
@@ -68,7 +69,8 @@ impl RedisStore {
                 drop(calls.learn_time().await);
             }
         });
-        Ok(Self { calls, scripts: Scripts::new(), prefix: config.prefix.clone(), clock })
+        let is_one_place = config.topology != Topology::Cluster;
+        Ok(Self { calls, scripts: Scripts::new(), prefix: config.prefix.clone(), clock, is_one_place })
     }
 
     /// The key of a record: its name decides alone where in a cluster it lies.
@@ -137,6 +139,10 @@ impl RedisStore {
 
 #[async_trait]
 impl Backend for RedisStore {
+    fn is_one_place(&self) -> bool {
+        self.is_one_place
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         // A write, as every other: a server that only reads is of no use.
         self.put("ping", b"1".to_vec(), self.clock.now()).await

@@ -40,6 +40,7 @@ static_resources:
                 xff_num_trusted_hops: {{ int .Values.envoy.trustedHops }}
                 internal_address_config: {unix_sockets: false, cidr_ranges: [{address_prefix: 0.0.0.0, prefix_len: 32}]}
                 always_set_request_id_in_response: true
+                forward_client_cert_details: SANITIZE
                 normalize_path: true
                 merge_slashes: true
                 path_with_escaped_slashes_action: REJECT_REQUEST

@@ -1,0 +1,91 @@
+//! What is written down of clients that guess, begin too much, or end what they got.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use wicketgate_auth::clock::{Clock, UnixTime};
+use wicketgate_auth::config::Config;
+use wicketgate_auth::store::Store;
+use wicketgate_auth::store::transfer::Item;
+
+use super::assert_happened;
+use crate::token_exchange::{configured, exchange};
+use crate::world::World;
+use crate::world::browser::Browser;
+use crate::world::client::{Client, REDIRECT, VERIFIER, challenge};
+
+/// Starts the world anew, as if what was counted once so far had been counted so often.
+async fn counted(world: &mut World, sum: u32) {
+    world.stop().await;
+    let clock = world.clock.clone() as Arc<dyn Clock>;
+    let store = Store::open(&Config::parse(&world.yaml).unwrap().store, &clock).unwrap();
+    for item in store.export(None, UnixTime(0)).await.unwrap().items {
+        if let Item::Counter { key, sum: 1, until } = item {
+            store.import(Item::Counter { key, sum, until }, UnixTime(0)).await.unwrap();
+        }
+    }
+    world.run_on(|_, _| store).await;
+    world.happened();
+}
+
+#[tokio::test]
+async fn too_many_guesses_at_a_secret() {
+    let mut world = World::start().await;
+    let guesser = Client { secret: Some("wrong".into()), ..Client::configured("resource-server") };
+    let guess = async |world: &World| guesser.post(world, "/introspect", &[("token", "x")], &[]).await.0;
+    assert_eq!(guess(&world).await, 401);
+    counted(&mut world, 99).await;
+    for (wanted, noted) in
+        [(401, vec!["client_authentication_failed"]), (429, vec!["client_throttled"]), (429, vec![])]
+    {
+        assert_eq!(guess(&world).await, wanted);
+        assert_happened(&world, &noted);
+    }
+}
+
+/// Pushed or linked: who is not known begins so many within the hour.
+#[tokio::test]
+async fn too_many_requests_for_authorization() {
+    let mut world = World::start().await;
+    let client = Client::public(&world).await;
+    let secret = Client::confidential(&world, "client_secret_basic").await;
+    let challenge = challenge(VERIFIER);
+    let form = [
+        ("response_type", "code"),
+        ("redirect_uri", REDIRECT),
+        ("scope", "mcp:read"),
+        ("code_challenge", challenge.as_str()),
+        ("code_challenge_method", "S256"),
+        ("resource", crate::world::RESOURCE),
+    ];
+    let push = async |world: &World, client: &Client| client.post(world, "/par", &form, &[]).await.0;
+    let mut signed_in = Browser::default();
+    signed_in.approve(&world, &client.link(&[])).await;
+    counted(&mut world, 35_998).await;
+    assert_eq!(Browser::default().get(&world, &client.link(&[])).await.status, 200);
+    assert_eq!(push(&world, &client).await, 201);
+    assert_happened(&world, &[]);
+    assert_eq!(push(&world, &client).await, 429);
+    assert_eq!(Browser::default().get(&world, &client.link(&[])).await.status, 429);
+    assert_happened(&world, &["authorization_throttled", "authorization_throttled"]);
+    assert_eq!(push(&world, &secret).await, 201, "it has proved who it is");
+    assert!(
+        signed_in.get(&world, &client.link(&[])).await.param("code").is_some(),
+        "so has who is signed in"
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_its_client_ends() {
+    let world = World::start_with(|yaml| {
+        configured(yaml).replace("[other:use, mcp:read]}", "[other:use, mcp:read], access_tokens: opaque}")
+    })
+    .await;
+    let owner = Client::confidential(&world, "client_secret_basic").await;
+    let (_, body) = exchange(&world, &owner.tokens(&world).await.access).await;
+    world.happened();
+    let token = body["access_token"].as_str().unwrap();
+    Client::configured("gateway").post(&world, "/revoke", &[("token", token)], &[]).await;
+    let [record] = world.recorded().try_into().unwrap();
+    assert_eq!((&record["event"], &record["client_id"]), (&json!("token_revoked"), &json!("gateway")));
+}
