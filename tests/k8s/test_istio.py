@@ -75,7 +75,8 @@ def answers(case: unittest.TestCase, gateway: Gateway, reasons: set[str], callou
     case.assertEqual(200, eventually(lambda: gateway.ask("GET", document)[0], 200))
     status, metadata = gateway.ask("GET", document)
     case.assertEqual((200, f"{gateway.origin}/mcp"), (status, metadata["resource"]))
-    case.assertEqual(200, gateway.ask("GET", "/.well-known/oauth-authorization-server")[0])
+    # The filter answers before the authorization server listens.
+    case.assertEqual(200, eventually(lambda: gateway.ask("GET", "/.well-known/oauth-authorization-server")[0], 200))
     token = gateway.token(metadata["resource"])
     # The filter may not have the keys yet: then it is 503, and never a verdict.
     case.assertEqual(200, eventually(lambda: gateway.call(token, "delete_note")[0], 200))
