@@ -134,7 +134,9 @@ async fn rules_go_by_the_certificate_of_the_connection_and_by_no_header() {
         )
     };
     type Fields<'a> = Vec<(&'a str, &'a str)>;
-    let cases: Vec<(&str, &Arc<ClientConfig>, &str, Fields<'_>, &(u16, Value))> = vec![
+    /// What it is, whose certificate, the place, the fields that are sent, and status and principal that come of it.
+    type Case<'a> = (&'a str, &'a Arc<ClientConfig>, &'a str, Fields<'a>, &'a (u16, Value));
+    let cases: Vec<Case<'_>> = vec![
         ("token and certificate", &agent, "/beside", vec![token("beside")], &good),
         ("another's certificate", &other, "/beside", vec![token("beside")], &denied),
         ("no certificate", &nobody, "/beside", vec![token("beside")], &denied),
