@@ -19,7 +19,7 @@ async fn counted(world: &mut World, sum: u32) {
     world.stop().await;
     let clock = world.clock.clone() as Arc<dyn Clock>;
     let store = Store::open(&Config::parse(&world.yaml).unwrap().store, &clock).unwrap();
-    for item in store.export(None, UnixTime(0)).await.unwrap().items {
+    for item in super::everything(&store).await {
         if let Item::Counter { key, sum: 1, until } = item {
             store.import(Item::Counter { key, sum, until }, UnixTime(0)).await.unwrap();
         }
