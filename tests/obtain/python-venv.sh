@@ -12,7 +12,8 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
   fail "Python $(python3 -c 'import platform; print(platform.python_version())') is too old: the MCP SDK needs 3.10 or newer."
 
 venv="$CACHE/${2:-python-venv}"
-stamp="$(cat "$requirements" <(python3 -c 'import sys; print(sys.version, sys.base_prefix)') | sha256sum | cut -d' ' -f1)"
+# Its programs name it by its path, so one that was moved is made anew.
+stamp="$(cat "$requirements" <(echo "$venv") <(python3 -c 'import sys; print(sys.version, sys.base_prefix)') | sha256sum | cut -d' ' -f1)"
 if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/.stamp" 2>/dev/null)" = "$stamp" ]; then
   echo "$venv/bin/python"
   exit 0
