@@ -100,7 +100,7 @@ impl Fetcher {
         }
     }
 
-    /// None when the system has no certificate authorities: then nothing can be fetched.
+    /// None when it cannot be made: then nothing can be fetched.
     fn client(&self) -> Option<Client> {
         let resolver = PublicAddresses { private_hosts: Arc::clone(&self.private_hosts) };
         let builder = confined(self.ca.as_deref()).https_only(true).dns_resolver(resolver);

@@ -11,6 +11,7 @@ use crate::oauth::authorization_request::AuthorizationRequest;
 use crate::oauth::client::Client;
 use crate::oauth::metadata_document;
 use crate::store::StoreError;
+use crate::store::grant::Grant;
 
 /// Longer ids were never issued and are not looked up; those that are URLs are the longest.
 const LONGEST_ID: usize = metadata_document::LONGEST;
@@ -42,14 +43,23 @@ pub(crate) async fn exists(context: &Context, id: &str, now: UnixTime) -> Result
     }
 }
 
-/// Whether the client of a grant and the one that got a token of it still are there; most often they are the same.
-pub(crate) async fn both_exist(
+/// Whether the client of a grant and the one that got a token of it at this moment still are there, and neither was withdrawn since;
+/// most often they are the same. What was withdrawn from the client of the grant shows on that; one that got the token by exchange
+/// has an end of its own.
+pub(crate) async fn let_count(
     context: &Context,
-    grants: &str,
-    tokens: &str,
+    grant: &Grant,
+    (holder, issued_at): (&str, UnixTime),
     now: UnixTime,
 ) -> Result<bool, StoreError> {
-    Ok(exists(context, grants, now).await? && (grants == tokens || exists(context, tokens, now).await?))
+    if !exists(context, &grant.client_id, now).await? {
+        return Ok(false);
+    }
+    if holder == grant.client_id {
+        return Ok(true);
+    }
+    Ok(exists(context, holder, now).await?
+        && issued_at >= context.store.withdrawn(&grant.subject, holder, now).await?.grants_before)
 }
 
 /// Whether the operator lets the client whose document lies at `id` present identity assertions of somebody.

@@ -25,8 +25,6 @@ use crate::store::records::Session;
 
 /// Seconds between two questions of a device, to begin with.
 const INTERVAL: u64 = 5;
-/// So long after its end a device may still ask, and is told that.
-const ASKS_AFTER: Duration = Duration::from_secs(600);
 /// A device asks again and again, perhaps before it has heard the answer: for so long a question more is no sign of a thief.
 const OVERLAP: Duration = Duration::from_secs(10);
 /// Codes that are tried before giving up because each was taken.
@@ -75,8 +73,7 @@ pub(crate) async fn offer(
         if context.store.put_device(device.clone(), now).await? {
             if metadata_document::is_url(&client.id) {
                 // Nobody has let it in yet, and it asks at the token endpoint whether somebody has.
-                let until = device.expires_at.plus(ASKS_AFTER);
-                client_documents::remember(context, &client.id, until, now).await?;
+                client_documents::remember(context, &client.id, device.remembered_until(), now).await?;
             }
             let verification_uri = config.issuer.endpoint("/device");
             return Ok(Offered {

@@ -130,24 +130,8 @@ pub(crate) async fn live_claims(
     let Some(grant) = context.store.grant(&claims.grant_id, now).await?.filter(Grant::is_live) else {
         return Ok(None);
     };
-    let counts = clients::both_exist(context, &grant.client_id, &claims.client_id, now).await?
-        && is_not_withdrawn(context, &grant, (&claims.client_id, claims.iat), now).await?;
+    let counts = clients::let_count(context, &grant, (&claims.client_id, claims.iat), now).await?;
     Ok(counts.then_some(claims))
-}
-
-/// Whether a token of this moment, which this client got, still counts. What was withdrawn from the client of the grant shows on
-/// that; one that got the token by exchange has an end of its own.
-pub(super) async fn is_not_withdrawn(
-    context: &Context,
-    grant: &Grant,
-    (client_id, issued_at): (&str, UnixTime),
-    now: UnixTime,
-) -> Result<bool, StoreError> {
-    if client_id == grant.client_id {
-        return Ok(true);
-    }
-    let withdrawn = context.store.withdrawn(&grant.subject, client_id, now).await?;
-    Ok(issued_at >= withdrawn.grants_before)
 }
 
 fn access_token(claims: Option<AccessClaims>) -> Introspection {

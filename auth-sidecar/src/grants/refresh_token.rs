@@ -24,7 +24,7 @@ pub(crate) async fn presented(
 ) -> Result<Option<Seen<Grant>>, StoreError> {
     let token = params.get("refresh_token");
     match token.and_then(|token| grant_id_of(Kind::Refresh, token)) {
-        Some(id) => context.store.see_grant_itself(id, now).await,
+        Some(id) => context.store.see_grant(id, now).await,
         None => Ok(None),
     }
 }

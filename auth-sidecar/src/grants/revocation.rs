@@ -67,7 +67,10 @@ async fn grant_of(
     if let Some(id) = grant_id_of(Kind::Refresh, token) {
         let digest = Digest::of(token);
         let grant = context.store.grant(id, now).await?.filter(|grant| grant.knows_refresh(&digest));
-        return Ok(grant.map(|grant| (grant.clone(), grant.client_id)));
+        return Ok(grant.map(|grant| {
+            let holder = grant.client_id.clone();
+            (grant, holder)
+        }));
     }
     let Some(claims) = introspection::live_claims(context, token, now).await? else { return Ok(None) };
     let grant = context.store.grant(&claims.grant_id, now).await?;

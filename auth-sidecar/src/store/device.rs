@@ -1,6 +1,8 @@
 //! What may happen to a device authorization (RFC 8628)? One record, one state machine: the user decides once, and the
 //! device asks no more often than it may. Pure, like the grant's.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixTime;
@@ -9,6 +11,9 @@ use crate::secret::Digest;
 
 /// Added to the interval each time that a device asks too early (section 3.5), in seconds.
 pub const SLOW_DOWN: u64 = 5;
+
+/// So long after its end a device is still told that it came too late, and not that it is unknown.
+const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// A device that waits for its user.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,6 +72,12 @@ pub enum Polled {
 // === impl DeviceAuthorization ===
 
 impl DeviceAuthorization {
+    /// Until when it is remembered, and the device may ask.
+    #[must_use]
+    pub fn remembered_until(&self) -> UnixTime {
+        self.expires_at.plus(REMEMBERED)
+    }
+
     /// The device asks. The record is to be stored when the answer is [`Polled::Pending`] or [`Polled::SlowDown`].
     pub fn poll(&mut self, device_code: &Digest, client_id: &str, now: UnixTime) -> Polled {
         if !self.device_code.matches(device_code) || self.client_id != client_id {

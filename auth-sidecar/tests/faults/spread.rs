@@ -69,7 +69,7 @@ async fn a_rotation_that_fails_changes_nothing() {
             access_token: GRACE,
         };
         assert_eq!(store.redeem(&id, redemption, at(0)).await.unwrap(), Redeemed::First);
-        let seen = store.see_grant_itself(&id, at(1)).await.unwrap().unwrap();
+        let seen = store.see_grant(&id, at(1)).await.unwrap().unwrap();
         plan.fail((0, number), Fault::NotDone);
         let answer = store.rotate_seen(seen, rotation("r0", "r1"), at(1)).await;
         let failed = plan.failed().map(|(command, _)| command);

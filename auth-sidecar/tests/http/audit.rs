@@ -3,15 +3,10 @@
 mod administration;
 mod clients;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use wicketgate_auth::audit::Act;
-use wicketgate_auth::clock::{Clock, UnixTime};
-use wicketgate_auth::config::Config;
-use wicketgate_auth::store::Store;
-use wicketgate_auth::store::transfer::Item;
 
 use crate::world::browser::Browser;
 use crate::world::client::{Client, Tokens};
@@ -143,34 +138,11 @@ async fn too_many_devices() {
         client.post(world, "/device_authorization", &[("resource", RESOURCE)], &[]).await.0
     };
     assert_eq!(begin(&world).await, 200);
-    world.stop().await;
     // The counter of this address, of which there is none but that one, as if it had been asked for all that is allowed.
-    let store =
-        Store::open(&Config::parse(&world.yaml).unwrap().store, &(world.clock.clone() as Arc<dyn Clock>))
-            .unwrap();
-    for item in everything(&store).await {
-        if let Item::Counter { key, sum: 1, until } = item {
-            store.import(Item::Counter { key, sum: 3_599, until }, UnixTime(0)).await.unwrap();
-        }
-    }
-    world.run_on(|_, _| store).await;
-    world.happened();
+    clients::counted(&mut world, 3_599).await;
     for (wanted, noted) in [(200, vec![]), (429, vec!["device_throttled"])] {
         assert_eq!(begin(&world).await, wanted);
         assert_happened(&world, &noted);
-    }
-}
-
-/// All pages: where others write to the same Redis, the first may hold little.
-async fn everything(store: &Store) -> Vec<Item> {
-    let (mut items, mut place) = (Vec::new(), None);
-    loop {
-        let page = store.export(place.as_deref(), UnixTime(0)).await.unwrap();
-        items.extend(page.items);
-        place = page.next;
-        if place.is_none() {
-            return items;
-        }
     }
 }
 

@@ -96,13 +96,13 @@ async fn attempt(
     now: UnixTime,
 ) -> Result<Attempt, Failure> {
     let store = context.store.as_ref();
-    if throttle::admit(store, &context.config.login, name, caller.network(), now).await?.is_err() {
+    if throttle::admit(store, &context.config.login, name, caller.0, now).await?.is_err() {
         context.audit.write(&Act::SignInThrottled.event());
         return Ok(Attempt::TooMany);
     }
     Ok(match context.accounts.sign_in(name, password).await {
         Ok(Some(account)) => {
-            throttle::succeeded(store, name, caller.network(), now).await?;
+            throttle::succeeded(store, name, caller.0, now).await?;
             Attempt::SignedIn(account)
         }
         Ok(None) => {
@@ -111,7 +111,7 @@ async fn attempt(
             Attempt::Wrong
         }
         Err(Busy) => {
-            throttle::untried(store, name, caller.network(), now).await?;
+            throttle::untried(store, name, caller.0, now).await?;
             Attempt::Busy
         }
     })

@@ -1,14 +1,9 @@
 //! Device authorizations: by the id of the grant that they may become, with an index by what the user types.
 
-use std::time::Duration;
-
 use super::super::device::{Approver, DeviceAuthorization, Polled};
 use super::super::{Change, Store, StoreError, written};
 use crate::clock::UnixTime;
 use crate::secret::Digest;
-
-/// So long after its end a device is still told that it came too late, and not that it is unknown.
-const REMEMBERED: Duration = Duration::from_secs(600);
 
 // === impl Store ===
 
@@ -22,7 +17,7 @@ impl Store {
         // A crash in between leaves a user code that leads nowhere, until it expires.
         let is_free = self.backend.put_new(&index, written(&device.id)?, device.expires_at, now).await?;
         if is_free {
-            self.put(&key(&device.id), &device, end_of(&device)).await?;
+            self.put(&key(&device.id), &device, device.remembered_until()).await?;
         }
         Ok(is_free)
     }
@@ -88,10 +83,6 @@ impl Store {
         };
         Ok(self.change(&key(id), now, poll).await?.unwrap_or(Polled::Refused))
     }
-}
-
-fn end_of(device: &DeviceAuthorization) -> UnixTime {
-    device.expires_at.plus(REMEMBERED)
 }
 
 fn key(id: &str) -> String {

@@ -32,26 +32,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn grant(&self, id: &str, now: UnixTime) -> Result<Option<Grant>, StoreError> {
-        Ok(self.see_grant(id, now).await?.map(|seen| seen.value))
-    }
-
-    /// Reads a grant that may be changed next. One that was withdrawn with all of its user's or its client's reads as revoked.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn see_grant(&self, id: &str, now: UnixTime) -> Result<Option<Seen<Grant>>, StoreError> {
-        let Some(mut seen) = self.see_grant_itself(id, now).await? else { return Ok(None) };
-        if self.is_withdrawn(&seen.value, now).await? {
-            seen.value.revoke(now);
+        let Some(Seen { value: mut grant, .. }) = self.see_grant(id, now).await? else { return Ok(None) };
+        if self.is_withdrawn(&grant, now).await? {
+            grant.revoke(now);
         }
-        Ok(Some(seen))
+        Ok(Some(grant))
     }
 
     /// Reads a grant for [`Store::rotate_seen`], which asks whether it was withdrawn with all of its user's or its client's.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn see_grant_itself(&self, id: &str, now: UnixTime) -> Result<Option<Seen<Grant>>, StoreError> {
+    pub async fn see_grant(&self, id: &str, now: UnixTime) -> Result<Option<Seen<Grant>>, StoreError> {
         self.see(&key(id), now).await
     }
 
@@ -82,7 +74,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn rotate(&self, id: &str, rotation: Rotation, now: UnixTime) -> Result<Rotated, StoreError> {
-        match self.see_grant_itself(id, now).await? {
+        match self.see_grant(id, now).await? {
             Some(seen) => self.rotate_seen(seen, rotation, now).await,
             None => Ok(Rotated::Refused),
         }

@@ -15,17 +15,30 @@ use crate::world::browser::Browser;
 use crate::world::client::{Client, REDIRECT, VERIFIER, challenge};
 
 /// Starts the world anew, as if what was counted once so far had been counted so often.
-async fn counted(world: &mut World, sum: u32) {
+pub(super) async fn counted(world: &mut World, sum: u32) {
     world.stop().await;
     let clock = world.clock.clone() as Arc<dyn Clock>;
     let store = Store::open(&Config::parse(&world.yaml).unwrap().store, &clock).unwrap();
-    for item in super::everything(&store).await {
+    for item in everything(&store).await {
         if let Item::Counter { key, sum: 1, until } = item {
             store.import(Item::Counter { key, sum, until }, UnixTime(0)).await.unwrap();
         }
     }
     world.run_on(|_, _| store).await;
     world.happened();
+}
+
+/// All pages: where others write to the same Redis, the first may hold little.
+async fn everything(store: &Store) -> Vec<Item> {
+    let (mut items, mut place) = (Vec::new(), None);
+    loop {
+        let page = store.export(place.as_deref(), UnixTime(0)).await.unwrap();
+        items.extend(page.items);
+        place = page.next;
+        if place.is_none() {
+            return items;
+        }
+    }
 }
 
 #[tokio::test]
