@@ -235,7 +235,7 @@ setup:
 	$(OBTAIN)/chromium.sh >/dev/null || true
 
 .PHONY: e2e
-e2e: setup filter filter-rego drill native ## End-to-end tests: real clients, real Envoy, filter, sidecar and server
+e2e: setup modules native ## End-to-end tests: real clients, real Envoy, filter, sidecar and server
 	$(call stage,end-to-end tests)
 #~ TEST=NAME          only those whose path holds this
 	@$(E2E) $(TEST)
@@ -244,7 +244,7 @@ e2e: setup filter filter-rego drill native ## End-to-end tests: real clients, re
 	WICKETGATE_HOST_MODE=buffer $(E2E) $(OF_ONE_MODE) gateway:: clients::
 
 .PHONY: e2e-all
-e2e-all: setup filter filter-rego drill native ## The tests of the gateway on every Envoy that is packaged (over ten minutes)
+e2e-all: setup modules native ## The tests of the gateway on every Envoy that is packaged (over ten minutes)
 #~ ENVOYS="1.37 1.40" only these
 	@for version in $(ENVOYS); do
 	  printf '\n\033[1m== %s\033[0m\n' "the gateway on Envoy $$version" >&2

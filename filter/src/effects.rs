@@ -14,8 +14,7 @@ impl Http {
     /// Does all of it, in order; `size` is how many bytes of a body the event stood for. An error is a fault of the host.
     pub(crate) fn perform(&mut self, effects: Vec<Effect>, size: usize) -> Result<(), &'static str> {
         let Some(open) = &self.open else { return Err("no configuration") };
-        let trace = open.exchange.trace_parent().map(str::to_owned);
-        let trace = trace.as_deref();
+        let trace = open.exchange.trace_parent();
         for effect in effects {
             match effect {
                 Effect::RemoveRequestHeader(name) => {

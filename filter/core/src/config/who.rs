@@ -100,18 +100,29 @@ fn values(key: &str, given: Option<&Vec<String>>, place: &Place, found: &mut Fin
 
 /// Compiles a list of addresses; one that is given must not be empty.
 pub(crate) fn networks(given: Option<&[String]>, place: &Place, found: &mut Findings) -> Vec<Network> {
+    each(given, "address", Network::parse, place, found)
+}
+
+/// Parses each text of a list of such things; one that is given must not be empty.
+fn each<T>(
+    given: Option<&[String]>,
+    what: &str,
+    parse: impl Fn(&str) -> Result<T, (&'static str, Option<String>)>,
+    place: &Place,
+    found: &mut Findings,
+) -> Vec<T> {
     let Some(given) = given else { return Vec::new() };
     if given.is_empty() {
-        found.error(place, "an empty list means no address; leave the key out, or name some");
+        found.error(place, format!("an empty list means no {what}; leave the key out, or name some"));
     }
-    let compiled = given.iter().enumerate().filter_map(|(at, text)| match Network::parse(text) {
-        Ok(network) => Some(network),
+    let parsed = given.iter().enumerate().filter_map(|(at, text)| match parse(text) {
+        Ok(one) => Some(one),
         Err((why, meant)) => {
             found.suggest(&place.index(at), format!("`{text}` {why}"), meant);
             None
         }
     });
-    compiled.collect()
+    parsed.collect()
 }
 
 /// Of several names hosts tell the first alone, and where they fail none: a refusal would not hold.
@@ -121,24 +132,13 @@ fn certificates(
     place: &Place,
     found: &mut Findings,
 ) -> Vec<CertificateName> {
-    let Some(given) = given else { return Vec::new() };
-    if side == Side::Deny {
+    if given.is_some() && side == Side::Deny {
         found.error(
             place,
             "a certificate may have more names than are known here: say whom an allow rule means",
         );
     }
-    if given.is_empty() {
-        found.error(place, "an empty list means no certificate; leave the key out, or name some");
-    }
-    let compiled = given.iter().enumerate().filter_map(|(at, text)| match CertificateName::parse(text) {
-        Ok(name) => Some(name),
-        Err((why, meant)) => {
-            found.suggest(&place.index(at), format!("`{text}` {why}"), meant);
-            None
-        }
-    });
-    compiled.collect()
+    each(given, "certificate", CertificateName::parse, place, found)
 }
 
 /// A subject is somebody only together with the issuer that named it; two issuers may both know an `alice`.

@@ -262,11 +262,8 @@ const fn looks_at_certificates(server: &Server) -> bool {
 /// Who asks, where he shows no token and his certificate stands for one. A token that is bad is not made up for by it.
 fn certified(waiting: &Waiting, server: &Server) -> Option<Principal> {
     let alone = server.certificates == ClientCertificates::Alone && waiting.credential.is_none();
-    waiting
-        .certificate
-        .clone()
-        .filter(|_| alone)
-        .map(|certificate| Principal::Certified(Arc::new(certificate)))
+    let certificate = waiting.certificate.as_ref().filter(|_| alone)?;
+    Some(Principal::Certified(Arc::new(certificate.clone())))
 }
 
 /// Whether it is a bearer token and shown as one: then nothing more is to be checked.

@@ -24,22 +24,29 @@ pub(super) fn write(raw: &[u8], data: &[u8], out: &mut Vec<u8>) -> Result<(), De
     if raw == MARK {
         return Ok(());
     }
+    let before = out.len();
+    let written = write_lines(raw, data, out);
+    if written.is_err() {
+        out.truncate(before);
+    }
+    written
+}
+
+fn write_lines(raw: &[u8], data: &[u8], out: &mut Vec<u8>) -> Result<(), Denial> {
     let mut data = Some(data);
-    let mut written = Vec::with_capacity(raw.len());
     for (line, end) in lines(raw) {
         if data_value(line).is_some() {
             let Some(data) = data.take() else { continue };
-            write_data(data, &mut written)?;
+            write_data(data, out)?;
         } else if line.is_empty() || line.starts_with(b":") || is_field(line) {
-            written.extend_from_slice(undisputed(line)?);
+            out.extend_from_slice(undisputed(line)?);
         } else {
             continue;
         }
         if !end.is_empty() {
-            written.push(b'\n');
+            out.push(b'\n');
         }
     }
-    out.append(&mut written);
     Ok(())
 }
 
@@ -80,11 +87,12 @@ fn write_data(data: &[u8], out: &mut Vec<u8>) -> Result<(), Denial> {
 
 /// The line, if it is one for every client.
 fn undisputed(line: &[u8]) -> Result<&[u8], Denial> {
-    let ends = |at: usize, byte: u8| {
-        byte.is_ascii() && may_end(byte)
-            || line.get(at..).is_some_and(|rest| ENDS.iter().any(|(ends, _)| rest.starts_with(ends)))
+    // Of what may end it, only bytes beyond ASCII may as well begin another character.
+    let ends = |rest: &[u8]| {
+        rest.first().is_some_and(u8::is_ascii) || ENDS.iter().any(|(ends, _)| rest.starts_with(ends))
     };
-    let is_one = !line.iter().enumerate().any(|(at, byte)| may_end(*byte) && ends(at, *byte));
+    let mut suspects = line.iter().enumerate().filter(|(_, byte)| may_end(**byte));
+    let is_one = !suspects.any(|(at, _)| line.get(at..).is_some_and(ends));
     if is_one { Ok(line) } else { Err(disputed()) }
 }
 
