@@ -49,6 +49,24 @@ fn after(plan: &Plan, result: &str) -> Result<(String, u64), Refused> {
 }
 
 #[test]
+fn what_is_no_message_is_read_all_the_same() {
+    let masks = one(&json!({"detect": ["email"], "action": "mask"}));
+    let drops = one(&json!({"detect": ["email", "nl_bsn"], "action": "drop"}));
+    // A body, what is left of it.
+    for (plan, body, left) in [
+        (&masks, r#""{ a@example.com""#, r#""{ [redacted:email]""#),
+        (&drops, r#""{ a@example.com""#, "{}"),
+        (&drops, r#"["a@example.com", "133335331", 1]"#, "[{}, {}, 1]"),
+        (&drops, r#"[["a@example.com"], {"result": 1}]"#, r#"[[], {"result": 1}]"#),
+        (&drops, r#"{"result": "a@example.com"}"#, r#"{"result": {}}"#),
+        (&drops, "133335331", ""),
+    ] {
+        let out = apply(body.as_bytes(), plan, &mut Report::default()).unwrap();
+        assert_eq!(out.as_deref().map(|out| std::str::from_utf8(out).unwrap()), Some(left), "{body}");
+    }
+}
+
+#[test]
 fn what_is_found_is_replaced_where_it_stands_and_nothing_else_changes() {
     let rule = one(&json!({"detect": ["credentials", "email", "card"], "keys": ["*ssn"], "action": "mask"}));
     // A result, what is left, how much was found.

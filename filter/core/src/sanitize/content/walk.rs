@@ -166,21 +166,25 @@ impl Walk<'_> {
 
     fn message(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
         if !scanner.at_object() {
-            return self.value(scanner, &At::part(Part::Protocol)).map(|_| ());
+            return self.outermost(scanner, Part::Protocol);
         }
         scanner.every_member(&mut |scanner, key| {
             if ["jsonrpc", "id", "method"].iter().any(|envelope| key.says(envelope)) {
                 return scanner.skip();
             }
-            let before = self.edits.len();
-            let (span, fate) = self.value(scanner, &At::part(Part::Top))?;
-            if fate != Fate::Stays {
-                // A result itself, which nothing holds.
-                self.edits.truncate(before);
-                self.edits.push(Edit::new(span, "{}"));
-            }
-            Ok(())
+            self.outermost(scanner, Part::Top)
         })?;
+        Ok(())
+    }
+
+    /// A result itself, or what is no message: nothing holds it that could be left out instead.
+    fn outermost(&mut self, scanner: &mut Scanner<'_>, part: Part) -> Result<(), Fault> {
+        let before = self.edits.len();
+        let (span, fate) = self.value(scanner, &At::part(part))?;
+        if fate != Fate::Stays {
+            self.edits.truncate(before);
+            self.edits.push(Edit::new(span, "{}"));
+        }
         Ok(())
     }
 
