@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::limit::Limit;
 use super::{clients, id_token};
 use crate::app::Context;
 use crate::audit::Act;
@@ -19,7 +20,6 @@ use crate::oauth::metadata_document;
 const LARGEST: usize = 16 * 1024;
 /// However short its publisher says: each look costs us both a request.
 const FRESH_AT_LEAST: Duration = Duration::from_secs(5 * 60);
-const WINDOW: Duration = Duration::from_secs(60 * 60);
 const NOT_PUBLIC: &str = "its place is not public";
 const MISSING: &str = "the metadata document of this client_id cannot be fetched";
 
@@ -87,11 +87,8 @@ pub(crate) async fn begin(
         return Ok(());
     }
     let counter = format!("client document {address}");
-    if context.store.count(&counter, now.plus(WINDOW), now).await? > context.config.cimd.per_address_per_hour
-    {
-        context.audit.write(&Act::ClientDocumentThrottled.by_client(id));
-        return Err(Failure::TooMany);
-    }
+    let limit = Limit::hourly(context.config.cimd.per_address_per_hour);
+    limit.count(context, &counter, Act::ClientDocumentThrottled.by_client(id), now).await?;
     context.documents.forget_failure(id);
     Ok(())
 }

@@ -20,6 +20,7 @@ pub(crate) mod id_token;
 pub(crate) mod identity_assertion;
 pub(crate) mod interaction;
 pub(crate) mod introspection;
+pub(crate) mod limit;
 pub(crate) mod narrowing;
 pub(crate) mod opaque_token;
 pub(crate) mod pushed_request;

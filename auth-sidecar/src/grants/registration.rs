@@ -1,12 +1,12 @@
 //! Who may register a client, and what comes of it? RFC 7591.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::clients;
+use super::limit::Limit;
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -16,8 +16,6 @@ use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::jwk::KeySource;
 use crate::oauth::registration::{self, Registration, Rules};
 use crate::secret::{Digest, Kind, Opaque, random_text};
-
-const WINDOW: Duration = Duration::from_secs(60 * 60);
 
 /// Whether this caller may register at all: with an initial access token, or because everybody may.
 pub(crate) fn admit(context: &Context, bearer: Option<&str>) -> Result<Admitted, Failure> {
@@ -222,10 +220,7 @@ async fn limit(context: &Context, address: IpAddr, now: UnixTime) -> Result<(), 
         (format!("registration {address}"), policy.per_address_per_hour),
         ("registrations".to_owned(), policy.per_hour),
     ] {
-        if context.store.count(&counter, now.plus(WINDOW), now).await? > most {
-            context.audit.write(&Act::RegistrationThrottled.event());
-            return Err(Failure::TooMany);
-        }
+        Limit::hourly(most).count(context, &counter, Act::RegistrationThrottled.event(), now).await?;
     }
     Ok(())
 }

@@ -1,16 +1,15 @@
 //! How many requests for authorization may be begun from one network? Each is kept for minutes, and nobody need be known to begin one.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
+use super::limit::Limit;
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 
 /// Many people may sit behind one address, and each of their programs begins one for each server.
-const MOST_PER_NETWORK: u32 = 36_000;
-const WINDOW: Duration = Duration::from_secs(60 * 60);
+const PER_NETWORK: Limit = Limit::hourly(36_000);
 
 /// Counts a request of this client, of which somebody unknown makes us keep something.
 ///
@@ -23,9 +22,5 @@ pub(crate) async fn count(
     now: UnixTime,
 ) -> Result<(), Failure> {
     let counter = format!("authorization {network}");
-    if context.store.count(&counter, now.plus(WINDOW), now).await? > MOST_PER_NETWORK {
-        context.audit.write(&Act::AuthorizationThrottled.by_client(client_id));
-        return Err(Failure::TooMany);
-    }
-    Ok(())
+    PER_NETWORK.count(context, &counter, Act::AuthorizationThrottled.by_client(client_id), now).await
 }

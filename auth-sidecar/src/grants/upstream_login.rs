@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::limit::Limit;
 use super::{accounts, interaction};
 use crate::app::Context;
 use crate::audit::Act;
@@ -64,13 +65,13 @@ pub(crate) async fn leave(
     (cookie, address): (Option<&str>, IpAddr),
     now: UnixTime,
 ) -> Result<Departure, Failure> {
-    let limits = &context.config.login;
-    let counter = format!("upstream address {address}");
-    if context.store.count(&counter, now.plus(limits.window), now).await? > limits.per_address {
-        context.audit.write(&Act::SignInThrottled.event().provider(&provider.config().id));
-        context.metrics.sign_in_tried(&provider.config().id, "throttled");
-        return Err(Failure::TooMany);
+    let (counter, provider_id) = (format!("upstream address {address}"), &provider.config().id);
+    let event = Act::SignInThrottled.event().provider(provider_id);
+    let counted = Limit::by_address(&context.config.login).count(context, &counter, event, now).await;
+    if matches!(counted, Err(Failure::TooMany)) {
+        context.metrics.sign_in_tried(provider_id, "throttled");
     }
+    counted?;
     // One cookie for all sign-ins of a browser, so that tabs do not disturb each other; each has a state of its own.
     let cookie = Opaque::of_cookie(cookie)?;
     let state = Opaque::handle()?;

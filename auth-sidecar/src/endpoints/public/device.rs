@@ -15,6 +15,7 @@ use crate::audit::Act;
 use crate::error::Failure;
 use crate::grants::device_code;
 use crate::grants::interaction::{self, Step};
+use crate::grants::limit::Limit;
 use crate::oauth::params::Params;
 use crate::pages::{self, DevicePage};
 use crate::secret::Opaque;
@@ -47,11 +48,9 @@ async fn proceed(
     let now = context.clock.now();
     // Counted before the code is looked at, so that parallel guesses cannot slip through (section 5.1).
     let counter = format!("user code {}", caller.network());
-    let limits = &context.config.login;
-    if context.store.count(&counter, now.plus(limits.window), now).await? > limits.per_address {
-        context.audit.write(&Act::UserCodeThrottled.event());
-        return Err(Failure::TooMany);
-    }
+    Limit::by_address(&context.config.login)
+        .count(context, &counter, Act::UserCodeThrottled.event(), now)
+        .await?;
     let typed = params.get("user_code").unwrap_or_default();
     let Some((device, request)) = device_code::request_of(context, typed, now).await? else {
         return Ok(page(context, StatusCode::BAD_REQUEST, "", Some(WRONG)));

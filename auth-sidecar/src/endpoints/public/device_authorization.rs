@@ -1,7 +1,6 @@
 //! `POST /device_authorization` (RFC 8628 section 3.1).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -15,13 +14,13 @@ use crate::app::Context;
 use crate::audit::Act;
 use crate::error::Failure;
 use crate::grants::device_code::{self, Offered};
+use crate::grants::limit::Limit;
 use crate::oauth::client::GrantType;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 
 /// Anybody can begin one, and each is kept for minutes.
-const MOST_PER_ADDRESS: u32 = 3_600;
-const WINDOW: Duration = Duration::from_secs(60 * 60);
+const PER_NETWORK: Limit = Limit::hourly(3_600);
 
 pub(super) async fn post(
     State(context): State<Arc<Context>>,
@@ -48,9 +47,6 @@ async fn offer(
         return Err(ErrorCode::UnauthorizedClient.because(why).into());
     }
     let counter = format!("device authorization {}", caller.network());
-    if context.store.count(&counter, now.plus(WINDOW), now).await? > MOST_PER_ADDRESS {
-        context.audit.write(&Act::DeviceThrottled.by_client(&client.id));
-        return Err(Failure::TooMany);
-    }
+    PER_NETWORK.count(context, &counter, Act::DeviceThrottled.by_client(&client.id), now).await?;
     device_code::offer(context, &client, params, now).await
 }
