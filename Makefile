@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
+# Cargo would look for the job server of `make --jobs`, which recipes are not given.
+unexport MAKEFLAGS
 
 # What `make run` and `make token` read; each is documented below and in envoy/README.md.
 UPSTREAM ?=
