@@ -64,3 +64,44 @@ fn an_admin_listener_in_tls_is_asked_by_its_configuration() {
     assert!(text(&refused.stderr).ends_with(place), "{refused:?}");
     terminate(&mut served);
 }
+
+#[test]
+fn the_log_says_who_is_refused_and_what_has_ended_and_no_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = configure(folder.path());
+    let file = |name: &str| folder.path().join(name);
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    std::fs::write(file("own.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(file("own.key"), key.serialize_pem()).unwrap();
+    let pair = format!("certificate: {}, key: {}", file("own.pem").display(), file("own.key").display());
+    let clients = format!("clients: {{ca: {}, names: [envoy.internal]}}", file("own.pem").display());
+    let document = std::fs::read_to_string(&path).unwrap();
+    let internal = format!("internal: {{address: 127.0.0.1:0, tls: {{{pair}, {clients}}}}}");
+    std::fs::write(&path, document.replace("internal: 127.0.0.1:0", &internal)).unwrap();
+    let mut served = serve_until_listening(folder.path(), &path);
+
+    // A command that takes this listener for the admin listener shows no certificate.
+    let addresses = std::fs::read(file("run/addresses.json")).unwrap();
+    let addresses: serde_json::Value = serde_json::from_slice(&addresses).unwrap();
+    let at = addresses["internal"].as_str().unwrap();
+    let admin = format!("admin: {{address: '{at}', tls: {{{pair}}}}}");
+    std::fs::write(file("mistaken.yaml"), document.replace("admin: 127.0.0.1:0", &admin)).unwrap();
+    let refused = run(&["healthcheck", "--config", file("mistaken.yaml").to_str().unwrap()], "");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let logged = || std::fs::read_to_string(file("log")).unwrap();
+    let line = poll("the refusal is logged", || {
+        let log = logged();
+        log.lines().find(|line| line.contains("\"event\":\"client_refused\"")).map(str::to_owned)
+    });
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["listener"], "internal");
+    assert!(line["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+    let log = logged();
+    let ended = log.lines().find(|line| line.contains("\"event\":\"certificate_expired\"")).unwrap();
+    assert!(ended.contains("2021-01-01T00:00Z"), "{ended}");
+    let secret = key.serialize_pem();
+    assert!(secret.lines().filter(|line| !line.starts_with("--")).all(|line| !log.contains(line)), "{log}");
+    terminate(&mut served);
+}

@@ -96,6 +96,25 @@ async fn clients_are_met_that_show_a_listed_name_of_the_authority() {
 }
 
 #[tokio::test]
+async fn who_asks_is_who_connected() {
+    let (world, authority) = in_tls("public", OWN).await;
+    let mut stream = connect(&world.public, authority.client(Some("envoy"), VERSIONS)).await.unwrap();
+    world.recorded();
+    let head = "POST /token HTTP/1.1\r\nhost: auth.internal\r\nx-forwarded-for: 192.0.2.1\r\ncontent-type: \
+                application/x-www-form-urlencoded\r\n";
+    let form = "grant_type=refresh_token&refresh_token=mr_x&client_id=resource-server&client_secret=wrong";
+    let request = format!("{head}content-length: {}\r\n\r\n{form}", form.len());
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"}") && stream.read_buf(&mut answer).await.unwrap() > 0 {}
+    let [record] = world.recorded().try_into().unwrap();
+    assert_eq!(
+        (&record["event"], &record["address"]),
+        (&"client_authentication_failed".into(), &"127.0.0.1".into())
+    );
+}
+
+#[tokio::test]
 async fn nobody_else_is() {
     let (world, authority) = in_tls("public", OWN).await;
     let stranger = Authority::new(world.folder.path(), "stranger");
