@@ -211,7 +211,7 @@ impl Metrics {
         );
         registry.register(
             "tls_handshakes",
-            "Handshakes in TLS: met, refused (the client's certificate), failed or timed_out",
+            "Handshakes in TLS: met, refused (the client's certificate, also later), failed or timed_out",
             metrics.tls_handshakes.clone(),
         );
         registry.register(

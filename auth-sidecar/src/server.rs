@@ -1,6 +1,7 @@
 //! How does a connection become requests? Met in clear or in TLS ([`handshake`]), then hyper with bounds on time and size that `axum::serve` does not set: there a
 //! connection with unfinished headers stays open for ever.
 
+mod certificate;
 mod handshake;
 mod renewal;
 
@@ -61,8 +62,11 @@ pub(crate) async fn serve(
                 let (stopped, watcher) = (stopped.clone(), graceful.watcher());
                 tokio::spawn(async move {
                     match handshakes.meet(stream, peer, stopped).await {
-                        Some(Met::Clear(stream)) => connection(stream, peer, current, watcher).await,
-                        Some(Met::Tls(stream)) => connection(*stream, peer, current, watcher).await,
+                        Some(Met::Clear(stream)) => connection(stream, peer, || true, current, watcher).await,
+                        Some(Met::Tls(stream, certificate)) => {
+                            let may_ask = move || handshakes.still_meets(&certificate, peer);
+                            connection(*stream, peer, may_ask, current, watcher).await;
+                        }
                         None => {}
                     }
                     drop(place);
@@ -85,15 +89,26 @@ pub(crate) async fn serve(
     }
 }
 
+/// Ends a connection without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the client's certificate counts no more")]
+struct Withdrawn;
+
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
+    may_ask: impl Fn() -> bool + Send + 'static,
     current: impl Fn() -> Router + Send + 'static,
     watcher: Watcher,
 ) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        current().oneshot(request.map(Body::new))
+        // Read now, answered later.
+        let answer = may_ask().then(|| current().oneshot(request.map(Body::new)));
+        async {
+            let Ok(response) = answer.ok_or(Withdrawn)?.await;
+            Ok::<_, Withdrawn>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

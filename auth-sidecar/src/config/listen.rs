@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 pub use self::tls::ListenTls;
 use self::tls::RawTls;
+pub(crate) use self::tls::expiry;
 use super::ConfigError;
 
 /// The four listeners.

@@ -49,6 +49,7 @@ pub use self::issuer::Issuer;
 pub(crate) use self::issuer::is_loopback;
 pub use self::lifetimes::Lifetimes;
 pub use self::limits::{LoginLimits, RegistrationPolicy};
+pub(crate) use self::listen::expiry;
 pub use self::listen::{Listen, ListenTls, Listener};
 pub use self::mcp_servers::{McpServer, McpServers};
 pub use self::pages::PagesConfig;

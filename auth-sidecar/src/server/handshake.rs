@@ -13,6 +13,7 @@ use tokio_rustls::rustls::time_provider::TimeProvider;
 use tokio_rustls::rustls::{Error, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
+use super::certificate::Certificate;
 use crate::clock::Clock;
 use crate::config::{ListenTls, Listener};
 use crate::metrics::Metrics;
@@ -39,7 +40,7 @@ struct Shown {
 pub(super) enum Met<S> {
     Clear(S),
     // Its state takes a kilobyte.
-    Tls(Box<TlsStream<S>>),
+    Tls(Box<TlsStream<S>>, Certificate),
 }
 
 /// Certificates of clients are judged by the clock that everything else goes by.
@@ -101,7 +102,7 @@ impl Handshakes {
         peer: SocketAddr,
         mut stopped: watch::Receiver<bool>,
     ) -> Option<Met<S>> {
-        let Some(acceptor) = self.shown.borrow().as_ref().map(|shown| shown.acceptor.clone()) else {
+        let Some(Shown { from, acceptor }) = self.shown.borrow().clone() else {
             return Some(Met::Clear(stream));
         };
         let shaken = tokio::select! {
@@ -109,7 +110,10 @@ impl Handshakes {
             _ = stopped.wait_for(|stop| *stop) => return None,
         };
         let (outcome, met) = match shaken {
-            Ok(Ok(stream)) => ("met", Some(Met::Tls(Box::new(stream)))),
+            Ok(Ok(stream)) => {
+                let certificate = Certificate::of(stream.get_ref().1.peer_certificates(), from);
+                ("met", Some(Met::Tls(Box::new(stream), certificate)))
+            }
             Ok(Err(error)) if is_about_certificate(&error) => {
                 tracing::warn!(event = "client_refused", listener = self.listener, %peer, %error);
                 ("refused", None)
@@ -123,6 +127,18 @@ impl Handshakes {
         };
         self.metrics.shook_hands(self.listener, outcome);
         met
+    }
+
+    /// Whether a client that was met may go on asking: its certificate counts by what is shown now.
+    pub(super) fn still_meets(&self, certificate: &Certificate, peer: SocketAddr) -> bool {
+        let Some(tls) = self.shows() else { return true };
+        let counts = certificate.counts(&tls, self.clock.now());
+        if !counts {
+            let error = "its certificate counts no more";
+            tracing::warn!(event = "client_refused", listener = self.listener, %peer, error);
+            self.metrics.shook_hands(self.listener, "refused");
+        }
+        counts
     }
 
     fn shown_of(&self, tls: Arc<ListenTls>) -> Shown {

@@ -208,11 +208,42 @@ async fn files_that_change_are_shown_to_who_comes_then() {
 async fn an_authority_whose_file_changes_counts_from_then_on() {
     let (world, authority) = in_tls("public", OWN).await;
     let client = authority.client(Some("envoy"), VERSIONS);
-    meet(&world.public, client.clone()).await.unwrap();
+    let mut before = connect(&world.public, client.clone()).await.unwrap();
+    get(&mut before, "/jwks").await.unwrap();
     Authority::new(world.folder.path(), "another");
     std::fs::copy(world.folder.path().join("another.pem"), world.folder.path().join("ca.pem")).unwrap();
     world.advance(Duration::from_secs(10));
     until("who was met is refused", async || meet(&world.public, client.clone()).await.is_err()).await;
+    assert!(get(&mut before, "/jwks").await.is_err(), "also on the connection that is open");
+}
+
+#[tokio::test]
+async fn a_certificate_that_ends_counts_for_no_further_request() {
+    let (world, authority) = in_tls("public", OWN).await;
+    authority.vouch("short", &["envoy.internal"], 2027);
+    let mut ends = connect(&world.public, authority.client(Some("short"), VERSIONS)).await.unwrap();
+    let mut lasts = connect(&world.public, authority.client(Some("envoy"), VERSIONS)).await.unwrap();
+    for stream in [&mut ends, &mut lasts] {
+        get(stream, "/jwks").await.unwrap();
+    }
+    let refused = "tls_handshakes_total{listener=\"public\",outcome=\"refused\"} 1";
+    assert!(!counted(&world, refused).await);
+    world.advance(Duration::from_secs(366 * 24 * 60 * 60));
+    assert!(get(&mut ends, "/jwks").await.is_err());
+    assert!(counted(&world, refused).await);
+    get(&mut lasts, "/jwks").await.unwrap();
+}
+
+#[tokio::test]
+async fn who_was_met_without_a_certificate_shows_one_where_that_is_asked_from_now_on() {
+    let everybody = OWN.split(", clients").next().unwrap().trim_end().to_owned() + "}}";
+    let (mut world, authority) = in_tls("public", &everybody).await;
+    let mut before = connect(&world.public, authority.client(None, VERSIONS)).await.unwrap();
+    get(&mut before, "/jwks").await.unwrap();
+    let (everybody, clients) = (world.filled_in(&everybody), world.filled_in(OWN));
+    world.reload(|yaml| yaml.replace(&everybody, &clients)).await.unwrap();
+    assert!(get(&mut before, "/jwks").await.is_err());
+    assert!(meet(&world.public, authority.client(Some("envoy"), VERSIONS)).await.is_ok());
 }
 
 #[tokio::test]
@@ -240,9 +271,10 @@ async fn a_reload_changes_all_of_it_or_nothing() {
         assert!(error.starts_with(place), "{error}");
     }
     assert_eq!(meet(&world.public, client.clone()).await.unwrap().1, second);
+    get(&mut before, "/jwks").await.expect("who was here stays");
     world.reload(|yaml| yaml.replace("[envoy.internal, ", "[nobody.internal, ")).await.unwrap();
     assert!(meet(&world.public, client).await.is_err(), "whose name was taken out");
-    get(&mut before, "/jwks").await.expect("who was here stays");
+    assert!(get(&mut before, "/jwks").await.is_err(), "who was here already, too");
 }
 
 #[tokio::test]

@@ -3,12 +3,14 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{self, CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
@@ -36,6 +38,8 @@ pub struct ListenTls {
     pub(crate) certificate: CertificateDer<'static>,
     /// What handshakes go by, but for the clock.
     pub(crate) server: ServerConfig,
+    /// Who judges the certificates of clients, where they must show one.
+    clients: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 /// Mirrors the document.
@@ -81,6 +85,14 @@ impl ListenTls {
         self.files.clients.is_some()
     }
 
+    /// Whether a client may come that shows this chain. Where none is asked for, everybody may.
+    pub(crate) fn admits(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> bool {
+        let Some(clients) = &self.clients else { return true };
+        let Some((first, others)) = chain.split_first() else { return false };
+        let now = pki_types::UnixTime::since_unix_epoch(Duration::from_secs(now.0));
+        clients.verify_client_cert(first, others, now).is_ok()
+    }
+
     fn compile(place: String, files: RawTls, contents: &Contents) -> Result<Self, ConfigError> {
         let refuse = |key: &str, why: &str| ConfigError::new(format!("{place}.{key}"), why);
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -88,35 +100,35 @@ impl ListenTls {
         let Some(certificate) = chain.first().cloned() else {
             return Err(refuse("certificate", "holds no PEM certificate"));
         };
-        let expires = match parse_x509_certificate(&certificate) {
-            Ok((_, parsed)) => parsed.validity().not_after.timestamp(),
-            Err(_) => return Err(refuse("certificate", "begins with what is no X.509 certificate")),
+        let Some(expires) = expiry(&certificate) else {
+            return Err(refuse("certificate", "begins with what is no X.509 certificate"));
         };
         let pair = pair(chain, &contents.key, &provider).map_err(|(key, why)| refuse(key, why))?;
         let versions = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(|error| ConfigError::new(&place, error.to_string()))?;
         let shown = Arc::new(SingleCertAndKey::from(pair));
-        let mut server = match (&files.clients, &contents.ca) {
+        let clients: Option<Arc<dyn ClientCertVerifier>> = match (&files.clients, &contents.ca) {
             (Some(clients), Some(ca)) => {
                 let roots = clients.roots(ca).map_err(|(key, why)| refuse(key, why))?;
                 let chains = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
                 let chains = chains.map_err(|error| refuse("clients.ca", &error.to_string()))?;
-                versions
-                    .with_client_cert_verifier(Arc::new(Named::new(chains, &clients.names)))
-                    .with_cert_resolver(shown)
+                Some(Arc::new(Named::new(chains, &clients.names)))
             }
-            _ => versions.with_no_client_auth().with_cert_resolver(shown),
+            _ => None,
         };
+        let mut server = match &clients {
+            Some(clients) => versions.with_client_cert_verifier(Arc::clone(clients)),
+            None => versions.with_no_client_auth(),
+        }
+        .with_cert_resolver(shown);
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
-        if files.clients.is_some() {
+        if clients.is_some() {
             // A session that is taken up again is not asked for its certificate, which may have ended since.
             server.session_storage = Arc::new(NoServerSessionStorage {});
             server.send_tls13_tickets = 0;
         }
-        // A certificate that ended before 1970 has ended.
-        let expires = UnixTime(u64::try_from(expires).unwrap_or_default());
-        Ok(Self { read: contents.digest(), place, files, expires, certificate, server })
+        Ok(Self { read: contents.digest(), place, files, expires, certificate, server, clients })
     }
 }
 
@@ -164,6 +176,13 @@ impl Contents {
         }
         all.finalize().into()
     }
+}
+
+/// When a certificate ends; nothing where that cannot be read.
+pub(crate) fn expiry(certificate: &CertificateDer<'_>) -> Option<UnixTime> {
+    let (_, parsed) = parse_x509_certificate(certificate).ok()?;
+    // One that ended before 1970 has ended.
+    Some(UnixTime(u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or_default()))
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
