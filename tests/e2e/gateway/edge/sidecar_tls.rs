@@ -77,9 +77,7 @@ impl Scene {
              issuers:\n  - {{issuer: \"http://127.0.0.1:@PORT@\", algorithms: [ES256], jwks: {{cluster: auth_internal, path: /v1/jwks}}}}\n",
             self.authority.roots().display()
         );
-        let kept = "common_http_protocol_options: {idle_timeout: 4s}";
-        drawn.edits = vec![(kept, kept.replace("4s}", "4s, max_requests_per_connection: 1}"))];
-        Edge::start_in(self.state.clone(), self.ports, &drawn).await
+        Edge::start_in(self.state.clone(), self.ports, &drawn.each_met_anew()).await
     }
 
     /// The value of this line of its metrics; none where there is no such line.
