@@ -1,15 +1,22 @@
-//! How does a command reach the server that has the store open? Over the admin listener, in plain HTTP.
+//! How does a command reach the server that has the store open? Over the admin listener, in plain HTTP or as
+//! `listen.admin.tls` says.
+
+mod pinned;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{CertificateError, Error};
 
-use crate::config::Config;
+use crate::config::{Config, ListenTls};
 use crate::secret::Opaque;
 
 const LONGEST: Duration = Duration::from_secs(30);
@@ -27,6 +34,11 @@ pub enum AdminError {
         "no server answers at listen.admin ({0}): {1}; start it with `wicketgate-auth serve` and this configuration"
     )]
     Unreachable(SocketAddr, String),
+    /// Somebody else answers there, or the server's certificate was replaced a moment ago.
+    #[error(
+        "who answers at listen.admin ({0}) shows another certificate than listen.admin.tls names; one that was replaced is shown within ten seconds"
+    )]
+    Certificate(SocketAddr),
     /// The server wants to see another token.
     #[error("the server refuses our admin.token: it runs with another one than this configuration names")]
     Token,
@@ -40,6 +52,7 @@ pub enum AdminError {
 pub struct Admin {
     address: SocketAddr,
     token: Option<Opaque>,
+    tls: Option<Arc<ListenTls>>,
 }
 
 /// What is asked there.
@@ -81,10 +94,11 @@ impl Admin {
     /// # Errors
     /// [`AdminError::Address`].
     pub fn of(config: &Config) -> Result<Self, AdminError> {
-        Ok(Self { token: config.admin.token.clone(), ..Self::at(address(config)?) })
+        let (token, tls) = (config.admin.token.clone(), config.listen.admin.tls.clone());
+        Ok(Self { token, tls, ..Self::at(address(config)?) })
     }
 
-    /// That at this address, without a token.
+    /// That at this address, in plain HTTP and without a token.
     #[must_use]
     pub fn at(address: SocketAddr) -> Self {
         // Listened on by every address of this machine, and so by this one.
@@ -93,7 +107,7 @@ impl Admin {
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             ip => ip,
         };
-        Self { address: SocketAddr::new(ip, address.port()), token: None }
+        Self { address: SocketAddr::new(ip, address.port()), token: None, tls: None }
     }
 
     /// What the server answers; null where it has nothing to say.
@@ -103,7 +117,7 @@ impl Admin {
     pub async fn ask(&self, question: &Question<'_>) -> Result<Value, AdminError> {
         let unreachable = |why: String| AdminError::Unreachable(self.address, why);
         let answered = tokio::time::timeout(LONGEST, self.send(question)).await;
-        let response = answered.map_err(|_| unreachable("no answer in time".into()))?.map_err(unreachable)?;
+        let response = answered.map_err(|_| unreachable("no answer in time".into()))??;
         let status = response.status();
         let read = axum::body::to_bytes(response.into_body(), LARGEST_ANSWER).await;
         let bytes = read.map_err(|error| unreachable(error.to_string()))?;
@@ -119,8 +133,33 @@ impl Admin {
         }
     }
 
-    async fn send(&self, question: &Question<'_>) -> Result<Response<Body>, String> {
-        let stream = TcpStream::connect(self.address).await.map_err(|error| error.to_string())?;
+    async fn send(&self, question: &Question<'_>) -> Result<Response<Body>, AdminError> {
+        let unreachable = |error: std::io::Error| AdminError::Unreachable(self.address, error.to_string());
+        let stream = TcpStream::connect(self.address).await.map_err(unreachable)?;
+        let Some(tls) = &self.tls else { return self.send_on(stream, question).await };
+        let connector = pinned::connector(tls).map_err(|error| unreachable(std::io::Error::other(error)))?;
+        let name = ServerName::IpAddress(self.address.ip().into());
+        let stream = connector.connect(name, stream).await.map_err(|error| match is_another(&error) {
+            true => AdminError::Certificate(self.address),
+            false => unreachable(error),
+        })?;
+        self.send_on(stream, question).await
+    }
+
+    async fn send_on(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        question: &Question<'_>,
+    ) -> Result<Response<Body>, AdminError> {
+        let asked = self.ask_on(stream, question).await;
+        asked.map_err(|why| AdminError::Unreachable(self.address, why))
+    }
+
+    async fn ask_on(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        question: &Question<'_>,
+    ) -> Result<Response<Body>, String> {
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
         let task = tokio::spawn(connection);
@@ -141,9 +180,16 @@ impl Admin {
     }
 }
 
+/// Whether a handshake ended because the certificate is not the one that is named.
+fn is_another(error: &std::io::Error) -> bool {
+    let error = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    matches!(error, Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)))
+}
+
 fn address(config: &Config) -> Result<SocketAddr, AdminError> {
-    if config.listen.admin.port() != 0 {
-        return Ok(config.listen.admin);
+    let configured = config.listen.admin.address;
+    if configured.port() != 0 {
+        return Ok(configured);
     }
     let unknown = |why: &str| AdminError::Address(why.to_owned());
     let file = config.addresses_file.as_ref().ok_or_else(|| unknown("it is not configured"))?;

@@ -31,7 +31,7 @@ use crate::mcp_servers::{self, Health, Prober};
 use crate::metrics::Metrics;
 use crate::oauth::client::Client;
 use crate::oauth::jwk::KeySet;
-use crate::server;
+use crate::server::{self, AllHandshakes};
 use crate::sightings::Sightings;
 use crate::store::Store;
 
@@ -79,6 +79,7 @@ pub struct Running {
     /// The addresses that were bound.
     pub addresses: Addresses,
     pub(crate) current: watch::Sender<Arc<Served>>,
+    pub(crate) handshakes: Arc<AllHandshakes>,
     /// One configuration at a time takes over.
     pub(crate) reloading: Mutex<()>,
     stop: watch::Sender<bool>,
@@ -165,12 +166,12 @@ pub async fn start_with_store(
 }
 
 async fn serve(served: Served) -> Result<Running, ServeError> {
-    let listen = served.context.config.listen;
+    let listen = &served.context.config.listen;
     let addresses_file = served.context.config.addresses_file.clone();
-    let (public, public_at) = bind("public", listen.public).await?;
-    let (internal, internal_at) = bind("internal", listen.internal).await?;
-    let (admin, admin_at) = bind("admin", listen.admin).await?;
-    let (metrics, metrics_at) = bind("metrics", listen.metrics).await?;
+    let (public, public_at) = bind("public", listen.public.address).await?;
+    let (internal, internal_at) = bind("internal", listen.internal.address).await?;
+    let (admin, admin_at) = bind("admin", listen.admin.address).await?;
+    let (metrics, metrics_at) = bind("metrics", listen.metrics.address).await?;
     let addresses =
         Addresses { public: public_at, internal: internal_at, admin: admin_at, metrics: metrics_at };
     if let Some(path) = &addresses_file {
@@ -178,23 +179,25 @@ async fn serve(served: Served) -> Result<Running, ServeError> {
             .map_err(|source| ServeError::AddressesFile { path: path.clone(), source })?;
     }
 
+    let handshakes = Arc::new(AllHandshakes::new(listen, &served.context.clock, &served.context.metrics));
     let (stop, stopped) = watch::channel(false);
     let (current, serving) = watch::channel(Arc::new(served));
-    let listen_at = |listener, route: fn(&Served) -> &Router| {
+    let listen_at = |listener, handshakes: &Arc<_>, route: fn(&Served) -> &Router| {
         let serving = serving.clone();
         let current = move || route(&serving.borrow()).clone();
-        tokio::spawn(server::serve(listener, current, stopped.clone()))
+        tokio::spawn(server::serve(listener, Arc::clone(handshakes), current, stopped.clone()))
     };
     let tasks = vec![
-        listen_at(public, |served| &served.public),
-        listen_at(internal, |served| &served.internal),
-        listen_at(admin, |served| &served.admin),
-        listen_at(metrics, |served| &served.metrics),
+        listen_at(public, &handshakes.public, |served| &served.public),
+        listen_at(internal, &handshakes.internal, |served| &served.internal),
+        listen_at(admin, &handshakes.admin, |served| &served.admin),
+        listen_at(metrics, &handshakes.metrics, |served| &served.metrics),
+        tokio::spawn(server::watch_certificates(Arc::clone(&handshakes), serving.clone(), stopped.clone())),
         tokio::spawn(sweep(serving.clone(), stopped.clone())),
         tokio::spawn(mcp_servers::watch(serving.clone(), stopped.clone())),
     ];
     tracing::info!(event = "listening", public = %public_at, internal = %internal_at);
-    Ok(Running { addresses, current, reloading: Mutex::new(()), stop, tasks })
+    Ok(Running { addresses, current, handshakes, reloading: Mutex::new(()), stop, tasks })
 }
 
 // === impl Served ===

@@ -58,6 +58,19 @@ pub(crate) struct AuditLabel {
     pub(crate) event: &'static str,
 }
 
+/// The label of a listener.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct ListenerLabel {
+    listener: &'static str,
+}
+
+/// The labels of a handshake, or of a certificate's renewal.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct ListenerOutcome {
+    listener: &'static str,
+    outcome: &'static str,
+}
+
 /// The label of an MCP server, by its name in the configuration.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct ServerLabel {
@@ -92,6 +105,9 @@ pub(crate) struct Metrics {
     pub(crate) audit_failures: Counter,
     pub(crate) config_reloads: Family<Outcome, Counter>,
     pub(crate) config_loaded_at: Gauge,
+    tls_handshakes: Family<ListenerOutcome, Counter>,
+    certificate_renewals: Family<ListenerOutcome, Counter>,
+    certificate_expires_at: Family<ListenerLabel, Gauge>,
     pub(crate) mcp_probes: Family<ServerProbeLabels, Counter>,
     mcp_servers_well: Family<ServerLabel, Gauge>,
     store_seconds: Family<OperationLabel, Histogram, fn() -> Histogram>,
@@ -122,6 +138,9 @@ impl Metrics {
             audit_failures: Counter::default(),
             config_reloads: Family::default(),
             config_loaded_at: Gauge::default(),
+            tls_handshakes: Family::default(),
+            certificate_renewals: Family::default(),
+            certificate_expires_at: Family::default(),
             mcp_probes: Family::default(),
             mcp_servers_well: Family::default(),
             store_seconds: Family::new_with_constructor(latencies),
@@ -191,6 +210,21 @@ impl Metrics {
             metrics.config_loaded_at.clone(),
         );
         registry.register(
+            "tls_handshakes",
+            "Handshakes in TLS: met, refused (the client's certificate, also later), failed or timed_out",
+            metrics.tls_handshakes.clone(),
+        );
+        registry.register(
+            "certificate_renewals",
+            "Certificates of listeners found anew in their files: renewed or refused",
+            metrics.certificate_renewals.clone(),
+        );
+        registry.register(
+            "certificate_expires_at",
+            "When the certificate that a listener shows ends, in seconds since 1970",
+            metrics.certificate_expires_at.clone(),
+        );
+        registry.register(
             "mcp_probes",
             "Questions to MCP servers whether they are well, by what came of them",
             metrics.mcp_probes.clone(),
@@ -215,6 +249,32 @@ impl Metrics {
     /// Somebody tried to sign in at this provider.
     pub(crate) fn sign_in_tried(&self, provider: &str, outcome: &'static str) {
         self.sign_ins.get_or_create(&SignInLabels { provider: provider.to_owned(), outcome }).inc();
+    }
+
+    /// A listener meets its clients in TLS. Its counters are there from the start: of one that begins at 1 Prometheus sees no increase.
+    pub(crate) fn meets_in_tls(&self, listener: &'static str) {
+        for outcome in ["met", "refused", "failed", "timed_out"] {
+            drop(self.tls_handshakes.get_or_create(&ListenerOutcome { listener, outcome }));
+        }
+        for outcome in ["renewed", "refused"] {
+            drop(self.certificate_renewals.get_or_create(&ListenerOutcome { listener, outcome }));
+        }
+    }
+
+    /// A handshake has ended.
+    pub(crate) fn shook_hands(&self, listener: &'static str, outcome: &'static str) {
+        self.tls_handshakes.get_or_create(&ListenerOutcome { listener, outcome }).inc();
+    }
+
+    /// The files of a listener's certificate held something else.
+    pub(crate) fn certificate_renewed(&self, listener: &'static str, outcome: &'static str) {
+        self.certificate_renewals.get_or_create(&ListenerOutcome { listener, outcome }).inc();
+    }
+
+    /// A listener shows a certificate that ends then.
+    pub(crate) fn certificate_ends(&self, listener: &'static str, expires: UnixTime) {
+        let expires = i64::try_from(expires.0).unwrap_or(i64::MAX);
+        self.certificate_expires_at.get_or_create(&ListenerLabel { listener }).set(expires);
     }
 
     /// An MCP server is well, or not any more.

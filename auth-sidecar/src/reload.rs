@@ -63,6 +63,7 @@ impl Running {
         before.metrics.config_reloads.get_or_create(&Outcome { outcome }).inc();
         match changed {
             Ok(served) => {
+                self.handshakes.show(&served.context.config.listen);
                 self.current.send_replace(Arc::new(served));
                 before.metrics.loaded(before.clock.now());
                 before.audit.write(&Act::ConfigReloaded.event());
@@ -132,7 +133,7 @@ fn stays(before: &Config, after: &Config) -> Result<(), ConfigError> {
     let probe = "the same key";
     let same = [
         ("issuer", before.issuer == after.issuer),
-        ("listen", before.listen == after.listen),
+        ("listen", before.listen.is_same_place_as(&after.listen)),
         ("addresses_file", before.addresses_file == after.addresses_file),
         ("store", before.store.is_same_as(&after.store)),
         ("signing", before.signing == after.signing),

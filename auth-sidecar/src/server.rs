@@ -1,5 +1,9 @@
-//! How does a connection become requests? hyper with bounds on time and size that `axum::serve` does not set: there a
+//! How does a connection become requests? Met in clear or in TLS ([`handshake`]), then hyper with bounds on time and size that `axum::serve` does not set: there a
 //! connection with unfinished headers stays open for ever.
+
+mod certificate;
+mod handshake;
+mod renewal;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,9 +17,13 @@ use hyper::server::conn::http1;
 use hyper::{Request, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
+
+use self::handshake::{Handshakes, Met};
+pub(crate) use self::renewal::{AllHandshakes, watch as watch_certificates};
 
 /// From the first byte (or, on a kept connection, from the end of the last response) to the end of the headers. A
 /// proxy in front must give up idle connections sooner, or it will send requests into closing ones.
@@ -33,6 +41,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// there.
 pub(crate) async fn serve(
     listener: TcpListener,
+    handshakes: Arc<Handshakes>,
     current: impl Fn() -> Router + Clone + Send + 'static,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -49,9 +58,17 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = connection(stream, peer, current.clone(), graceful.watcher());
+                let (handshakes, current) = (Arc::clone(&handshakes), current.clone());
+                let (stopped, watcher) = (stopped.clone(), graceful.watcher());
                 tokio::spawn(async move {
-                    connection.await;
+                    match handshakes.meet(stream, peer, stopped).await {
+                        Some(Met::Clear(stream)) => connection(stream, peer, || true, current, watcher).await,
+                        Some(Met::Tls(stream, certificate)) => {
+                            let may_ask = move || handshakes.still_meets(&certificate, peer);
+                            connection(*stream, peer, may_ask, current, watcher).await;
+                        }
+                        None => {}
+                    }
                     drop(place);
                 });
             }
@@ -72,15 +89,26 @@ pub(crate) async fn serve(
     }
 }
 
+/// Ends a connection without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the client's certificate counts no more")]
+struct Withdrawn;
+
 async fn connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
+    may_ask: impl Fn() -> bool + Send + 'static,
     current: impl Fn() -> Router + Send + 'static,
     watcher: Watcher,
 ) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        current().oneshot(request.map(Body::new))
+        // Read now, answered later.
+        let answer = may_ask().then(|| current().oneshot(request.map(Body::new)));
+        async {
+            let Ok(response) = answer.ok_or(Withdrawn)?.await;
+            Ok::<_, Withdrawn>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -1,6 +1,8 @@
 //! The binary as people start it.
 #![expect(clippy::unwrap_used, reason = "what these tests stand on fails by panicking")]
 
+#[path = "command_line/listeners.rs"]
+mod listeners;
 #[path = "command_line/stores.rs"]
 mod stores;
 #[path = "command_line/traces.rs"]
@@ -354,20 +356,6 @@ fn tokens_and_users_are_looked_up_and_ended() {
     std::fs::write(server.folder.path().join("admin.token"), "another-token-of-some-length").unwrap();
     let stranger = server.refused(&["user", "grants", "alice"], "");
     assert!(stranger.contains("refuses our admin.token"), "{stranger}");
-}
-
-#[test]
-fn a_probe_tells_a_ready_server_from_none() {
-    let server = Server::start("admin: {token: {file: FOLDER/admin.token}}\n");
-    assert_eq!(server.shown(&["healthcheck"], ""), "ready\n");
-    assert_eq!(server.json(&["healthcheck"], "")["status"], "ready");
-    let admin = server.address("admin");
-    assert_eq!(run(&["healthcheck", "--address", &admin], "").status.code(), Some(0), "it has no token");
-    drop(server);
-    let nobody = run(&["healthcheck", "--address", &admin], "");
-    assert_eq!(nobody.status.code(), Some(1), "{nobody:?}");
-    assert!(text(&nobody.stderr).contains("wicketgate-auth serve"), "{nobody:?}");
-    assert_eq!(run(&["healthcheck"], "").status.code(), Some(2));
 }
 
 #[test]

@@ -55,6 +55,8 @@ pub struct Sidecar {
 struct Checked {
     issuer: String,
     listen: Listeners,
+    /// Which of them are met in TLS.
+    tls: Vec<String>,
 }
 
 // === impl Listeners ===
@@ -140,8 +142,14 @@ impl Sidecar {
             let words = String::from_utf8_lossy(&output.stderr);
             return Err(Failure::new(format!("AUTH_CONFIG={shown} is refused:\n{}", words.trim_end())));
         }
-        let Checked { issuer, listen } = serde_json::from_slice(&output.stdout)
+        let Checked { issuer, listen, tls } = serde_json::from_slice(&output.stdout)
             .context(|| "`wicketgate-auth check --json` printed something else than expected".to_owned())?;
+        if let Some(name) = tls.first() {
+            return Err(Failure::new(format!(
+                "AUTH_CONFIG={shown} has `listen.{name}` in TLS: what is started here stands on one machine and speaks plain HTTP; for a \
+                 gateway elsewhere see `edge.authorization_server.tls` of the policy."
+            )));
+        }
         let all = [listen.public, listen.internal, listen.admin, listen.metrics];
         if all.iter().any(|address| address.port() == 0) {
             return Err(Failure::new(format!(

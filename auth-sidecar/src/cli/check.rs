@@ -8,11 +8,15 @@ use super::{Asked, Outcome, load};
 pub(super) fn check(asked: &Asked) -> Outcome {
     let config = load(&asked.config)?;
     let listen = &config.listen;
+    let tls: Vec<_> =
+        listen.all().into_iter().filter(|(_, one)| one.tls.is_some()).map(|(name, _)| name).collect();
     let shown = json!({
         "issuer": config.issuer.as_str(),
         "listen": {
-            "public": listen.public, "internal": listen.internal, "admin": listen.admin, "metrics": listen.metrics,
+            "public": listen.public.address, "internal": listen.internal.address,
+            "admin": listen.admin.address, "metrics": listen.metrics.address,
         },
+        "tls": tls,
     });
     if asked.json {
         return print(&shown.to_string());

@@ -17,7 +17,7 @@ pub(super) struct Healthcheck {
     /// The configuration (YAML) that the server runs with.
     #[arg(long, value_name = "FILE", required_unless_present = "address")]
     config: Option<PathBuf>,
-    /// Its admin listener, where the configuration is not at hand.
+    /// Its admin listener in plain HTTP, where the configuration is not at hand.
     #[arg(long, value_name = "IP:PORT", conflicts_with = "config")]
     address: Option<SocketAddr>,
     /// Print JSON.

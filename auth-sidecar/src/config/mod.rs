@@ -49,7 +49,8 @@ pub use self::issuer::Issuer;
 pub(crate) use self::issuer::is_loopback;
 pub use self::lifetimes::Lifetimes;
 pub use self::limits::{LoginLimits, RegistrationPolicy};
-pub use self::listen::Listen;
+pub(crate) use self::listen::expiry;
+pub use self::listen::{Listen, ListenTls, Listener};
 pub use self::mcp_servers::{McpServer, McpServers};
 pub use self::pages::PagesConfig;
 pub use self::resources::{Resource, Resources};
@@ -249,12 +250,12 @@ impl RawConfig {
         let external_issuers =
             external_issuers::compile(raw.external_issuers, issuer.as_str(), &users, &resources)?;
         let exchanges = token_exchange::compile(raw.token_exchange, &clients, &resources)?;
-        let listen = raw.listen.compile();
+        let listen = raw.listen.compile()?;
         Ok(Config {
             digest,
             overrides,
             issuer,
-            admin: raw.admin.compile(listen.admin)?,
+            admin: raw.admin.compile(listen.admin.address)?,
             listen,
             addresses_file: raw.addresses_file,
             store: raw.store.compile()?,

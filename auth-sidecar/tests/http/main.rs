@@ -31,6 +31,7 @@ mod introspection;
 mod keys;
 mod known_clients;
 mod leases;
+mod listener_tls;
 mod logout;
 mod logs;
 mod mcp_servers;

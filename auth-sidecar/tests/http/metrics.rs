@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::world::browser::Browser;
+use crate::world::certificates::Authority;
 use crate::world::client::Client;
 use crate::world::upstream::{Upstream, arrive};
 use crate::world::{RESOURCE, World};
 
 const README: &str = include_str!("../../README.md");
 const ALERTS: &str = include_str!("../../alerts.yaml");
+const ADMIN_IN_TLS: &str =
+    "admin: {address: 127.0.0.1:0, tls: {certificate: FOLDER/own.pem, key: FOLDER/own.key}}";
 
 async fn scraped(world: &World) -> String {
     world.http.get(format!("{}/metrics", world.metrics)).send().await.unwrap().text().await.unwrap()
@@ -46,7 +49,10 @@ async fn the_readme_lists_every_metric_with_its_labels() {
     let upstream = Upstream::start().await;
     let nobody = "mcp_servers: {ill: 1, servers: [{name: gone, url: 'http://127.0.0.1:1/mcp'}]}";
     let configured = format!("{}\n{nobody}", upstream.oidc("allow: {everyone: true}"));
-    let (mut world, client) = upstream.world(&configured).await;
+    let mut world = World::prepared(|yaml| yaml.replace("admin: 127.0.0.1:0", ADMIN_IN_TLS) + &configured);
+    Authority::new(world.folder.path(), "ca").vouch("own", &["auth.internal"], 2030);
+    world.start_prepared().await;
+    let client = Client::public(&world).await;
     let page = arrive(&upstream, &world, &client).await;
     client.redeem(&world, &page.param("code").unwrap(), &[]).await;
     client.refresh(&world, "mr_x", &[]).await;

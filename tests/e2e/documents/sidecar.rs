@@ -71,7 +71,7 @@ pub(super) fn whole(part: &str) -> String {
     text
 }
 
-/// The files that the README's configuration refers to.
+/// The files that the README's configurations refer to.
 pub(super) fn lay_out_secrets(directory: &Path) {
     fs::write(directory.join("redis.url"), "redis://127.0.0.1:6379\n").unwrap();
     for name in [
@@ -85,5 +85,12 @@ pub(super) fn lay_out_secrets(directory: &Path) {
     ] {
         // 32 bytes in base64, which is also a long password.
         fs::write(directory.join(name), "c2l4dGVlbiBwbHVzIHNpeHRlZW4gYnl0ZXMgaXMgMzI=\n").unwrap();
+    }
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
+    for (name, text) in
+        [("auth.crt", &certificate), ("ca.pem", &certificate), ("auth.key", &key.serialize_pem())]
+    {
+        fs::write(directory.join(name), text).unwrap();
     }
 }

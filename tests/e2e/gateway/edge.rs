@@ -16,6 +16,7 @@ mod reload;
 mod renewal;
 mod rotation;
 mod routes;
+mod sidecar_tls;
 mod stage;
 mod table;
 mod tls;

@@ -30,7 +30,7 @@ fn every_kind_of_value_can_be_overridden() {
         ("AUDIT__FILE", "audit.jsonl"),
     ])
     .unwrap();
-    assert_eq!((seconds(&config), config.listen.public.port()), (300, 9));
+    assert_eq!((seconds(&config), config.listen.public.address.port()), (300, 9));
     assert_eq!((config.registration.per_hour, config.registration.open), (7, false));
     assert!(config.require_pushed);
     assert_eq!(config.signing.algorithm.as_str(), "EdDSA");

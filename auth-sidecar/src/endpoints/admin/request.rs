@@ -26,8 +26,9 @@ const USUAL: usize = 50;
 
 /// Lets in who has the token, where one is configured, and else who comes from this machine.
 pub(super) async fn admit(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+    let scheme = if context.config.listen.admin.tls.is_some() { "https" } else { "http" };
     if context.config.admin.token.is_none()
-        && let Err((status, why)) = same_machine::admit(&request)
+        && let Err((status, why)) = same_machine::admit(&request, scheme)
     {
         context.audit.write(&Act::AdminRefused.event().because(why));
         return answer::refuse(

@@ -7,18 +7,18 @@ use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, header};
 
-/// Whether nobody else can have caused a request to a listener on loopback.
+/// Whether nobody else can have caused a request to a listener on loopback, which is met by this scheme.
 ///
 /// # Errors
 /// The status that says so, and why: 421 where the name is not ours (RFC 9110 section 15.5.20), 403 for a page of elsewhere.
-pub(super) fn admit(request: &Request) -> Result<(), (StatusCode, &'static str)> {
+pub(super) fn admit(request: &Request, scheme: &str) -> Result<(), (StatusCode, &'static str)> {
     let headers = request.headers();
     let named = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("?"));
     let target = request.uri().authority().map(Authority::as_str);
     if !named.chain(target).all(is_loopback) {
         return Err((StatusCode::MISDIRECTED_REQUEST, "another host"));
     }
-    match is_of_our_own(headers) {
+    match is_of_our_own(headers, scheme) {
         true => Ok(()),
         false => Err((StatusCode::FORBIDDEN, "a page of elsewhere")),
     }
@@ -34,9 +34,9 @@ fn is_loopback(authority: &str) -> bool {
 }
 
 /// Whether no browser says that a page of another origin asks. Programs say nothing of this.
-fn is_of_our_own(headers: &HeaderMap) -> bool {
+fn is_of_our_own(headers: &HeaderMap, scheme: &str) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let ours = format!("http://{host}");
+    let ours = format!("{scheme}://{host}");
     let is_ours = |name: &str, allowed: &[&str]| {
         headers.get_all(name).iter().all(|value| allowed.iter().any(|allowed| value == allowed))
     };

@@ -1,6 +1,7 @@
 //! What a test stands on: a server of its own, clients, and a browser that knows nothing but HTML.
 
 pub(crate) mod browser;
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod device;
 pub(crate) mod dpop;
@@ -158,6 +159,11 @@ impl World {
     pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
         read(self.http.post(self.url(path)).headers(form_headers()).body(encode(form)).send().await.unwrap())
             .await
+    }
+
+    /// Starts the server of a world in which none runs.
+    pub(crate) async fn start_prepared(&mut self) {
+        self.run().await;
     }
 
     async fn run(&mut self) {

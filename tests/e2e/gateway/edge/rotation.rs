@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
-use super::super::recorder::{Recorder, Script, json_answer};
+use super::super::recorder::Recorder;
 use super::super::stage::{DEADLINE, eventually};
 use super::authority::{Authority, Said, of};
 use super::stage::{Drawn, Edge};
@@ -55,8 +55,7 @@ impl Front {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_towards_the_authorization_server_change_while_it_is_asked() {
-    // Each answer ends its connection, so that each request meets anew.
-    let sidecar = Recorder::start(|_| Script::Break(json_answer("{}"))).await;
+    let sidecar = Recorder::echo().await;
     let notes = Recorder::echo().await;
     let (state, ports) = place("rotation");
     let authority = Authority::new(state.join("tls"), "ca");
@@ -70,7 +69,7 @@ async fn certificates_towards_the_authorization_server_change_while_it_is_asked(
         authority.roots().display(),
         ours.yaml()
     );
-    let edge = Edge::start_in(state, ports, &drawn).await;
+    let edge = Edge::start_in(state, ports, &drawn.each_met_anew()).await;
     let status = async || edge.send("POST /token", &[], "{}").await.status;
     let over = AtomicBool::new(false);
     let asks = async {

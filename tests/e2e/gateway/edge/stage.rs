@@ -59,6 +59,13 @@ impl Drawn {
         }
     }
 
+    /// Each request to a server, or to the authorization server, is a connection of its own: none is sent into one that closes.
+    pub(super) fn each_met_anew(mut self) -> Self {
+        let kept = "common_http_protocol_options: {idle_timeout: 4s}";
+        self.edits.push((kept, kept.replace("4s}", "4s, max_requests_per_connection: 1}")));
+        self
+    }
+
     fn policy(&self) -> String {
         let Self { listen, edge, servers, hold, .. } = self;
         format!(
