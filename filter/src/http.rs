@@ -12,6 +12,7 @@ use wicketgate_core::server::Limits;
 
 use crate::host::{self, Buffer, Half, Level};
 use crate::root::{Active, Moment, clock, now};
+use crate::sidecar::NotSent;
 use crate::{deadlines, head, leases, question, roll, shared, sidecar, streams};
 
 /// One HTTP exchange.
@@ -35,11 +36,11 @@ pub(crate) struct Http {
 
 /// A callout that is under way, or that the host would not even send.
 pub(crate) enum Callout {
-    Keys(Result<sidecar::Fetch, sidecar::NotSent>),
-    Token(Result<question::Asked, sidecar::NotSent>),
+    Keys(Result<sidecar::Fetch, NotSent>),
+    Token(Result<question::Asked, NotSent>),
     Leases(Result<leases::Asked, NoLease>),
-    Policy(Result<question::Asked, sidecar::NotSent>),
-    Credential(Result<question::Asked, sidecar::NotSent>),
+    Policy(Result<question::Asked, NotSent>),
+    Credential(Result<question::Asked, NotSent>),
 }
 
 pub(crate) struct Open {
@@ -181,11 +182,11 @@ impl Http {
     /// What a callout comes to that the host would not even send.
     fn not_sent(&mut self) -> Option<Event<'static>> {
         let event = match self.callout {
-            Some(Callout::Keys(Err(sidecar::NotSent))) => Event::KeysFetched,
-            Some(Callout::Token(Err(sidecar::NotSent))) => Event::Validated(None),
+            Some(Callout::Keys(Err(_))) => Event::KeysFetched,
             Some(Callout::Leases(Err(why))) => Event::Leased(Err(why)),
-            Some(Callout::Policy(Err(sidecar::NotSent))) => Event::PolicyAnswered(None),
-            Some(Callout::Credential(Err(sidecar::NotSent))) => Event::CredentialGiven(None),
+            Some(Callout::Token(Err(why))) => why.told(Event::Validated(None)),
+            Some(Callout::Policy(Err(why))) => why.told(Event::PolicyAnswered(None)),
+            Some(Callout::Credential(Err(why))) => why.told(Event::CredentialGiven(None)),
             _ => return None,
         };
         self.callout = None;

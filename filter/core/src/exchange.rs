@@ -207,6 +207,7 @@ impl Exchange {
             }
             // An upstream did, error or not, which saw the head of a request whose body is held: nobody has allowed that yet.
             (_, Event::ResponseHead { .. }) => Err(Denial::UnsafeResponse("before the verdict")),
+            (_, Event::Crowded(why)) => Err(Denial::Unavailable(why.word())),
             _ => Err(Denial::Internal("event out of order")),
         };
         let control = result.unwrap_or_else(|denial| self.refuse(&denial, world));
@@ -229,8 +230,7 @@ impl Exchange {
         self.server(guard).ok().map(|server| &server.limits)
     }
 
-    /// The end, however it came: the completion record, and a decision record if none was written.
-    /// `worked` is the time that the host's calls into us took.
+    /// The end, however it came: the completion record, and a decision record if none was written. `worked`: in the host's calls into us.
     pub fn finish(&mut self, guard: &Guard, now: Timestamp, worked: Duration) -> Vec<Effect> {
         self.facts.finish(guard, now, worked)
     }
