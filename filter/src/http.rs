@@ -134,7 +134,10 @@ impl Http {
             }
             let event = match step.control {
                 Control::Hold => return Action::Pause,
-                Control::Forward(_permit) => return Action::Continue,
+                Control::Forward(_permit) => {
+                    self.open.iter_mut().for_each(|open| open.exchange.on_its_way());
+                    return Action::Continue;
+                }
                 Control::Pass => return Action::Continue,
                 Control::Reply(reply) => return self.answer(&reply),
                 Control::Reset => return self.cut(),

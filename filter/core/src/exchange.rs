@@ -31,6 +31,7 @@ mod dispatch;
 mod document;
 mod events;
 pub mod expiry;
+mod failing;
 mod handing;
 mod judging;
 mod narrowing;
@@ -385,10 +386,6 @@ impl Exchange {
         .held_against(self.structured(server, world))
         .captured_by(server.captures.contains(permit.rule()).then(|| Capture::of(&server.content)));
         self.decided("allow", "allowed", None, world);
-        // What it named is on record, and may be a megabyte that a stream would keep for hours.
-        if let Some(operation) = &mut self.facts.operation {
-            operation.targets = Vec::new();
-        }
         self.phase = Phase::Forwarded(Box::new(answering));
         Ok(Control::Forward(permit))
     }
