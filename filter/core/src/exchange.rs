@@ -132,7 +132,7 @@ enum Phase {
     Admitting(Box<Admission>),
     /// The request is on its way; the answer is awaited or passing.
     Forwarded(Box<Answering>),
-    /// The answer hands out a session; its head waits until that is bound.
+    /// The answer hands out a session, or is a stream that does not count yet; its head waits until that is done.
     Binding(Box<Handing>),
     /// Our own answer was given; it now passes through our response callbacks.
     Replied,
@@ -195,6 +195,9 @@ impl Exchange {
             (Phase::Waiting(_) | Phase::Forwarded(_), Event::Expired) => Ok(self.expire(world)),
             (Phase::Forwarded(_), Event::Withdrawn) => Ok(self.withdraw(world)),
             (Phase::Binding(handing), Event::Consulted(finding)) => self.handed_out(*handing, finding, world),
+            (Phase::Binding(handing), Event::StreamCounted(outcome)) => {
+                self.stream_counted(*handing, outcome, world)
+            }
             // Our own answer on its way out, or what was under way when it was given.
             (Phase::Replied, Event::ResponseHead { .. } | Event::ResponseBody { .. }) => Ok(Control::Pass),
             (Phase::Replied, _) => Ok(Control::Hold),
