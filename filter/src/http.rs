@@ -369,7 +369,7 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        let mode = self.open.as_ref().map_or(ResponseMode::Pass, |open| open.exchange.response_mode());
+        let mode = self.open.as_mut().map_or(ResponseMode::Pass, |open| open.exchange.ends_by_trailers());
         match mode {
             ResponseMode::Whole => self.response_chunk(usize::MAX >> 1, true),
             _ if self.replied => Action::Pause,
