@@ -222,6 +222,27 @@ fn what_is_doubtful_is_accepted_with_a_warning() {
 }
 
 #[test]
+fn two_paths_that_differ_in_case_alone_are_warned_of() {
+    let with = |path: &str| {
+        let mut document = sound();
+        let mut other = document["servers"][0].clone();
+        other["name"] = json!("other");
+        other["url"] = json!("http://127.0.0.1:8080/other");
+        other["match"] = json!({"path": path});
+        document["servers"].as_array_mut().unwrap().push(other);
+        compiled(&document).unwrap().warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(with("/mcp2"), [""; 0]);
+    assert_eq!(
+        with("/MCP"),
+        [
+            "servers[1].match.path: differs from that of servers[0] in the case of letters alone: where the server behind does \
+          not tell them apart, callers choose whose rules count"
+        ]
+    );
+}
+
+#[test]
 fn json_that_two_readers_could_read_differently_is_refused() {
     for (text, said) in [
         (
