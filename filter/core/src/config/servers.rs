@@ -40,6 +40,7 @@ pub(crate) fn compile(
         let Some(server) = compile_one(server, issuers, held, &here, found) else { continue };
         for (other, first) in &compiled {
             refuse_rivals(&server, other, *first, &here, found);
+            dispatch::refuse_namesakes(&server, other, *first, &here, found);
         }
         compiled.push((server, at));
     }
