@@ -80,7 +80,7 @@ impl Exchange {
             }
         }
         asks.extend((!questions.is_empty()).then_some(Ask::Policy(questions)));
-        asks.extend(self.past(server, who, operation).map(Ask::Past));
+        asks.extend(self.past(server, who, operation, world.salt)?.map(Ask::Past));
         let source = self.facts.source.as_deref();
         if self.may_stream(operation) {
             let tag = Tag::streams(&server.name, who, source);
