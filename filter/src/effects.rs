@@ -51,20 +51,27 @@ impl Http {
                     self.callout = Some(Callout::Keys(fetch));
                 }
                 Effect::Validate(question) => {
-                    let asked = open.as_root(|active| sidecar::ask(active, &question, trace));
+                    let asked = open
+                        .as_root(|active| sidecar::ask(active, &question, (open.exchange.asker(), trace)));
                     self.callout = Some(Callout::Token(asked));
                 }
                 Effect::Lease(buckets) => {
                     let asked = now().ok_or(NoLease::Away);
-                    let asked = open.as_root(|active| leases::ask(active, &buckets, asked?, trace));
+                    let asked = open.as_root(|active| {
+                        leases::ask(active, &buckets, asked?, (open.exchange.asker(), trace))
+                    });
                     self.callout = Some(Callout::Leases(asked));
                 }
                 Effect::AskPolicy { server, question } => {
-                    let asked = open.as_root(|active| policy::ask(active, server, &question, trace));
+                    let asked = open.as_root(|active| {
+                        policy::ask(active, server, &question, (open.exchange.asker(), trace))
+                    });
                     self.callout = Some(Callout::Policy(asked));
                 }
                 Effect::GiveCredential(question) => {
-                    let asked = open.as_root(|active| credentials::ask(active, &question, trace));
+                    let asked = open.as_root(|active| {
+                        credentials::ask(active, &question, (open.exchange.asker(), trace))
+                    });
                     self.callout = Some(Callout::Credential(asked));
                 }
                 Effect::GiveBack(take) => {

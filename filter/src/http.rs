@@ -12,6 +12,7 @@ use wicketgate_core::server::Limits;
 
 use crate::host::{self, Buffer, Half, Level};
 use crate::root::{Active, Moment, clock, now};
+use crate::sidecar::NotSent;
 use crate::{deadlines, head, leases, question, roll, shared, sidecar, streams};
 
 /// One HTTP exchange.
@@ -35,11 +36,11 @@ pub(crate) struct Http {
 
 /// A callout that is under way, or that the host would not even send.
 pub(crate) enum Callout {
-    Keys(Result<sidecar::Fetch, sidecar::NotSent>),
-    Token(Result<question::Asked, sidecar::NotSent>),
+    Keys(Result<sidecar::Fetch, NotSent>),
+    Token(Result<question::Asked, NotSent>),
     Leases(Result<leases::Asked, NoLease>),
-    Policy(Result<question::Asked, sidecar::NotSent>),
-    Credential(Result<question::Asked, sidecar::NotSent>),
+    Policy(Result<question::Asked, NotSent>),
+    Credential(Result<question::Asked, NotSent>),
 }
 
 pub(crate) struct Open {
@@ -133,7 +134,10 @@ impl Http {
             }
             let event = match step.control {
                 Control::Hold => return Action::Pause,
-                Control::Forward(_permit) => return Action::Continue,
+                Control::Forward(_permit) => {
+                    self.open.iter_mut().for_each(|open| open.exchange.on_its_way());
+                    return Action::Continue;
+                }
                 Control::Pass => return Action::Continue,
                 Control::Reply(reply) => return self.answer(&reply),
                 Control::Reset => return self.cut(),
@@ -181,11 +185,11 @@ impl Http {
     /// What a callout comes to that the host would not even send.
     fn not_sent(&mut self) -> Option<Event<'static>> {
         let event = match self.callout {
-            Some(Callout::Keys(Err(sidecar::NotSent))) => Event::KeysFetched,
-            Some(Callout::Token(Err(sidecar::NotSent))) => Event::Validated(None),
+            Some(Callout::Keys(Err(_))) => Event::KeysFetched,
             Some(Callout::Leases(Err(why))) => Event::Leased(Err(why)),
-            Some(Callout::Policy(Err(sidecar::NotSent))) => Event::PolicyAnswered(None),
-            Some(Callout::Credential(Err(sidecar::NotSent))) => Event::CredentialGiven(None),
+            Some(Callout::Token(Err(why))) => why.told(Event::Validated(None)),
+            Some(Callout::Policy(Err(why))) => why.told(Event::PolicyAnswered(None)),
+            Some(Callout::Credential(Err(why))) => why.told(Event::CredentialGiven(None)),
             _ => return None,
         };
         self.callout = None;
@@ -365,7 +369,7 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        let mode = self.open.as_ref().map_or(ResponseMode::Pass, |open| open.exchange.response_mode());
+        let mode = self.open.as_mut().map_or(ResponseMode::Pass, |open| open.exchange.ends_by_trailers());
         match mode {
             ResponseMode::Whole => self.response_chunk(usize::MAX >> 1, true),
             _ if self.replied => Action::Pause,

@@ -63,9 +63,9 @@ pub(crate) fn ask(
     active: &Rc<Active>,
     buckets: &[(Tag, Rate)],
     now: Timestamp,
-    trace: Option<&str>,
+    (asker, trace): (Tag, Option<&str>),
 ) -> Result<Asked, NoLease> {
-    send(active, buckets, Need::Now, now, trace).map(|(_, asked)| asked)
+    send(active, buckets, Need::Now, now, (Some(asker), trace)).map(|(_, asked)| asked)
 }
 
 fn send(
@@ -73,7 +73,7 @@ fn send(
     buckets: &[(Tag, Rate)],
     need: Need,
     now: Timestamp,
-    trace: Option<&str>,
+    (asker, trace): (Option<Tag>, Option<&str>),
 ) -> Result<(u32, Asked), NoLease> {
     let source = active.guard.leases.as_ref().ok_or(NoLease::Away)?;
     let away = active.leases.away.get();
@@ -81,7 +81,7 @@ fn send(
     if now < away && away <= now.plus(PAUSE) {
         return Err(NoLease::Away);
     }
-    let mut place = Place::of(active, |active| &active.leases.questions).ok_or(NoLease::Busy)?;
+    let mut place = Place::of(active, |active| &active.leases.questions, asker).map_err(|_| NoLease::Busy)?;
     let wanted = |bucket: &(Tag, Rate)| shared::want(*bucket, need, source.at.timeout, now).ok().flatten();
     let asks: Vec<Ask> = buckets.iter().filter_map(wanted).collect();
     if asks.is_empty() || (need == Need::Now && asks.len() < buckets.len()) {
@@ -133,7 +133,7 @@ impl Ahead {
         let low = active.leases.low.try_borrow_mut().map(|mut low| std::mem::take(&mut *low));
         let low = low.unwrap_or_default();
         for some in low.chunks(MOST_BUCKETS) {
-            if let Ok((token, asked)) = send(active, some, Need::Ahead, now, None) {
+            if let Ok((token, asked)) = send(active, some, Need::Ahead, now, (None, None)) {
                 self.0.begin(token, asked);
             }
         }

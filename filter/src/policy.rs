@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::policy::rego::opa::Question;
 
 use crate::metrics::Metrics;
@@ -20,11 +21,12 @@ pub(crate) fn ask(
     active: &Rc<Active>,
     server: usize,
     question: &Question,
-    trace: Option<&str>,
+    (asker, trace): (Tag, Option<&str>),
 ) -> Result<Asked, NotSent> {
     active.metrics.policy_asked();
     let opa = active.guard.servers.get(server).and_then(|server| server.opa.as_ref());
-    let sent = opa.ok_or(NotSent);
-    let sent = sent.and_then(|opa| question::ask(active, &KIND, &opa.place, &question.body, trace));
-    sent.map(|(_, asked)| asked).inspect_err(|NotSent| active.metrics.policy_failed())
+    let sent = opa.ok_or(NotSent::Away);
+    let whose = (Some(asker), trace);
+    let sent = sent.and_then(|opa| question::ask(active, &KIND, &opa.place, &question.body, whose));
+    sent.map(|(_, asked)| asked).inspect_err(|_| active.metrics.policy_failed())
 }

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use wicketgate_core::callout::Destination;
+use wicketgate_core::limits::tag::Tag;
 
 use crate::host::{self, Level};
 use crate::metrics::Metrics;
@@ -30,16 +31,16 @@ pub(crate) struct Asked {
     kind: &'static Kind,
 }
 
-/// Asks, in the trace of this `traceparent`; with the token of the callout. What is not sent is for whoever asks to count.
+/// Asks, on behalf of `asker` (`None`: of nobody who waits) and in the trace of this `traceparent`; with the token of the callout. What is not sent is for whoever asks to count.
 pub(crate) fn ask(
     active: &Rc<Active>,
     kind: &'static Kind,
     to: &Destination,
     body: &[u8],
-    trace: Option<&str>,
+    (asker, trace): (Option<Tag>, Option<&str>),
 ) -> Result<(u32, Asked), NotSent> {
-    let mut place = Place::of(active, kind.under_way).ok_or(NotSent)?;
-    let token = sidecar::send(to, Some(body), trace).ok_or(NotSent)?;
+    let mut place = Place::of(active, kind.under_way, asker)?;
+    let token = sidecar::send(to, Some(body), trace).ok_or(NotSent::Away)?;
     place.sent(now().map(|now| now.plus(to.timeout)));
     Ok((token, Asked { active: Rc::clone(active), place, kind }))
 }

@@ -1,15 +1,18 @@
 //! How are issuers asked, for their keys and about tokens? By callouts through an Envoy cluster, each VM for itself: trust
 //! roots and verdicts are never put where another plugin could write them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use wicketgate_core::callout::Destination;
+use wicketgate_core::exchange::step::Event;
 use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::validation::Question;
+use wicketgate_core::limits::places::{Crowded, Places};
+use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::time::Timestamp;
 
 use crate::callouts::Callouts;
@@ -27,7 +30,7 @@ const MAX_UNDER_WAY: u32 = 8;
 const MAX_FIRST: u32 = 64;
 /// Questions of one kind (about tokens, for leases) that one VM may have under way together; more would only wait behind each
 /// other.
-const MAX_QUESTIONS: u32 = 64;
+const MAX_QUESTIONS: usize = 64;
 
 /// Questions about tokens.
 const TOKENS: Kind = Kind {
@@ -46,22 +49,25 @@ pub(crate) struct Fetch {
 }
 
 /// Questions of one kind that are under way.
-#[derive(Default)]
-pub(crate) struct Questions {
-    under_way: Cell<u32>,
-    /// When those of them that nobody waits for any more will have timed out.
-    unanswered: RefCell<Vec<Timestamp>>,
-}
+pub(crate) struct Questions(RefCell<Places>);
 
-/// The place of one among them. Where the client leaves, it counts on until it would have timed out.
+/// The place of one among them. Where the client leaves, Envoy asks on and tells nobody what came of it, so the place counts until
+/// the question would have timed out.
 pub(crate) struct Place {
     active: Rc<Active>,
     of: fn(&Active) -> &Questions,
+    asker: Option<Tag>,
     ends: Option<Timestamp>,
 }
 
-/// The host refused a callout at once (the cluster is not there), or too many are under way.
-pub(crate) struct NotSent;
+/// Why nothing was asked.
+#[derive(Clone, Copy)]
+pub(crate) enum NotSent {
+    /// The host refused the callout at once: the cluster is not there.
+    Away,
+    /// Too much is under way.
+    Crowded(Crowded),
+}
 
 /// The callouts of the root context, by token.
 #[derive(Default)]
@@ -82,7 +88,7 @@ pub(crate) fn fetch(
         active.memory.try_borrow().is_ok_and(|m| now.is_some_and(|now| m.keys.keys(issuer, now).is_none()));
     let most = if none { MAX_FIRST } else { MAX_UNDER_WAY };
     if active.fetches.get() >= most {
-        return Err(NotSent);
+        return Err(NotSent::Crowded(Crowded::All));
     }
     if dispatch(&active.guard, issuer, trace).is_some() {
         active.fetches.set(active.fetches.get() + 1);
@@ -91,22 +97,26 @@ pub(crate) fn fetch(
     if let (Ok(mut memory), Some(now)) = (active.memory.try_borrow_mut(), now) {
         memory.keys.failed(issuer, now);
     }
-    Err(NotSent)
+    Err(NotSent::Away)
 }
 
 /// Asks an issuer about a token.
-pub(crate) fn ask(active: &Rc<Active>, question: &Question, trace: Option<&str>) -> Result<Asked, NotSent> {
-    send_question(active, question, trace).map(|(_, asked)| asked)
+pub(crate) fn ask(
+    active: &Rc<Active>,
+    question: &Question,
+    (asker, trace): (Tag, Option<&str>),
+) -> Result<Asked, NotSent> {
+    send_question(active, question, (Some(asker), trace)).map(|(_, asked)| asked)
 }
 
 fn send_question(
     active: &Rc<Active>,
     question: &Question,
-    trace: Option<&str>,
+    whose: (Option<Tag>, Option<&str>),
 ) -> Result<(u32, Asked), NotSent> {
     let source = active.guard.issuers.get(question.issuer).and_then(|issuer| issuer.validate.as_ref());
-    let source = source.ok_or(NotSent)?;
-    let sent = question::ask(active, &TOKENS, &source.at, &question.body(), trace)?;
+    let source = source.ok_or(NotSent::Away)?;
+    let sent = question::ask(active, &TOKENS, &source.at, &question.body(), whose)?;
     active.metrics.question();
     Ok(sent)
 }
@@ -139,6 +149,18 @@ pub(crate) fn send(to: &Destination, body: Option<&[u8]>, trace: Option<&str>) -
     }
 }
 
+// === impl NotSent ===
+
+impl NotSent {
+    /// What a request is told that waits: `away` where nobody can be asked.
+    pub(crate) fn told(self, away: Event<'static>) -> Event<'static> {
+        match self {
+            Self::Away => away,
+            Self::Crowded(why) => Event::Crowded(why),
+        }
+    }
+}
+
 // === impl Fetch ===
 
 impl Fetch {
@@ -164,24 +186,34 @@ impl Drop for Fetch {
 impl Questions {
     /// Those that nobody waits for count until they would have timed out.
     pub(crate) fn let_unanswered_go(&self, now: Timestamp) {
-        let Ok(mut unanswered) = self.unanswered.try_borrow_mut() else { return };
-        let before = unanswered.len();
-        unanswered.retain(|ends| now < *ends);
-        let gone = u32::try_from(before.saturating_sub(unanswered.len())).unwrap_or_default();
-        self.under_way.set(self.under_way.get().saturating_sub(gone));
+        if let Ok(mut places) = self.0.try_borrow_mut() {
+            places.give_back_due(now);
+        }
+    }
+
+    fn taken(&self) -> usize {
+        self.0.try_borrow().map_or(MAX_QUESTIONS, |places| places.taken())
+    }
+}
+
+impl Default for Questions {
+    fn default() -> Self {
+        Self(RefCell::new(Places::new(MAX_QUESTIONS)))
     }
 }
 
 // === impl Place ===
 
 impl Place {
-    /// One more, if there may be.
-    pub(crate) fn of(active: &Rc<Active>, of: fn(&Active) -> &Questions) -> Option<Self> {
-        let under_way = &of(active).under_way;
-        (under_way.get() < MAX_QUESTIONS).then(|| {
-            under_way.set(under_way.get() + 1);
-            Self { active: Rc::clone(active), of, ends: None }
-        })
+    /// One more on behalf of `asker`, if there may be.
+    pub(crate) fn of(
+        active: &Rc<Active>,
+        of: fn(&Active) -> &Questions,
+        asker: Option<Tag>,
+    ) -> Result<Self, NotSent> {
+        let mut places = of(active).0.try_borrow_mut().map_err(|_| NotSent::Crowded(Crowded::All))?;
+        places.take(asker).map_err(NotSent::Crowded)?;
+        Ok(Self { active: Rc::clone(active), of, asker, ends: None })
     }
 
     /// It was sent, and will have timed out then.
@@ -197,10 +229,10 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let questions = (self.of)(&self.active);
-        match (self.ends, questions.unanswered.try_borrow_mut()) {
-            (Some(ends), Ok(mut unanswered)) => unanswered.push(ends),
-            _ => questions.under_way.set(questions.under_way.get().saturating_sub(1)),
+        let Ok(mut places) = (self.of)(&self.active).0.try_borrow_mut() else { return };
+        match self.ends {
+            Some(ends) => places.leave(self.asker, ends),
+            None => places.give_back(self.asker),
         }
     }
 }
@@ -232,10 +264,10 @@ impl Fetching {
         let questions = &mut self.questions;
         deadlines::ask_due(now, |active, question| {
             // Half of the room is left to those who come.
-            if active.questions.under_way.get() >= MAX_QUESTIONS / 2 {
+            if active.questions.taken() >= MAX_QUESTIONS / 2 {
                 return false;
             }
-            let sent = send_question(active, question, None).map(|(token, asked)| {
+            let sent = send_question(active, question, (None, None)).map(|(token, asked)| {
                 questions.begin(token, (question.clone(), asked));
             });
             sent.is_ok()

@@ -31,6 +31,7 @@ mod dispatch;
 mod document;
 mod events;
 pub mod expiry;
+mod failing;
 mod handing;
 mod judging;
 mod narrowing;
@@ -131,7 +132,7 @@ enum Phase {
     Admitting(Box<Admission>),
     /// The request is on its way; the answer is awaited or passing.
     Forwarded(Box<Answering>),
-    /// The answer hands out a session; its head waits until that is bound.
+    /// The answer hands out a session, or is a stream that does not count yet; its head waits until that is done.
     Binding(Box<Handing>),
     /// Our own answer was given; it now passes through our response callbacks.
     Replied,
@@ -194,6 +195,9 @@ impl Exchange {
             (Phase::Waiting(_) | Phase::Forwarded(_), Event::Expired) => Ok(self.expire(world)),
             (Phase::Forwarded(_), Event::Withdrawn) => Ok(self.withdraw(world)),
             (Phase::Binding(handing), Event::Consulted(finding)) => self.handed_out(*handing, finding, world),
+            (Phase::Binding(handing), Event::StreamCounted(outcome)) => {
+                self.stream_counted(*handing, outcome, world)
+            }
             // Our own answer on its way out, or what was under way when it was given.
             (Phase::Replied, Event::ResponseHead { .. } | Event::ResponseBody { .. }) => Ok(Control::Pass),
             (Phase::Replied, _) => Ok(Control::Hold),
@@ -207,6 +211,7 @@ impl Exchange {
             }
             // An upstream did, error or not, which saw the head of a request whose body is held: nobody has allowed that yet.
             (_, Event::ResponseHead { .. }) => Err(Denial::UnsafeResponse("before the verdict")),
+            (_, Event::Crowded(why)) => Err(Denial::Unavailable(why.word())),
             _ => Err(Denial::Internal("event out of order")),
         };
         let control = result.unwrap_or_else(|denial| self.refuse(&denial, world));
@@ -229,8 +234,7 @@ impl Exchange {
         self.server(guard).ok().map(|server| &server.limits)
     }
 
-    /// The end, however it came: the completion record, and a decision record if none was written.
-    /// `worked` is the time that the host's calls into us took.
+    /// The end, however it came: the completion record, and a decision record if none was written. `worked`: in the host's calls into us.
     pub fn finish(&mut self, guard: &Guard, now: Timestamp, worked: Duration) -> Vec<Effect> {
         self.facts.finish(guard, now, worked)
     }
@@ -385,10 +389,6 @@ impl Exchange {
         .held_against(self.structured(server, world))
         .captured_by(server.captures.contains(permit.rule()).then(|| Capture::of(&server.content)));
         self.decided("allow", "allowed", None, world);
-        // What it named is on record, and may be a megabyte that a stream would keep for hours.
-        if let Some(operation) = &mut self.facts.operation {
-            operation.targets = Vec::new();
-        }
         self.phase = Phase::Forwarded(Box::new(answering));
         Ok(Control::Forward(permit))
     }

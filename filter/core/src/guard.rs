@@ -52,11 +52,16 @@ pub const METADATA_ROOT: &str = "/.well-known/oauth-protected-resource";
 
 impl Guard {
     /// The server that `authority` and `path` (with or without a query) belong to: the one with the longest path.
-    /// `None` for any path that is not in normal form, because the upstream may read it differently.
+    /// `None` for any path that is not in normal form, because the upstream may read it differently; for the same reason where it is
+    /// that of a server further below but for the case of letters.
     pub fn route(&self, authority: &str, path: &str) -> Option<&Server> {
         let path = normal_path(path)?;
         let authority = Authority::parse(authority)?;
-        self.servers.iter().filter(|s| s.place.holds(&authority, path)).max_by_key(|s| s.place.path.len())
+        let holding = self.servers.iter().filter(|s| s.place.holds(&authority, path));
+        let server = holding.max_by_key(|s| s.place.path.len())?;
+        let mut below = self.servers.iter().filter(|s| s.place.path.len() > server.place.path.len());
+        let another = below.any(|s| s.place.may_hold(&authority, path));
+        (!another).then_some(server)
     }
 
     /// The server whose metadata document lives at `path` on `authority`. The bare [`METADATA_ROOT`] is answered for a

@@ -206,6 +206,13 @@ impl Place {
         below && self.hosts.iter().any(|h| h.is(authority))
     }
 
+    /// The same for whoever does not tell upper-case letters of a path from others, as some upstreams do not.
+    pub(crate) fn may_hold(&self, authority: &Authority<'_>, path: &str) -> bool {
+        let named = path.get(..self.path.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(&self.path));
+        let whole = path.get(self.path.len()..).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        named && whole && self.hosts.iter().any(|h| h.is(authority))
+    }
+
     /// Whether a request that Envoy routed by `route` may be for this server: where routes are named, Envoy and we must
     /// mean the same one.
     pub(crate) fn is_behind(&self, route: Option<&str>) -> bool {

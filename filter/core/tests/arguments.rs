@@ -220,6 +220,19 @@ fn arguments_are_held_against_the_schema_that_was_listed_last() {
 }
 
 #[test]
+fn a_schema_is_learnt_of_lists_alone() {
+    for media in ["application/json", "text/event-stream"] {
+        let mut gate = gate(&json!({"input_schema": "strict"}));
+        listed(&mut gate, &json!([{"name": "t1", "inputSchema": {"required": ["n"]}}]));
+        let mut driven = call(&mut gate, "t1", &json!({"n": 1}));
+        let forged = json!({"id": 1, "result": {"tools": [{"name": "t1", "inputSchema": {}}]}}).to_string();
+        let body = if media == "text/event-stream" { format!("data: {forged}\n\n") } else { forged };
+        driven.respond(&mut gate, 200, &[("content-type", media)], body.as_bytes());
+        assert!(call(&mut gate, "t1", &json!({"q": "x"})).upstream.is_none(), "{media}");
+    }
+}
+
+#[test]
 fn structured_content_is_flagged_or_withheld() {
     let tools = json!([{"name": "t1", "inputSchema": {}, "outputSchema": {"properties": {"n": {"type": "integer"}}, "required": ["n"]}}]);
     let conforming = json!({"content": [], "structuredContent": {"n": 1}});

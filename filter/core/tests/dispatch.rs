@@ -12,7 +12,7 @@ mod world;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wicketgate_core::exchange::step::Event;
+use wicketgate_core::exchange::step::{Event, ResponseMode};
 use world::{Driven, Gate, call, list, request};
 
 fn gate(dispatch: &Value, routes: Option<Value>) -> Gate {
@@ -177,18 +177,24 @@ fn a_server_that_is_late_is_told_in_our_words() {
 
 #[test]
 fn an_answer_that_was_cut_off_is_known_by_its_time() {
-    for (later, ends_well, reason) in
-        [(59, false, "allowed"), (61, false, "timed_out"), (61, true, "allowed")]
-    {
+    for (later, end, reason) in [
+        (59, "none", "allowed"),
+        (61, "none", "timed_out"),
+        (61, "body", "allowed"),
+        (61, "trailers", "allowed"),
+    ] {
         let mut gate = gate(&json!([{"tools": ["*"], "ends": "1m"}]), None);
         let mut driven = ask(&mut gate, &call("run_report"), None);
         let head = world::response(200, &[("content-type", "text/event-stream")]);
         driven.feed(&mut gate, Event::ResponseHead { head, end: false });
         let event = b": hello\n\n";
-        driven.feed(&mut gate, Event::ResponseBody { bytes: event, size: event.len(), end: ends_well });
+        driven.feed(&mut gate, Event::ResponseBody { bytes: event, size: event.len(), end: end == "body" });
+        if end == "trailers" {
+            assert_eq!(driven.exchange.ends_by_trailers(), ResponseMode::Stream);
+        }
         gate.now = gate.now.plus(Duration::from_secs(later));
         driven.finish(&mut gate);
-        assert_eq!(driven.completions[0]["reason"], reason, "{later} {ends_well}");
+        assert_eq!(driven.completions[0]["reason"], reason, "{later} {end}");
         assert_eq!(driven.counts.contains(&"timed_out"), reason == "timed_out");
     }
 }

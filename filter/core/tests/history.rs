@@ -116,6 +116,10 @@ fn a_store_that_fails_refuses_and_what_is_denied_leaves_no_mark() {
     assert_eq!((refused.status(), &refused.decisions[0]["detail"]), (Some(503), &json!("history store")));
     assert!(gate.post(&json!({}), &call("other")).upstream.is_some(), "of which no rule speaks");
     gate.history_fails = false;
+    gate.salt_fails = true;
+    let refused = gate.post(&json!({}), &call("send_mail"));
+    assert_eq!((refused.status(), &refused.decisions[0]["detail"]), (Some(503), &json!("history store")));
+    gate.salt_fails = false;
     let mut other = gate.post(&json!({"scope": ""}), &call("nothing"));
     other.finish(&mut gate);
     assert!(gate.post(&json!({}), &call("send_mail")).upstream.is_some());

@@ -11,7 +11,7 @@
 mod world;
 
 use serde_json::{Value, json};
-use wicketgate_core::exchange::step::Event;
+use wicketgate_core::exchange::step::{Crowded, Event};
 use world::{Driven, Gate, configuration, list};
 
 fn gate(rules: &Value, more: &Value) -> Gate {
@@ -58,6 +58,37 @@ fn a_call_waits_for_the_policy_and_goes_on_by_it() {
     assert_eq!(record["opa"]["reasons"], json!(["(computed)"]));
     let driven = gate.post(&json!({}), &list("tools/list"));
     assert!(driven.upstream.is_some() && driven.policy_questions.is_empty(), "lists are not asked about");
+}
+
+#[test]
+fn where_too_much_is_asked_already_a_call_may_be_tried_again() {
+    let mut gate = gate(&json!([]), &json!({}));
+    for (why, detail) in
+        [(Crowded::All, "room for questions"), (Crowded::Own, "room for more questions of one caller")]
+    {
+        let mut driven = waiting(&mut gate, &call("get_note"));
+        driven.feed(&mut gate, Event::Crowded(why));
+        assert_eq!((driven.status(), driven.upstream.is_none()), (Some(503), true));
+        assert_eq!(driven.reply_header("retry-after"), Some("1"));
+        assert_eq!(driven.counts, ["unavailable"]);
+        assert_eq!(driven.decisions[0]["detail"], detail, "{:?}", driven.decisions);
+    }
+    // Nothing of it is taken for the policy's word.
+    waiting(&mut gate, &call("get_note"));
+}
+
+#[test]
+fn who_asks_is_the_principal_wherever_he_is() {
+    let mut gate = gate(&json!([]), &json!({}));
+    let mut asker = |claims, source| {
+        gate.source = Some(source);
+        let driven = gate.post(&claims, &call("get_note"));
+        assert_eq!(driven.policy_questions.len(), 1);
+        driven.exchange.asker()
+    };
+    let alice = asker(json!({}), "192.0.2.1");
+    assert_eq!(alice, asker(json!({"client_id": "c2", "jti": "j2"}), "192.0.2.2"));
+    assert_ne!(alice, asker(json!({"sub": "bob"}), "192.0.2.1"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use wicketgate_core::exchange::step::Event;
+use wicketgate_core::exchange::step::{Crowded, Event};
 use world::{Driven, Gate, ISSUER, RESOURCE, call};
 
 const BEARER: [(&str, &str); 1] = [("authorization", "Bearer opaque-token")];
@@ -96,6 +96,33 @@ fn no_answer_is_503_and_nothing_is_remembered_of_it() {
         assert_eq!((refused.status(), refused.upstream.is_none()), (Some(503), true));
         assert_eq!(refused.counts, ["unavailable"]);
     }
+}
+
+#[test]
+fn who_asks_about_a_token_is_an_address_until_it_is_known() {
+    let mut gate = gate();
+    let mut asker = |token: &str, source| {
+        gate.source = Some(source);
+        let authorization = format!("Bearer {token}");
+        let message = call("search_x").to_string();
+        let driven = gate.post_raw(&[("authorization", authorization.as_str())], message.as_bytes());
+        assert_eq!(driven.questions.len(), 1);
+        driven.exchange.asker()
+    };
+    let here = asker("one", "192.0.2.1");
+    assert_eq!(here, asker("other", "192.0.2.1"));
+    assert_ne!(here, asker("other", "192.0.2.2"));
+}
+
+#[test]
+fn where_too_much_is_asked_already_a_token_may_be_shown_again() {
+    let mut gate = gate();
+    let mut driven = ask(&mut gate);
+    driven.feed(&mut gate, Event::Crowded(Crowded::All));
+    assert_eq!((driven.status(), driven.upstream.is_none()), (Some(503), true));
+    assert_eq!(driven.decisions[0]["detail"], "room for questions");
+    let answer = active(&gate);
+    assert!(answered(&mut gate, Some(&answer)).upstream.is_some());
 }
 
 #[test]

@@ -88,6 +88,39 @@ fn a_host_that_fails_denies_and_is_written_down() {
 }
 
 #[test]
+fn a_host_that_fails_to_let_a_request_go_on_denies_it_on_record() {
+    let rules = json!([{"id": "read", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["*"]}}]);
+    let mut gate = Gate::with_rules(&rules);
+    gate.host_fails = true;
+    let mut driven = gate.post(&json!({}), &world::call("get_note"));
+    assert!(driven.decisions.is_empty() && driven.upstream.is_none());
+    let what = "a request header could not be set";
+    let mut effects = driven.exchange.give_up(what, &gate.guard, gate.now);
+    assert!(effects.contains(&Effect::CountServer { server: 0, allowed: false }), "{effects:?}");
+    effects.extend(driven.exchange.finish(&gate.guard, gate.now, Duration::ZERO));
+    let [decision, completion] = lines(&effects).try_into().unwrap();
+    assert_eq!(
+        (&decision["verdict"], &decision["reason"], &decision["detail"]),
+        (&json!("deny"), &json!("internal"), &json!(what))
+    );
+    assert_eq!(decision["operation"]["targets"][0]["name"], "get_note", "{decision}");
+    assert_eq!((&completion["verdict"], &completion["status"]), (&json!("deny"), &json!(500)));
+}
+
+#[test]
+fn a_host_that_fails_later_changes_no_record() {
+    let rules = json!([{"id": "read", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["*"]}}]);
+    let mut gate = Gate::with_rules(&rules);
+    let mut driven = gate.post(&json!({}), &world::call("get_note"));
+    assert_eq!(driven.decisions[0]["verdict"], "allow");
+    let mut effects =
+        driven.exchange.give_up("the response headers could not be read", &gate.guard, gate.now);
+    effects.extend(driven.exchange.finish(&gate.guard, gate.now, Duration::ZERO));
+    let [completion] = lines(&effects).try_into().unwrap();
+    assert_eq!((&completion["verdict"], &completion["reason"]), (&json!("allow"), &json!("internal")));
+}
+
+#[test]
 fn a_record_is_bounded_whatever_a_head_says() {
     let mut gate = Gate::with_rules(&json!([]));
     let long = "x".repeat(60_000);

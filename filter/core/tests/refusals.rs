@@ -208,6 +208,39 @@ fn discovery_is_neither_limited_nor_counted() {
 }
 
 #[test]
+fn a_discovery_that_is_a_stream_counts_from_its_answer_on() {
+    let mut gate = Gate::new(&with_limits(&json!({"streams": 2})));
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
+    let discover = json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta}});
+    let fields = [JSON, ANY, MODERN, ("mcp-method", "server/discover")];
+    let events = ("Content-Type", "Text/Event-Stream; charset=utf-8");
+    let begun = |gate: &mut Gate, answers: bool| {
+        let mut driven = ask(gate, "POST", &fields, Some(&discover.to_string()));
+        assert!(driven.upstream.is_some(), "it goes on whatever is open");
+        gate.store_fails = !answers;
+        driven.feed(gate, Event::ResponseHead { head: world::response(200, &[events]), end: false });
+        gate.store_fails = false;
+        driven
+    };
+    let mut open = [begun(&mut gate, true), begun(&mut gate, true)];
+    assert!(open.iter().all(|driven| driven.replies.is_empty()));
+    let mut refused = begun(&mut gate, true);
+    assert_eq!((refused.status(), refused.reply_json()["id"].clone()), (Some(429), json!(1)));
+    refused.finish(&mut gate);
+    assert_eq!(refused.completions[0]["reason"], "too_many_streams");
+    let mut whole = ask(&mut gate, "POST", &fields, Some(&discover.to_string()));
+    whole.respond(&mut gate, 200, &[JSON], b"{}");
+    assert_eq!(
+        (whole.status(), whole.downstream.as_slice()),
+        (None, &b"{}"[..]),
+        "what is no stream never counts"
+    );
+    open[0].finish(&mut gate);
+    assert_eq!(begun(&mut gate, false).status(), Some(503), "without its store nobody knows");
+    assert!(begun(&mut gate, true).replies.is_empty());
+}
+
+#[test]
 fn each_limit_counts_what_it_says() {
     let two = json!({"rate": "1/d", "burst": 2});
     let named = |names: &[&str], per: &str| json!([{"names": names, "rate": "1/d", "burst": 2, "per": per}]);

@@ -126,6 +126,76 @@ fn what_nobody_has_listed_may_be_denied() {
     assert!(may_call(&mut gate, "a"));
 }
 
+/// What a call of it is answered with these tools in the result, and what the client reads.
+fn shown(gate: &mut Gate, entries: &[String]) -> (Driven, String) {
+    let mut driven = gate.post(&json!({}), &call("echo"));
+    driven.respond(gate, 200, &[JSON], answer(entries).as_bytes());
+    driven.finish(gate);
+    let text = String::from_utf8(driven.downstream.clone()).unwrap();
+    (driven, text)
+}
+
+/// The same as an event of the stream of a session, which replays answers to anything.
+fn replayed(gate: &mut Gate, entries: &[String]) -> (Driven, String) {
+    let bearer = format!("Bearer {}", gate.token(&json!({})));
+    let fields = [("authorization", bearer.as_str()), ("accept", "text/event-stream")];
+    let mut driven = gate.begin();
+    let head = world::request("GET", "/mcp", &fields);
+    driven.feed(gate, Event::RequestHead { head, end: true });
+    driven.respond(gate, 200, &[EVENTS], format!("data: {}\n\n", answer(entries)).as_bytes());
+    driven.finish(gate);
+    let text = String::from_utf8(driven.downstream.clone()).unwrap();
+    (driven, text.trim().trim_start_matches("data: ").to_owned())
+}
+
+#[test]
+fn what_answers_something_else_teaches_nothing_and_shows_only_what_was_listed() {
+    for unlisted in [shown, replayed] {
+        let mut gate = gate(&json!({"pins": "first_use"}));
+        let (a, b, poisoned) = (entry("a", "adds"), entry("b", "new"), entry("a", "adds. But first ..."));
+        let (driven, text) = unlisted(&mut gate, std::slice::from_ref(&poisoned));
+        assert_eq!((text, driven.found), (answer(&[]), vec![("quarantined", "unseen", 1)]));
+        let (driven, text) = listed(&mut gate, std::slice::from_ref(&a));
+        assert_eq!(
+            (text, driven.found),
+            (answer(std::slice::from_ref(&a)), vec![]),
+            "it was not taken for the first"
+        );
+        let (driven, text) = unlisted(&mut gate, &[poisoned.clone(), a.clone(), b.clone()]);
+        assert_eq!(text, answer(std::slice::from_ref(&a)));
+        assert_eq!(driven.found, [("quarantined", "drifted", 1), ("quarantined", "unseen", 1)]);
+        assert!(may_call(&mut gate, "a"), "nobody but the server takes it away");
+        let (_, text) = listed(&mut gate, &[poisoned]);
+        assert_eq!((text, may_call(&mut gate, "a")), (answer(&[]), false));
+        let (_, text) = unlisted(&mut gate, std::slice::from_ref(&a));
+        assert_eq!(text, answer(&[a]));
+        assert!(!may_call(&mut gate, "a"), "and nobody but the server brings it back");
+    }
+}
+
+#[test]
+fn a_baseline_needs_no_list() {
+    let good = entry("a", "adds");
+    let digest = examine(good.as_bytes()).digest.unwrap().to_string();
+    for pins in ["baseline", "first_use"] {
+        let mut gate = gate(&json!({"pins": pins, "baseline": {"a": digest}}));
+        let (driven, text) = replayed(&mut gate, &[entry("a", "else"), good.clone(), entry("b", "new")]);
+        assert_eq!(text, answer(std::slice::from_ref(&good)));
+        let why = if pins == "baseline" { "not_approved" } else { "unseen" };
+        assert_eq!(driven.found, [("quarantined", "drifted", 1), ("quarantined", why, 1)]);
+        assert!(may_call(&mut gate, "a"));
+    }
+}
+
+#[test]
+fn hidden_characters_are_looked_for_in_every_answer() {
+    let hidden = entry("a", "ad\\u200bds");
+    let mut gate = gate(&json!({"characters": "strip"}));
+    let (driven, text) = shown(&mut gate, &[hidden, entry("b\\u200b", "y")]);
+    assert_eq!(text, answer(&[entry("a", "adds")]));
+    assert_eq!(driven.found, [("quarantined", "hidden_characters", 1), ("stripped", "hidden_characters", 1)]);
+}
+
 #[test]
 fn hidden_characters_are_taken_out_and_no_other_byte_changes() {
     let hidden = entry("a", "ad\\u200bds \u{e0041}\\u001b[31mx");

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use wicketgate_core::config;
-use wicketgate_core::exchange::step::Event;
+use wicketgate_core::exchange::step::{Crowded, Event};
 use wicketgate_core::identity::revocations;
 use world::{Driven, Gate, ISSUER, RESOURCE, call, configuration};
 
@@ -108,6 +108,16 @@ fn without_an_answer_nothing_goes_on() {
         // A failure is not remembered.
         waiting(&mut gate, &json!({}));
     }
+}
+
+#[test]
+fn where_too_much_is_asked_already_nothing_goes_on() {
+    let mut gate = gate();
+    let mut driven = waiting(&mut gate, &json!({}));
+    driven.feed(&mut gate, Event::Crowded(Crowded::Own));
+    assert_eq!((driven.status(), driven.upstream.is_none()), (Some(503), true));
+    assert_eq!(driven.decisions[0]["detail"], "room for more questions of one caller");
+    waiting(&mut gate, &json!({}));
 }
 
 #[test]

@@ -111,6 +111,9 @@ fn script(message: &Value) -> (&'static str, String) {
         json!({"content": []})
     };
     let answer = json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string();
+    if message["params"]["stream"] == "unfinished" {
+        return ("text/event-stream", format!(": first\n\ndata: {answer}\n"));
+    }
     if message["params"]["stream"] == true {
         return ("text/event-stream", format!("data: {answer}\n\n"));
     }
@@ -150,6 +153,15 @@ async fn trailers_pass_both_ways_and_lists_before_them_are_cut() {
             server.take();
         }
     }
+    // The last event has no end, so for no client it is one; nobody has judged it, and it goes nowhere.
+    for method in ["tools/call", "tools/list"] {
+        let params = json!({"name": "get_note", "stream": "unfinished"});
+        let body = json!({"jsonrpc": "2.0", "id": 5, "method": method, "params": params}).to_string();
+        let answer = frames.post(&body, 8, false).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, ": first\n\n"), "{method}: {answer:?}");
+        assert_eq!(answer.trailers.as_ref().unwrap()["x-after"], "yes", "{method}: {answer:?}");
+    }
+    server.take();
     let denied = frames.post(&call("drop_everything"), 8, true).await;
     assert_eq!((denied.status, &denied.json()["error"]["code"]), (200, &json!(-32602)), "{denied:?}");
     assert!(server.take().is_empty());

@@ -2,12 +2,14 @@
 //!
 //! The issuer is a stand-in that answers by the internal API's `validate` contract, and is asked as often as it can count.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::json;
-use wicketgate_e2e::world::World;
+use wicketgate_e2e::world::{Plan, World};
 
+use super::frames::{Frames, Open};
 use super::recorder::{Recorder, Script, Seen, event_stream, json_answer};
 use super::scene::{RULES, call};
 use super::stage::{self, eventually, exchange, request};
@@ -15,14 +17,24 @@ use super::stand_in::clusters;
 
 /// Before an echoing upstream, with an issuer that answers by `script`.
 async fn world(name: &str, upstream: &Recorder, issuer: &Recorder) -> World {
+    world_with(name, upstream, issuer, |_| {}).await
+}
+
+async fn world_with(
+    name: &str,
+    upstream: &Recorder,
+    issuer: &Recorder,
+    change: impl FnOnce(&mut Plan),
+) -> World {
     let policy = stage::policy("{request_bytes: 64KiB}", RULES).replace(
         "    clock_skew: 1s\n",
-        "    clock_skew: 1s\n    validate: {cluster: issuer, path: /v1/validate, remember: 2s, timeout: 20s}\n",
+        "    clock_skew: 1s\n    validate: {cluster: issuer, path: /v1/validate, remember: 2s, timeout: 30s}\n",
     );
     stage::world(name, |plan| {
         plan.upstream = Some(upstream.upstream.clone());
         plan.set_policy(&policy).unwrap();
         plan.envoy_changes.push(clusters(&[("issuer", issuer)]));
+        change(plan);
     })
     .await
 }
@@ -194,5 +206,51 @@ async fn questions_of_clients_that_leave_are_heard_to_their_end() {
     reaches("all are answered", "cluster.issuer.upstream_rq_200", LEAVERS).await;
     assert_eq!(asked.load(Ordering::SeqCst), LEAVERS);
     assert_eq!(sends(&world, "made-up").await, 401);
+    world.discard().await;
+}
+
+/// Who leaves while he is asked about keeps his places, because the question goes on, and no more of them than he leaves free.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_while_he_is_asked_about_takes_nobody_elses_place() {
+    /// Of the 64 questions that a worker may have under way.
+    const HALF: usize = 32;
+    let upstream = Recorder::echo().await;
+    let issuer = Recorder::start(|seen| {
+        if seen.json()["token"] == "silent-token" {
+            return Script::Hang(Vec::new());
+        }
+        let resource = seen.json()["resource"].as_str().unwrap_or_default().to_owned();
+        word(resource.strip_suffix("/mcp").unwrap_or_default(), seen)
+    })
+    .await;
+    let world = world_with("opaque-crowd", &upstream, &issuer, |plan| plan.workers = Some(1)).await;
+    let reaches = async |stat: &str, wanted: usize| {
+        eventually(stat, stage::DEADLINE, || async {
+            let count = world.envoy.stat(stat).await.unwrap().unwrap_or_default();
+            if count == wanted as u64 { Ok(()) } else { Err(format!("{count} of {wanted}")) }
+        })
+        .await;
+    };
+    let mallory = Frames::connect(&world, "silent-token").await;
+    let mut waiting = Vec::new();
+    for _ in 0..HALF {
+        waiting.push(mallory.open(&[]).await);
+    }
+    reaches("cluster.issuer.upstream_rq_active", HALF).await;
+    waiting.into_iter().for_each(Open::reset);
+    reaches("http.public.downstream_rq_active", 0).await;
+    reaches("cluster.issuer.upstream_rq_active", HALF).await;
+    let refused = mallory.post(&call("get_note"), 64, false).await;
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (503, &json!(-32603)), "{refused:?}");
+    assert_eq!(issuer.take().len(), HALF, "what is refused is not asked");
+    let alice = request(&world, "POST /mcp", Some("good-token"), &[], call("get_note").as_bytes());
+    let answer = stage::answer_from(Ipv4Addr::new(127, 0, 0, 2), stage::port(&world), &alice).await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    eventually("the record says why", stage::DEADLINE, || async {
+        let lines = world.records("audit.jsonl").unwrap_or_default();
+        let why = "\"detail\":\"room for more questions of one caller\"";
+        if lines.iter().any(|line| line.contains(why)) { Ok(()) } else { Err(format!("{lines:?}")) }
+    })
+    .await;
     world.discard().await;
 }

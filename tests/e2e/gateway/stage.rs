@@ -3,11 +3,12 @@
 
 use std::fmt::Write as _;
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep, timeout};
 use wicketgate_e2e::client::http::Answer;
 use wicketgate_e2e::client::mcp::{MODERN, McpClient};
@@ -144,7 +145,14 @@ pub(super) async fn answer(world: &World, bytes: &[u8]) -> Option<Raw> {
 
 /// The same of whoever listens on this port.
 pub(super) async fn answer_of(port: u16, bytes: &[u8]) -> Option<Raw> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    answer_from(Ipv4Addr::LOCALHOST, port, bytes).await
+}
+
+/// The same, from another address of this machine (127.0.0.0/8).
+pub(super) async fn answer_from(source: Ipv4Addr, port: u16, bytes: &[u8]) -> Option<Raw> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    let mut stream = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await.unwrap();
     // The peer may refuse half-way and close: what it said counts, not that it stopped listening.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();

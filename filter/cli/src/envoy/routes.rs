@@ -44,6 +44,16 @@ pub(super) fn judge(drawing: &Drawing, errors: &mut Vec<ConfigError>) {
             errors.push(error(format!("servers[{at}].upstream.path"), message));
         }
         branches(at, target, errors);
+        let before = drawing.targets.iter().take(at).position(|other| other.route == target.route);
+        if let Some(first) = before {
+            let named = target.server.place.routes.is_some();
+            let here = if named { "match.routes[0]" } else { "name" };
+            let message = format!(
+                "servers[{first}] has the route `{}`: it could not be told whose Envoy has chosen",
+                target.route
+            );
+            errors.push(error(format!("servers[{at}].{here}"), message));
+        }
         if target.route.starts_with("authorization_server") {
             let message = "is for routes to the authorization server, of which no decision is recorded";
             errors.push(error(format!("servers[{at}].match.routes[0]"), message));

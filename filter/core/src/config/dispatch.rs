@@ -6,8 +6,8 @@ use super::raw::RawDispatch;
 use super::rules::{name, patterns};
 use super::{methods, units};
 use crate::mcp::method::{METHODS, Sender};
-use crate::server::Covers;
 use crate::server::dispatch::{Dispatch, READING};
+use crate::server::{Covers, Server};
 use std::time::Duration;
 
 /// Each is compared with every request that is allowed.
@@ -26,6 +26,50 @@ pub(crate) fn compile(raw: &[RawDispatch], held: bool, place: &Place, found: &mu
         found.error(place, format!("at most {MOST} entries, found {}", raw.len()));
     }
     raw.iter().enumerate().map(|(at, raw)| entry(raw, &place.index(at), found)).collect()
+}
+
+/// Refuses a branch whose route has the name of a route of another server: it could not be told whose Envoy has chosen. Who lets two
+/// servers stand behind one route means that.
+pub(crate) fn refuse_namesakes(
+    server: &Server,
+    other: &Server,
+    first: usize,
+    place: &Place,
+    found: &mut Findings,
+) {
+    let (of_other, branches_of_other) = (own_routes(other), branch_routes(other));
+    if own_routes(server).iter().any(|name| of_other.contains(name)) {
+        return;
+    }
+    for (at, name) in branch_routes(server) {
+        if of_other.contains(&name) || branches_of_other.iter().any(|(_, theirs)| *theirs == name) {
+            let message = format!(
+                "its route would be called `{name}`, as one of servers[{first}]: choose another name"
+            );
+            found.error(&place.key("dispatch").index(at).key("branch"), message);
+        }
+    }
+    let named = server.place.routes.is_some();
+    let here = if named { place.key("match").key("routes") } else { place.key("name") };
+    for name in own_routes(server) {
+        if branches_of_other.iter().any(|(_, theirs)| *theirs == name) {
+            let message = format!("a branch of servers[{first}] has the route `{name}`: choose another name");
+            found.error(&here, message);
+        }
+    }
+}
+
+/// The names of the routes to the server itself.
+fn own_routes(server: &Server) -> Vec<String> {
+    server.place.routes.clone().unwrap_or_else(|| vec![server.route(None)])
+}
+
+/// Of those to its branches, with the entries that lead there.
+fn branch_routes(server: &Server) -> Vec<(usize, String)> {
+    let entries = server.dispatch.iter().enumerate();
+    entries
+        .filter_map(|(at, entry)| entry.branch.as_deref().map(|branch| (at, server.route(Some(branch)))))
+        .collect()
 }
 
 fn entry(raw: &RawDispatch, place: &Place, found: &mut Findings) -> Dispatch {

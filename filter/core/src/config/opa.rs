@@ -10,7 +10,7 @@ use super::issuers::duration;
 use super::raw::{RawOpa, RawServer};
 use super::{obligations, rego};
 use crate::policy::rego::opa::{Opa, RULE, Terms};
-use crate::policy::rego::reads::SECRET_HEADERS;
+use crate::policy::rego::reads::hidden;
 
 /// Longer no call may wait.
 const MOST_PATIENCE: Duration = Duration::from_secs(5);
@@ -72,11 +72,8 @@ fn headers(raw: &[String], place: &Place, found: &mut Findings) -> Vec<String> {
     }
     for (at, name) in raw.iter().enumerate() {
         let token = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
-        if SECRET_HEADERS.contains(&name.as_str()) {
-            found.error(
-                &place.index(at),
-                format!("no policy sees the header `{name}`: it holds a credential"),
-            );
+        if let Some(why) = hidden(name) {
+            found.error(&place.index(at), format!("no policy sees the header `{name}`: {why}"));
         } else if name.is_empty() || !name.bytes().all(token) {
             found.error(&place.index(at), format!("`{name}` is no name of a header in lower case"));
         } else if raw.iter().take(at).any(|other| other == name) {

@@ -13,7 +13,7 @@ use crate::policy::pattern::Pattern;
 use crate::policy::rego::narrow::RULE;
 use crate::policy::rego::opa;
 use crate::policy::rego::packed::{Module, Packed};
-use crate::policy::rego::reads::Reads;
+use crate::policy::rego::reads::{Reads, hidden};
 use crate::policy::rego::{Labels, Rego, Setting, ToolLabels};
 use crate::policy::rule::{Effect, Rule, RuleId, Targets};
 use crate::policy::who::Who;
@@ -154,6 +154,12 @@ fn unpack(raw: &RawCompiled, place: &Place, found: &mut Findings) -> Option<Pack
     let module = Module::parse(&raw.module);
     if module.is_none() {
         found.error(&place.key("module"), "is neither `rego` nor `rego-regex`: render the policy again");
+    }
+    for (at, name) in raw.headers.iter().enumerate() {
+        if let Some(why) = hidden(name) {
+            found
+                .error(&place.key("headers").index(at), format!("no policy sees the header `{name}`: {why}"));
+        }
     }
     let reads = Reads {
         arguments: raw.arguments.clone(),

@@ -40,6 +40,7 @@ pub(crate) fn compile(
         let Some(server) = compile_one(server, issuers, held, &here, found) else { continue };
         for (other, first) in &compiled {
             refuse_rivals(&server, other, *first, &here, found);
+            dispatch::refuse_namesakes(&server, other, *first, &here, found);
         }
         compiled.push((server, at));
     }
@@ -364,6 +365,13 @@ fn refuse_rivals(server: &Server, other: &Server, first: usize, place: &Place, f
     if server.place.path == other.place.path && hosts().any(|(a, b)| a.overlaps(b)) {
         // An exact host beside `*` counts too: the caller chooses the Host header, so it would choose its rules.
         found.error(&place.key("match"), format!("a request could belong to this and to servers[{first}]"));
+    } else if server.place.path.eq_ignore_ascii_case(&other.place.path) && hosts().any(|(a, b)| a.overlaps(b))
+    {
+        let message = format!(
+            "differs from that of servers[{first}] in the case of letters alone: where the server behind does not tell them apart, \
+             callers choose whose rules count"
+        );
+        found.warn(&place.key("match").key("path"), message);
     }
 }
 

@@ -222,6 +222,27 @@ fn what_is_doubtful_is_accepted_with_a_warning() {
 }
 
 #[test]
+fn two_paths_that_differ_in_case_alone_are_warned_of() {
+    let with = |path: &str| {
+        let mut document = sound();
+        let mut other = document["servers"][0].clone();
+        other["name"] = json!("other");
+        other["url"] = json!("http://127.0.0.1:8080/other");
+        other["match"] = json!({"path": path});
+        document["servers"].as_array_mut().unwrap().push(other);
+        compiled(&document).unwrap().warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(with("/mcp2"), [""; 0]);
+    assert_eq!(
+        with("/MCP"),
+        [
+            "servers[1].match.path: differs from that of servers[0] in the case of letters alone: where the server behind does \
+          not tell them apart, callers choose whose rules count"
+        ]
+    );
+}
+
+#[test]
 fn json_that_two_readers_could_read_differently_is_refused() {
     for (text, said) in [
         (
@@ -251,6 +272,48 @@ fn only_one_issuer_of_a_server_is_asked_about_opaque_tokens() {
     let said = compiled(&document).unwrap_err();
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].starts_with("servers[0].issuers: http://127.0.0.1:8080 and https://tenant.example/ all"));
+}
+
+#[test]
+fn a_branch_is_not_called_like_another_server() {
+    let with = |name: &str, dispatch: Value, place: Value| {
+        let mut document = sound();
+        document["hold_headers"] = json!(true);
+        document["servers"][0]["dispatch"] = json!([{"tools": ["a"], "branch": "heavy"}]);
+        let mut second = document["servers"][0].clone();
+        second["name"] = json!(name);
+        second["url"] = json!("http://127.0.0.1:8080/other");
+        second["match"] = place;
+        second["dispatch"] = dispatch;
+        document["servers"].as_array_mut().unwrap().push(second);
+        compiled(&document).err().unwrap_or_default()
+    };
+    let place = || json!({"path": "/other"});
+    let of_first = "a branch of servers[0] has the route `mcp_sample.heavy`: choose another name";
+    let of_both = "its route would be called `mcp_sample.heavy`, as one of servers[0]: choose another name";
+    assert_eq!(with("sample.heavier", json!([]), place()), [""; 0]);
+    assert_eq!(with("sample.heavy", json!([]), place()), [format!("servers[1].name: {of_first}")]);
+    assert_eq!(
+        with("b", json!([]), json!({"path": "/other", "routes": ["mcp_b", "mcp_sample.heavy"]})),
+        [format!("servers[1].match.routes: {of_first}")]
+    );
+    let of_branch = |first: &str| {
+        let named = json!({"path": "/other", "routes": [first, "mcp_sample.x"]});
+        let dispatch = json!([{"tools": ["a"], "ends": "1m"}, {"tools": ["b"], "branch": "heavy"}]);
+        with("b", dispatch, named)
+    };
+    assert_eq!(of_branch("mcp_sample"), [""; 0], "both stand behind one route");
+    assert_eq!(of_branch("mcp_sampler"), [""; 0]);
+    let mut document = sound();
+    document["servers"][0]["name"] = json!("sample.heavy");
+    document["servers"][0]["dispatch"] = json!([]);
+    let mut second = sound()["servers"][0].clone();
+    second["url"] = json!("http://127.0.0.1:8080/other");
+    second["match"] = json!({"path": "/other"});
+    second["dispatch"] = json!([{"tools": ["a"], "branch": "heavy"}]);
+    document["servers"].as_array_mut().unwrap().push(second);
+    let errors = compiled(&document).unwrap_err();
+    assert!(errors.iter().any(|said| said.ends_with(&format!(".branch: {of_both}"))), "{errors:?}");
 }
 
 #[test]

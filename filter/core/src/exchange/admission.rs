@@ -80,7 +80,7 @@ impl Exchange {
             }
         }
         asks.extend((!questions.is_empty()).then_some(Ask::Policy(questions)));
-        asks.extend(self.past(server, who, operation).map(Ask::Past));
+        asks.extend(self.past(server, who, operation, world.salt)?.map(Ask::Past));
         let source = self.facts.source.as_deref();
         if self.may_stream(operation) {
             let tag = Tag::streams(&server.name, who, source);
@@ -191,10 +191,9 @@ impl Exchange {
     }
 
     /// Whether the answer may be an event stream: that of GET, and that of every request that has an answer. What it will
-    /// be is known too late to refuse it, so each counts from now to its end.
+    /// be is known too late to refuse it, so each counts from now to its end. What is brief counts if it is one after all.
     fn may_stream(&self, operation: &Operation) -> bool {
-        let brief = [Operation::END_SESSION, Operation::DISCOVER].contains(&operation.method.as_str());
-        !self.facts.unanswered && !brief
+        !self.facts.unanswered && !operation.is_brief()
     }
 
     /// That what the server calls so is this exchange's principal's, or is to be.

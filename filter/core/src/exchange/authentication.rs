@@ -244,6 +244,11 @@ impl Exchange {
         self.proceed(waiting, world)
     }
 
+    /// On whose behalf others are asked now: the principal's, or the address's while he is not known.
+    pub fn asker(&self) -> Tag {
+        Tag::asker(self.facts.principal.as_ref(), self.facts.source.as_deref())
+    }
+
     /// One token of the bucket of an address for what is not known to be good.
     fn unknown_token(&self, guard: &Guard) -> Take {
         let rate = guard.unknown_tokens;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::admission::Ask;
-use super::step::Effect;
+use super::step::{Effect, ResponseMode};
 use super::viewing::known_repeatable;
 use super::{Exchange, World};
 use crate::denial::Denial;
@@ -50,6 +50,13 @@ impl Exchange {
             self.facts.dispatched.until = entry.ends.map(|ends| world.now.plus(ends.saturating_sub(EARLY)));
         }
         (server.place.routes.is_some() || server.has_branches()).then_some(Ask::Route)
+    }
+
+    /// The answer ends by trailers. Its body is still to be fed where it is held whole; of a stream all was fed that can pass: an event
+    /// without its end is none (HTML, 9.2.6), and nobody can add to a body here.
+    pub fn ends_by_trailers(&mut self) -> ResponseMode {
+        self.facts.dispatched.ended(true);
+        self.response_mode()
     }
 
     /// Envoy gave up a server that said nothing in time: its words become ours.

@@ -1,18 +1,20 @@
 //! What does an answer hand out? Sessions and tasks belong to the principal to whom they go, before he hears of them.
 
 use super::response::Answering;
-use super::step::{Consult, Control, Effect};
+use super::step::{Consult, Control, Effect, StreamOf};
 use super::{Exchange, Phase, World};
 use crate::bindings::owner::Kind;
 use crate::bindings::table::{Finding, Question};
 use crate::denial::Denial;
 use crate::head::ResponseHead;
 use crate::identity::upstream_credential::UpstreamCredential;
+use crate::limits::streams;
+use crate::limits::tag::Tag;
 use crate::mcp::operation::Operation;
 use crate::mcp::session;
 use crate::server::{Server, Unknown};
 
-/// An answer that hands out a session, until that is bound.
+/// An answer whose head waits: it hands out a session, until that is bound, or it is a stream that nobody has counted.
 #[derive(Debug)]
 pub(super) struct Handing {
     answering: Box<Answering>,
@@ -65,6 +67,12 @@ impl Exchange {
         if let (true, Operation::END_SESSION, Some(id)) = (good, method, own) {
             self.effects.push(Effect::Forget(self.binding(Kind::Session, id, server)?));
         }
+        let brief = self.facts.operation.as_ref().is_some_and(Operation::is_brief);
+        if brief && !end && is_event_stream(&head) {
+            let counted = self.stream(server)?;
+            self.phase = Phase::Binding(Box::new(Handing { answering, head, end }));
+            return Ok(Control::CountStream(counted));
+        }
         self.answer_head(answering, &head, end, world.held, world.guard)
     }
 
@@ -85,6 +93,27 @@ impl Exchange {
         }
     }
 
+    /// What became of the stream that answers what was thought to be brief.
+    pub(super) fn stream_counted(
+        &mut self,
+        handing: Handing,
+        outcome: Option<streams::Outcome>,
+        world: &World<'_>,
+    ) -> Result<Control, Denial> {
+        let Handing { answering, head, end } = handing;
+        let most = self.facts.bounds.map_or(0, |bounds| bounds.streams);
+        outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(most)?;
+        self.answer_head(answering, &head, end, world.held, world.guard)
+    }
+
+    /// One more stream of this exchange's principal.
+    fn stream(&self, server: &Server) -> Result<StreamOf, Denial> {
+        let who = self.facts.principal.as_ref().ok_or(Denial::Internal("a stream without a principal"))?;
+        let bounds = self.facts.bounds.ok_or(Denial::Internal("a stream without bounds"))?;
+        let tag = Tag::streams(&server.name, who, self.facts.source.as_deref());
+        Ok(StreamOf { tag, most: bounds.streams })
+    }
+
     /// Tasks belong to the principal to whom they are handed out, before he hears of them.
     pub(super) fn hand_out_tasks(&self, created: &[String], world: &World<'_>) -> Result<(), Denial> {
         for id in created {
@@ -100,6 +129,12 @@ impl Exchange {
         }
         Ok(())
     }
+}
+
+/// Whether an answer may stay open for long. One of another type ends, or is too large some time.
+fn is_event_stream(head: &ResponseHead) -> bool {
+    let media = head.headers.one("content-type").ok().flatten().unwrap_or_default();
+    media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream")
 }
 
 /// What nobody is known to own is shown where it would be adopted.

@@ -19,6 +19,8 @@ const NO_PAGE: Denial = Denial::Internal("tool store");
 /// The tools of a server while an answer of it is read.
 pub(super) struct Judging<'w> {
     policy: &'w ToolPolicy,
+    /// Whether what is listed counts from now on; else it only is held against what counts.
+    learns: bool,
     /// Its page as it was when the message began, and as it will be; not read before a tool comes.
     book: Option<Book>,
     /// What was judged by that.
@@ -74,10 +76,10 @@ impl Exchange {
 // === impl Judging ===
 
 impl<'w> Judging<'w> {
-    /// For the tools of `server`; `None` where nobody asks what they are.
-    pub(super) fn of(server: &'w Server) -> Option<Self> {
+    /// For the tools of `server`; `None` where nobody asks what they are. `learns`: the answer is one to `tools/list`.
+    pub(super) fn of(server: &'w Server, learns: bool) -> Option<Self> {
         let policy = server.tools.as_ref().filter(|policy| !policy.is_idle())?;
-        Some(Self { policy, book: None, listed: Vec::new(), others: Vec::new(), failed: None })
+        Some(Self { policy, learns, book: None, listed: Vec::new(), others: Vec::new(), failed: None })
     }
 
     /// What becomes of a tool that is listed by `entry`, and what there is to say about it.
@@ -124,6 +126,10 @@ impl<'w> Judging<'w> {
         };
         let examined = examine(entry);
         let shadows = shadows(server, name, book, &self.others, world);
+        if !self.learns {
+            let judged = self.policy.judge_shown(name, &examined, shadows, book, world.now);
+            return Ok((judged, examined.hidden.prose));
+        }
         let judged = self.policy.judge_listed(name, &examined, shadows, book, world.now);
         let prose = examined.hidden.prose.clone();
         self.listed.push((name.to_owned(), examined, shadows, judged));

@@ -8,7 +8,11 @@ use crate::history::table::Outcome;
 use crate::identity::principal::Principal;
 use crate::mcp::operation::Operation;
 use crate::policy::rule::RuleId;
+use crate::salt::Salt;
 use crate::server::Server;
+
+/// The store of all workers cannot be read or written.
+const NO_STORE: Denial = Denial::Unavailable("history store");
 
 /// What is asked of the past, and by which rules: one for each question, with the words of its refusal.
 #[derive(Clone, Debug)]
@@ -22,7 +26,20 @@ pub(super) struct Past {
 impl Exchange {
     /// What the past is asked before `operation` goes on; `None` where no rule cares. What is to be kept once it was answered
     /// well is kept in mind.
-    pub(super) fn past(&mut self, server: &Server, who: &Principal, operation: &Operation) -> Option<Past> {
+    ///
+    /// # Errors
+    /// `Unavailable`: the store of all workers, in which the past lies, cannot be read.
+    pub(super) fn past(
+        &mut self,
+        server: &Server,
+        who: &Principal,
+        operation: &Operation,
+        salt: Option<Salt>,
+    ) -> Result<Option<Past>, Denial> {
+        if server.history.is_empty() {
+            return Ok(None);
+        }
+        let salt = salt.ok_or(NO_STORE)?;
         let actor = Actor {
             server: &server.name,
             session: self.facts.session.as_deref(),
@@ -33,12 +50,12 @@ impl Exchange {
         let later: Vec<_> = server.history.iter().filter_map(|rule| rule.after(operation, &actor)).collect();
         let (mut asks, mut by) = (Vec::new(), Vec::new());
         for rule in &server.history {
-            let asked = rule.before(operation, &actor);
+            let asked = rule.before(operation, &actor, salt);
             by.extend(asked.iter().map(|_| (rule.id.clone(), HistoryRule::refusal(rule))));
             asks.extend(asked);
         }
         self.facts.later = (!later.is_empty()).then_some(Recall { slots, asks: later });
-        (!asks.is_empty()).then_some(Past { recall: Recall { slots, asks }, by })
+        Ok((!asks.is_empty()).then_some(Past { recall: Recall { slots, asks }, by }))
     }
 
     /// What the past said; `None` where it could not be asked.
@@ -52,7 +69,7 @@ impl Exchange {
             }
             Some(Outcome::Full) => Err(Denial::Unavailable("room for what was done before")),
             Some(Outcome::Corrupt) => Err(Denial::Internal("history store")),
-            None => Err(Denial::Unavailable("history store")),
+            None => Err(NO_STORE),
         }
     }
 }

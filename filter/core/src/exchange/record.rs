@@ -52,6 +52,8 @@ pub(super) struct Facts {
     pub(super) operation: Option<Operation>,
     pub(super) id: Option<RequestId>,
     pub(super) unanswered: bool,
+    /// Whether the host has let the request go on.
+    pub(super) under_way: bool,
     /// Whether the answer may be a task.
     pub(super) takes_tasks: bool,
     pub(super) revision: Option<Revision>,
@@ -115,6 +117,7 @@ impl Facts {
             operation: None,
             id: None,
             unanswered: false,
+            under_way: false,
             takes_tasks: false,
             revision: None,
             newer: None,
@@ -227,8 +230,13 @@ impl Facts {
         self.rule.as_ref().zip(server).is_some_and(|(rule, server)| server.captures.contains(rule))
     }
 
+    /// What was decided could not be written down, so it was not.
+    pub(super) fn is_not_recorded(&mut self) {
+        self.verdict = None;
+    }
+
     /// Counts a verdict, and records it where it is the first; later ones only change the final reason.
-    fn decide(
+    pub(super) fn decide(
         &mut self,
         verdict: &'static str,
         reason: &'static str,
@@ -321,18 +329,6 @@ impl Exchange {
         }
         let details = told.details.as_deref().map(audit::word_of);
         facts.decide("deny", "answered_by_host", details.as_deref(), guard, now)
-    }
-
-    /// The host has failed: whatever was under way, this exchange is denied, with status 500 where an answer can still be
-    /// given.
-    pub fn give_up(&mut self, what: &'static str, guard: &Guard, now: Timestamp) -> Vec<Effect> {
-        self.effects.clear();
-        self.phase = Phase::Cut;
-        if self.facts.status == 0 {
-            self.phase = Phase::Replied;
-            self.facts.status = 500;
-        }
-        self.facts.decide("deny", Denial::Internal(what).reason(), Some(what), guard, now)
     }
 
     /// The host answers by itself.

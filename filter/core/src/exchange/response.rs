@@ -307,7 +307,7 @@ impl Exchange {
     }
 
     fn learns(&self, guard: &Guard) -> bool {
-        self.server(guard).is_ok_and(|server| server.calls.learns())
+        self.asks_for_tools() && self.server(guard).is_ok_and(|server| server.calls.learns())
     }
 
     /// Remembers the schemas of tools that the caller is shown.
@@ -318,7 +318,7 @@ impl Exchange {
         world: &mut World<'_>,
     ) -> Result<(), Denial> {
         let server = self.server(world.guard)?;
-        if server.calls.learns() {
+        if self.learns(world.guard) {
             world.schemas.learn(&server.name, list, tools);
         }
         Ok(())

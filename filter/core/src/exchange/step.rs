@@ -8,6 +8,7 @@ use crate::history::table as history;
 use crate::identity::upstream_credential::{self, HeaderValue};
 use crate::identity::validation;
 use crate::limits::lease;
+pub use crate::limits::places::Crowded;
 use crate::limits::rate::Rate;
 use crate::limits::store::Outcome;
 use crate::limits::streams;
@@ -46,6 +47,8 @@ pub enum Event<'a> {
     Consulted(Option<Finding>),
     /// What became of [`Control::UseProof`]; `None` when the store could not be read or written.
     ProofUsed(Option<used_proofs::Outcome>),
+    /// What a step had to be asked for was not, because too much is under way already.
+    Crowded(Crowded),
     /// The body of the answer to an [`Effect::AskPolicy`] with status 200; `None` for anything else.
     PolicyAnswered(Option<&'a [u8]>),
     /// The body of the answer to an [`Effect::GiveCredential`] with status 200; `None` for anything else.

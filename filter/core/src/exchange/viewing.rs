@@ -48,12 +48,18 @@ pub(super) struct Viewing<'a> {
 // === impl Exchange ===
 
 impl Exchange {
+    /// Whether its answer says what the tools of the server are. Of any other nobody knows where the list in it comes from: it may be a
+    /// result that a client has shaped, or, in a session, the answer to another request.
+    pub(super) fn asks_for_tools(&self) -> bool {
+        self.facts.operation.as_ref().is_some_and(|operation| operation.method == "tools/list")
+    }
+
     /// The eyes for the answer to this exchange's request.
     pub(super) fn viewing<'a>(&'a self, world: &'a World<'a>) -> Result<Viewing<'a>, Denial> {
         let server = self.server(world.guard)?;
         let principal =
             self.facts.principal.as_ref().ok_or(Denial::Internal("an answer without a principal"))?;
-        let asked = self.facts.operation.as_ref().is_some_and(|operation| operation.method == "tools/list");
+        let asked = self.asks_for_tools();
         Ok(Viewing {
             world,
             server,
@@ -64,7 +70,7 @@ impl Exchange {
             changing: HashMap::new(),
             sandbox: self.facts.bounds.is_none_or(|bounds| bounds.sandbox),
             failed: false,
-            tools: Judging::of(server),
+            tools: Judging::of(server, asked),
             found: Vec::new(),
             finding: Vec::new(),
         })

@@ -47,6 +47,27 @@ fn the_longest_path_wins_and_segments_are_whole() {
 }
 
 #[test]
+fn a_path_in_another_case_is_not_that_of_the_server_above() {
+    let g = guard(
+        &[
+            server("root", "https://x.example", ""),
+            server("a", "https://x.example/mcp", ""),
+            server("b", "https://x.example/mcp/Deep", ""),
+        ]
+        .join(","),
+    );
+    let at = |authority: &str, path: &str| g.route(authority, path).map(|s| s.name.clone());
+    assert_eq!(at("x.example", "/mcp/Deep/x").as_deref(), Some("b"));
+    for path in ["/mcp/deep", "/mcp/DEEP/x", "/MCP", "/Mcp/Deep", "/MCP/other", "/mcp/deep?a=b"] {
+        assert_eq!(at("x.example", path), None, "{path}");
+    }
+    assert_eq!(at("x.example", "/mcp/deeper").as_deref(), Some("a"));
+    assert_eq!(at("x.example", "/MCPs").as_deref(), Some("root"));
+    // At another host there is nothing below it.
+    assert_eq!(two().route("y.example", "/mcp/DEEP").map(|s| s.name.as_str()), Some("a"));
+}
+
+#[test]
 fn a_path_that_can_be_read_in_two_ways_belongs_to_nobody() {
     let g = two();
     for path in [

@@ -80,7 +80,7 @@ pub fn is_removed(name: &str) -> bool {
         return judged || is_removed_from_trailers(&meant);
     }
     let is = |other: &&str| other.eq_ignore_ascii_case(name);
-    begins(name, OURS)
+    is_ours(name)
         || CREDENTIALS.iter().any(is)
         || ORDERS.iter().any(is)
         || name.eq_ignore_ascii_case(ENCODINGS)
@@ -93,6 +93,11 @@ pub fn is_removed_from_trailers(name: &str) -> bool {
     is_removed(name)
         || ["mcp-", "x-forwarded-"].iter().any(|prefix| begins(name, prefix))
         || NEVER_TRAILERS.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+/// Whether only the gateway may set the header `name`, or one that some servers take for it.
+pub fn is_ours(name: &str) -> bool {
+    begins(&name.replace('_', "-"), OURS)
 }
 
 fn begins(name: &str, prefix: &str) -> bool {
@@ -142,6 +147,16 @@ mod tests {
             "x-envoy-external-address",
         ] {
             assert!(!is_removed(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_only_the_gateway_sets_is_known_in_any_spelling() {
+        for name in ["x-wicketgate-branch", "X-WicketGate-", "x_wicketgate_branch"] {
+            assert!(is_ours(name) && is_removed(name), "{name}");
+        }
+        for name in ["x-wicketgate", "x-wicketgates-a", "authorization"] {
+            assert!(!is_ours(name), "{name}");
         }
     }
 

@@ -11,6 +11,7 @@ use crate::order;
 use crate::policy::pattern::Pattern;
 use crate::policy::rule::RuleId;
 use crate::rows;
+use crate::salt::Salt;
 
 /// A rule over what was done before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +97,9 @@ impl HistoryRule {
     /// The most different things that a rule can count: half of what fits for a principal.
     pub const MOST_DISTINCT: u16 = 32;
 
-    /// What is asked and marked before `operation` goes on.
-    pub fn before(&self, operation: &Operation, actor: &Actor<'_>) -> Vec<Ask> {
+    /// What is asked and marked before `operation` goes on. Names are marked by `salt`, so that nobody outside can look for two that are
+    /// taken for one.
+    pub fn before(&self, operation: &Operation, actor: &Actor<'_>, salt: Salt) -> Vec<Ask> {
         let tag = self.tag(actor);
         let ask = |mark, check, marks| Ask { tag, mark, check, marks, within: self.within };
         match &self.sort {
@@ -108,7 +110,7 @@ impl HistoryRule {
             }
             Sort::Distinct { most, of } => {
                 let names = operation.targets.iter().filter_map(|target| of.name(target));
-                names.map(|name| ask(mark(name), Check::AtMost(*most), true)).collect()
+                names.map(|name| ask(mark(name, salt), Check::AtMost(*most), true)).collect()
             }
             Sort::Order { before, .. } if calls(operation, before) => {
                 vec![ask([0; 8], Check::Present, false)]
@@ -188,8 +190,8 @@ fn calls(operation: &Operation, tools: &[Pattern]) -> bool {
     })
 }
 
-fn mark(name: &str) -> [u8; 8] {
-    let [a, b, c, d, e, f, g, h, ..] = rows::name(b"mark", &[name.as_bytes()]);
+fn mark(name: &str, salt: Salt) -> [u8; 8] {
+    let [a, b, c, d, e, f, g, h, ..] = rows::name(b"mark", &[salt.bytes(), name.as_bytes()]);
     // All zero is what stands for no name.
     [a, b, c, d, e, f, g, h | 1]
 }

@@ -3,6 +3,7 @@
 
 pub mod held;
 pub mod lease;
+pub mod places;
 pub mod rate;
 pub mod roll;
 pub mod size;

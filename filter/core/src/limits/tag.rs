@@ -21,6 +21,7 @@ enum Kind {
     Limit = 3,
     Validation = 4,
     Streams = 5,
+    Asker = 6,
 }
 
 /// Who shares a bucket.
@@ -77,6 +78,12 @@ impl Tag {
     pub fn streams(server: &str, who: &Principal, source: Option<&str>) -> Self {
         let none = Rate { burst: 0, tokens: 0, per: Duration::ZERO };
         Self::shared(Kind::Streams, &[server], Per::Principal, who, source, none)
+    }
+
+    /// On whose behalf others are asked; `None` where it is not known yet who it is, then all of one address are one.
+    pub fn asker(who: Option<&Principal>, source: Option<&str>) -> Self {
+        let none = Rate { burst: 0, tokens: 0, per: Duration::ZERO };
+        Self::shared(Kind::Asker, &[], Per::Principal, who.unwrap_or(&Principal::Anonymous), source, none)
     }
 
     /// Whether anybody can begin such a bucket, without a credential.
@@ -203,6 +210,11 @@ mod tests {
             Tag::limit("s", "a", Per::Source, &alice, Some("10.0.0.1"), rate),
             Tag::streams("s", &alice, None),
             Tag::streams("s", &Principal::Anonymous, Some("10.0.0.1")),
+            Tag::asker(Some(&alice), None),
+            Tag::asker(Some(&certified("alice")), None),
+            Tag::asker(None, None),
+            Tag::asker(None, Some("10.0.0.1")),
+            Tag::asker(None, Some("10.0.0.2")),
             Tag::source("s", None, rate),
             Tag::source("s", Some(""), rate),
             Tag::source("s", Some("10.0.0.1"), rate),

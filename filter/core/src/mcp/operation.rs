@@ -40,6 +40,11 @@ impl Operation {
     /// What a modern client asks first, and by whose refusal it takes the server for a legacy one.
     pub const DISCOVER: &'static str = "server/discover";
 
+    /// Whether its answer is short and comes at once, as a rule.
+    pub fn is_brief(&self) -> bool {
+        [Self::END_SESSION, Self::DISCOVER].contains(&self.method.as_str())
+    }
+
     /// The names of our own: what stands for a request without a JSON-RPC method. No message may bear one.
     pub const WITHOUT_METHOD: [&'static str; 3] = [Self::STREAM, Self::END_SESSION, Self::ANSWER];
 

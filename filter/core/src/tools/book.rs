@@ -97,6 +97,11 @@ impl Row {
         self.last == digest.half()
     }
 
+    /// Whether any definition of it was.
+    pub(super) fn was_accepted(&self) -> bool {
+        self.first != [0; 16]
+    }
+
     /// Accepts what was seen last as what it is to be, where nothing was accepted before.
     pub(super) fn accept(&mut self) {
         if self.first == [0; 16] {
@@ -179,19 +184,26 @@ impl Book {
         flaws: Flaws,
         now: Timestamp,
     ) -> Option<&mut Row> {
+        let noted = self.as_noted(name, digest, flaws, now);
         let at = match self.find(name) {
             Ok(at) => at,
             Err(_) if self.is_full() => return None,
             Err(at) => {
-                let since = now.as_nanos();
-                self.rows.insert(at, Row { name, first: [0; 16], last: [0; 16], since, flaws });
+                self.rows.insert(at, noted);
                 at
             }
         };
         let row = self.rows.get_mut(at)?;
-        row.last = digest.map_or([0; 16], Digest::half);
-        row.flaws = flaws;
+        *row = noted;
         Some(row)
+    }
+
+    /// The row of a tool if it was noted so.
+    pub(super) fn as_noted(&self, name: Name, digest: Option<&Digest>, flaws: Flaws, now: Timestamp) -> Row {
+        let since = now.as_nanos();
+        let row = self.row(name).copied();
+        let row = row.unwrap_or(Row { name, first: [0; 16], last: [0; 16], since, flaws });
+        Row { last: digest.map_or([0; 16], Digest::half), flaws, ..row }
     }
 }
 

@@ -120,13 +120,7 @@ impl ToolPolicy {
         book: &mut Book,
         now: Timestamp,
     ) -> Judged {
-        let hidden = &examined.hidden;
-        let flaws = Flaws::UNREADABLE
-            .when(examined.digest.is_none())
-            .and(Flaws::HIDDEN_BEYOND.when(hidden.beyond_prose))
-            .and(Flaws::HIDDEN_IN_PROSE.when(!hidden.prose.is_empty()))
-            // What somebody has approved by name takes nobody's place.
-            .and(Flaws::SHADOWS.when(shadows && !self.baseline.contains_key(name)));
+        let flaws = self.flaws(name, examined, shadows);
         let quarantine = if self.pins == Pins::Baseline && !self.baseline.contains_key(name) {
             // A call is refused without looking, so there is nothing to remember.
             Some(Why::NotApproved)
@@ -143,9 +137,27 @@ impl ToolPolicy {
                 None => self.wants_memory().then_some(Why::Full),
             }
         };
-        let flag = if quarantine.is_none() { self.flag(flaws) } else { None };
-        let strip = self.characters == Reaction::Strip && quarantine.is_none() && !hidden.prose.is_empty();
-        Judged { quarantine, flag, strip }
+        self.reacted(quarantine, flaws)
+    }
+
+    /// Judges a tool in an answer of which nobody knows that it is the list of the server: it is shown if it is what was listed before,
+    /// and nothing is noted.
+    pub fn judge_shown(
+        &self,
+        name: &str,
+        examined: &Examined,
+        shadows: bool,
+        book: &Book,
+        now: Timestamp,
+    ) -> Judged {
+        let flaws = self.flaws(name, examined, shadows);
+        let row = book.as_noted(Name::of(name), examined.digest.as_ref(), flaws, now);
+        let quarantine = match (self.pins, self.baseline.contains_key(name)) {
+            (Pins::Baseline, false) => Some(Why::NotApproved),
+            (Pins::FirstUse { .. }, false) if !row.was_accepted() => Some(Why::Unseen),
+            _ => self.why(name, &row),
+        };
+        self.reacted(quarantine, flaws)
     }
 
     /// Judges a call by the tool's name.
@@ -190,6 +202,21 @@ impl ToolPolicy {
         }
         let shadows = self.shadowing == Reaction::Quarantine && row.flaws.have(Flaws::SHADOWS);
         shadows.then_some(Why::Shadows)
+    }
+
+    fn flaws(&self, name: &str, examined: &Examined, shadows: bool) -> Flaws {
+        Flaws::UNREADABLE
+            .when(examined.digest.is_none())
+            .and(Flaws::HIDDEN_BEYOND.when(examined.hidden.beyond_prose))
+            .and(Flaws::HIDDEN_IN_PROSE.when(!examined.hidden.prose.is_empty()))
+            // What somebody has approved by name takes nobody's place.
+            .and(Flaws::SHADOWS.when(shadows && !self.baseline.contains_key(name)))
+    }
+
+    fn reacted(&self, quarantine: Option<Why>, flaws: Flaws) -> Judged {
+        let flag = if quarantine.is_none() { self.flag(flaws) } else { None };
+        let strips = self.characters == Reaction::Strip && quarantine.is_none();
+        Judged { quarantine, flag, strip: strips && flaws.have(Flaws::HIDDEN_IN_PROSE) }
     }
 
     /// What is said of a tool that is shown all the same.

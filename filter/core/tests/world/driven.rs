@@ -100,7 +100,8 @@ impl Driven {
         let mut step = self.on(gate, event);
         loop {
             let mut out = chunk.clone();
-            for effect in step.effects {
+            let lost = gate.host_fails && matches!(step.control, Control::Forward(_));
+            for effect in step.effects.into_iter().filter(|_| !lost) {
                 if let Effect::Forget(binding) = &effect {
                     gate.change(&table::set_key(binding, SALT), |set| (table::forget(set, binding), ()));
                 }
@@ -145,7 +146,12 @@ impl Driven {
                     self.streams.extend((outcome == Some(streams::Outcome::Admitted)).then_some(wanted.tag));
                     step = self.on(gate, Event::StreamCounted(outcome));
                 }
-                Control::Forward(_) => return self.upstream = Some(self.body.clone()),
+                // A host that fails does nothing of it.
+                Control::Forward(_) if gate.host_fails => return,
+                Control::Forward(_) => {
+                    self.exchange.on_its_way();
+                    return self.upstream = Some(self.body.clone());
+                }
                 Control::Reply(r) => {
                     let headers = r.headers.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
                     return self.replies.push((r.status, headers, r.body));

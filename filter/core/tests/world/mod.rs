@@ -82,6 +82,8 @@ pub struct Gate {
     pub source: Option<&'static str>,
     /// What the client shows on its connection.
     pub certificate: Option<PeerCertificate>,
+    /// The host fails at the first thing that it is told to let a request go on.
+    pub host_fails: bool,
     /// The route that Envoy takes.
     pub route: Option<String>,
 }
@@ -112,6 +114,7 @@ impl Gate {
             history_fails: false,
             source: None,
             certificate: None,
+            host_fails: false,
             route: None,
         };
         let keys = gate.keys();

@@ -8,6 +8,8 @@ use crate::policy::pattern::Pattern;
 use crate::policy::rule::RuleId;
 use proptest::prelude::*;
 
+const SALT: Salt = Salt::new([7; 16]);
+
 fn rule(per: Per, sort: Sort) -> HistoryRule {
     HistoryRule { id: RuleId::new("r"), per, within: Duration::from_secs(60), sort }
 }
@@ -42,7 +44,7 @@ impl Past<'_> {
     /// Whether the rule lets it through; what it marks stays.
     fn lets(&mut self, rule: &HistoryRule, operation: &Operation) -> bool {
         let actor = Actor { server: "s", session: self.session, who: self.who, source: Some("10.0.0.1") };
-        let asks = rule.before(operation, &actor);
+        let asks = rule.before(operation, &actor, SALT);
         let outcome = self.ask(&asks);
         if outcome == Outcome::Admitted {
             let later: Vec<Ask> = rule.after(operation, &actor).into_iter().collect();
@@ -60,6 +62,18 @@ impl Past<'_> {
 
 fn past<'a>(who: &'a Principal, session: Option<&'a str>) -> Past<'a> {
     Past { set: empty_set(), who, session, now: 1000 }
+}
+
+/// Two names that are marked alike count once: who could find such names outside would see more than he may.
+#[test]
+fn how_a_name_is_marked_is_known_to_one_envoy_alone() {
+    let (rule, alice) =
+        (rule(Per::Principal, Sort::Distinct { most: 2, of: Things::Tools }), someone("alice"));
+    let actor = Actor { server: "s", session: None, who: &alice, source: None };
+    let marks = |name, salt| rule.before(&call(name), &actor, Salt::new([salt; 16]));
+    assert_eq!(marks("a", 1), marks("a", 1));
+    assert_ne!(marks("a", 1), marks("b", 1));
+    assert_ne!(marks("a", 1), marks("a", 2));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What does a program read of its input, besides who asks and what for?
 
+use crate::head::passing;
 use crate::order;
 
 /// The parts of the input that differ between two requests of one principal for one thing. Only these are gathered, and a
@@ -23,7 +24,16 @@ pub const STABLE: [&str; 9] =
 pub const CIRCUMSTANCES: [&str; 4] = ["arguments", "headers", "source", "time"];
 
 /// Headers that hold credentials, which no policy sees.
-pub const SECRET_HEADERS: [&str; 4] = ["authorization", "cookie", "dpop", "proxy-authorization"];
+const SECRET_HEADERS: [&str; 4] = ["authorization", "cookie", "dpop", "proxy-authorization"];
+
+/// Why no policy sees the header of this name; `None` where it may.
+pub fn hidden(name: &str) -> Option<&'static str> {
+    if SECRET_HEADERS.contains(&name) {
+        return Some("it holds a credential");
+    }
+    passing::is_ours(name)
+        .then_some("what a client writes there is not the gateway's word, and goes no further")
+}
 
 // === impl Reads ===
 

@@ -11,7 +11,7 @@ use regorus::rvm::instructions::{GuardMode, LiteralOrRegister, LoopMode};
 use regorus::rvm::program::RuleType;
 
 use super::{Faults, calls, documents, operands};
-use crate::policy::rego::reads::{CIRCUMSTANCES, Reads, SECRET_HEADERS, STABLE};
+use crate::policy::rego::reads::{CIRCUMSTANCES, Reads, STABLE, hidden};
 
 /// What a register is known to hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -385,8 +385,8 @@ fn known_header(name: Option<&String>) -> Result<(), String> {
     let Some(name) = name else {
         return Err("`input.headers` is used as a whole; name the headers that are read".to_owned());
     };
-    if SECRET_HEADERS.contains(&name.as_str()) {
-        return Err(format!("no policy sees the header `{name}`: it holds a credential"));
+    if let Some(why) = hidden(name) {
+        return Err(format!("no policy sees the header `{name}`: {why}"));
     }
     if name.is_empty() || name.chars().any(|c| c.is_ascii_uppercase() || !c.is_ascii_graphic()) {
         return Err(format!("`{name}` is no name of a header in lower case"));

@@ -59,6 +59,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("allow if input[input.arguments.k]", "authz.rego:2: `input` is used as a whole"),
     ("allow if count(input.headers) == 0", "authz.rego:2: `input.headers` is used as a whole"),
     ("allow if input.headers.authorization", "authz.rego:2: no policy sees the header `authorization`"),
+    (
+        "allow if input.headers[\"x-wicketgate-branch\"] == \"a\"",
+        "authz.rego:2: no policy sees the header `x-wicketgate-branch`",
+    ),
     ("allow if input.headers[\"X-Team\"]", "authz.rego:2: `X-Team` is no name of a header in lower case"),
     ("allow if data.users[input.principal.subject]", "authz.rego:2: there are no data documents here"),
     (
