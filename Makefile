@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 # Cargo would look for the job server of `make --jobs`, which recipes are not given.
-unexport MAKEFLAGS
+unexport MAKEFLAGS MFLAGS
 
 # What `make run` and `make token` read; each is documented below and in envoy/README.md.
 UPSTREAM ?=
@@ -160,8 +160,10 @@ test: prepared unit policies chart e2e programs ## Every test, set-up included
 .PHONY: prepared modules
 prepared:
 	$(call stage,set-up and modules and native binaries side by side (the first time takes minutes))
-	@$(MAKE) --no-print-directory --jobs 3 setup modules native-debug
-modules: filter filter-rego drill
+	@$(MAKE) --no-print-directory --jobs 3 native-debug modules setup
+# One after the other: cargo builds one of them at a time in any case, and would take the place of what can go beside.
+modules:
+	@$(MAKE) --no-print-directory --jobs 1 filter filter-rego drill
 
 .PHONY: unit
 unit: ## Unit and property tests of all native packages, and the authorization server's on Redis

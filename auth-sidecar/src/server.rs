@@ -1,5 +1,5 @@
-//! How does a connection become requests? Met in clear or in TLS ([`handshake`]), then hyper with bounds on time and size that `axum::serve` does not set: there a
-//! connection with unfinished headers stays open for ever.
+//! How does a connection become requests? Met in clear or in TLS ([`handshake`]), then hyper with bounds on time and size that
+//! `axum::serve` does not set: there a connection with unfinished headers stays open for ever.
 
 mod certificate;
 mod handshake;

@@ -31,7 +31,8 @@ pub(crate) struct Asked {
     kind: &'static Kind,
 }
 
-/// Asks, on behalf of `asker` (`None`: of nobody who waits) and in the trace of this `traceparent`; with the token of the callout. What is not sent is for whoever asks to count.
+/// Asks, on behalf of `asker` (`None`: of nobody who waits) and in the trace of this `traceparent`; with the token of the callout.
+/// What is not sent is for whoever asks to count.
 pub(crate) fn ask(
     active: &Rc<Active>,
     kind: &'static Kind,
