@@ -162,8 +162,9 @@ async fn however_it_is_answered_it_is_read() {
         assert_eq!(shown.contains("first"), kind.starts_with("block "), "{kind}: {shown}");
         assert_eq!(shown.contains("withheld"), reads == "withheld", "{kind}: {shown}");
     }
-    let blocked = completion(&scene.world, |record| record["reason"] == "unsafe_response").await;
-    assert_eq!(blocked["content"][0]["rule"], "numbers", "{blocked}");
+    // What is not read at all has the same reason, and one worker may write sooner than another.
+    let by_numbers = |record: &Value| record["content"][0]["rule"] == "numbers";
+    completion(&scene.world, |record| record["reason"] == "unsafe_response" && by_numbers(record)).await;
     let flagged = completion(&scene.world, |record| record["content"][0]["rule"] == "orders").await;
     assert_eq!(flagged["content"][0]["action"], "flag", "{flagged}");
     let page = scene
