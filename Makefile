@@ -154,7 +154,7 @@ images-again: images ## All images once more, from another directory with anothe
 ##@ Check
 
 .PHONY: test
-test: prepared unit policies chart e2e programs ## Every test, set-up included
+test: prepared unit policies chart end-to-end programs ## Every test, set-up included
 
 # What the stages need, side by side: downloads wait for a network, and the end of a module is made by one thread.
 .PHONY: prepared modules
@@ -238,10 +238,11 @@ setup:
 	$(OBTAIN)/promtool.sh >/dev/null || true
 	$(OBTAIN)/chromium.sh >/dev/null || true
 
-.PHONY: e2e
-e2e: setup modules native ## End-to-end tests: real clients, real Envoy, filter, sidecar and server
-	$(call stage,end-to-end tests)
+.PHONY: e2e end-to-end
+e2e: setup modules native end-to-end ## End-to-end tests: real clients, real Envoy, filter, sidecar and server
 #~ TEST=NAME          only those whose path holds this
+end-to-end:
+	$(call stage,end-to-end tests)
 	@$(E2E) $(TEST)
 	$(if $(TEST),exit 0)
 	printf '\n\033[1m== %s\033[0m\n' "the gateway and the official clients once more, with a buffer filter behind ours" >&2
@@ -370,7 +371,7 @@ fmt: ## Format the code
 	@$(CARGO) fmt --all
 
 .PHONY: ci
-ci: lint test load-smoke fuzz-smoke build ## What CI runs: lint, test, a short load, a short fuzz, build
+ci: lint test load-smoke fuzz-smoke ## What CI runs: lint, test (which builds all), a short load, a short fuzz
 
 .PHONY: clean
 clean: ## Remove what was built, and the default state directory (what was fetched stays in .cache)
