@@ -4,10 +4,9 @@
 use std::rc::Rc;
 
 use wicketgate_core::identity::upstream_credential::{Question, UpstreamCredential};
-use wicketgate_core::limits::tag::Tag;
 
 use crate::metrics::Metrics;
-use crate::question::{self, Asked, Kind};
+use crate::question::{self, Asked, Kind, Whose};
 use crate::root::Active;
 use crate::sidecar::NotSent;
 
@@ -18,21 +17,13 @@ const KIND: Kind = Kind {
 };
 
 /// Asks on behalf of a request.
-pub(crate) fn ask(
-    active: &Rc<Active>,
-    question: &Question,
-    (asker, trace): (Tag, Option<&str>),
-) -> Result<Asked, NotSent> {
+pub(crate) fn ask(active: &Rc<Active>, question: &Question, whose: Whose<'_>) -> Result<Asked, NotSent> {
     active.metrics.credential_asked();
-    send(active, question, (asker, trace)).inspect_err(|_| active.metrics.credential_failed())
+    send(active, question, whose).inspect_err(|_| active.metrics.credential_failed())
 }
 
-fn send(
-    active: &Rc<Active>,
-    question: &Question,
-    (asker, trace): (Tag, Option<&str>),
-) -> Result<Asked, NotSent> {
+fn send(active: &Rc<Active>, question: &Question, whose: Whose<'_>) -> Result<Asked, NotSent> {
     let server = active.guard.servers.get(question.server).ok_or(NotSent::Away)?;
     let Some(UpstreamCredential::Given(source)) = &server.credential else { return Err(NotSent::Away) };
-    question::ask(active, &KIND, &source.at, &question.body, (Some(asker), trace)).map(|(_, asked)| asked)
+    question::ask(active, &KIND, &source.at, &question.body, whose).map(|(_, asked)| asked)
 }

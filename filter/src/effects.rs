@@ -15,6 +15,7 @@ impl Http {
     pub(crate) fn perform(&mut self, effects: Vec<Effect>, size: usize) -> Result<(), &'static str> {
         let Some(open) = &self.open else { return Err("no configuration") };
         let trace = open.exchange.trace_parent();
+        let whose = || (Some(open.exchange.asker()), trace);
         for effect in effects {
             match effect {
                 Effect::RemoveRequestHeader(name) => {
@@ -51,27 +52,20 @@ impl Http {
                     self.callout = Some(Callout::Keys(fetch));
                 }
                 Effect::Validate(question) => {
-                    let asked = open
-                        .as_root(|active| sidecar::ask(active, &question, (open.exchange.asker(), trace)));
+                    let asked = open.as_root(|active| sidecar::ask(active, &question, whose()));
                     self.callout = Some(Callout::Token(asked));
                 }
                 Effect::Lease(buckets) => {
                     let asked = now().ok_or(NoLease::Away);
-                    let asked = open.as_root(|active| {
-                        leases::ask(active, &buckets, asked?, (open.exchange.asker(), trace))
-                    });
+                    let asked = open.as_root(|active| leases::ask(active, &buckets, asked?, whose()));
                     self.callout = Some(Callout::Leases(asked));
                 }
                 Effect::AskPolicy { server, question } => {
-                    let asked = open.as_root(|active| {
-                        policy::ask(active, server, &question, (open.exchange.asker(), trace))
-                    });
+                    let asked = open.as_root(|active| policy::ask(active, server, &question, whose()));
                     self.callout = Some(Callout::Policy(asked));
                 }
                 Effect::GiveCredential(question) => {
-                    let asked = open.as_root(|active| {
-                        credentials::ask(active, &question, (open.exchange.asker(), trace))
-                    });
+                    let asked = open.as_root(|active| credentials::ask(active, &question, whose()));
                     self.callout = Some(Callout::Credential(asked));
                 }
                 Effect::GiveBack(take) => {

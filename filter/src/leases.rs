@@ -13,6 +13,7 @@ use wicketgate_core::time::Timestamp;
 
 use crate::callouts::Callouts;
 use crate::host::{self, Level};
+use crate::question::Whose;
 use crate::root::Active;
 use crate::shared;
 use crate::sidecar::{self, Place, Questions};
@@ -63,9 +64,9 @@ pub(crate) fn ask(
     active: &Rc<Active>,
     buckets: &[(Tag, Rate)],
     now: Timestamp,
-    (asker, trace): (Tag, Option<&str>),
+    whose: Whose<'_>,
 ) -> Result<Asked, NoLease> {
-    send(active, buckets, Need::Now, now, (Some(asker), trace)).map(|(_, asked)| asked)
+    send(active, buckets, Need::Now, now, whose).map(|(_, asked)| asked)
 }
 
 fn send(
@@ -73,7 +74,7 @@ fn send(
     buckets: &[(Tag, Rate)],
     need: Need,
     now: Timestamp,
-    (asker, trace): (Option<Tag>, Option<&str>),
+    (asker, trace): Whose<'_>,
 ) -> Result<(u32, Asked), NoLease> {
     let source = active.guard.leases.as_ref().ok_or(NoLease::Away)?;
     let away = active.leases.away.get();

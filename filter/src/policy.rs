@@ -2,11 +2,10 @@
 
 use std::rc::Rc;
 
-use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::policy::rego::opa::Question;
 
 use crate::metrics::Metrics;
-use crate::question::{self, Asked, Kind};
+use crate::question::{self, Asked, Kind, Whose};
 use crate::root::Active;
 use crate::sidecar::NotSent;
 
@@ -21,12 +20,11 @@ pub(crate) fn ask(
     active: &Rc<Active>,
     server: usize,
     question: &Question,
-    (asker, trace): (Tag, Option<&str>),
+    whose: Whose<'_>,
 ) -> Result<Asked, NotSent> {
     active.metrics.policy_asked();
     let opa = active.guard.servers.get(server).and_then(|server| server.opa.as_ref());
     let sent = opa.ok_or(NotSent::Away);
-    let whose = (Some(asker), trace);
     let sent = sent.and_then(|opa| question::ask(active, &KIND, &opa.place, &question.body, whose));
     sent.map(|(_, asked)| asked).inspect_err(|_| active.metrics.policy_failed())
 }

@@ -31,14 +31,16 @@ pub(crate) struct Asked {
     kind: &'static Kind,
 }
 
-/// Asks, on behalf of `asker` (`None`: of nobody who waits) and in the trace of this `traceparent`; with the token of the callout.
-/// What is not sent is for whoever asks to count.
+/// On whose behalf a question is asked (`None`: of nobody who waits), and in the trace of which `traceparent`.
+pub(crate) type Whose<'a> = (Option<Tag>, Option<&'a str>);
+
+/// Asks; with the token of the callout. What is not sent is for whoever asks to count.
 pub(crate) fn ask(
     active: &Rc<Active>,
     kind: &'static Kind,
     to: &Destination,
     body: &[u8],
-    (asker, trace): (Option<Tag>, Option<&str>),
+    (asker, trace): Whose<'_>,
 ) -> Result<(u32, Asked), NotSent> {
     let mut place = Place::of(active, kind.under_way, asker)?;
     let token = sidecar::send(to, Some(body), trace).ok_or(NotSent::Away)?;

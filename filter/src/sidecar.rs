@@ -19,7 +19,7 @@ use crate::callouts::Callouts;
 use crate::deadlines;
 use crate::host::{self, Buffer, Level, Map};
 use crate::metrics::Metrics;
-use crate::question::{self, Asked, Kind};
+use crate::question::{self, Asked, Kind, Whose};
 use crate::root::Active;
 
 /// The largest key set document that is read, bytes.
@@ -101,18 +101,14 @@ pub(crate) fn fetch(
 }
 
 /// Asks an issuer about a token.
-pub(crate) fn ask(
-    active: &Rc<Active>,
-    question: &Question,
-    (asker, trace): (Tag, Option<&str>),
-) -> Result<Asked, NotSent> {
-    send_question(active, question, (Some(asker), trace)).map(|(_, asked)| asked)
+pub(crate) fn ask(active: &Rc<Active>, question: &Question, whose: Whose<'_>) -> Result<Asked, NotSent> {
+    send_question(active, question, whose).map(|(_, asked)| asked)
 }
 
 fn send_question(
     active: &Rc<Active>,
     question: &Question,
-    whose: (Option<Tag>, Option<&str>),
+    whose: Whose<'_>,
 ) -> Result<(u32, Asked), NotSent> {
     let source = active.guard.issuers.get(question.issuer).and_then(|issuer| issuer.validate.as_ref());
     let source = source.ok_or(NotSent::Away)?;

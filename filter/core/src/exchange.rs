@@ -372,7 +372,7 @@ impl Exchange {
         self.meets_schema(server, operation, arguments, world)?;
         self.judge_contents(server, principal, operation)?;
         let questions = self.questions(server, (principal, operation), &waiting, world)?;
-        self.admit(permit, (principal, &overlays), operation, questions, world)
+        self.admit(permit, principal, operation, questions, world)
     }
 
     fn forward(&mut self, permit: Permit, world: &mut World<'_>) -> Result<Control, Denial> {

@@ -199,18 +199,18 @@ impl Server {
 impl Place {
     /// Whether a request for `authority` and `path` (both already sound, no query) is for this server.
     pub(crate) fn holds(&self, authority: &Authority<'_>, path: &str) -> bool {
-        let below = match path.strip_prefix(self.path.as_str()) {
-            Some(rest) => rest.is_empty() || rest.starts_with('/') || self.path == "/",
-            None => false,
-        };
-        below && self.hosts.iter().any(|h| h.is(authority))
+        self.spans(authority, path, str::eq)
     }
 
     /// The same for whoever does not tell upper-case letters of a path from others, as some upstreams do not.
     pub(crate) fn may_hold(&self, authority: &Authority<'_>, path: &str) -> bool {
-        let named = path.get(..self.path.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(&self.path));
-        let whole = path.get(self.path.len()..).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        named && whole && self.hosts.iter().any(|h| h.is(authority))
+        self.spans(authority, path, str::eq_ignore_ascii_case)
+    }
+
+    fn spans(&self, authority: &Authority<'_>, path: &str, is: fn(&str, &str) -> bool) -> bool {
+        let Some((begin, rest)) = path.split_at_checked(self.path.len()) else { return false };
+        let whole = rest.is_empty() || rest.starts_with('/') || self.path == "/";
+        is(begin, &self.path) && whole && self.hosts.iter().any(|h| h.is(authority))
     }
 
     /// Whether a request that Envoy routed by `route` may be for this server: where routes are named, Envoy and we must

@@ -72,8 +72,8 @@ fn headers(raw: &[String], place: &Place, found: &mut Findings) -> Vec<String> {
     }
     for (at, name) in raw.iter().enumerate() {
         let token = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
-        if let Some(why) = hidden(name) {
-            found.error(&place.index(at), format!("no policy sees the header `{name}`: {why}"));
+        if let Some(message) = hidden(name) {
+            found.error(&place.index(at), message);
         } else if name.is_empty() || !name.bytes().all(token) {
             found.error(&place.index(at), format!("`{name}` is no name of a header in lower case"));
         } else if raw.iter().take(at).any(|other| other == name) {

@@ -156,9 +156,8 @@ fn unpack(raw: &RawCompiled, place: &Place, found: &mut Findings) -> Option<Pack
         found.error(&place.key("module"), "is neither `rego` nor `rego-regex`: render the policy again");
     }
     for (at, name) in raw.headers.iter().enumerate() {
-        if let Some(why) = hidden(name) {
-            found
-                .error(&place.key("headers").index(at), format!("no policy sees the header `{name}`: {why}"));
+        if let Some(message) = hidden(name) {
+            found.error(&place.key("headers").index(at), message);
         }
     }
     let reads = Reads {

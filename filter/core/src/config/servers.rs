@@ -361,12 +361,14 @@ fn refuse_rivals(server: &Server, other: &Server, first: usize, place: &Place, f
             format!("the same as that of servers[{first}]: tokens for one would open the other"),
         );
     }
-    let hosts = || server.place.hosts.iter().flat_map(|a| other.place.hosts.iter().map(move |b| (a, b)));
-    if server.place.path == other.place.path && hosts().any(|(a, b)| a.overlaps(b)) {
+    let overlap = |a: &Host| other.place.hosts.iter().any(|b| a.overlaps(b));
+    if !server.place.path.eq_ignore_ascii_case(&other.place.path) || !server.place.hosts.iter().any(overlap) {
+        return;
+    }
+    if server.place.path == other.place.path {
         // An exact host beside `*` counts too: the caller chooses the Host header, so it would choose its rules.
         found.error(&place.key("match"), format!("a request could belong to this and to servers[{first}]"));
-    } else if server.place.path.eq_ignore_ascii_case(&other.place.path) && hosts().any(|(a, b)| a.overlaps(b))
-    {
+    } else {
         let message = format!(
             "differs from that of servers[{first}] in the case of letters alone: where the server behind does not tell them apart, \
              callers choose whose rules count"

@@ -15,6 +15,7 @@ use crate::identity::principal::Principal;
 use crate::limits::lease::Grant;
 use crate::limits::rate::Across;
 use crate::limits::store::Outcome;
+use crate::limits::streams;
 use crate::limits::tag::Tag;
 use crate::mcp::operation::{Operation, Target};
 use crate::policy::permit::Permit;
@@ -58,7 +59,7 @@ impl Exchange {
     pub(super) fn admit(
         &mut self,
         permit: Permit,
-        (who, overlays): (&Principal, &Overlays<'_>),
+        who: &Principal,
         operation: &Operation,
         questions: VecDeque<opa::Question>,
         world: &mut World<'_>,
@@ -81,10 +82,8 @@ impl Exchange {
         }
         asks.extend((!questions.is_empty()).then_some(Ask::Policy(questions)));
         asks.extend(self.past(server, who, operation, world.salt)?.map(Ask::Past));
-        let source = self.facts.source.as_deref();
         if self.may_stream(operation) {
-            let tag = Tag::streams(&server.name, who, source);
-            asks.push_back(Ask::Stream(StreamOf { tag, most: server.bounds(overlays).streams }));
+            asks.push_back(Ask::Stream(self.stream(server, who)?));
         }
         asks.push_back(Ask::Limits);
         asks.extend(self.credential_to_ask(server)?);
@@ -116,7 +115,7 @@ impl Exchange {
             }
             (Some(Ask::Past(past)), Event::Recalled(outcome)) => self.past_admits(&past, *outcome)?,
             (Some(Ask::Stream(stream)), Event::StreamCounted(outcome)) => {
-                outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(stream.most)?;
+                stream_admits(*outcome, stream.most)?;
             }
             (Some(Ask::Buckets(takes, limits)), Event::Taken(Some(Outcome::Unleased), _)) => {
                 admission.asks.push_front(self.lease(takes, limits, world)?);
@@ -190,6 +189,13 @@ impl Exchange {
         self.facts.operation.as_ref().is_some_and(|o| o.method.starts_with("notifications/"))
     }
 
+    /// One more stream of `who`, within the bounds that hold for this exchange.
+    pub(super) fn stream(&self, server: &Server, who: &Principal) -> Result<StreamOf, Denial> {
+        let bounds = self.facts.bounds.ok_or(Denial::Internal("a stream without bounds"))?;
+        let tag = Tag::streams(&server.name, who, self.facts.source.as_deref());
+        Ok(StreamOf { tag, most: bounds.streams })
+    }
+
     /// Whether the answer may be an event stream: that of GET, and that of every request that has an answer. What it will
     /// be is known too late to refuse it, so each counts from now to its end. What is brief counts if it is one after all.
     fn may_stream(&self, operation: &Operation) -> bool {
@@ -210,6 +216,11 @@ impl Admission {
     pub(super) fn put_first(&mut self, ask: Ask) {
         self.asks.push_front(ask);
     }
+}
+
+/// What the count of open streams said.
+pub(super) fn stream_admits(outcome: Option<streams::Outcome>, most: u32) -> Result<(), Denial> {
+    outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(most)
 }
 
 /// What the bucket of a limit said.

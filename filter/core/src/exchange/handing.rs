@@ -1,7 +1,8 @@
 //! What does an answer hand out? Sessions and tasks belong to the principal to whom they go, before he hears of them.
 
-use super::response::Answering;
-use super::step::{Consult, Control, Effect, StreamOf};
+use super::admission::stream_admits;
+use super::response::{Answering, media_type};
+use super::step::{Consult, Control, Effect};
 use super::{Exchange, Phase, World};
 use crate::bindings::owner::Kind;
 use crate::bindings::table::{Finding, Question};
@@ -9,7 +10,6 @@ use crate::denial::Denial;
 use crate::head::ResponseHead;
 use crate::identity::upstream_credential::UpstreamCredential;
 use crate::limits::streams;
-use crate::limits::tag::Tag;
 use crate::mcp::operation::Operation;
 use crate::mcp::session;
 use crate::server::{Server, Unknown};
@@ -69,7 +69,9 @@ impl Exchange {
         }
         let brief = self.facts.operation.as_ref().is_some_and(Operation::is_brief);
         if brief && !end && is_event_stream(&head) {
-            let counted = self.stream(server)?;
+            let who = self.facts.principal.as_ref();
+            let who = who.ok_or(Denial::Internal("a stream without a principal"))?;
+            let counted = self.stream(server, who)?;
             self.phase = Phase::Binding(Box::new(Handing { answering, head, end }));
             return Ok(Control::CountStream(counted));
         }
@@ -102,16 +104,8 @@ impl Exchange {
     ) -> Result<Control, Denial> {
         let Handing { answering, head, end } = handing;
         let most = self.facts.bounds.map_or(0, |bounds| bounds.streams);
-        outcome.ok_or(Denial::Unavailable("stream store"))?.admitted(most)?;
+        stream_admits(outcome, most)?;
         self.answer_head(answering, &head, end, world.held, world.guard)
-    }
-
-    /// One more stream of this exchange's principal.
-    fn stream(&self, server: &Server) -> Result<StreamOf, Denial> {
-        let who = self.facts.principal.as_ref().ok_or(Denial::Internal("a stream without a principal"))?;
-        let bounds = self.facts.bounds.ok_or(Denial::Internal("a stream without bounds"))?;
-        let tag = Tag::streams(&server.name, who, self.facts.source.as_deref());
-        Ok(StreamOf { tag, most: bounds.streams })
     }
 
     /// Tasks belong to the principal to whom they are handed out, before he hears of them.
@@ -133,8 +127,7 @@ impl Exchange {
 
 /// Whether an answer may stay open for long. One of another type ends, or is too large some time.
 fn is_event_stream(head: &ResponseHead) -> bool {
-    let media = head.headers.one("content-type").ok().flatten().unwrap_or_default();
-    media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream")
+    media_type(head.headers.one("content-type").ok().flatten()) == "text/event-stream"
 }
 
 /// What nobody is known to own is shown where it would be adopted.

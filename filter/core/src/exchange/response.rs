@@ -181,7 +181,7 @@ impl Exchange {
     ) -> Result<Control, Denial> {
         let media = head.headers.one("content-type").map_err(|_| Denial::UnsafeResponse("content-type"))?;
         let utf8 = media.is_none_or(is_utf8);
-        let media = media.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let media = media_type(media);
         let plain = head.headers.one("content-encoding").is_ok_and(|e| e.is_none_or(|e| e == "identity"));
         // Of whatever status: clients read the result in an error's body, too.
         let inspected = (answering.lists != Lists::Never || answering.plan.is_some()) && !end;
@@ -348,6 +348,11 @@ fn is_utf8(media: &str) -> bool {
         let value = value.trim().trim_matches('"');
         value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8")
     })
+}
+
+/// What a `Content-Type` says without its parameters, in lower case; nothing where there is none.
+pub(super) fn media_type(header: Option<&str>) -> String {
+    header.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase()
 }
 
 /// Whether some client reads an answer of this media type as JSON or an event stream, though it is called otherwise: there

@@ -80,7 +80,7 @@ pub fn is_removed(name: &str) -> bool {
         return judged || is_removed_from_trailers(&meant);
     }
     let is = |other: &&str| other.eq_ignore_ascii_case(name);
-    is_ours(name)
+    begins(name, OURS)
         || CREDENTIALS.iter().any(is)
         || ORDERS.iter().any(is)
         || name.eq_ignore_ascii_case(ENCODINGS)

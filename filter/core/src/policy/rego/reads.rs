@@ -26,13 +26,16 @@ pub const CIRCUMSTANCES: [&str; 4] = ["arguments", "headers", "source", "time"];
 /// Headers that hold credentials, which no policy sees.
 const SECRET_HEADERS: [&str; 4] = ["authorization", "cookie", "dpop", "proxy-authorization"];
 
-/// Why no policy sees the header of this name; `None` where it may.
-pub fn hidden(name: &str) -> Option<&'static str> {
-    if SECRET_HEADERS.contains(&name) {
-        return Some("it holds a credential");
-    }
-    passing::is_ours(name)
-        .then_some("what a client writes there is not the gateway's word, and goes no further")
+/// That no policy sees the header of this name, and why; `None` where one may.
+pub fn hidden(name: &str) -> Option<String> {
+    let why = if SECRET_HEADERS.contains(&name) {
+        "it holds a credential"
+    } else if passing::is_ours(name) {
+        "what a client writes there is not the gateway's word, and goes no further"
+    } else {
+        return None;
+    };
+    Some(format!("no policy sees the header `{name}`: {why}"))
 }
 
 // === impl Reads ===

@@ -385,8 +385,8 @@ fn known_header(name: Option<&String>) -> Result<(), String> {
     let Some(name) = name else {
         return Err("`input.headers` is used as a whole; name the headers that are read".to_owned());
     };
-    if let Some(why) = hidden(name) {
-        return Err(format!("no policy sees the header `{name}`: {why}"));
+    if let Some(message) = hidden(name) {
+        return Err(message);
     }
     if name.is_empty() || name.chars().any(|c| c.is_ascii_uppercase() || !c.is_ascii_graphic()) {
         return Err(format!("`{name}` is no name of a header in lower case"));
