@@ -72,12 +72,11 @@ impl RawFetch {
         let ca = match &self.ca_file {
             None => None,
             Some(file) => {
-                let refuse = |why: String| ConfigError::new("fetch.ca_file", why);
-                let pem = std::fs::read(file)
-                    .map_err(|error| refuse(format!("cannot read {}: {error}", file.display())))?;
+                const PLACE: &str = "fetch.ca_file";
+                let pem = std::fs::read(file).map_err(|error| ConfigError::unreadable(PLACE, file, error))?;
                 match reqwest::Certificate::from_pem_bundle(&pem) {
                     Ok(certificates) if !certificates.is_empty() => Some(pem),
-                    _ => return Err(refuse("holds no PEM certificate".into())),
+                    _ => return Err(ConfigError::new(PLACE, "holds no PEM certificate")),
                 }
             }
         };

@@ -194,8 +194,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the place in the document and never a secret.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::new("", format!("cannot read {}: {error}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable("", path, error))?;
         Self::parse_under(&text, std::env::vars_os())
     }
 

@@ -30,8 +30,9 @@ impl SecretRef {
     /// Reads the secret; one trailing line break is not part of it. An empty secret is refused.
     pub(super) fn resolve(&self, path: &str) -> Result<Zeroizing<String>, ConfigError> {
         let text = match self {
-            Self::File(file) => std::fs::read_to_string(file)
-                .map_err(|error| ConfigError::new(path, format!("cannot read {}: {error}", file.display()))),
+            Self::File(file) => {
+                std::fs::read_to_string(file).map_err(|error| ConfigError::unreadable(path, file, error))
+            }
             Self::Env(name) => std::env::var(name).map_err(|_| {
                 ConfigError::new(path, format!("environment variable {name} is not set, or not UTF-8"))
             }),

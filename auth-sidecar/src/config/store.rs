@@ -218,12 +218,8 @@ impl Default for RawReplicas {
 impl RawTls {
     fn compile(self) -> Result<Tls, ConfigError> {
         let read = |key: &str, path: &PathBuf| {
-            std::fs::read(path).map_err(|error| {
-                ConfigError::new(
-                    format!("store.redis.tls.{key}"),
-                    format!("cannot read {}: {error}", path.display()),
-                )
-            })
+            let place = format!("store.redis.tls.{key}");
+            std::fs::read(path).map_err(|error| ConfigError::unreadable(place, path, error))
         };
         let client = match (&self.certificate, &self.key) {
             (Some(certificate), Some(key)) => {

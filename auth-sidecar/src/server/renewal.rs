@@ -73,6 +73,10 @@ pub(crate) async fn watch(
     serving: watch::Receiver<Arc<Served>>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    // Whether a listener is met in TLS does not change.
+    if all.each().iter().all(|handshakes| handshakes.shows().is_none()) {
+        return;
+    }
     let mut tick = tokio::time::interval(LOOK_AT_CLOCK);
     let mut troubles: [Trouble; 4] = Default::default();
     let mut looked_at: Option<UnixTime> = None;

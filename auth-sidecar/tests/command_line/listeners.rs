@@ -1,8 +1,20 @@
 //! `check` and `healthcheck`: where a server listens, and whether it answers there.
 
+use std::path::Path;
+
 use rcgen::{CertificateParams, KeyPair};
 
 use super::{Server, configure, poll, run, serve_until_listening, terminate, text};
+
+/// A certificate that nobody else vouches for, in `NAME.pem` and `NAME.key`: what names the two in a document, and the key.
+fn vouch_for_itself(folder: &Path, name: &str, params: CertificateParams) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let place = |kind: &str| folder.join(format!("{name}.{kind}"));
+    std::fs::write(place("pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(place("key"), key.serialize_pem()).unwrap();
+    let pair = format!("certificate: {}, key: {}", place("pem").display(), place("key").display());
+    (pair, key.serialize_pem())
+}
 
 #[test]
 fn a_probe_tells_a_ready_server_from_none() {
@@ -23,12 +35,8 @@ fn an_admin_listener_in_tls_is_asked_by_its_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let path = configure(folder.path());
     let file = |name: &str| folder.path().join(name);
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::default().self_signed(&key).unwrap().pem();
-    std::fs::write(file("own.pem"), &certificate).unwrap();
-    std::fs::write(file("own.key"), key.serialize_pem()).unwrap();
-    let (own, own_key) = (file("own.pem").display().to_string(), file("own.key").display().to_string());
-    let tls = format!("admin: {{address: 127.0.0.1:0, tls: {{certificate: {own}, key: {own_key}}}}}");
+    let (pair, _) = vouch_for_itself(folder.path(), "own", CertificateParams::default());
+    let tls = format!("admin: {{address: 127.0.0.1:0, tls: {{{pair}}}}}");
     let document = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, document.replace("admin: 127.0.0.1:0", &tls)).unwrap();
     let path_text = path.to_str().unwrap();
@@ -47,10 +55,7 @@ fn an_admin_listener_in_tls_is_asked_by_its_configuration() {
     let listed = run(&["key", "list", "--config", path_text], "");
     assert!(listed.status.success(), "{listed:?}");
     // Another one, of which the server has not read the key yet.
-    let (other, other_key) = (KeyPair::generate().unwrap(), file("own.key"));
-    let other_certificate = CertificateParams::default().self_signed(&other).unwrap().pem();
-    std::fs::write(file("elsewhere.pem"), other_certificate).unwrap();
-    std::fs::write(file("elsewhere.key"), other.serialize_pem()).unwrap();
+    vouch_for_itself(folder.path(), "elsewhere", CertificateParams::default());
     let elsewhere = std::fs::read_to_string(&path).unwrap().replace("/own.", "/elsewhere.");
     std::fs::write(file("elsewhere.yaml"), elsewhere).unwrap();
     let refused = run(&["healthcheck", "--config", file("elsewhere.yaml").to_str().unwrap()], "");
@@ -58,7 +63,7 @@ fn an_admin_listener_in_tls_is_asked_by_its_configuration() {
     assert!(text(&refused.stderr).contains("shows another certificate than listen.admin.tls"), "{refused:?}");
 
     // What is wrong with a file is said with its place, and never what it holds.
-    std::fs::write(other_key, std::fs::read(file("elsewhere.key")).unwrap()).unwrap();
+    std::fs::copy(file("elsewhere.key"), file("own.key")).unwrap();
     let refused = run(&["check", "--config", path_text], "");
     let place = "auth.yaml: listen.admin.tls.key: does not belong to the certificate\n";
     assert!(text(&refused.stderr).ends_with(place), "{refused:?}");
@@ -70,12 +75,9 @@ fn the_log_says_who_is_refused_and_what_has_ended_and_no_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = configure(folder.path());
     let file = |name: &str| folder.path().join(name);
-    let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
     params.not_after = rcgen::date_time_ymd(2021, 1, 1);
-    std::fs::write(file("own.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
-    std::fs::write(file("own.key"), key.serialize_pem()).unwrap();
-    let pair = format!("certificate: {}, key: {}", file("own.pem").display(), file("own.key").display());
+    let (pair, secret) = vouch_for_itself(folder.path(), "own", params);
     let clients = format!("clients: {{ca: {}, names: [envoy.internal]}}", file("own.pem").display());
     let document = std::fs::read_to_string(&path).unwrap();
     let internal = format!("internal: {{address: 127.0.0.1:0, tls: {{{pair}, {clients}}}}}");
@@ -101,7 +103,6 @@ fn the_log_says_who_is_refused_and_what_has_ended_and_no_key() {
     let log = logged();
     let ended = log.lines().find(|line| line.contains("\"event\":\"certificate_expired\"")).unwrap();
     assert!(ended.contains("2021-01-01T00:00Z"), "{ended}");
-    let secret = key.serialize_pem();
     assert!(secret.lines().filter(|line| !line.starts_with("--")).all(|line| !log.contains(line)), "{log}");
     terminate(&mut served);
 }

@@ -156,9 +156,7 @@ impl std::fmt::Display for ListenTls {
 impl Contents {
     fn of(place: &str, files: &RawTls) -> Result<Self, ConfigError> {
         let read = |key: &str, path: &Path| {
-            read(path).map_err(|why| {
-                ConfigError::new(format!("{place}.{key}"), format!("cannot read {}: {why}", path.display()))
-            })
+            read(path).map_err(|why| ConfigError::unreadable(format!("{place}.{key}"), path, why))
         };
         let ca = files.clients.as_ref().map(|clients| read("clients.ca", &clients.ca)).transpose()?;
         Ok(Self {
