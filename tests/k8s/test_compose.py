@@ -30,7 +30,8 @@ def read(name: str) -> Any:
 def composed(profile: str) -> dict[str, Any]:
     """The parts as podman-compose puts them together of the files that the profile's comment names."""
     names = ["compose.yaml", *([f"compose.{profile}.yaml"] if (FOLDER / f"compose.{profile}.yaml").exists() else [])]
-    command = [TOOLS / "podman-compose", *(part for name in names for part in ("--file", FOLDER / name)), *(["--profile", profile] if profile else []), "config"]
+    # `config` asks podman for its version and runs nothing: any program tells one, and not every machine has podman.
+    command = [TOOLS / "podman-compose", "--podman-path", sys.executable, *(part for name in names for part in ("--file", FOLDER / name)), *(["--profile", profile] if profile else []), "config"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return dict(yaml.safe_load(done.stdout)["services"])
