@@ -108,6 +108,7 @@ pub(crate) struct Metrics {
     tls_handshakes: Family<ListenerOutcome, Counter>,
     certificate_renewals: Family<ListenerOutcome, Counter>,
     certificate_expires_at: Family<ListenerLabel, Gauge>,
+    revocations_expire_at: Family<ListenerLabel, Gauge>,
     pub(crate) mcp_probes: Family<ServerProbeLabels, Counter>,
     mcp_servers_well: Family<ServerLabel, Gauge>,
     store_seconds: Family<OperationLabel, Histogram, fn() -> Histogram>,
@@ -141,6 +142,7 @@ impl Metrics {
             tls_handshakes: Family::default(),
             certificate_renewals: Family::default(),
             certificate_expires_at: Family::default(),
+            revocations_expire_at: Family::default(),
             mcp_probes: Family::default(),
             mcp_servers_well: Family::default(),
             store_seconds: Family::new_with_constructor(latencies),
@@ -166,7 +168,7 @@ impl Metrics {
         );
         registry.register(
             "external_tokens",
-            "Questions about tokens of other issuers",
+            "Questions about tokens of other issuers: active, inactive or unavailable",
             metrics.external_tokens.clone(),
         );
         registry.register(
@@ -225,6 +227,11 @@ impl Metrics {
             metrics.certificate_expires_at.clone(),
         );
         registry.register(
+            "revocations_expire_at",
+            "When a listener's list of revoked certificates ends, in seconds since 1970: it meets no client from then on",
+            metrics.revocations_expire_at.clone(),
+        );
+        registry.register(
             "mcp_probes",
             "Questions to MCP servers whether they are well, by what came of them",
             metrics.mcp_probes.clone(),
@@ -242,6 +249,9 @@ impl Metrics {
         registry.register("store_errors", "Commands that the store did not do", metrics.store_errors.clone());
         for outcome in ["reloaded", "refused"] {
             drop(metrics.config_reloads.get_or_create(&Outcome { outcome }));
+        }
+        for outcome in ["active", "inactive", "unavailable"] {
+            drop(metrics.external_tokens.get_or_create(&Outcome { outcome }));
         }
         metrics
     }
@@ -275,6 +285,18 @@ impl Metrics {
     pub(crate) fn certificate_ends(&self, listener: &'static str, expires: UnixTime) {
         let expires = i64::try_from(expires.0).unwrap_or(i64::MAX);
         self.certificate_expires_at.get_or_create(&ListenerLabel { listener }).set(expires);
+    }
+
+    /// A listener goes by lists of revoked certificates of which the first ends then, or by none.
+    pub(crate) fn revocations_end(&self, listener: &'static str, expire: Option<UnixTime>) {
+        let label = ListenerLabel { listener };
+        match expire {
+            Some(expire) => {
+                let expire = i64::try_from(expire.0).unwrap_or(i64::MAX);
+                self.revocations_expire_at.get_or_create(&label).set(expire);
+            }
+            None => drop(self.revocations_expire_at.remove(&label)),
+        }
     }
 
     /// An MCP server is well, or not any more.

@@ -48,16 +48,17 @@ pub(crate) async fn serve(
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stopped.wait_for(|stop| *stop) => {
-                drop(place);
-                break;
-            }
+        let next = async {
+            // Closed by nobody.
+            let place = Arc::clone(&places).acquire_owned().await.map_err(std::io::Error::other)?;
+            listener.accept().await.map(|accepted| (place, accepted))
         };
-        match accepted {
-            Ok((stream, peer)) => {
+        let next = tokio::select! {
+            next = next => next,
+            _ = stopped.wait_for(|stop| *stop) => break,
+        };
+        match next {
+            Ok((place, (stream, peer))) => {
                 let (handshakes, current) = (Arc::clone(&handshakes), current.clone());
                 let (stopped, watcher) = (stopped.clone(), graceful.watcher());
                 tokio::spawn(async move {

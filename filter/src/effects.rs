@@ -48,7 +48,7 @@ impl Http {
                         .map_err(|_| "the length of the request body could not be announced")?;
                 }
                 Effect::FetchKeys(issuer) => {
-                    let fetch = open.as_root(|active| sidecar::fetch(active, issuer, now(), trace));
+                    let fetch = open.as_root(|active| sidecar::fetch(active, issuer, now(), whose()));
                     self.callout = Some(Callout::Keys(fetch));
                 }
                 Effect::Validate(question) => {

@@ -12,6 +12,7 @@ use wicketgate_core::identity::host_signature::HostSignatures;
 use wicketgate_core::identity::memory::Memory;
 use wicketgate_core::limits::held::Held;
 use wicketgate_core::limits::roll::IssuerTag;
+use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::time::Timestamp;
 use wicketgate_core::tools::schemas::SchemaMemory;
 
@@ -38,9 +39,9 @@ pub(crate) struct Active {
     /// What this VM holds of unfinished events.
     pub(crate) held: Held,
     /// Callouts for keys that exchanges have under way, or have abandoned.
-    pub(crate) fetches: Cell<u32>,
-    /// The issuers of those of them that were abandoned; the root context fetches in their stead.
-    pub(crate) abandoned: RefCell<Vec<usize>>,
+    pub(crate) fetches: sidecar::Questions,
+    /// The issuers of those of them that were abandoned, and on whose behalf they were begun; the root context fetches in their stead.
+    pub(crate) abandoned: RefCell<Vec<(usize, Option<Tag>)>>,
     /// Callouts about tokens that are under way.
     pub(crate) questions: sidecar::Questions,
     /// Questions to policies that lie elsewhere.
@@ -131,10 +132,13 @@ impl Active {
     /// A fetch of an issuer's keys has ended, whoever began it: what was abandoned counts no longer.
     pub(crate) fn fetched_for_the_abandoned(&self, issuer: usize) {
         let Ok(mut abandoned) = self.abandoned.try_borrow_mut() else { return };
-        let before = abandoned.len();
-        abandoned.retain(|of| *of != issuer);
-        let gone = u32::try_from(before.saturating_sub(abandoned.len())).unwrap_or_default();
-        self.fetches.set(self.fetches.get().saturating_sub(gone));
+        abandoned.retain(|(of, asker)| {
+            let ended = *of == issuer;
+            if ended {
+                self.fetches.give_back(*asker);
+            }
+            !ended
+        });
     }
 }
 
@@ -185,7 +189,7 @@ impl Root {
             memory: RefCell::new(memory),
             schemas: RefCell::new(schemas),
             held,
-            fetches: Cell::new(0),
+            fetches: sidecar::Questions::at_most(sidecar::MAX_FIRST),
             abandoned: RefCell::default(),
             questions: sidecar::Questions::default(),
             policies: sidecar::Questions::default(),

@@ -24,10 +24,11 @@ use crate::root::Active;
 
 /// The largest key set document that is read, bytes.
 const MAX_DOCUMENT: usize = 256 << 10;
-/// Callouts for keys that exchanges of one VM may have under way together; more would only ask the same again.
-const MAX_UNDER_WAY: u32 = 8;
+/// Callouts for keys that exchanges of one VM may have under way together, half of them for one caller; more would only ask the same
+/// again.
+const MAX_UNDER_WAY: usize = 16;
 /// The same while there are no keys at all, so that everybody waits.
-const MAX_FIRST: u32 = 64;
+pub(crate) const MAX_FIRST: usize = 128;
 /// Questions of one kind (about tokens, for leases) that one VM may have under way together; more would only wait behind each
 /// other.
 const MAX_QUESTIONS: usize = 64;
@@ -45,6 +46,7 @@ const TOKENS: Kind = Kind {
 pub(crate) struct Fetch {
     active: Rc<Active>,
     issuer: usize,
+    asker: Option<Tag>,
     answered: bool,
 }
 
@@ -82,18 +84,16 @@ pub(crate) fn fetch(
     active: &Rc<Active>,
     issuer: usize,
     now: Option<Timestamp>,
-    trace: Option<&str>,
+    (asker, trace): Whose<'_>,
 ) -> Result<Fetch, NotSent> {
     let none =
         active.memory.try_borrow().is_ok_and(|m| now.is_some_and(|now| m.keys.keys(issuer, now).is_none()));
     let most = if none { MAX_FIRST } else { MAX_UNDER_WAY };
-    if active.fetches.get() >= most {
-        return Err(NotSent::Crowded(Crowded::All));
-    }
+    active.fetches.take_among(most, asker)?;
     if dispatch(&active.guard, issuer, trace).is_some() {
-        active.fetches.set(active.fetches.get() + 1);
-        return Ok(Fetch { active: Rc::clone(active), issuer, answered: false });
+        return Ok(Fetch { active: Rc::clone(active), issuer, asker, answered: false });
     }
+    active.fetches.give_back(asker);
     if let (Ok(mut memory), Some(now)) = (active.memory.try_borrow_mut(), now) {
         memory.keys.failed(issuer, now);
     }
@@ -170,9 +170,9 @@ impl Fetch {
 impl Drop for Fetch {
     fn drop(&mut self) {
         if self.answered {
-            self.active.fetches.set(self.active.fetches.get().saturating_sub(1));
+            self.active.fetches.give_back(self.asker);
         } else if let Ok(mut abandoned) = self.active.abandoned.try_borrow_mut() {
-            abandoned.push(self.issuer);
+            abandoned.push((self.issuer, self.asker));
         }
     }
 }
@@ -180,6 +180,24 @@ impl Drop for Fetch {
 // === impl Questions ===
 
 impl Questions {
+    /// As many as there may be together.
+    pub(crate) fn at_most(most: usize) -> Self {
+        Self(RefCell::new(Places::new(most)))
+    }
+
+    /// A place on behalf of `asker`, where there are so many now.
+    fn take_among(&self, most: usize, asker: Option<Tag>) -> Result<(), NotSent> {
+        let mut places = self.0.try_borrow_mut().map_err(|_| NotSent::Crowded(Crowded::All))?;
+        places.take_among(most, asker).map_err(NotSent::Crowded)
+    }
+
+    /// One that `asker` took is free again.
+    pub(crate) fn give_back(&self, asker: Option<Tag>) {
+        if let Ok(mut places) = self.0.try_borrow_mut() {
+            places.give_back(asker);
+        }
+    }
+
     /// Those that nobody waits for count until they would have timed out.
     pub(crate) fn let_unanswered_go(&self, now: Timestamp) {
         if let Ok(mut places) = self.0.try_borrow_mut() {
@@ -194,7 +212,7 @@ impl Questions {
 
 impl Default for Questions {
     fn default() -> Self {
-        Self(RefCell::new(Places::new(MAX_QUESTIONS)))
+        Self::at_most(MAX_QUESTIONS)
     }
 }
 
@@ -207,8 +225,7 @@ impl Place {
         of: fn(&Active) -> &Questions,
         asker: Option<Tag>,
     ) -> Result<Self, NotSent> {
-        let mut places = of(active).0.try_borrow_mut().map_err(|_| NotSent::Crowded(Crowded::All))?;
-        places.take(asker).map_err(NotSent::Crowded)?;
+        of(active).take_among(MAX_QUESTIONS, asker)?;
         Ok(Self { active: Rc::clone(active), of, asker, ends: None })
     }
 
@@ -240,7 +257,8 @@ impl Fetching {
     pub(crate) fn fetch_due(&mut self, active: &Active, now: Timestamp) {
         for issuer in 0..active.guard.issuers.len() {
             let due = active.memory.try_borrow().is_ok_and(|memory| memory.keys.is_due(issuer, now));
-            let wanted = active.abandoned.try_borrow().is_ok_and(|abandoned| abandoned.contains(&issuer));
+            let wanted =
+                active.abandoned.try_borrow().is_ok_and(|all| all.iter().any(|(of, _)| *of == issuer));
             if !(due || wanted) || self.under_way.any(|i| *i == issuer) {
                 continue;
             }

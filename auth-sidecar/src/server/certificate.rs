@@ -1,5 +1,5 @@
 //! Does a client's certificate still count? It is asked at each request, because a connection may outlive it: it ends, its authority
-//! goes, or its name is taken out.
+//! goes, its name is taken out, or it is revoked.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,6 +36,6 @@ impl Certificate {
             }
             *judged_by = Arc::clone(tls);
         }
-        now <= self.ends
+        now <= self.ends && tls.lists_end().is_none_or(|end| now <= end)
     }
 }

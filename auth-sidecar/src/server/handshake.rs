@@ -150,6 +150,7 @@ impl Handshakes {
     fn told(&self, tls: &ListenTls) {
         let (listener, until) = (self.listener, tls.expires.to_utc());
         self.metrics.certificate_ends(listener, tls.expires);
+        self.metrics.revocations_end(listener, tls.lists_end());
         match tls.expires <= self.clock.now() {
             true => tracing::warn!(event = "certificate_expired", listener, until),
             false => tracing::info!(event = "certificate_shown", listener, until),

@@ -115,11 +115,9 @@ async fn the_addresses_file_says_where_the_listeners_are() {
     }
 }
 
-#[tokio::test]
-async fn a_request_in_flight_is_finished_before_the_end() {
-    let mut world = World::start().await;
-    let address = world.public.strip_prefix("http://").unwrap().to_owned();
-    let mut stream = TcpStream::connect(&address).await.unwrap();
+/// A request that has begun, and waits for its body.
+async fn in_flight(address: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let head = "POST /token HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/x-www-form-urlencoded\r\n";
     stream
         .write_all(format!("{head}content-length: 12\r\nexpect: 100-continue\r\n\r\n").as_bytes())
@@ -127,18 +125,34 @@ async fn a_request_in_flight_is_finished_before_the_end() {
         .unwrap();
     let mut seen = [0; 25];
     stream.read_exact(&mut seen).await.unwrap();
-    assert_eq!(&seen, b"HTTP/1.1 100 Continue\r\n\r\n", "the request has begun");
-    let finish = async {
-        while TcpStream::connect(&address).await.is_ok() {
-            tokio::task::yield_now().await;
+    assert_eq!(&seen, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_finished_before_the_end() {
+    // The latter are as many as a listener has places for.
+    for others in [0, 1_023] {
+        let mut world = World::start().await;
+        let address = world.public.strip_prefix("http://").unwrap().to_owned();
+        let mut stream = in_flight(&address).await;
+        let mut beside = Vec::new();
+        for _ in 0..others {
+            beside.push(in_flight(&address).await);
         }
-        stream.write_all(b"grant_type=x").await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
-    };
-    let (answer, ()) = tokio::join!(finish, world.stop());
-    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+        let finish = async {
+            while TcpStream::connect(&address).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+            drop(beside);
+            stream.write_all(b"grant_type=x").await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let (answer, ()) = tokio::join!(finish, world.stop());
+        assert!(answer.starts_with("HTTP/1.1 401 "), "beside {others}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -217,6 +217,69 @@ async fn an_authority_whose_file_changes_counts_from_then_on() {
     assert!(get(&mut before, "/jwks").await.is_err(), "also on the connection that is open");
 }
 
+/// A world that goes by its authority's list of revoked certificates, and by the lists of `others` below it.
+async fn with_revocations(others: &[&'static str]) -> (World, Authority, Vec<Authority>) {
+    let (mut world, authority) =
+        prepared("public", &OWN.replace("names:", "revoked: FOLDER/revoked.pem, names:"));
+    authority.revoke(&[]);
+    let others = others.iter().map(|name| authority.below(name)).collect();
+    world.start_prepared().await;
+    (world, authority, others)
+}
+
+#[tokio::test]
+async fn who_is_revoked_is_met_no_more_and_asks_no_more() {
+    let (world, authority, _) = with_revocations(&[]).await;
+    authority.vouch("another", &["envoy.internal"], LONG);
+    let [client, another] = ["envoy", "another"].map(|own| authority.client(Some(own), VERSIONS));
+    let mut before = connect(&world.public, client.clone()).await.unwrap();
+    let mut beside = connect(&world.public, another.clone()).await.unwrap();
+    for stream in [&mut before, &mut beside] {
+        get(stream, "/jwks").await.unwrap();
+    }
+    authority.revoke(&["envoy"]);
+    world.advance(Duration::from_secs(10));
+    until("who is revoked is refused", async || meet(&world.public, client.clone()).await.is_err()).await;
+    assert!(get(&mut before, "/jwks").await.is_err(), "also on the connection that is open");
+    get(&mut beside, "/jwks").await.expect("who is not revoked stays");
+    assert!(meet(&world.public, another).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_list_that_has_ended_lets_nobody_in_until_the_next_one_comes() {
+    let (world, authority, _) = with_revocations(&[]).await;
+    let client = authority.client(Some("envoy"), VERSIONS);
+    let mut before = connect(&world.public, client.clone()).await.unwrap();
+    get(&mut before, "/jwks").await.unwrap();
+    assert!(counted(&world, "revocations_expire_at{listener=\"public\"} 1830211200").await);
+    world.advance(Duration::from_secs(366 * 24 * 60 * 60));
+    assert!(get(&mut before, "/jwks").await.is_err());
+    assert!(meet(&world.public, client.clone()).await.is_err());
+    let next = authority.revocations(&[], LONG);
+    std::fs::write(world.folder.path().join("revoked.pem"), next).unwrap();
+    world.advance(Duration::from_secs(10));
+    until("the next list counts", async || meet(&world.public, client.clone()).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn lists_reach_every_certificate_of_a_chain() {
+    let (world, authority, below) = with_revocations(&["below"]).await;
+    let folder = world.folder.path();
+    below[0].vouch("lower", &["envoy.internal"], LONG);
+    let chain = ["lower.pem", "below.pem"].map(|file| std::fs::read_to_string(folder.join(file)).unwrap());
+    std::fs::write(folder.join("lower.pem"), chain.concat()).unwrap();
+    let lower = authority.client(Some("lower"), VERSIONS);
+    assert!(meet(&world.public, lower.clone()).await.is_err(), "its issuer has no list");
+    let of_below = below[0].revocations(&[], LONG);
+    for (revoked, is_met) in [(vec![], true), (vec!["below"], false)] {
+        let lists = authority.revocations(&revoked, LONG) + &of_below;
+        std::fs::write(folder.join("revoked.pem"), lists).unwrap();
+        world.advance(Duration::from_secs(10));
+        until("the lists count", async || meet(&world.public, lower.clone()).await.is_ok() == is_met).await;
+    }
+    assert!(meet(&world.public, authority.client(Some("envoy"), VERSIONS)).await.is_ok());
+}
+
 #[tokio::test]
 async fn a_certificate_that_ends_counts_for_no_further_request() {
     let (world, authority) = in_tls("public", OWN).await;

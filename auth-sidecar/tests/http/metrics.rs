@@ -13,11 +13,24 @@ use crate::world::{RESOURCE, World};
 
 const README: &str = include_str!("../../README.md");
 const ALERTS: &str = include_str!("../../alerts.yaml");
-const ADMIN_IN_TLS: &str =
-    "admin: {address: 127.0.0.1:0, tls: {certificate: FOLDER/own.pem, key: FOLDER/own.key}}";
+const IN_TLS: [&str; 2] = [
+    "admin: {address: 127.0.0.1:0, tls: {certificate: FOLDER/own.pem, key: FOLDER/own.key}}",
+    "public: {address: 127.0.0.1:0, tls: {certificate: FOLDER/own.pem, key: FOLDER/own.key, \
+     clients: {ca: FOLDER/ca.pem, names: [envoy.internal], revoked: FOLDER/revoked.pem}}}",
+];
 
 async fn scraped(world: &World) -> String {
     world.http.get(format!("{}/metrics", world.metrics)).send().await.unwrap().text().await.unwrap()
+}
+
+/// A world with that listener in TLS.
+async fn in_tls(listener: &str, tls: &str, more: &str) -> World {
+    let mut world = World::prepared(|yaml| yaml.replace(listener, tls) + more);
+    let authority = Authority::new(world.folder.path(), "ca");
+    authority.vouch("own", &["auth.internal"], 2030);
+    authority.revoke(&[]);
+    world.start_prepared().await;
+    world
 }
 
 /// Name, kind and meaning of each metric, as Prometheus is told.
@@ -49,9 +62,7 @@ async fn the_readme_lists_every_metric_with_its_labels() {
     let upstream = Upstream::start().await;
     let nobody = "mcp_servers: {ill: 1, servers: [{name: gone, url: 'http://127.0.0.1:1/mcp'}]}";
     let configured = format!("{}\n{nobody}", upstream.oidc("allow: {everyone: true}"));
-    let mut world = World::prepared(|yaml| yaml.replace("admin: 127.0.0.1:0", ADMIN_IN_TLS) + &configured);
-    Authority::new(world.folder.path(), "ca").vouch("own", &["auth.internal"], 2030);
-    world.start_prepared().await;
+    let mut world = in_tls("admin: 127.0.0.1:0", IN_TLS[0], &configured).await;
     let client = Client::public(&world).await;
     let page = arrive(&upstream, &world, &client).await;
     client.redeem(&world, &page.param("code").unwrap(), &[]).await;
@@ -67,6 +78,11 @@ async fn the_readme_lists_every_metric_with_its_labels() {
         assert!(begun.elapsed() < Duration::from_secs(60), "nobody was asked: {text}");
         text = scraped(&world).await;
     }
+    // Whom the one at work cannot ask for a certificate.
+    let asking = scraped(&in_tls("public: 127.0.0.1:0", IN_TLS[1], "").await).await;
+    let asking: Vec<&str> = asking.split("# HELP ").filter(|one| one.contains("_revocations_")).collect();
+    let (before, after) = text.split_once("# HELP wicketgate_auth_mcp_probes ").unwrap();
+    let text = format!("{before}# HELP {}# HELP wicketgate_auth_mcp_probes {after}", asking.concat());
     let listed = listed();
     let without_labels: Vec<_> =
         listed.iter().cloned().map(|[name, kind, _, meaning]| [name, kind, meaning]).collect();

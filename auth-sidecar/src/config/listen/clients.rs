@@ -5,13 +5,21 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
-use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
+use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use tokio_rustls::rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
 };
 use x509_parser::extensions::GeneralName;
-use x509_parser::parse_x509_certificate;
+use x509_parser::{parse_x509_certificate, parse_x509_crl};
+
+use crate::clock;
+
+/// What is wrong with the document, and at which key.
+type Refusal = (&'static str, String);
 
 /// Mirrors the document.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,7 +27,18 @@ use x509_parser::parse_x509_certificate;
 pub(super) struct RawClients {
     pub(super) ca: PathBuf,
     pub(super) names: Vec<String>,
+    pub(super) revoked: Option<PathBuf>,
 }
+
+/// Who judges the certificates of clients.
+pub(super) struct Judge {
+    pub(super) verifier: Arc<dyn ClientCertVerifier>,
+    /// When the first of the lists of revoked certificates ends, where there are some: nobody is believed from then on.
+    pub(super) lists_end: Option<clock::UnixTime>,
+}
+
+/// The lists of revoked certificates, and when the first of them ends.
+type Lists = (Vec<CertificateRevocationListDer<'static>>, clock::UnixTime);
 
 /// Asks for a name besides what is asked of the chain.
 #[derive(Debug)]
@@ -31,35 +50,70 @@ pub(super) struct Named {
 // === impl RawClients ===
 
 impl RawClients {
-    /// The authorities, where there are some and the names can be those of a certificate; else what is wrong, and where.
-    pub(super) fn roots(&self, ca: &[u8]) -> Result<RootCertStore, (&'static str, &'static str)> {
+    /// Believes a chain that leads to one of the authorities, of which each certificate is in no list of its issuer (and is in the reach
+    /// of one, where there are lists), with one of the names.
+    pub(super) fn judge(
+        &self,
+        ca: &[u8],
+        revoked: Option<&[u8]>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Judge, Refusal> {
+        self.check_names()?;
+        let lists = revoked.map(lists).transpose()?;
+        let lists_end = lists.as_ref().map(|(_, end)| *end);
+        let roots = Arc::new(roots(ca)?);
+        let mut chains = WebPkiClientVerifier::builder_with_provider(roots, provider);
+        if let Some((lists, _)) = lists {
+            chains = chains.with_crls(lists).enforce_revocation_expiration();
+        }
+        let chains = chains.build().map_err(|error| ("clients.ca", error.to_string()))?;
+        Ok(Judge { verifier: Arc::new(Named { chains, names: self.names.clone() }), lists_end })
+    }
+
+    fn check_names(&self) -> Result<(), Refusal> {
         let is_name = |name: &String| {
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic()) && !name.contains('*')
         };
-        if self.names.is_empty() || !self.names.iter().all(is_name) {
-            return Err((
-                "clients.names",
-                "are exact names, one or more: DNS, or URI where there is `://`, without `*`",
-            ));
+        if !self.names.is_empty() && self.names.iter().all(is_name) {
+            return Ok(());
         }
-        let mut roots = RootCertStore::empty();
-        for certificate in super::tls::certificates(ca) {
-            roots
-                .add(certificate)
-                .map_err(|_| ("clients.ca", "holds what is no certificate of an authority"))?;
-        }
-        if roots.is_empty() { Err(("clients.ca", "holds no PEM certificate")) } else { Ok(roots) }
+        let why = "are exact names, one or more: DNS, or URI where there is `://`, without `*`";
+        Err(("clients.names", why.to_owned()))
     }
+}
+
+fn roots(ca: &[u8]) -> Result<RootCertStore, Refusal> {
+    let mut roots = RootCertStore::empty();
+    for certificate in super::tls::certificates(ca) {
+        let added = roots.add(certificate);
+        added.map_err(|_| ("clients.ca", "holds what is no certificate of an authority".to_owned()))?;
+    }
+    match roots.is_empty() {
+        true => Err(("clients.ca", "holds no PEM certificate".to_owned())),
+        false => Ok(roots),
+    }
+}
+
+/// All lists of a PEM text.
+fn lists(pem: &[u8]) -> Result<Lists, Refusal> {
+    let refuse = |why: &str| ("clients.revoked", why.to_owned());
+    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(pem).collect();
+    let lists = lists.unwrap_or_default();
+    let ends: Option<Vec<_>> = lists.iter().map(end).collect();
+    let ends = ends.ok_or_else(|| refuse("holds what is no X.509 CRL that says when the next one comes"))?;
+    let first = ends.into_iter().min().ok_or_else(|| refuse("holds no PEM X.509 CRL"))?;
+    Ok((lists, first))
+}
+
+/// When the next one is due at the latest (RFC 5280 section 5.1.2.5).
+fn end(list: &CertificateRevocationListDer<'_>) -> Option<clock::UnixTime> {
+    let (_, parsed) = parse_x509_crl(list).ok()?;
+    Some(clock::UnixTime(u64::try_from(parsed.next_update()?.timestamp()).unwrap_or_default()))
 }
 
 // === impl Named ===
 
 impl Named {
-    /// Believes whom `chains` believes, with one of these names.
-    pub(super) fn new(chains: Arc<dyn ClientCertVerifier>, names: &[String]) -> Self {
-        Self { chains, names: names.to_owned() }
-    }
-
     /// Whether a certificate has one of the names, as what it is: a host is no URI. What cannot be read has none.
     fn knows(&self, certificate: &[u8]) -> bool {
         let Ok((_, certificate)) = parse_x509_certificate(certificate) else { return false };

@@ -18,6 +18,7 @@ fn folder() -> tempfile::TempDir {
     let pem = |kind: &str, text: &str| format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n");
     write("empty", "");
     write("words.pem", &pem("CERTIFICATE", "aGVsbG8="));
+    write("words.crl", &pem("X509 CRL", "aGVsbG8="));
     write("words.key", &pem("PRIVATE KEY", "aGVsbG8="));
     write("locked.key", &pem("ENCRYPTED PRIVATE KEY", "aGVsbG8="));
     write("long", &"-".repeat((1 << 20) + 1));
@@ -76,6 +77,18 @@ fn what_cannot_be_shown_or_asked_for_is_refused() {
         ("TLS, clients: {ca: ./empty, names: [x]}}}", "listen.public.tls.clients.ca: holds no PEM"),
         ("TLS, clients: {ca: ./words.pem, names: [x]}}}", "listen.public.tls.clients.ca: holds what is no"),
         ("TLS, clients: {ca: ./none, names: [x]}}}", "listen.public.tls.clients.ca: cannot read "),
+        (
+            "TLS, clients: {ca: ./own.pem, names: [x], revoked: ./none}}}",
+            "listen.public.tls.clients.revoked: cannot read ",
+        ),
+        (
+            "TLS, clients: {ca: ./own.pem, names: [x], revoked: ./own.pem}}}",
+            "listen.public.tls.clients.revoked: holds no PEM",
+        ),
+        (
+            "TLS, clients: {ca: ./own.pem, names: [x], revoked: ./words.crl}}}",
+            "listen.public.tls.clients.revoked: holds what is no",
+        ),
         ("PAIR ./none ./own.key", "listen.public.tls.certificate: cannot read "),
         ("PAIR ./empty ./own.key", "listen.public.tls.certificate: holds no PEM"),
         ("PAIR ./own.key ./own.key", "listen.public.tls.certificate: holds no PEM"),

@@ -10,8 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{self, CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::danger::ClientCertVerifier;
-use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use tokio_rustls::rustls::server::NoServerSessionStorage;
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{Error, InconsistentKeys, ServerConfig};
@@ -19,7 +18,7 @@ use x509_parser::parse_x509_certificate;
 use zeroize::Zeroizing;
 
 use super::super::ConfigError;
-use super::clients::{Named, RawClients};
+use super::clients::{Judge, RawClients};
 use crate::clock::UnixTime;
 
 /// Of one file, in bytes.
@@ -39,7 +38,7 @@ pub struct ListenTls {
     /// What handshakes go by, but for the clock.
     pub(crate) server: ServerConfig,
     /// Who judges the certificates of clients, where they must show one.
-    clients: Option<Arc<dyn ClientCertVerifier>>,
+    clients: Option<Judge>,
 }
 
 /// Mirrors the document.
@@ -56,6 +55,7 @@ struct Contents {
     certificate: Vec<u8>,
     key: Zeroizing<Vec<u8>>,
     ca: Option<Vec<u8>>,
+    revoked: Option<Vec<u8>>,
 }
 
 // === impl ListenTls ===
@@ -87,10 +87,15 @@ impl ListenTls {
 
     /// Whether a client may come that shows this chain. Where none is asked for, everybody may.
     pub(crate) fn admits(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> bool {
-        let Some(clients) = &self.clients else { return true };
+        let Some(Judge { verifier, .. }) = &self.clients else { return true };
         let Some((first, others)) = chain.split_first() else { return false };
         let now = pki_types::UnixTime::since_unix_epoch(Duration::from_secs(now.0));
-        clients.verify_client_cert(first, others, now).is_ok()
+        verifier.verify_client_cert(first, others, now).is_ok()
+    }
+
+    /// When the first of the lists of revoked certificates ends, where there are some.
+    pub(crate) fn lists_end(&self) -> Option<UnixTime> {
+        self.clients.as_ref().and_then(|judge| judge.lists_end)
     }
 
     fn compile(place: String, files: RawTls, contents: &Contents) -> Result<Self, ConfigError> {
@@ -108,17 +113,13 @@ impl ListenTls {
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(|error| ConfigError::new(&place, error.to_string()))?;
         let shown = Arc::new(SingleCertAndKey::from(pair));
-        let clients: Option<Arc<dyn ClientCertVerifier>> = match (&files.clients, &contents.ca) {
-            (Some(clients), Some(ca)) => {
-                let roots = clients.roots(ca).map_err(|(key, why)| refuse(key, why))?;
-                let chains = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-                let chains = chains.map_err(|error| refuse("clients.ca", &error.to_string()))?;
-                Some(Arc::new(Named::new(chains, &clients.names)))
-            }
-            _ => None,
+        let judge = |(clients, ca): (&RawClients, &Vec<u8>)| {
+            let judge = clients.judge(ca, contents.revoked.as_deref(), provider);
+            judge.map_err(|(key, why)| refuse(key, &why))
         };
+        let clients = files.clients.as_ref().zip(contents.ca.as_ref()).map(judge).transpose()?;
         let mut server = match &clients {
-            Some(clients) => versions.with_client_cert_verifier(Arc::clone(clients)),
+            Some(judge) => versions.with_client_cert_verifier(Arc::clone(&judge.verifier)),
             None => versions.with_no_client_auth(),
         }
         .with_cert_resolver(shown);
@@ -158,17 +159,23 @@ impl Contents {
         let read = |key: &str, path: &Path| {
             read(path).map_err(|why| ConfigError::unreadable(format!("{place}.{key}"), path, why))
         };
-        let ca = files.clients.as_ref().map(|clients| read("clients.ca", &clients.ca)).transpose()?;
+        let public = |key: &str, path: Option<&PathBuf>| {
+            path.map(|path| read(key, path).map(|pem| pem.to_vec())).transpose()
+        };
+        let clients = files.clients.as_ref();
         Ok(Self {
             certificate: read("certificate", &files.certificate)?.to_vec(),
             key: read("key", &files.key)?,
-            ca: ca.map(|pem| pem.to_vec()),
+            ca: public("clients.ca", clients.map(|clients| &clients.ca))?,
+            revoked: public("clients.revoked", clients.and_then(|clients| clients.revoked.as_ref()))?,
         })
     }
 
     fn digest(&self) -> [u8; 32] {
         let mut all = Sha256::new();
-        for part in [&self.certificate, &*self.key, self.ca.as_ref().unwrap_or(&Vec::new())] {
+        let none = Vec::new();
+        let [ca, revoked] = [&self.ca, &self.revoked].map(|part| part.as_ref().unwrap_or(&none));
+        for part in [&self.certificate, &*self.key, ca, revoked] {
             all.update(part.len().to_le_bytes());
             all.update(part);
         }

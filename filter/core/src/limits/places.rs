@@ -2,9 +2,13 @@
 //! he leaves free: alone he may have half of them, and whoever comes after him still finds some.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::tag::Tag;
 use crate::time::Timestamp;
+
+/// No question goes on for longer: `issuers[].jwks.timeout` may be as long.
+const MOST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The places of one VM for one kind of questions. It remembers no more askers than there are places.
 #[derive(Debug)]
@@ -43,7 +47,15 @@ impl Places {
     /// # Errors
     /// There is none, or none for him.
     pub fn take(&mut self, asker: Option<Tag>) -> Result<(), Crowded> {
-        let free = self.most.saturating_sub(self.taken);
+        self.take_among(self.most, asker)
+    }
+
+    /// The same where there are fewer places than at other times: so many.
+    ///
+    /// # Errors
+    /// There is none, or none for him.
+    pub fn take_among(&mut self, most: usize, asker: Option<Tag>) -> Result<(), Crowded> {
+        let free = most.min(self.most).saturating_sub(self.taken);
         if free == 0 {
             return Err(Crowded::All);
         }
@@ -73,10 +85,12 @@ impl Places {
         self.left.push((ends, asker));
     }
 
-    /// Gives back those that were left and whose time is over.
+    /// Gives back those that were left and whose time is over. One that ends later than a question that begins now was left before the
+    /// clock was set back: how long ago, nobody knows.
     pub fn give_back_due(&mut self, now: Timestamp) {
-        let (goes_on, over) =
-            std::mem::take(&mut self.left).into_iter().partition::<Vec<_>, _>(|(ends, _)| now < *ends);
+        let latest = now.plus(MOST_PATIENCE);
+        let goes_on = |(ends, _): &(Timestamp, _)| now < *ends && *ends <= latest;
+        let (goes_on, over) = std::mem::take(&mut self.left).into_iter().partition::<Vec<_>, _>(goes_on);
         self.left = goes_on;
         for (_, asker) in over {
             self.give_back(asker);
@@ -102,7 +116,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Crowded, Places};
+    use super::{Crowded, MOST_PATIENCE, Places};
     use crate::limits::tag::Tag;
     use crate::time::Timestamp;
 
@@ -144,6 +158,28 @@ mod tests {
         places.give_back_due(now.plus(a_second));
         assert_eq!(places.take(asker(1)), Ok(()));
         assert_eq!(places.taken(), 2);
+    }
+
+    #[test]
+    fn those_that_were_left_before_the_clock_was_set_back_do_not_wait_for_it() {
+        let mut places = Places::new(4);
+        let (now, a_second) = (Timestamp::from_secs(1_000), Duration::from_secs(1));
+        for ends in [now.plus(MOST_PATIENCE), now.plus(MOST_PATIENCE + a_second)] {
+            places.take(asker(1)).unwrap();
+            places.leave(asker(1), ends);
+        }
+        places.give_back_due(now);
+        assert_eq!(places.taken(), 1);
+    }
+
+    #[test]
+    fn where_there_are_fewer_for_a_time_nobody_gets_more_than_he_leaves_free_of_those() {
+        let mut places = Places::new(16);
+        let fill =
+            |places: &mut Places, n| (0..).take_while(|_| places.take_among(8, asker(n)).is_ok()).count();
+        assert_eq!([1, 2, 3, 4, 5].map(|n| fill(&mut places, n)), [4, 2, 1, 1, 0]);
+        assert_eq!(places.take_among(8, asker(5)), Err(Crowded::All));
+        assert_eq!(places.take(asker(5)), Ok(()), "there are more again");
     }
 
     proptest! {
