@@ -84,6 +84,33 @@ async fn make_run_takes_a_server_without_a_policy_and_a_configuration_of_the_sid
 }
 
 #[tokio::test]
+async fn make_run_takes_no_configuration_of_the_sidecar_that_its_envoy_could_not_reach() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = format!("http://127.0.0.1:{}", ports::free().unwrap());
+    let listeners = Listeners::free(false).unwrap();
+    let mcp = format!("{origin}/mcp");
+    let demo = User::demo(folder.path()).unwrap();
+    let sidecar = Sidecar::generate(folder.path(), &origin, &mcp, listeners, &[demo]).unwrap();
+    let good = fs::read_to_string(&sidecar.configuration).unwrap();
+    let own = rcgen::generate_simple_self_signed(["auth.internal".to_owned()]).unwrap();
+    fs::write(folder.path().join("own.pem"), own.cert.pem()).unwrap();
+    fs::write(folder.path().join("own.key"), own.signing_key.serialize_pem()).unwrap();
+    let (internal, admin) = (format!("\"{}\"", listeners.internal), format!("\"{}\"", listeners.admin));
+    let in_tls = format!("{{address: {internal}, tls: {{certificate: ./own.pem, key: ./own.key}}}}")
+        .replace("./", &format!("{}/", folder.path().display()));
+    for (from, to, sentence) in [
+        (&internal, in_tls.as_str(), "has `listen.internal` in TLS: what is started here"),
+        (&admin, "127.0.0.1:0", "leaves a port of `listen` to chance (0)"),
+        (&admin, "nowhere", "is refused:"),
+    ] {
+        assert!(good.contains(from));
+        fs::write(&sidecar.configuration, good.replace(from, to)).unwrap();
+        let refused = Sidecar::from_user(&sidecar.configuration).await.err().unwrap().to_string();
+        assert!(refused.starts_with("AUTH_CONFIG=") && refused.contains(sentence), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn make_run_names_a_port_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
