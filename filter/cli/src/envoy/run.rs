@@ -22,8 +22,8 @@ pub(crate) fn run(arguments: &RenderEnvoy) -> Result<Outcome, Unusable> {
         Ok(drawing) => drawing,
         Err(errors) => return Ok(refused(&policy, errors)),
     };
-    if let (Some(version), Some(_)) = (&arguments.envoy_version, &policy.edge.traces) {
-        versions::judge_traces(version)?;
+    if let Some(version) = &arguments.envoy_version {
+        versions::judge_needs(version, &policy.edge)?;
     }
     if arguments.profile == Profile::Production {
         let errors = production::judge(&policy);

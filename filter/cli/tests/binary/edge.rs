@@ -122,6 +122,28 @@ fn usage_that_cannot_be_meant_is_refused() {
     }
 }
 
+#[test]
+fn what_a_version_lacks_is_refused_with_it() {
+    let world = World::new("edge-versions");
+    let quic = json!({"certificates": [{"chain": "tls.crt", "key": "tls.key"}], "http3": true, "clients": {"roots": "ca.pem"}});
+    for (pointer, value, version, lacks) in [
+        ("/edge/traces", json!({"collector": "127.0.0.1:4318"}), "1.37.2", "`edge.traces` needs: 1.38 can"),
+        ("/edge/listen/tls", quic, "1.39", "with `http3` and `clients`: 1.40 can"),
+    ] {
+        let mut policy = with(pointer, &value);
+        // It has no certificate to show.
+        policy["edge"].as_object_mut().unwrap().remove("canary").unwrap();
+        let ran = render(&world, &policy, &["--envoy-version", version, "--out", "envoy.yaml"]);
+        assert!(ran.code == Some(2) && ran.err.contains(lacks), "{ran:?}");
+        assert!(!world.0.join("envoy.yaml").exists());
+        for rest in [&["--envoy-version", "1.40"][..], &[]] {
+            let ran = render(&world, &policy, &[rest, &["--out", "envoy.yaml"]].concat());
+            assert_eq!(ran.code, Some(0), "{}", ran.err);
+        }
+        std::fs::remove_file(world.0.join("envoy.yaml")).unwrap();
+    }
+}
+
 /// Texts that mean something in YAML, in our templates, in regular expressions and to Envoy's formatter.
 const HOSTILE: [&str; 10] = [
     "a\"}]}, x: [1",

@@ -13,11 +13,11 @@ use super::authority::{Authority, of};
 use super::stage::{Drawn, Edge, call, draw, request, try_to_draw};
 use super::tls::{Met, meet_with, place};
 
-const FORGED: (&str, &str) =
+pub(super) const FORGED: (&str, &str) =
     ("x-forwarded-client-cert", "By=spiffe://example/gateway;URI=spiffe://example/agent;DNS=agent.example");
 
 /// An entry of `servers` with these lines and rules.
-fn server(name: &str, upstream: u16, more: &str, rules: &str) -> String {
+pub(super) fn server(name: &str, upstream: u16, more: &str, rules: &str) -> String {
     format!(
         "  - name: {name}\n    url: http://127.0.0.1:@PORT@/{name}\n    match: {{hosts: [\"*\"], path: /{name}}}\n    upstream: \
          {{address: \"127.0.0.1:{upstream}\"}}\n{more}    rules:\n{rules}"

@@ -36,6 +36,15 @@ pub(super) struct Drawn {
     pub(super) edits: Vec<(&'static str, String)>,
 }
 
+/// The second number of the version of the Envoy that is tested with, 40 of 1.40.0: what it lacks is refused by
+/// `render --envoy-version`, and cannot be tried.
+pub(super) fn envoy_minor() -> u32 {
+    let output = Command::new(layout::obtain("envoy").unwrap()).arg("--version").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.split('/').find_map(|part| part.strip_prefix("1."));
+    version.and_then(|rest| rest.split('.').next()?.parse().ok()).unwrap_or_else(|| panic!("{text}"))
+}
+
 /// An entry of `servers` that lets everybody in: its name, path, where it lives (YAML in flow), and more lines.
 pub(super) fn server(name: &str, path: &str, upstream: &str, more: &[&str]) -> String {
     let more: String = more.iter().map(|line| format!("    {line}\n")).collect();

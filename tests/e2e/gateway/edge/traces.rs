@@ -22,7 +22,7 @@ use wicketgate_e2e::{files, layout};
 
 use super::super::recorder::{Recorder, Script, Seen, json_answer};
 use super::super::stage::{DEADLINE, eventually, tool_call};
-use super::stage::{Drawn, Edge, server, try_to_draw};
+use super::stage::{Drawn, Edge, envoy_minor, server, try_to_draw};
 use super::tls::place;
 
 /// A span as it came.
@@ -88,15 +88,9 @@ fn named(seen: &Seen) -> (String, String) {
     (parts[1].to_owned(), parts[2].to_owned())
 }
 
-fn is_older_envoy() -> bool {
-    let binary = layout::obtain("envoy").unwrap();
-    let output = std::process::Command::new(binary).arg("--version").output().unwrap();
-    String::from_utf8_lossy(&output.stdout).contains("/1.37.")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_one_trace_through_envoy_the_filter_and_whom_it_asks() {
-    if is_older_envoy() {
+    if envoy_minor() < 38 {
         // `render --envoy-version 1.37` refuses it with a sentence, as the other test here shows.
         return;
     }
@@ -165,7 +159,7 @@ fn allows(_: &Seen) -> Script {
 /// An opaque token is one that the authorization server is asked about.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_authorization_server_works_on_the_same_trace() {
-    if is_older_envoy() {
+    if envoy_minor() < 38 {
         return;
     }
     let (collector, port) = Collector::start().await;

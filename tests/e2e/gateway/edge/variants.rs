@@ -4,7 +4,7 @@ use std::process::Command;
 
 use wicketgate_e2e::{files, layout};
 
-use super::stage::{Drawn, draw, server};
+use super::stage::{Drawn, draw, envoy_minor, server};
 
 const PLAIN: &str = "{address: \"127.0.0.1:3001\"}";
 const CERTIFICATES: &str = "certificates: [{chain: a.crt, key: a.key}, {chain: b.crt, key: b.key}]";
@@ -21,6 +21,10 @@ fn variants() -> Vec<(&'static str, Drawn)> {
         ("hosts", plain(&["match: {hosts: [\"a.example\", \"b.example:8443\", \"[::1]\"], path: /}"])),
         ("TLS", listen(&format!("tls: {{{CERTIFICATES}, minimum: \"1.3\"}}"))),
         ("HTTP/3", listen(&format!("tls: {{{CERTIFICATES}, http3: true}}"))),
+        (
+            "HTTP/3 with clients",
+            listen(&format!("tls: {{{CERTIFICATES}, http3: true, clients: {{roots: ca.pem}}}}")),
+        ),
         ("clients of any name", listen(&format!("tls: {{{CERTIFICATES}, clients: {{roots: ca.pem}}}}"))),
         (
             "clients",
@@ -91,11 +95,10 @@ fn variants() -> Vec<(&'static str, Drawn)> {
 #[test]
 fn envoy_takes_whatever_can_be_drawn() {
     let envoy = layout::obtain("envoy").unwrap();
-    let version = Command::new(&envoy).arg("--version").output().unwrap();
-    let older = String::from_utf8_lossy(&version.stdout).contains("/1.37.");
+    let minor = envoy_minor();
     for (name, drawn) in variants() {
-        // What `render --envoy-version 1.37` refuses.
-        if older && name == "traces" {
+        // What `render --envoy-version` refuses.
+        if (name == "traces" && minor < 38) || (name == "HTTP/3 with clients" && minor < 40) {
             continue;
         }
         for xds in [false, true] {

@@ -95,7 +95,7 @@ pub struct RawListenTls {
     pub minimum: Option<String>,
     /// Whose certificates clients must show. Default: none is asked for.
     pub clients: Option<RawPeers>,
-    /// Whether HTTP/3 is spoken on the same port, over UDP. Default false.
+    /// Whether HTTP/3 is spoken on the same port, over UDP; with `clients` by Envoy 1.40 or later. Default false.
     pub http3: Option<bool>,
 }
 
