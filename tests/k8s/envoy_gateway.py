@@ -6,6 +6,7 @@ one that is not accepted.
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -14,6 +15,7 @@ from istio import MANAGER, ROUTER, WASM, cluster
 RECORD = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
 CEL = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 BUFFER = "type.googleapis.com/envoy.extensions.filters.http.buffer.v3"
+TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 #: What a policy's patches select.
 OURS = "..http_filters[?(@.typed_config.config.name=='wicketgate')].typed_config.config"
 
@@ -55,7 +57,7 @@ def gateway(of: list[Any], module: str, port: int, places: dict[str, int]) -> An
             cluster_name = f"httproute/{route['metadata']['namespace']}/{route['metadata']['name']}/rule/{at}"
             [backend] = rule["backendRefs"]
             where = next(port for word, port in places.items() if word.strip(".-") == backend["name"].rpartition("-")[2])
-            clusters.append(cluster(cluster_name, {"": where}))
+            clusters.append(cluster(cluster_name, {"": where}) | in_tls(of, backend["name"]))
             for match in rule["matches"]:
                 made = entry(route, rule, match, cluster_name, traffic if protected else {})
                 if protected:
@@ -74,6 +76,24 @@ def gateway(of: list[Any], module: str, port: int, places: dict[str, int]) -> An
         "per_connection_buffer_limit_bytes": int(client["connection"]["bufferLimit"]), "filter_chains": [{"filters": [network]}],
     }
     return {"node": {"id": "gateway", "cluster": "gateway"}, "static_resources": {"listeners": [listener], "clusters": clusters}}
+
+
+def in_tls(of: list[Any], service: str) -> Any:
+    """How a Service is met that a BackendTLSPolicy means, by what `of` holds of a cluster besides."""
+    policies = [one["spec"]["validation"] for one in of if one["kind"] == "BackendTLSPolicy" for target in one["spec"]["targetRefs"] if target["name"] == service]
+    if not policies:
+        return {}
+    [validation] = policies
+    [reference] = validation["caCertificateRefs"]
+    [authority] = [one["data"]["ca.crt"] for one in of if (one["kind"], one["metadata"]["name"]) == (reference["kind"], reference["name"])]
+    common: Any = {"validation_context": {"trusted_ca": {"inline_string": authority}}}
+    client = spec(of, "EnvoyProxy").get("backendTLS")
+    if client:
+        [pair] = [one["data"] for one in of if (one["kind"], one["metadata"]["name"]) == ("Secret", client["clientCertificateRef"]["name"])]
+        crt, key = ({"inline_string": base64.b64decode(pair[name]).decode()} for name in ("tls.crt", "tls.key"))
+        common["tls_certificates"] = [{"certificate_chain": crt, "private_key": key}]
+    typed = {"@type": TLS, "sni": validation["hostname"], "auto_sni_san_validation": True, "common_tls_context": common}
+    return {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": typed}}
 
 
 def entry(route: Any, rule: Any, match: Any, cluster_name: str, traffic: Any) -> Any:

@@ -67,7 +67,7 @@ class FileProvider:
 
 
 def given(of: list[Any], places: dict[str, int], config: Path, folder: str) -> list[Any]:
-    out = [one for one in of if one["apiVersion"].startswith(("gateway.networking.k8s.io/", "gateway.envoyproxy.io/"))]
+    out = [one for one in of if one["apiVersion"].startswith(("gateway.networking.k8s.io/", "gateway.envoyproxy.io/")) or one["kind"] in ("ConfigMap", "Secret")]
     out = json.loads(json.dumps(out).replace("/dev/stdout", f"{folder}/stdout"))
     controller = {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller"}
     out.append({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": "eg"}, "spec": controller})
@@ -81,6 +81,9 @@ def given(of: list[Any], places: dict[str, int], config: Path, folder: str) -> l
                 backends[name] = {"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "Backend", "metadata": {"namespace": "mcp", "name": name}, "spec": spec}
                 reference |= {"group": "gateway.envoyproxy.io", "kind": "Backend"}
                 reference.pop("port")
+    for policy in [one for one in out if one["kind"] == "BackendTLSPolicy"]:
+        for target in policy["spec"]["targetRefs"]:
+            target |= {"group": "gateway.envoyproxy.io", "kind": "Backend"}
     for proxy in [one for one in out if one["kind"] == "EnvoyProxy"]:
         proxy["spec"]["provider"] = {"type": "Host", "host": {"envoyVersion": ENVOY}}
     made = {name: text.encode() for name, text in pair("mcp.example.com", folder).items()}

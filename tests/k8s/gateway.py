@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 import renders
 from renders import ROOT, objects
-from test_envoy import eventually, free
+from test_envoy import eventually, free, mount
 
 MODULE = ROOT / "target/wicketgate.wasm"
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -101,6 +101,8 @@ class Caller:
 
     def __init__(self, port: int, secure: bool = False, host: str = "localhost") -> None:
         self.port, self.secure, self.host = port, secure, host
+        #: Files of the certificate and the key that it shows.
+        self.shown: tuple[str, str] | None = None
         self.origin = f"http{'s' if secure else ''}://{host}:{port}"
 
     def connection(self) -> http.client.HTTPConnection:
@@ -108,6 +110,8 @@ class Caller:
             # Whose certificate it is does not matter here. From 1.3 on tickets come unasked, which look like an answer.
             context = ssl._create_unverified_context()
             context.maximum_version = ssl.TLSVersion.TLSv1_2
+            if self.shown:
+                context.load_cert_chain(*self.shown)
             return Secure(self.host, self.port, timeout=20, context=context)
         return Plain(self.host, self.port, timeout=20)
 
@@ -121,7 +125,7 @@ class Caller:
                 # The last event is the answer.
                 text = [line.removeprefix("data:").strip() for line in text.splitlines() if line.startswith("data:")][-1]
             return answer.status, json.loads(text) if text.startswith("{") else text
-        except OSError as why:
+        except (OSError, http.client.HTTPException) as why:
             return 0, str(why)
         finally:
             connection.close()
@@ -150,10 +154,13 @@ class Gateway(Caller):
     """Envoy, the authorization server and an upstream, as the render says."""
 
     def __init__(self, stack: ExitStack, more: dict[str, Any], make: Maker, limits: dict[str, str] | None = None, port: int = 0, secure: bool = False,
-                 host: str = "localhost") -> None:
+                 host: str = "localhost", mounted: dict[str, dict[str, str]] | None = None) -> None:
         super().__init__(port or free(), secure, host)
         self.folder = stack.enter_context(tempfile.TemporaryDirectory())
-        ports = {port: free() for port in (9000, 9001, 9002, 9003)}
+        for name, files in (mounted or {}).items():
+            mount(Path(self.folder, name), files)
+        #: Where the authorization server is, by the port of its pod.
+        self.ports = {port: free() for port in (9000, 9001, 9002, 9003)}
         self.upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Seen", (Upstream,), {"seen": [], "fields": []}))
         self.seen = self.upstream.RequestHandlerClass.seen   # type: ignore[attr-defined]
         self.fields = self.upstream.RequestHandlerClass.fields   # type: ignore[attr-defined]
@@ -164,9 +171,10 @@ class Gateway(Caller):
         chosen["config"]["servers"][0] |= {"limits": limits} if limits else {}
         Path(self.folder, "values.json").write_text(json.dumps(chosen))
         text = renders.run(4, "template", "rel", str(renders.CHART), "--namespace", "mcp", "--values", f"{self.folder}/values.json")
-        of = objects(text)
-        self.server = self.start(stack, "wicketgate-auth", ["serve", "--config", self.authorization_server(of, ports)])
-        places = {"-auth.": ports[9000], "-internal.": ports[9001], "notes.": self.upstream.server_address[1]}
+        #: All that was rendered.
+        self.of = of = objects(text)
+        self.server = self.start(stack, "wicketgate-auth", ["serve", "--config", self.authorization_server(of)])
+        places = {"-auth.": self.ports[9000], "-internal.": self.ports[9001], "notes.": self.upstream.server_address[1]}
         made = make(of, self.folder, self.port, places)
         if made is None:
             return
@@ -183,9 +191,9 @@ class Gateway(Caller):
         stack.callback(process.terminate)
         return process
 
-    def authorization_server(self, of: list[Any], ports: dict[int, int]) -> str:
+    def authorization_server(self, of: list[Any]) -> str:
         [text] = [one["data"]["auth.json"] for one in of if "auth.json" in one.get("data", {})]
-        for documented, own in ports.items():
+        for documented, own in self.ports.items():
             text = text.replace(f"0.0.0.0:{documented}", f"127.0.0.1:{own}").replace(f"127.0.0.1:{documented}", f"127.0.0.1:{own}")
         text = text.replace("/etc/wicketgate", self.folder).replace("/var/lib/wicketgate", self.folder)
         for name in ("keys", "secrets/agent"):

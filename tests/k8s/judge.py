@@ -243,8 +243,13 @@ def references(objects: list[Object], given: dict[str, set[str]]) -> Iterator[st
                     yield from demand("Service", backend["name"], one)
         if one["kind"] == "HorizontalPodAutoscaler":
             yield from demand("Deployment", one["spec"]["scaleTargetRef"]["name"], one)
-        for target in one.get("spec", {}).get("targetRefs", []) if one["apiVersion"].startswith("gateway.envoyproxy.io") else []:
+        for target in one.get("spec", {}).get("targetRefs", []) if one["apiVersion"].startswith("gateway.") else []:
             yield from demand(target["kind"], target["name"], one)
+        if one["kind"] == "BackendTLSPolicy":
+            for authority in one["spec"]["validation"]["caCertificateRefs"]:
+                yield from demand(authority["kind"], authority["name"], one)
+        if one["kind"] == "EnvoyProxy" and "backendTLS" in one["spec"]:
+            yield from demand("Secret", one["spec"]["backendTLS"]["clientCertificateRef"]["name"], one)
 
 
 def _matches(selector: Object, labels: dict[str, str]) -> bool:

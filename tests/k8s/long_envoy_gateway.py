@@ -14,6 +14,7 @@ from typing import Any
 
 import bodies
 import containers
+import in_tls
 import renders
 from file_provider import FileProvider
 from gateway import MODULE, Gateway, Load, allowed, obtained, ready, values
@@ -85,8 +86,43 @@ class Translated(unittest.TestCase):
                 self.assertEqual(bool(more), wasm.get("allow_on_headers_stop_iteration", False))
                 self.assertGreaterEqual(listener["per_connection_buffer_limit_bytes"], 16 << 20)
 
+    def test_it_is_told_how_to_meet_the_authorization_server_in_tls(self) -> None:
+        for client in (None, ("authority", in_tls.CLIENT)):
+            with self.subTest(client=client), tempfile.TemporaryDirectory() as folder:
+                meeting = in_tls.Meeting(folder, client=client)
+                found = self.translation([*rendered(folder, meeting.values()), *meeting.objects()], folder, {})
+                met = {where: of_one for where, of_one in found.conditions().items() if where.startswith("BackendTLSPolicy ")}
+                accepted = {"Accepted": "True", "ResolvedRefs": "True"}
+                self.assertEqual({f"BackendTLSPolicy rel-wicketgate-{name}": accepted for name in ("auth", "internal")}, met)
+                clusters = [one for one in found.resources("cluster.v3.Cluster") if "-auth/" in one["name"] or "-callout/" in one["name"]]
+                self.assertGreater(len(clusters), 3)
+                for one in clusters:
+                    [way] = one["transport_socket_matches"]
+                    typed = way["transport_socket"]["typed_config"]
+                    common = typed["common_tls_context"]
+                    names = common["combined_validation_context"]["default_validation_context"]["match_typed_subject_alt_names"]
+                    self.assertEqual((in_tls.NAME, [{"san_type": "DNS", "matcher": {"exact": in_tls.NAME}}]), (typed["sni"], names), one["name"])
+                    self.assertEqual(bool(client), "tls_certificate_sds_secret_configs" in common)
+
     def make(self, of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
         return self.translation(of, folder, places).bootstrap(port)
+
+    def meets(self, stack: ExitStack, **certificates: tuple[str, str]) -> tuple[in_tls.Meeting, Gateway]:
+        meeting = in_tls.Meeting(stack.enter_context(tempfile.TemporaryDirectory()), **certificates)
+        return meeting, in_tls.gateway(stack, meeting, chosen(meeting.values()), self.make)
+
+    def test_gateway_and_authorization_server_meet_in_tls(self) -> None:
+        for certificates in ({}, {"client": ("authority", in_tls.CLIENT)}):
+            with self.subTest(certificates=certificates), ExitStack() as stack:
+                meeting, gateway = self.meets(stack, **certificates)
+                in_tls.carries_calls(self, meeting, gateway, callout=403)
+                in_tls.is_renewed(self, meeting, gateway)
+
+    def test_who_is_not_believed_lets_nobody_in(self) -> None:
+        for whose, by, name in in_tls.WRONG:
+            with self.subTest(whose=whose, by=by, name=name), ExitStack() as stack:
+                meeting, gateway = self.meets(stack, **{whose: (by, name)})
+                in_tls.lets_nobody_in(self, meeting, gateway)
 
     def test_calls_are_decided(self) -> None:
         for more in CASES:
@@ -150,7 +186,8 @@ class EndToEnd(unittest.TestCase):
             raise unittest.SkipTest("Envoy Gateway cannot be built here; the reason stands above")
         cls.program = program
 
-    def gateway(self, stack: ExitStack, more: dict[str, Any], limits: dict[str, str] | None = None, digest: str | None = None) -> tuple[Gateway, FileProvider]:
+    def gateway(self, stack: ExitStack, more: dict[str, Any], limits: dict[str, str] | None = None, digest: str | None = None,
+                meeting: in_tls.Meeting | None = None) -> tuple[Gateway, FileProvider]:
         port, started = free(), []
         registry, own = image(stack, MODULE, stack.enter_context(tempfile.TemporaryDirectory()))
 
@@ -158,6 +195,8 @@ class EndToEnd(unittest.TestCase):
             started.append(FileProvider(stack, self.program, obtained("envoy"), folder, of, places))
 
         values = chosen({"gateway": {"certificateSecret": "c", "port": port}} | more) | {"wasm": {"image": {"registry": registry, "digest": digest or own}}}
+        if meeting:
+            return in_tls.gateway(stack, meeting, values, make, port=port, secure=True, host="mcp.example.com"), started[0]
         return Gateway(stack, values, make, limits, port, secure=True, host="mcp.example.com"), started[0]
 
     def test_calls_are_decided_and_everything_is_accepted(self) -> None:
@@ -171,6 +210,15 @@ class EndToEnd(unittest.TestCase):
                 self.assertLessEqual(expected, kinds)
                 wrong = {where: {c: why for c, why in of_one.items() if why != "True"} for where, of_one in conditions.items()}
                 self.assertEqual({}, {where: why for where, why in wrong.items() if why})
+
+    def test_gateway_and_authorization_server_meet_in_tls(self) -> None:
+        with ExitStack() as stack:
+            meeting = in_tls.Meeting(stack.enter_context(tempfile.TemporaryDirectory()), client=("authority", in_tls.CLIENT))
+            gateway, provider = self.gateway(stack, meeting.values(), meeting=meeting)
+            in_tls.carries_calls(self, meeting, gateway, callout=403)
+            accepted = {"Accepted": "True", "ResolvedRefs": "True"}
+            for name in ("auth", "internal"):
+                self.assertEqual(accepted, provider.conditions()[f"BackendTLSPolicy mcp/rel-wicketgate-{name}"])
 
     def test_bodies_are_held(self) -> None:
         for more in CASES:

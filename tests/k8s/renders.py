@@ -17,7 +17,8 @@ CASES = tuple(sorted(file.name.removesuffix("-values.yaml") for file in (CHART /
 BEFORE = {"production": "values-production.yaml", "dev": "values-dev.yaml"}
 #: What is there before the chart is installed, as its values say.
 GIVEN = {
-    "Secret": {"wicketgate-key", "wicketgate-redis", "wicketgate-tls", "wicketgate-admin", "wicketgate-dev", "idp", "redis-ca"},
+    "Secret": {"wicketgate-key", "wicketgate-redis", "wicketgate-tls", "wicketgate-admin", "wicketgate-dev", "idp", "redis-ca", "wicketgate-auth-tls"},
+    "ConfigMap": {"internal-authority"},
     "Service": {"notes", "tickets"},
     "Gateway": {"edge"},
 }

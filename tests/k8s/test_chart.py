@@ -202,7 +202,7 @@ class Compilers(unittest.TestCase):
     def test_what_a_mesh_cannot_hold_is_not_held(self) -> None:
         held = {case: self.policies(objects(rendered(4, case)))[0]["hold_headers"] for case in CASES}
         not_held = {case for case, held in held.items() if not held}
-        self.assertEqual({"istio", "istio-extension", "envoy-gateway"}, not_held)
+        self.assertEqual({"istio", "istio-extension", "envoy-gateway", "envoy-gateway-tls"}, not_held)
 
     def test_the_filter_is_what_the_command_line_renders(self) -> None:
         for case in ("standalone", "production"):
@@ -257,8 +257,9 @@ class Compilers(unittest.TestCase):
                 file.write_bytes(generated.stdout)
             elif file.name == "url":
                 file.write_text("rediss://u:p@r.example:6379" if "sentinel" not in key else "")
-            elif file.suffix == ".crt":
-                file.write_text(pair("ca.example", str(file.parent))["tls.crt"])
+            elif file.suffix in (".crt", ".key"):
+                for kind, content in pair("ca.example", str(file.parent)).items():
+                    file.with_suffix(Path(kind).suffix).write_text(content)
             elif file.suffix != ".redb":
                 file.write_text("0123456789abcdef0123456789abcdef")
 
@@ -303,6 +304,19 @@ class Judge(unittest.TestCase):
             with self.subTest(what=what):
                 edited = copy.deepcopy(good)
                 edit(edited)
+                self.assertNotEqual([], judge.all_of(edited, GIVEN))
+
+    def test_what_stands_between_gateway_and_authorization_server_is_there(self) -> None:
+        good = objects(rendered(4, "envoy-gateway-tls"))
+        self.assertEqual([], judge.all_of(good, GIVEN))
+        edits = {
+            "a policy of no Service": lambda spec: spec["targetRefs"][0].update(name="x"),
+            "an authority that is not there": lambda spec: spec["validation"]["caCertificateRefs"][0].update(name="x"),
+        }
+        for what, edit in edits.items():
+            with self.subTest(what=what):
+                edited = copy.deepcopy(good)
+                edit(next(one for one in edited if one["kind"] == "BackendTLSPolicy")["spec"])
                 self.assertNotEqual([], judge.all_of(edited, GIVEN))
 
     def test_rules_in_cel_are_read(self) -> None:

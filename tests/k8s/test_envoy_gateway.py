@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import unittest
 from contextlib import ExitStack
 from typing import Any
 
 import bodies
 import envoy_gateway
+import in_tls
 from gateway import MODULE, Gateway, ready
 from test_istio import answers
 
@@ -24,6 +26,14 @@ class Traffic(unittest.TestCase):
                 gateway = Gateway(stack, {"mode": "envoyGateway", "envoyGateway": own}, make)
                 # What is no server's does not come to the filter here.
                 answers(self, gateway, {"public_document", "missing_credential", "not_allowed", "allowed"})
+
+    def test_gateway_and_authorization_server_meet_in_tls(self) -> None:
+        for client in (None, ("authority", in_tls.CLIENT)):
+            with self.subTest(client=client), ExitStack() as stack:
+                meeting = in_tls.Meeting(stack.enter_context(tempfile.TemporaryDirectory()), client=client)
+                own = {"gateway": {"certificateSecret": "c"}} | meeting.values()
+                gateway = in_tls.gateway(stack, meeting, {"mode": "envoyGateway", "envoyGateway": own}, make)
+                in_tls.carries_calls(self, meeting, gateway, callout=404)
 
     def test_bodies_are_held(self) -> None:
         for more in ({}, {"patchPolicy": True}):

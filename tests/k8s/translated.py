@@ -1,6 +1,6 @@
 """What Envoy Gateway's own translator (tests/k8s/translator) makes of a render, as a bootstrap for an Envoy of ours.
 
-Swapped, because there is no control plane: endpoints and routes stand inline, the listener is on loopback and without TLS, the module comes
+Swapped, because there is no control plane: endpoints, routes and secrets stand inline, the listener is on loopback and without TLS, the module comes
 from a file, and the cluster by which Envoy would fetch it is left out.
 """
 
@@ -17,6 +17,7 @@ import yaml
 TYPE = "type.googleapis.com/envoy.config"
 #: What Envoy Gateway reads; all else is not for it.
 GROUPS = ("gateway.networking.k8s.io/", "gateway.envoyproxy.io/")
+OF_CORE = ("Service", "ConfigMap", "Secret")
 
 
 class Translation:
@@ -65,11 +66,15 @@ class Translation:
                 connections = network["typed_config"]
                 if "rds" in connections:
                     connections["route_config"] = routes[connections.pop("rds")["route_config_name"]]
+        # Without a place where it would be asked for, a secret is one of these.
+        secrets = {one["name"]: one for one in self.xds.get("type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret", [])}
+        for inner in walk(clusters):
+            inner.pop("sds_config", None)
         for inner in walk(listener):
             code = inner.get("code", {})
             if isinstance(code, dict) and "remote" in code:
                 inner["code"] = {"local": {"filename": self.module}}
-        return {"node": {"id": "gateway", "cluster": "gateway"}, "static_resources": {"listeners": [listener], "clusters": clusters}}
+        return {"node": {"id": "gateway", "cluster": "gateway"}, "static_resources": {"listeners": [listener], "clusters": clusters, "secrets": list(secrets.values())}}
 
 
 def walk(value: Any) -> list[Any]:
@@ -81,7 +86,7 @@ def walk(value: Any) -> list[Any]:
 
 def given(of: list[Any], folder: str, places: dict[str, int]) -> list[Any]:
     """What the translator reads: the render's part that is for it, and what is in the cluster already."""
-    out = [one for one in of if one["apiVersion"].startswith(GROUPS) or one["kind"] == "Service"]
+    out = [one for one in of if one["apiVersion"].startswith(GROUPS) or one["kind"] in OF_CORE]
     controller = {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller"}
     out.append({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": "eg"}, "spec": controller})
     metadata = {"namespace": "mcp", "name": "notes"}

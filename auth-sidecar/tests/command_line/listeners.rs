@@ -71,6 +71,49 @@ fn an_admin_listener_in_tls_is_asked_by_its_configuration() {
 }
 
 #[test]
+fn a_listener_in_tls_is_asked_as_a_gateway_asks_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = configure(folder.path());
+    let of = |name: &str| CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let (pair, _) = vouch_for_itself(folder.path(), "own", of("auth.internal"));
+    vouch_for_itself(folder.path(), "elsewhere", of("auth.internal"));
+    let public = format!("public: {{address: 127.0.0.1:0, tls: {{{pair}}}}}");
+    let document = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, document.replace("public: 127.0.0.1:0", &public)).unwrap();
+    let mut served = serve_until_listening(folder.path(), &path);
+    let addresses = std::fs::read(folder.path().join("run/addresses.json")).unwrap();
+    let addresses: serde_json::Value = serde_json::from_slice(&addresses).unwrap();
+    let at = addresses["public"].as_str().unwrap();
+    let document = format!("https://{at}/.well-known/oauth-authorization-server");
+    let jwks = format!("https://{at}/jwks");
+    let ask = |ca: &str, more: &[&str]| {
+        let ca = folder.path().join(ca);
+        run(&[&["healthcheck", "--ca", ca.to_str().unwrap()], more].concat(), "")
+    };
+
+    let all = ["--name", "auth.internal", "--url", &document, "--url", &jwks];
+    let ready = ask("own.pem", &all);
+    assert_eq!((ready.status.code(), text(&ready.stdout).as_str()), (Some(0), "ready\n"), "{ready:?}");
+    let nowhere = format!("https://{at}/nowhere");
+    let plain = document.replace("https", "http");
+    let refused: [(&str, &[&str], &str); 6] = [
+        ("elsewhere.pem", &all, "certificate"),
+        ("own.key", &all, "holds no PEM certificate"),
+        ("own.pem", &["--name", "auth.elsewhere", "--url", &document], "auth.elsewhere"),
+        ("own.pem", &["--url", &document], "certificate"),
+        ("own.pem", &["--name", "auth.internal", "--url", &jwks, "--url", &nowhere], "404, not 200"),
+        ("own.pem", &["--name", "auth.internal", "--url", &plain], "not a URL of https"),
+    ];
+    for (ca, more, says) in refused {
+        let refused = ask(ca, more);
+        assert_eq!(refused.status.code(), Some(1), "{more:?}: {refused:?}");
+        assert!(text(&refused.stderr).contains(says), "{more:?}: {refused:?}");
+    }
+    assert_eq!(run(&["healthcheck", "--url", &jwks], "").status.code(), Some(2), "by which authority?");
+    terminate(&mut served);
+}
+
+#[test]
 fn the_log_says_who_is_refused_and_what_has_ended_and_no_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = configure(folder.path());

@@ -109,6 +109,13 @@ auth_internal
 {{- /* Beside Envoy in one pod nothing but metrics leaves loopback. */ -}}
 {{- $for_gateway := ternary $address "127.0.0.1" $alone -}}
 {{- $listen := dict "public" (printf "%s:9000" $for_gateway) "internal" (printf "%s:9001" $for_gateway) "admin" "127.0.0.1:9002" "metrics" (printf "%s:9003" $address) -}}
+{{- if include "wicketgate.eg.tls" . -}}
+{{- $tls := dict "certificate" "/etc/wicketgate/tls/tls.crt" "key" "/etc/wicketgate/tls/tls.key" -}}
+{{- with .Values.envoyGateway.authorizationServer.tls.client -}}{{- if .existingSecret -}}
+{{- $_ := set $tls "clients" (dict "ca" "/etc/wicketgate/tls-clients/ca.crt" "names" .names) -}}
+{{- end -}}{{- end -}}
+{{- range list "public" "internal" }}{{ $_ := set $listen . (dict "address" (get $listen .) "tls" $tls) }}{{ end -}}
+{{- end -}}
 {{- $resources := list -}}
 {{- range .Values.config.servers }}{{ $resources = append $resources (include "wicketgate.resource" (dict "root" $root "server" .) | fromJson) }}{{ end -}}
 {{- $store := dict "embedded" (dict "path" "/var/lib/wicketgate/auth.redb") -}}

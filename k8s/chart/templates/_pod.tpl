@@ -40,6 +40,13 @@
     - {name: redis-ca, mountPath: /etc/wicketgate/redis-ca, readOnly: true}
     {{- end }}
     {{- end }}
+    {{- if include "wicketgate.eg.tls" . }}
+    # Whole folders, because a file that is mounted by itself never changes.
+    - {name: tls, mountPath: /etc/wicketgate/tls, readOnly: true}
+    {{- if .Values.envoyGateway.authorizationServer.tls.client.existingSecret }}
+    - {name: tls-clients, mountPath: /etc/wicketgate/tls-clients, readOnly: true}
+    {{- end }}
+    {{- end }}
     {{- if .Values.authorizationServer.admin.existingSecret }}
     - {name: admin, mountPath: /etc/wicketgate/admin, readOnly: true}
     {{- end }}
@@ -73,6 +80,16 @@
 {{- with .Values.redis.tls.caSecret }}
 - name: redis-ca
   secret: {secretName: {{ toYaml . }}, items: [{key: ca.crt, path: ca.crt}]}
+{{- end }}
+{{- end }}
+{{- if include "wicketgate.eg.tls" . }}
+{{- with .Values.envoyGateway.authorizationServer.tls }}
+- name: tls
+  secret: {secretName: {{ toYaml .existingSecret }}}
+{{- if .client.existingSecret }}
+- name: tls-clients
+  configMap: {name: {{ default .caConfigMap .client.caConfigMap | toYaml }}}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- with .Values.authorizationServer.admin }}

@@ -34,6 +34,18 @@
 {{- if and (eq .Values.mode "standalone") $leads_outside (not .Values.envoy.tls.existingSecret) (not .Values.envoy.tls.terminatedInFront) }}{{ fail "tokens would travel in the clear: give envoy.tls.existingSecret, or say envoy.tls.terminatedInFront: true where something in front ends TLS." }}{{ end -}}
 {{- if and .Values.route.create (ne .Values.mode "standalone") }}{{ fail "route.create is for mode standalone: the other modes make routes of their own." }}{{ end -}}
 {{- if and .Values.route.create (not .Values.route.parentRefs) }}{{ fail "route.create needs route.parentRefs: the Gateway that the route belongs to." }}{{ end -}}
+{{- with .Values.envoyGateway.authorizationServer.tls -}}
+{{- if or .existingSecret .caConfigMap .hostname .client.existingSecret .client.names .client.caConfigMap -}}
+{{- if ne $.Values.mode "envoyGateway" }}{{ fail (printf "envoyGateway.authorizationServer.tls is for mode envoyGateway: in mode %s gateway and authorization server meet %s." $.Values.mode (ternary "on loopback" "by the mesh's mTLS" (eq $.Values.mode "standalone"))) }}{{ end -}}
+{{- if not $.Values.authorizationServer.enabled }}{{ fail "envoyGateway.authorizationServer.tls needs the authorization server, and authorizationServer.enabled is false." }}{{ end -}}
+{{- if not .existingSecret }}{{ fail "envoyGateway.authorizationServer.tls.existingSecret is needed: the Secret with the certificate that the authorization server shows the gateway." }}{{ end -}}
+{{- if not .caConfigMap }}{{ fail "envoyGateway.authorizationServer.tls.caConfigMap is needed: the ConfigMap with the authority (ca.crt) by which the gateway believes the authorization server." }}{{ end -}}
+{{- end -}}
+{{- with .client -}}
+{{- if and .existingSecret (not .names) }}{{ fail "envoyGateway.authorizationServer.tls.client.names is needed: what the gateway's certificate is called. An authority alone vouches for others, too." }}{{ end -}}
+{{- if and (or .names .caConfigMap) (not .existingSecret) }}{{ fail "envoyGateway.authorizationServer.tls.client.existingSecret is needed: the Secret with the certificate that the gateway shows the authorization server." }}{{ end -}}
+{{- end -}}
+{{- end -}}
 {{- if eq .Values.mode "istio" -}}
 {{- if and .Values.istio.gateway.create (not .Values.istio.gateway.credentialName) }}{{ fail "istio.gateway.credentialName is needed: the Secret with the certificate, in the gateway's namespace." }}{{ end -}}
 {{- if and (not .Values.istio.gateway.create) (not .Values.istio.gateway.name) }}{{ fail "istio.gateway.create is false: istio.gateway.name must then say which Gateway, as namespace/name." }}{{ end -}}
