@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use wicketgate_e2e::client::http::Http;
 use wicketgate_e2e::client::mcp::McpClient;
 use wicketgate_e2e::world::World;
@@ -56,11 +58,10 @@ async fn a_new_key_is_looked_for_and_made_up_ones_are_not_for_long(
     become_all(world, issuer, &new, 200, &[401, 503]).await;
 
     let workers = world.envoy.stat("server.concurrency").await.unwrap().unwrap();
-    issuer.feel(Mood::Thoughtful);
-    issuer.take_fetches();
     // Again until the last look is long enough ago: then every worker looks once more.
     eventually("somebody looks", ROUNDS, || async {
-        let answered = Cell::new(0);
+        let _first = first_who_waits(world, issuer).await?;
+        let answered = Cell::new(1);
         let made_up = |_| async {
             let token = Signer::quick("made-up").token(&issuer.url, std::slice::from_ref(&world.mcp));
             let status = sends(world, "/mcp", &token).await.status;
@@ -83,13 +84,9 @@ async fn a_new_key_is_looked_for_and_made_up_ones_are_not_for_long(
     .await;
     // Who leaves at once has keys looked for no more often: Envoy then drops our question without a word.
     eventually("somebody looks for those who leave, and for others besides", ROUNDS, || async {
-        issuer.feel(Mood::Thoughtful);
-        issuer.take_fetches();
+        drop(first_who_waits(world, issuer).await?);
         for _ in 0..FLOOD {
-            let token = Signer::quick("made-up").token(&issuer.url, std::slice::from_ref(&world.mcp));
-            let request = stage::request(world, "POST /mcp", Some(&token), &[], call("get_note").as_bytes());
-            let mut leaver = tokio::net::TcpStream::connect(("127.0.0.1", stage::port(world))).await.unwrap();
-            tokio::io::AsyncWriteExt::write_all(&mut leaver, &request).await.unwrap();
+            drop(made_up(world, issuer).await);
         }
         let fetched = issuer.fetches();
         // One more is what the root context of each worker fetches in their stead.
@@ -101,6 +98,31 @@ async fn a_new_key_is_looked_for_and_made_up_ones_are_not_for_long(
     .await;
     issuer.feel(Mood::Well);
     assert!(statuses(world, issuer, &new).await.iter().all(|status| *status == 200));
+}
+
+/// Who has asked with a token of a made-up key.
+async fn made_up(world: &World, issuer: &StandIn) -> TcpStream {
+    let token = Signer::quick("made-up").token(&issuer.url, std::slice::from_ref(&world.mcp));
+    let request = stage::request(world, "POST /mcp", Some(&token), &[], call("get_note").as_bytes());
+    let mut stream = TcpStream::connect(("127.0.0.1", stage::port(world))).await.unwrap();
+    stream.write_all(&request).await.unwrap();
+    stream
+}
+
+/// One of those, while his key is looked for at an issuer that thinks; not for some seconds after a look. Of one it costs a port to find
+/// that out, of a crowd all that there are.
+async fn first_who_waits(world: &World, issuer: &StandIn) -> Result<TcpStream, String> {
+    issuer.feel(Mood::Thoughtful);
+    issuer.take_fetches();
+    let stream = made_up(world, issuer).await;
+    let waits = Cell::new(false);
+    eventually("he is answered, or waits", stage::DEADLINE, || async {
+        waits.set(issuer.fetches() > 0);
+        let is_answered = stream.try_read(&mut [0]).is_ok();
+        if waits.get() || is_answered { Ok(()) } else { Err("neither".to_owned()) }
+    })
+    .await;
+    if waits.get() { Ok(stream) } else { Err("nobody looks".to_owned()) }
 }
 
 /// How often keys have been looked for once somebody at another address needs some as well: more than `most` times, or all whom he
