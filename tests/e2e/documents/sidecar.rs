@@ -3,6 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use rcgen::{
+    CertificateParams, CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, SerialNumber,
+    date_time_ymd,
+};
 use serde_json::Value;
 use wicketgate_e2e::client::http::Http;
 
@@ -86,11 +90,25 @@ pub(super) fn lay_out_secrets(directory: &Path) {
         // 32 bytes in base64, which is also a long password.
         fs::write(directory.join(name), "c2l4dGVlbiBwbHVzIHNpeHRlZW4gYnl0ZXMgaXMgMzI=\n").unwrap();
     }
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
-    for (name, text) in
-        [("auth.crt", &certificate), ("ca.pem", &certificate), ("auth.key", &key.serialize_pem())]
-    {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::default();
+    let certificate = params.self_signed(&key).unwrap().pem();
+    let pem_of_key = key.serialize_pem();
+    let nothing_revoked = CertificateRevocationListParams {
+        this_update: date_time_ymd(2024, 1, 1),
+        next_update: date_time_ymd(2099, 1, 1),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let revoked = nothing_revoked.signed_by(&Issuer::new(params, key)).unwrap().pem().unwrap();
+    for (name, text) in [
+        ("auth.crt", &certificate),
+        ("ca.pem", &certificate),
+        ("auth.key", &pem_of_key),
+        ("revoked.pem", &revoked),
+    ] {
         fs::write(directory.join(name), text).unwrap();
     }
 }
