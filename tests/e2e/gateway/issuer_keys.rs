@@ -61,23 +61,9 @@ async fn a_new_key_is_looked_for_and_made_up_ones_are_not_for_long(
     // Again until the last look is long enough ago: then every worker looks once more.
     eventually("somebody looks", ROUNDS, || async {
         let _first = first_who_waits(world, issuer).await?;
-        let answered = Cell::new(1);
-        let made_up = |_| async {
-            let token = Signer::quick("made-up").token(&issuer.url, std::slice::from_ref(&world.mcp));
-            let status = sends(world, "/mcp", &token).await.status;
-            answered.set(answered.get() + 1);
-            status
-        };
-        let fetched = async {
-            let done = || answered.get() + issuer.fetches() >= FLOOD;
-            let all = || async { if done() { Ok(()) } else { Err(format!("{} answered", answered.get())) } };
-            eventually("all are answered, or wait for keys", stage::DEADLINE, all).await;
-            let fetched = issuer.fetches();
-            issuer.tell();
-            fetched
-        };
-        let (statuses, fetched) = tokio::join!(all((0..FLOOD).map(made_up)), fetched);
-        assert!(statuses.iter().all(|status| matches!(status, 401 | 503)), "{statuses:?}");
+        // He is one more.
+        let all_are_told_of = |answered, looks| answered + looks > FLOOD;
+        let fetched = crowd_asks(world, issuer, Ipv4Addr::LOCALHOST, all_are_told_of).await;
         assert!(fetched <= workers as usize * AT_ONCE, "{fetched} looks");
         if fetched > 0 { Ok(()) } else { Err("nobody did".into()) }
     })
@@ -92,7 +78,8 @@ async fn a_new_key_is_looked_for_and_made_up_ones_are_not_for_long(
         // One more is what the root context of each worker fetches in their stead.
         let most = workers as usize * (AT_ONCE + 1);
         assert!(fetched <= most, "{fetched} looks");
-        let fetched = looks_for_others(world, issuer, most).await;
+        let enough = |answered, looks| answered == FLOOD || looks > most;
+        let fetched = crowd_asks(world, issuer, Ipv4Addr::new(127, 0, 0, 2), enough).await;
         if fetched > most { Ok(()) } else { Err(format!("{fetched} looks")) }
     })
     .await;
@@ -100,12 +87,15 @@ async fn a_new_key_is_looked_for_and_made_up_ones_are_not_for_long(
     assert!(statuses(world, issuer, &new).await.iter().all(|status| *status == 200));
 }
 
+fn of_a_made_up_key(world: &World, issuer: &StandIn) -> Vec<u8> {
+    let token = Signer::quick("made-up").token(&issuer.url, std::slice::from_ref(&world.mcp));
+    stage::request(world, "POST /mcp", Some(&token), &[], call("get_note").as_bytes())
+}
+
 /// Who has asked with a token of a made-up key.
 async fn made_up(world: &World, issuer: &StandIn) -> TcpStream {
-    let token = Signer::quick("made-up").token(&issuer.url, std::slice::from_ref(&world.mcp));
-    let request = stage::request(world, "POST /mcp", Some(&token), &[], call("get_note").as_bytes());
     let mut stream = TcpStream::connect(("127.0.0.1", stage::port(world))).await.unwrap();
-    stream.write_all(&request).await.unwrap();
+    stream.write_all(&of_a_made_up_key(world, issuer)).await.unwrap();
     stream
 }
 
@@ -125,29 +115,32 @@ async fn first_who_waits(world: &World, issuer: &StandIn) -> Result<TcpStream, S
     if waits.get() { Ok(stream) } else { Err("nobody looks".to_owned()) }
 }
 
-/// How often keys have been looked for once somebody at another address needs some as well: more than `most` times, or all whom he
-/// can ask for.
-async fn looks_for_others(world: &World, issuer: &StandIn, most: usize) -> usize {
+/// A crowd at this address asks with tokens of a made-up key, and the issuer thinks until `enough` are answered, or have been looked for:
+/// how often keys have been by then.
+async fn crowd_asks(
+    world: &World,
+    issuer: &StandIn,
+    from: Ipv4Addr,
+    enough: impl Fn(usize, usize) -> bool,
+) -> usize {
     let answered = Cell::new(0);
-    let elsewhere = |_| async {
-        let token = Signer::quick("made-up").token(&issuer.url, std::slice::from_ref(&world.mcp));
-        let request = stage::request(world, "POST /mcp", Some(&token), &[], call("get_note").as_bytes());
-        let answer = stage::answer_from(Ipv4Addr::new(127, 0, 0, 2), stage::port(world), &request);
-        let status = answer.await.unwrap().status;
+    let one = |_| async {
+        let request = of_a_made_up_key(world, issuer);
+        let answer = stage::answer_from(from, stage::port(world), &request).await.unwrap();
         answered.set(answered.get() + 1);
-        status
+        answer.status
     };
     let fetched = async {
-        let wait = || async {
-            let done = answered.get() == FLOOD || issuer.fetches() > most;
-            if done { Ok(()) } else { Err(format!("{} looks", issuer.fetches())) }
-        };
-        eventually("all are answered, or there are more", stage::DEADLINE, wait).await;
+        eventually("enough are answered, or wait for keys", stage::DEADLINE, || async {
+            let (answered, looks) = (answered.get(), issuer.fetches());
+            if enough(answered, looks) { Ok(()) } else { Err(format!("{answered} answered, {looks} looks")) }
+        })
+        .await;
         let fetched = issuer.fetches();
         issuer.tell();
         fetched
     };
-    let (statuses, fetched) = tokio::join!(all((0..FLOOD).map(elsewhere)), fetched);
+    let (statuses, fetched) = tokio::join!(all((0..FLOOD).map(one)), fetched);
     assert!(statuses.iter().all(|status| matches!(status, 401 | 503)), "{statuses:?}");
     fetched
 }
