@@ -89,7 +89,7 @@ pub(crate) fn fetch(
     let none =
         active.memory.try_borrow().is_ok_and(|m| now.is_some_and(|now| m.keys.keys(issuer, now).is_none()));
     let most = if none { MAX_FIRST } else { MAX_UNDER_WAY };
-    active.fetches.take_among(most, asker)?;
+    active.fetches.place(|places| places.take_among(most, asker))?;
     if dispatch(&active.guard, issuer, trace).is_some() {
         return Ok(Fetch { active: Rc::clone(active), issuer, asker, answered: false });
     }
@@ -185,10 +185,10 @@ impl Questions {
         Self(RefCell::new(Places::new(most)))
     }
 
-    /// A place on behalf of `asker`, where there are so many now.
-    fn take_among(&self, most: usize, asker: Option<Tag>) -> Result<(), NotSent> {
+    /// Takes a place as `take` does.
+    fn place(&self, take: impl FnOnce(&mut Places) -> Result<(), Crowded>) -> Result<(), NotSent> {
         let mut places = self.0.try_borrow_mut().map_err(|_| NotSent::Crowded(Crowded::All))?;
-        places.take_among(most, asker).map_err(NotSent::Crowded)
+        take(&mut places).map_err(NotSent::Crowded)
     }
 
     /// One that `asker` took is free again.
@@ -225,7 +225,7 @@ impl Place {
         of: fn(&Active) -> &Questions,
         asker: Option<Tag>,
     ) -> Result<Self, NotSent> {
-        of(active).take_among(MAX_QUESTIONS, asker)?;
+        of(active).place(|places| places.take(asker))?;
         Ok(Self { active: Rc::clone(active), of, asker, ends: None })
     }
 
