@@ -1,9 +1,14 @@
 //! Which port is free? All of them on loopback.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
+
+use rustix::io::Errno;
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
 use crate::{Failure, Result};
 
@@ -72,15 +77,25 @@ pub fn require_free(port: u16) -> Result<()> {
     )))
 }
 
+/// Whether one could listen there. The socket that finds out does not listen itself, and so is in nobody's way: a program that another
+/// thread is just starting holds a copy of it for a moment.
 fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    look_at(port).is_ok()
+}
+
+/// A socket that has the address; for as long as nobody listens there.
+fn look_at(port: u16) -> std::result::Result<OwnedFd, Errno> {
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_reuseaddr(&socket, true)?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    Ok(socket)
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
 
-    use super::{free, free_or, require_free};
+    use super::{free, free_or, look_at, require_free};
 
     #[test]
     fn a_port_in_use_is_refused_with_a_way_out() {
@@ -95,7 +110,11 @@ mod tests {
     #[test]
     fn a_free_port_can_be_had() {
         let port = free().unwrap();
+        // Whoever looked still has the socket, as a program has it that is just being started.
+        let looked = look_at(port).unwrap();
         assert!(require_free(port).is_ok());
         assert_eq!(free_or(port).unwrap(), port);
+        TcpListener::bind(("127.0.0.1", port)).unwrap();
+        drop(looked);
     }
 }
