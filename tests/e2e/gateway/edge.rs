@@ -20,6 +20,7 @@ mod sidecar_tls;
 mod stage;
 mod table;
 mod tls;
+mod together;
 mod traces;
 mod upstreams;
 mod variants;

@@ -1,5 +1,6 @@
 //! Does Envoy take whatever can be drawn? `--mode validate` on each variant; what it does with them, the other tests say.
 
+use std::path::Path;
 use std::process::Command;
 
 use wicketgate_e2e::{files, layout};
@@ -104,25 +105,31 @@ fn envoy_takes_whatever_can_be_drawn() {
         for xds in [false, true] {
             let folder = tempfile::tempdir().unwrap();
             let state = folder.path().to_owned();
-            files::write_private(&state.join("filter.yaml"), "resources: []\n").unwrap();
             draw(&state, [18_080, 18_081], &Drawn { xds, ..drawn.clone() });
-            let output = Command::new(&envoy)
-                .args(["--mode", "validate", "--log-level", "warning", "--config-path"])
-                .arg(state.join("envoy.yaml"))
-                .current_dir(&state)
-                .output()
-                .unwrap();
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success(), "{name}, xds: {xds}: {said}");
-            // The files of certificates and secrets are not there; all else must be right.
-            let wrong = |line: &&str| {
-                let line = line.to_lowercase();
-                let absent = line.contains("invalid path") || line.contains("invalid file path a.key");
-                (line.contains("rejected") && !absent) || line.contains("deprecated")
-            };
-            assert_eq!(said.lines().find(wrong), None, "{name}, xds: {xds}");
+            assert_eq!(faults(&envoy, &state), None, "{name}, xds: {xds}");
         }
     }
+}
+
+/// What Envoy has against the configuration in this folder; that files of certificates and secrets are not there is no fault.
+pub(super) fn faults(envoy: &Path, state: &Path) -> Option<String> {
+    files::write_private(&state.join("filter.yaml"), "resources: []\n").unwrap();
+    let output = Command::new(envoy)
+        .args(["--mode", "validate", "--log-level", "warning", "--config-path"])
+        .arg(state.join("envoy.yaml"))
+        .current_dir(state)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        return Some(said);
+    }
+    let wrong = |line: &&str| {
+        let line = line.to_lowercase();
+        let absent = line.contains("invalid path") || line.contains("invalid file path a.key");
+        (line.contains("rejected") && !absent) || line.contains("deprecated")
+    };
+    said.lines().find(wrong).map(str::to_owned)
 }
 
 /// Without `hold_headers` a buffer filter keeps what left ours.
