@@ -283,8 +283,7 @@ impl Metrics {
 
     /// A listener shows a certificate that ends then.
     pub(crate) fn certificate_ends(&self, listener: &'static str, expires: UnixTime) {
-        let expires = i64::try_from(expires.0).unwrap_or(i64::MAX);
-        self.certificate_expires_at.get_or_create(&ListenerLabel { listener }).set(expires);
+        self.certificate_expires_at.get_or_create(&ListenerLabel { listener }).set(seconds(expires));
     }
 
     /// A listener goes by lists of revoked certificates of which the first ends then, or by none.
@@ -292,8 +291,7 @@ impl Metrics {
         let label = ListenerLabel { listener };
         match expire {
             Some(expire) => {
-                let expire = i64::try_from(expire.0).unwrap_or(i64::MAX);
-                self.revocations_expire_at.get_or_create(&label).set(expire);
+                self.revocations_expire_at.get_or_create(&label).set(seconds(expire));
             }
             None => drop(self.revocations_expire_at.remove(&label)),
         }
@@ -312,7 +310,7 @@ impl Metrics {
 
     /// A configuration came into force.
     pub(crate) fn loaded(&self, now: UnixTime) {
-        self.config_loaded_at.set(i64::try_from(now.0).unwrap_or(i64::MAX));
+        self.config_loaded_at.set(seconds(now));
     }
 
     /// The OpenMetrics text.
@@ -335,4 +333,9 @@ impl Observer for Metrics {
 /// From a fifth of a millisecond to 1.6 seconds.
 fn latencies() -> Histogram {
     Histogram::new(exponential_buckets(0.000_2, 2.0, 14))
+}
+
+/// A moment as a gauge holds it.
+fn seconds(time: UnixTime) -> i64 {
+    i64::try_from(time.0).unwrap_or(i64::MAX)
 }
