@@ -15,6 +15,11 @@ pub(crate) fn completion(line: &str) {
     set("wicketgate_completion", line);
 }
 
+/// Has Envoy's span of the request say this word of it, by the filter state of this name.
+pub(crate) fn span(name: &str, word: &str) {
+    set(name, word);
+}
+
 fn set(name: &str, line: &str) {
     if let Err(fault) = host::set_property(name, line) {
         host::log(Level::Error, &format!("{name} could not be set (host status {}): {line}", fault.0));

@@ -87,6 +87,7 @@ impl Http {
                     }
                 }
                 Effect::RecordCompletion(line) => audit::completion(&line),
+                Effect::TellSpan(name, word) => audit::span(name, &word),
                 Effect::Count(reason) => open.active.metrics.decision(reason),
                 Effect::CountToken { remembered } => open.active.metrics.token(remembered),
                 Effect::CountServer { server, allowed } => open.active.metrics.server(server, allowed),

@@ -9,6 +9,7 @@
 
 mod world;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -188,5 +189,65 @@ fn a_decision_names_envoys_trace_and_the_clients() {
         assert!(driven.removed_request_headers.iter().any(|name| name == "x-wicketgate-trace"), "{traced}");
         let decision = &driven.decisions[0];
         assert_eq!([decision["trace"].clone(), decision["client_trace"].clone()], named, "{traced} {meta}");
+    }
+}
+
+/// What stands in the span of a trace is what stands in the records; of a trace that nobody keeps nothing is told.
+#[test]
+fn a_span_tells_what_was_decided() {
+    let rules = json!([
+        {"id": "notes", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["get_*"]}},
+    ]);
+    let (kept, left) = ("357f8686-5b38-9034-9ce4-b3dad4b670d3", "357f8686-5b38-4034-9ce4-b3dad4b670d3");
+    let words = |verdict: &str, reason: &str, rule: Option<&str>, method: &str, tool: Option<&str>| {
+        let all = [
+            ("wicketgate_verdict", Some(verdict)),
+            ("wicketgate_reason", Some(reason)),
+            ("wicketgate_rule", rule),
+            ("wicketgate_server", Some("demo")),
+            ("wicketgate_method", Some(method)),
+            ("wicketgate_tool", tool),
+        ];
+        all.into_iter().filter_map(|(name, word)| Some((name, word?.to_owned()))).collect::<BTreeMap<_, _>>()
+    };
+    let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+    for (traced, id, message, told) in [
+        (
+            true,
+            kept,
+            call("get_note"),
+            words("allow", "unsafe_response", Some("notes"), "tools/call", Some("get_note")),
+        ),
+        (true, kept, call("drop"), words("deny", "not_allowed", None, "tools/call", Some("drop"))),
+        (
+            true,
+            kept,
+            call("eyJhbGciOi.eyJzdWIi.c2ln"),
+            words("deny", "not_allowed", None, "tools/call", Some("***")),
+        ),
+        (true, kept, list, words("allow", "unsafe_response", Some("notes"), "tools/list", None)),
+        (true, left, call("get_note"), BTreeMap::new()),
+        (false, kept, call("get_note"), BTreeMap::new()),
+    ] {
+        let mut configuration = world::configuration(&rules);
+        configuration["traced"] = json!(traced);
+        let mut gate = Gate::new(&configuration);
+        let bearer = format!("Bearer {}", gate.token(&json!({})));
+        let fields = [
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+            ("authorization", bearer.as_str()),
+            ("x-wicketgate-trace", "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"),
+        ];
+        let mut head = request("POST", "/mcp", &fields);
+        head.request_id = Some(id.to_owned());
+        let mut driven = gate.begin();
+        driven.feed(&mut gate, Event::RequestHead { head, end: false });
+        driven.feed(&mut gate, Event::RequestBody(message.to_string().as_bytes()));
+        if driven.replies.is_empty() {
+            driven.respond(&mut gate, 200, &[("content-type", "application/json")], b"{");
+        }
+        driven.finish(&mut gate);
+        assert_eq!(driven.span, told, "{traced} {id} {message}");
     }
 }

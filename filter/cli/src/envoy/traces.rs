@@ -3,7 +3,7 @@
 use super::Drawing;
 use super::template::{fill, scalar};
 use crate::outcome::Unusable;
-use wicketgate_core::head::trace::FIELD;
+use wicketgate_core::head::trace::{ATTRIBUTES, FIELD};
 
 /// `tracing` of the listener; nothing where no spans go anywhere.
 pub(super) fn draw(drawing: &Drawing) -> Result<String, Unusable> {
@@ -13,9 +13,13 @@ pub(super) fn draw(drawing: &Drawing) -> Result<String, Unusable> {
     let believed = if ours { "" } else { include_str!("parts/trace_unbelieved.yaml") };
     let scheme = if traces.tls.is_some() { "https" } else { "http" };
     let uri = format!("{scheme}://{}{}", traces.collector, traces.path);
+    let decided = ATTRIBUTES.iter().fold(String::new(), |text, (state, name)| {
+        text + &format!("- {{tag: {name}, value: \"%FILTER_STATE(wasm.{state}:PLAIN)%\"}}\n")
+    });
+    let sample = traces.sample.to_string();
     fill(
         include_str!("parts/tracing.yaml"),
-        &[("believed", believed), ("sample", &traces.sample.to_string()), ("uri", &scalar(&uri))],
+        &[("believed", believed), ("sample", &sample), ("decided", &decided), ("uri", &scalar(&uri))],
     )
 }
 

@@ -250,9 +250,12 @@ impl Facts {
             self.verdict = Some(verdict);
             let line = audit::line(&self.decision(guard, detail, now));
             effects.extend(line.map(Effect::RecordDecision));
+            effects.extend(self.span(guard));
             let allowed = verdict == "allow";
             effects.extend(self.server.map(|server| Effect::CountServer { server, allowed }));
             effects.extend(self.shadow.as_ref().map(|shadow| Effect::CountShadow(shadow.verdict)));
+        } else {
+            effects.extend(self.span_after_all());
         }
         effects
     }
@@ -359,6 +362,7 @@ impl Exchange {
                     | Effect::CountInputSchema(_)
                     | Effect::CountOutputSchema(_)
                     | Effect::RecordDecision(_)
+                    | Effect::TellSpan(..)
             )
         });
         let verdict = if denial.asks_for_scopes() { "challenge" } else { "deny" };

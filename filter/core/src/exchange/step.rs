@@ -233,6 +233,9 @@ pub enum Effect {
     RecordDecision(String),
     /// One completion record, as one line of JSON.
     RecordCompletion(String),
+    /// Have the host's span of the request say this of it: the filter state that holds it
+    /// ([`ATTRIBUTES`](crate::head::trace::ATTRIBUTES)), and the word.
+    TellSpan(&'static str, String),
     /// Count one decision by its reason (`allowed` or a [`crate::denial::Denial::reason`]).
     Count(&'static str),
     /// Count an accepted token: whether it was remembered, or verified now.

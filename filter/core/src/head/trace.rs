@@ -10,6 +10,29 @@ const SPAN: usize = 16;
 /// Where Envoy writes into `x-request-id` whether the trace is kept: 9, a or b.
 const MARK: usize = 14;
 
+/// What the span in which Envoy handles a request says of the decision: filter state that the filter sets, and the attribute that
+/// has it. `mcp.method.name` and `gen_ai.tool.name` are OpenTelemetry's names (semantic conventions for MCP).
+pub const ATTRIBUTES: [(&str, &str); 6] = [
+    (VERDICT, "wicketgate.verdict"),
+    (REASON, "wicketgate.reason"),
+    (RULE, "wicketgate.rule"),
+    (SERVER, "wicketgate.server"),
+    (METHOD, "mcp.method.name"),
+    (TOOL, "gen_ai.tool.name"),
+];
+/// `allow`, `challenge` or `deny`.
+pub const VERDICT: &str = "wicketgate_verdict";
+/// Why; where an answer was refused after all, why that.
+pub const REASON: &str = "wicketgate_reason";
+/// The rule that decided.
+pub const RULE: &str = "wicketgate_rule";
+/// The server that was asked.
+pub const SERVER: &str = "wicketgate_server";
+/// The MCP method.
+pub const METHOD: &str = "wicketgate_method";
+/// The tool that is called.
+pub const TOOL: &str = "wicketgate_tool";
+
 /// A place in a trace: what is done from there on belongs below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
@@ -35,6 +58,11 @@ impl Trace {
     /// Its `traceparent` for what is asked on behalf of the request.
     pub fn parent(&self) -> &str {
         &self.parent
+    }
+
+    /// Whether spans of it are kept.
+    pub fn is_kept(&self) -> bool {
+        self.parent.ends_with("-01")
     }
 
     /// Its id, 32 hexadecimal digits.
@@ -80,6 +108,7 @@ mod tests {
         for (id, flags) in [(kept, "01"), (left, "00"), ("x", "00")] {
             let trace = Trace::of_host(&head(&[&said], id)).unwrap();
             assert_eq!((trace.parent(), trace.id()), (&*format!("00-{said}-{flags}"), TRACE_ID));
+            assert_eq!(trace.is_kept(), flags == "01");
         }
         let zeros = format!("{}-b7ad6b7169203331", "0".repeat(32));
         for wrong in ["", "-", "a-b", TRACE_ID, &zeros, &said.to_uppercase(), &format!("{said}-01")] {

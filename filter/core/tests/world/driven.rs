@@ -1,6 +1,7 @@
 //! One exchange under test: does with every step what the adapter in Envoy does, and keeps what came of it.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -30,6 +31,8 @@ pub struct Driven {
     pub replies: Vec<Replied>,
     pub resets: usize,
     pub decisions: Vec<Value>,
+    /// What the host's span says.
+    pub span: BTreeMap<&'static str, String>,
     pub completions: Vec<Value>,
     pub counts: Vec<&'static str>,
     /// What was done about what, and how often.
@@ -71,6 +74,7 @@ impl Driven {
             replies: Vec::new(),
             resets: 0,
             decisions: Vec::new(),
+            span: BTreeMap::new(),
             completions: Vec::new(),
             counts: Vec::new(),
             found: Vec::new(),
@@ -234,6 +238,7 @@ impl Driven {
             }
             Effect::RecordDecision(line) => self.decisions.push(serde_json::from_str(&line).unwrap()),
             Effect::RecordCompletion(line) => self.completions.push(serde_json::from_str(&line).unwrap()),
+            Effect::TellSpan(name, word) => drop(self.span.insert(name, word)),
             Effect::Count(reason) => self.counts.push(reason),
             Effect::CountToken { remembered } => self.tokens_remembered.push(remembered),
             Effect::CountFound { why, done, count } => self.found.push((done, why, count)),

@@ -98,7 +98,10 @@ async fn a_request_is_one_trace_through_envoy_the_filter_and_whom_it_asks() {
     let (upstream, asked) = (Recorder::echo().await, Recorder::start(allows).await);
     let at = format!("{{address: \"127.0.0.1:{}\"}}", upstream.upstream.port);
     let opa = "opa: {cluster: opa, path: /v1/data/x, timeout: 5s}";
-    let mut drawn = Drawn::of(&server("notes", "/notes", &at, &[opa]));
+    let broken = Recorder::start(|_| Script::Answer(json_answer("{"))).await;
+    let broken_at = format!("{{address: \"127.0.0.1:{}\"}}", broken.upstream.port);
+    let servers = [server("notes", "/notes", &at, &[opa]), server("broken", "/broken", &broken_at, &[])];
+    let mut drawn = Drawn::of(&servers.concat());
     drawn.edge = format!(
         "  traces: {{collector: \"127.0.0.1:{port}\"}}\n  clusters: [{{name: opa, address: \"127.0.0.1:{}\"}}]\n",
         asked.upstream.port
@@ -136,7 +139,34 @@ async fn a_request_is_one_trace_through_envoy_the_filter_and_whom_it_asks() {
     assert!(!format!("{spans:?}").contains("secret"), "{spans:?}");
     let root = spans.iter().find(|span| span.parent.is_empty()).unwrap();
     assert_eq!(root.id, parent_of_question, "the filter asks within the request");
-    assert!(root.attributes.contains(&("wicketgate.route".to_owned(), "mcp_notes".to_owned())), "{root:?}");
+    for (name, word) in [
+        ("wicketgate.route", "mcp_notes"),
+        ("wicketgate.verdict", "allow"),
+        ("wicketgate.reason", "allowed"),
+        ("wicketgate.rule", "all"),
+        ("wicketgate.server", "notes"),
+        ("mcp.method.name", "tools/call"),
+        ("gen_ai.tool.name", "get_note"),
+    ] {
+        assert!(root.attributes.contains(&(name.to_owned(), word.to_owned())), "{name}: {root:?}");
+    }
+
+    let list = json!({"jsonrpc": "2.0", "id": 5, "method": "tools/list"});
+    // So do the spans of what was refused, on the way in or on the way back.
+    for (path, body, verdict, reason) in [
+        ("/notes", "{".to_owned(), "deny", "parse_error"),
+        ("/broken", list.to_string(), "allow", "unsafe_response"),
+    ] {
+        edge.send(&format!("POST {path}"), &[], &body).await;
+        let told = [("wicketgate.verdict", verdict), ("wicketgate.reason", reason)];
+        let told = told.map(|(name, word)| (name.to_owned(), word.to_owned()));
+        eventually(reason, DEADLINE, || async {
+            let spans = collector.0.lock().unwrap();
+            let says = |span: &Span| told.iter().all(|one| span.attributes.contains(one));
+            if spans.iter().any(says) { Ok(()) } else { Err(format!("{spans:?}")) }
+        })
+        .await;
+    }
 
     // The decision names both traces, so that who has one of them finds the other.
     let mut decision = Value::Null;
