@@ -1,5 +1,7 @@
 //! The HTTP callbacks: feed the exchange, do what its step says. Nothing is decided here.
 
+mod ending;
+
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -32,6 +34,8 @@ pub(crate) struct Http {
     watched: Option<deadlines::Watched>,
     /// That it is known to be lost if this VM dies.
     pub(crate) under_way: Option<roll::UnderWay>,
+    /// What is to be done at its end has been done.
+    ended: bool,
 }
 
 /// A callout that is under way, or that the host would not even send.
@@ -82,6 +86,7 @@ impl Http {
             stream: None,
             watched: None,
             under_way,
+            ended: false,
         }
     }
 
@@ -378,23 +383,6 @@ impl HttpContext for Http {
     }
 
     fn on_log(&mut self) {
-        let _moment = Moment::begin();
-        self.stream = None;
-        if let Some(ending) = self.watched.take().and_then(|watched| watched.ending())
-            && let Some(step) = self.on(ending)
-        {
-            let _ = self.perform(step.effects, 0);
-        }
-        let Some((open, at)) = self.open.as_mut().zip(now()) else { return };
-        let mut effects = Vec::new();
-        if open.exchange.is_unseen() {
-            open.active.metrics.request();
-            effects.extend(open.exchange.unseen(head::unseen(), &open.active.guard, at));
-        }
-        effects.extend(open.exchange.finish(&open.active.guard, at, self.worked));
-        open.active.metrics.worked(self.worked);
-        // Only records and counts come from there; a reply from here would end the whole process.
-        let _ = self.perform(effects, 0);
-        self.under_way = None;
+        self.end();
     }
 }

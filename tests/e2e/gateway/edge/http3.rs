@@ -10,7 +10,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::version::TLS13;
 
 use super::super::recorder::Recorder;
-use super::super::stage::DEADLINE;
+use super::super::stage::{DEADLINE, eventually};
 use super::authority::{Authority, of};
 use super::certificates::{FORGED, server};
 use super::stage::{Drawn, Edge, call, envoy_minor};
@@ -72,6 +72,14 @@ async fn http3_is_judged_like_any_other() {
     assert_eq!(ask("/elsewhere", call().to_string()).await.0, 404);
     assert_eq!(upstream.bytes(), 0, "{}", upstream.raw());
     assert_eq!(edge.stat("http.public_udp.downstream_rq_http3_total").await, 3);
+    let mut lines = String::new();
+    eventually("each leaves both records", DEADLINE, || {
+        lines = std::fs::read_to_string(edge.state.join("audit.jsonl")).unwrap_or_default();
+        let count = |kind: &str| lines.matches(&format!("\"record\":\"{kind}\"")).count();
+        let seen = [count("decision"), count("completion")];
+        async move { if seen == [3, 3] { Ok(()) } else { Err(format!("{seen:?}")) } }
+    })
+    .await;
     edge.discard().await;
 }
 
