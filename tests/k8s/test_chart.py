@@ -190,7 +190,16 @@ class Compilers(unittest.TestCase):
     def test_the_filter_takes_every_policy(self) -> None:
         for case in CASES:
             with self.subTest(case=case), tempfile.TemporaryDirectory() as folder:
+                file = Path(folder, "rendered.yaml")
+                file.write_text(rendered(4, case))
+                self.assertEqual(1, self.take_policies(file))
                 self.take_policy(objects(rendered(4, case)), folder)
+
+    def take_policies(self, file: Path) -> int:
+        """As a user judges what Helm writes; how many policies are in it."""
+        done = subprocess.run([self.tool("wicketgate"), "check", "--rendered", file, "--json"], capture_output=True, text=True)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        return len(json.loads(done.stdout)["policies"])
 
     def take_policy(self, of: list[Any], folder: str) -> None:
         [policy] = self.policies(of)

@@ -34,7 +34,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Say whether a policy is sound, and everything that is wrong with it.
     #[command(
-        after_help = "Examples:\n  wicketgate check policy.yaml\n  wicketgate check policy.yaml --json"
+        after_help = "Examples:\n  wicketgate check policy.yaml\n  wicketgate check policy.yaml --json\n  helm template \
+                      k8s/chart --values values.yaml | wicketgate check --rendered -"
     )]
     Check(Check),
     /// Say what a policy answers to one request, which rule decides, and how every rule stands to it.
@@ -61,6 +62,10 @@ pub(crate) enum Command {
 pub(crate) struct Check {
     /// The policy.
     pub(crate) file: PathBuf,
+    /// FILE, or `-` for standard input, holds Kubernetes objects, such as `helm template` writes: judge every policy in them as the
+    /// filter in its pod will, which expands nothing and reads no files.
+    #[arg(long)]
+    pub(crate) rendered: bool,
 }
 
 #[derive(Debug, Args)]

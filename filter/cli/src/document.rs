@@ -16,7 +16,7 @@ use wicketgate_core::config::edge::{self, Edge};
 use wicketgate_core::config::{Compiled, ConfigError, compile};
 
 /// A policy is written by people; more than this is a mistake.
-const MOST_BYTES: u64 = 4 << 20;
+pub(crate) const MOST_BYTES: u64 = 4 << 20;
 
 /// A line and a column, both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@
 {{- if or (eq $path .) (hasPrefix (printf "%s/" .) $path) }}{{ fail (printf "config.servers: the path %s is the authorization server's or the filter's: choose another path, or another host." $path) }}{{ end -}}
 {{- end -}}
 {{- end -}}
+{{- include "wicketgate.validateServer" (dict "root" $ "server" .) -}}
 {{- if and .upstream.host .upstream.service }}{{ fail (printf "config.servers: the upstream of %s is either a service or a host." .name) }}{{ end -}}
 {{- if not (or .upstream.host .upstream.service) }}{{ fail (printf "config.servers: the upstream of %s needs a service or a host." .name) }}{{ end -}}
 {{- if and .upstream.host (ne $.Values.mode "standalone") }}{{ fail (printf "config.servers: the upstream of %s must be a service in mode %s: make a Service, a ServiceEntry or a Backend for what is elsewhere." .name $.Values.mode) }}{{ end -}}

@@ -8,5 +8,6 @@ mod edge;
 mod explaining;
 mod pinning;
 mod rego;
+mod rendered;
 mod rendering;
 mod world;
