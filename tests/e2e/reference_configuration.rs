@@ -78,3 +78,30 @@ fn a_filter_of_a_route_of_its_own_is_refused() {
         assert!(!accepted && told, "{place}: {said}");
     }
 }
+
+/// What the filter does not look at is told without gaps: every path that goes to the authorization server stands in the README.
+#[test]
+fn the_readme_names_every_path_that_the_filter_leaves_alone() {
+    let reference = fs::read_to_string(layout::root().join("envoy/envoy.yaml")).unwrap();
+    let readme = fs::read_to_string(layout::root().join("envoy/README.md")).unwrap();
+    let row =
+        readme.lines().find(|line| line.ends_with("| the authorization server | off, per route |")).unwrap();
+    let mut paths = Vec::new();
+    for route in reference.split("- name: ").filter(|route| route.contains("cluster: auth_public")) {
+        let (_, matched) = route.split_once("match: {").unwrap();
+        let (kind, rest) = matched.split_once(": ").unwrap();
+        let text = rest.split(['}', '\n']).next().unwrap();
+        match kind {
+            "safe_regex" => {
+                let names = text.split_once('(').unwrap().1.split(')').next().unwrap();
+                paths.extend(names.split('|').map(|name| format!("`/{name}`")));
+            }
+            "path" => paths.push(format!("`{text}`")),
+            "prefix" | "path_separated_prefix" => paths.push(format!("`{text}…`")),
+            other => panic!("{other}"),
+        }
+    }
+    assert!(paths.len() > 12, "{paths:?}");
+    let missing: Vec<_> = paths.iter().filter(|path| !row.contains(path.as_str())).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

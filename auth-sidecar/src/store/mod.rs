@@ -52,8 +52,7 @@ pub enum StoreError {
     Corrupt(String),
     /// It is of another version of this program.
     #[error(
-        "the store has schema {0} and this program has {SCHEMA}: `wicketgate-auth store migrate` brings an older one forward, a newer \
-         one needs a newer program"
+        "the store has schema {0} and this program has {SCHEMA}, which is the first: a newer one needs a newer program"
     )]
     Schema(u32),
     /// The store has been closed.
