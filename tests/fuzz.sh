@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the fuzz targets, SECONDS_EACH (default 10) each, with libFuzzer and the stable toolchain: our code has no unsafe
 # code, so no sanitizer is needed, only the coverage that LLVM's SanitizerCoverage pass counts.
-#   tests/fuzz.sh [SECONDS_EACH|smoke] [TARGET...]
-# `smoke` tries 20000 inputs each, the same every time: what it finds is the fault of a change, not of luck.
+#   tests/fuzz.sh [SECONDS_EACH|smoke|build] [TARGET...]
+# `smoke` tries 20000 inputs each, the same every time: what it finds is the fault of a change, not of luck. `build` tries none.
 # What was learnt stays in target/fuzz/corpus. An input that breaks a target is written to target/fuzz/found and ends
 # the run with an error; add a small one to the corpus/ beside the target with the mend.
 set -euo pipefail
@@ -54,6 +54,8 @@ echo "fuzz: building ${bins[*]#--bin=}" >&2
 # Where there is no package in the command, features are those of all: dependencies are built once.
 (cd "$root/tests/fuzz" && RUSTFLAGS="$flags" cargo build --quiet --release --locked --target "$host" \
   --target-dir "$root/target/fuzz/build" "${bins[@]}")
+
+[ "$effort" != "build s" ] || exit 0
 
 # One target, and then what came of it in one piece: another one runs beside it.
 fuzz() { # PACKAGE TARGET
