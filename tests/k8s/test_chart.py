@@ -151,6 +151,25 @@ class Chart(unittest.TestCase):
                     seen += 1
         self.assertGreater(seen, 1)
 
+    def test_what_is_set_to_nothing_is_nothing(self) -> None:
+        values = ["--set-json", 'mcpServers=[{"name":"a","image":"a","port":1,"replicas":0},{"name":"b","image":"b","port":1}]']
+        found = objects(rendered(4, "standalone", *values))
+        replicas = {one["metadata"]["name"][-2:]: one["spec"]["replicas"] for one in found if one["kind"] == "Deployment" and "mcp-" in json.dumps(one)}
+        self.assertEqual((0, 1), (replicas["-a"], replicas["-b"]))
+
+    def test_redis_is_reached_where_sentinels_listen(self) -> None:
+        found = objects(rendered(4, "production", "--set", "redis.topology=sentinel,redis.master=m"))
+        ports = [port["port"] for one in found if one["kind"] == "NetworkPolicy" for rule in one["spec"]["egress"] for port in rule.get("ports", [])]
+        self.assertIn(26379, ports)
+        self.assertIn(6379, ports)
+
+    def test_only_routes_of_the_release_are_bound_to_its_hosts(self) -> None:
+        gateways = [one for one in objects(rendered(4, "istio")) if one["kind"] == "Gateway"]
+        hosts = [host for one in gateways for server in one["spec"]["servers"] for host in server["hosts"]]
+        self.assertTrue(hosts)
+        for host in hosts:
+            self.assertRegex(host, r"^[a-z0-9-]+/[^/*]+$")
+
     def test_the_dashboard_asks_for_metrics_that_are_there(self) -> None:
         dashboard = json.loads((renders.CHART / "files/dashboard.json").read_text())
         known = (ROOT / "filter/README.md").read_text() + (ROOT / "auth-sidecar/README.md").read_text()

@@ -16,9 +16,10 @@
 {{- $oauth := include "wicketgate.oauthPaths" $ | fromYaml -}}
 {{- $path := .path -}}
 {{- $host := .host -}}
-{{- if or (not $host) (eq $host (urlParse $.Values.config.url).host) -}}
+{{- /* In mode standalone these paths are the authorization server's at every host. */ -}}
+{{- if or (eq $.Values.mode "standalone") (not $host) (eq $host (urlParse $.Values.config.url).host) -}}
 {{- range concat $oauth.exact $oauth.prefix (list "/.well-known" "/wicketgate") -}}
-{{- if or (eq $path .) (hasPrefix (printf "%s/" .) $path) }}{{ fail (printf "config.servers: the path %s is the authorization server's or the filter's: choose another path, or another host." $path) }}{{ end -}}
+{{- if or (eq $path .) (hasPrefix (printf "%s/" .) $path) }}{{ fail (printf "config.servers: the path %s is the authorization server's or the filter's: choose another path%s." $path (ternary "" ", or another host" (eq $.Values.mode "standalone"))) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- include "wicketgate.validateServer" (dict "root" $ "server" .) -}}

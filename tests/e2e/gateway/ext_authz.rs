@@ -53,6 +53,11 @@ async fn another_envoy_asks_before_it_forwards() {
     assert_eq!(seen.field("x-wicketgate-subject"), Some(subject.as_str()), "{seen:?}");
     assert!(!seen.head.contains("root") && seen.field("authorization").is_none(), "{seen:?}");
 
+    // Servers that read fields by CGI's rules would take this for the one that says who it is.
+    let bytes = stage::request(&world, "GET /mcp", Some(token), &[("X_Wicketgate_Roles", "root")], b"");
+    assert_eq!(stage::answer_of(port, &bytes).await.unwrap().status, 400);
+    assert_eq!(recorder.bytes(), 0, "{}", recorder.raw());
+
     for (path, token, status) in [
         ("/mcp", None, 401),
         ("/mcp", Some("x"), 401),

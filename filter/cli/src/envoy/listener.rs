@@ -5,6 +5,7 @@ use super::template::{fill, scalar, seconds};
 use super::{Drawing, error, tls, traces};
 use crate::outcome::Unusable;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 use wicketgate_core::config::ConfigError;
 use wicketgate_core::config::edge::{Affinity, Endpoint, HostName};
 
@@ -103,8 +104,14 @@ fn listener(drawing: &Drawing, routes: &str, quic: bool, secrets: &mut Secrets) 
 fn listener_filters(drawing: &Drawing, quic: bool) -> String {
     let listen = &drawing.edge.listen;
     if quic {
-        return "udp_listener_config: {quic_options: {}, downstream_socket_config: {prefer_gro: true}}\n"
-            .to_owned();
+        // No sooner than a stream that is silent: what is within a connection has limits of its own.
+        let (edge, times) = (&drawing.edge, &drawing.edge.times);
+        let silences = edge.upstreams.iter().flatten().map(|upstream| upstream.silence);
+        let idle = silences.fold(times.silence.max(times.connection), Duration::max);
+        return format!(
+            "udp_listener_config: {{quic_options: {{idle_timeout: {}}}, downstream_socket_config: {{prefer_gro: true}}}}\n",
+            seconds(idle)
+        );
     }
     let mut filters = String::new();
     if listen.proxy_protocol {

@@ -33,7 +33,11 @@ pub(super) fn downstream(tls: &ListenTls, quic: bool, secrets: &mut Secrets) -> 
     let (socket, kind) =
         if quic { ("envoy.transport_sockets.quic", QUIC) } else { ("envoy.transport_sockets.tls", TLS) };
     let context = if quic {
-        format!("downstream_tls_context:\n{}", super::template::indented(&context, 2))
+        // What is sent before the handshake is over can be sent again by anybody who saw it.
+        format!(
+            "enable_early_data: false\ndownstream_tls_context:\n{}",
+            super::template::indented(&context, 2)
+        )
     } else {
         context
     };

@@ -16,7 +16,8 @@ static_resources:
       per_connection_buffer_limit_bytes: {{ include "wicketgate.largest" . }}
       tcp_keepalive: {keepalive_probes: 3, keepalive_time: 60, keepalive_interval: 20}
       filter_chains:
-        - {{ if .Values.envoy.tls.existingSecret -}}
+        - transport_socket_connect_timeout: 10s
+          {{ if .Values.envoy.tls.existingSecret -}}
           transport_socket:
             name: envoy.transport_sockets.tls
             typed_config:
@@ -49,7 +50,7 @@ static_resources:
                 stream_idle_timeout: 300s
                 drain_timeout: 5s
                 common_http_protocol_options:
-                  idle_timeout: 3600s
+                  idle_timeout: 300s
                   max_headers_count: 100
                   headers_with_underscores_action: REJECT_REQUEST
                 max_request_headers_kb: 60
@@ -236,6 +237,20 @@ overload_manager:
       typed_config:
         "@type": type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig
         max_active_downstream_connections: {{ int .Values.envoy.maxConnections }}
+    - name: envoy.resource_monitors.fixed_heap
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig
+        max_heap_size_bytes: {{ mul (int .Values.envoy.heapMebibytes) 1048576 }}
+  buffer_factory_config: {minimum_account_to_track_power_of_two: 20}
+  actions:
+    - name: envoy.overload_actions.shrink_heap
+      triggers: [{name: envoy.resource_monitors.fixed_heap, threshold: {value: 0.9}}]
+    - name: envoy.overload_actions.reset_high_memory_stream
+      triggers: [{name: envoy.resource_monitors.fixed_heap, scaled: {scaling_threshold: 0.85, saturation_threshold: 0.95}}]
+    - name: envoy.overload_actions.stop_accepting_requests
+      triggers: [{name: envoy.resource_monitors.fixed_heap, threshold: {value: 0.95}}]
+    - name: envoy.overload_actions.stop_accepting_connections
+      triggers: [{name: envoy.resource_monitors.fixed_heap, threshold: {value: 0.98}}]
 {{- end }}
 
 {{/* Servers, the longest path first: routes are asked in order, the filter takes the longest. */}}

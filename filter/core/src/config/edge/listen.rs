@@ -283,7 +283,7 @@ fn times(raw: &RawTimes, place: &Place, found: &mut Findings) -> Times {
         headers: time(&raw.headers, "10s", "headers", SECOND * 300),
         request: time(&raw.request, "30s", "request", HOUR),
         silence: time(&raw.silence, "300s", "silence", HOUR),
-        connection: time(&raw.connection, "3600s", "connection", DAY),
+        connection: time(&raw.connection, "300s", "connection", DAY),
         drain: time(&raw.drain, "5s", "drain", HOUR),
     }
 }

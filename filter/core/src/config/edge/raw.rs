@@ -208,7 +208,7 @@ pub struct RawTimes {
     pub request: Option<String>,
     /// How long a stream may be silent on other paths than those of servers, 1s to 1h. Default 300s.
     pub silence: Option<String>,
-    /// How long a connection without any stream is kept, 1s to 24h. Default 3600s.
+    /// How long a connection without any stream is kept, 1s to 24h. Default 300s.
     pub connection: Option<String>,
     /// How long a connection is warned before it is closed while Envoy stops listening, 1s to 1h. Default 5s.
     pub drain: Option<String>,
@@ -224,14 +224,14 @@ mapping!(RawTimes, "a mapping such as {request: 30s}", [], [headers, request, si
     schemars(deny_unknown_fields, rename = "EdgeLimits")
 )]
 pub struct RawEdgeLimits {
-    /// How many connections of clients there may be, 1 to 1000000; more are closed at once. Default 10000.
+    /// How many connections of clients there may be, 1 to 1000000; more are closed at once (over TCP: Envoy counts none of QUIC). Default 10000.
     pub connections: Option<u32>,
     /// How many streams one HTTP/2 connection may carry, 1 to 10000. Default 100.
     pub streams: Option<u32>,
     /// What Envoy holds of one request or answer, at least the largest `request_bytes` and `response_bytes`, at most 1GiB.
     /// Default 16MiB, or as much as these need.
     pub buffer: Option<RawSize>,
-    /// The memory that Envoy may have, at least 256MiB: of 95% it takes no more requests, of 98% no more connections. Default:
+    /// The memory that Envoy may have, at least 256MiB: of 85% the streams that hold most are ended, of 95% it takes no more requests, of 98% no more connections. Default:
     /// no bound.
     pub memory: Option<RawSize>,
     /// How often one source address may ask the authorization server through this Envoy; its metadata may be asked for
