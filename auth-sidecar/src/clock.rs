@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct UnixTime(pub u64);
 
+/// How far the clocks of replicas may differ: what another one dates so little ahead counts as of now.
+pub(crate) const SKEW: Duration = Duration::from_secs(60);
+
 /// A source of the current time.
 pub trait Clock: Send + Sync + 'static {
     /// The current time in whole seconds.
@@ -88,6 +91,11 @@ impl ManualClock {
     /// Moves the clock forward.
     pub fn advance(&self, span: Duration) {
         self.0.fetch_add(span.as_secs(), Ordering::SeqCst);
+    }
+
+    /// Moves it back, to where the clock of another replica stands.
+    pub fn set_back(&self, span: Duration) {
+        self.0.fetch_sub(span.as_secs(), Ordering::SeqCst);
     }
 }
 

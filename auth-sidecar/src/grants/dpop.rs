@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::app::Context;
 use crate::audit::Act;
-use crate::clock::UnixTime;
+use crate::clock::{SKEW, UnixTime};
 use crate::error::Failure;
 use crate::oauth::client::Client;
 use crate::oauth::dpop;
@@ -78,7 +78,8 @@ pub(crate) fn nonce(context: &Context, now: UnixTime) -> Option<String> {
 fn is_our_nonce(context: &Context, nonce: Option<&str>, now: UnixTime) -> bool {
     let opened = nonce.and_then(|nonce| context.config.data_key.open(NONCE, nonce).ok());
     let made = opened.and_then(|bytes| <[u8; 8]>::try_from(bytes.as_slice()).ok()).map(u64::from_be_bytes);
-    made.is_some_and(|made| made <= now.0 && now.since(UnixTime(made)) < NONCE_LIFE)
+    // Another replica's clock may be ahead of ours.
+    made.map(UnixTime).is_some_and(|made| made <= now.plus(SKEW) && now.since(made) < NONCE_LIFE)
 }
 
 fn refuse(why: &'static str) -> OAuthError {

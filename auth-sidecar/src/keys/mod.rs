@@ -22,7 +22,7 @@ use self::claims::{PrivateClaims, PrivateIdClaims};
 use self::held::{Held, purpose};
 use self::lifecycle::Schedule;
 use self::pair::Pair;
-use crate::clock::UnixTime;
+use crate::clock::{SKEW, UnixTime};
 use crate::oauth::algorithm::SigningAlgorithm;
 use crate::oauth::claims::{AccessClaims, ID_TOKEN_TYPE, IdClaims, TOKEN_TYPE};
 use crate::sealing::{SealingError, SealingKey};
@@ -263,8 +263,11 @@ impl Keys {
     pub fn verify_hint(&self, token: &str, issuer: &str) -> Option<Hint> {
         let held = self.held();
         // At the beginning of time nothing has expired yet.
-        let options =
-            VerificationOptions { accept_future: true, ..options(ID_TOKEN_TYPE, issuer, UnixTime(0)) };
+        let options = VerificationOptions {
+            accept_future: true,
+            time_tolerance: Some(Duration::from_secs(0)),
+            ..options(ID_TOKEN_TYPE, issuer, UnixTime(0))
+        };
         let claims = held.signer_of(token)?.verify::<PrivateIdClaims>(token, options)?;
         match claims.audiences? {
             Audiences::AsString(client_id) => Some(Hint { subject: claims.subject?, client_id }),
@@ -351,8 +354,8 @@ fn options(typ: &str, issuer: &str, now: UnixTime) -> VerificationOptions {
     VerificationOptions {
         required_signature_type: Some(typ.to_owned()),
         allowed_issuers: Some(HashSet::from([issuer.to_owned()])),
-        // Our own clock issued it: there is no skew to tolerate. The default would be 900 s.
-        time_tolerance: Some(Duration::from_secs(0)),
+        // What another replica issued a moment ago may be of a moment to come by our clock. When it ends is judged without.
+        time_tolerance: Some(Duration::from_secs(SKEW.as_secs())),
         artificial_time: Some(Duration::from_secs(now.0)),
         ..VerificationOptions::default()
     }

@@ -292,8 +292,17 @@ async fn proofs_can_be_made_to_need_a_nonce() {
     let (status, body, next) = post(&world, "/token", &form, &[&with(&nonce, T0 + 30)]).await;
     assert_eq!(status, 200, "{body}");
     assert_ne!(next.unwrap(), nonce);
-    world.advance(Duration::from_secs(270));
     let refresh = Tokens::of(body).refresh;
+    world.clock.set_back(Duration::from_secs(31));
+    let proof = with(&nonce, T0 - 1);
+    let (status, body, _) = post(&world, "/token", &refreshing(&client, &refresh), &[&proof]).await;
+    assert_eq!(status, 200, "a replica whose clock is ahead gave it: {body}");
+    world.clock.set_back(Duration::from_secs(60));
+    let proof = with(&nonce, T0 - 61);
+    let refresh = Tokens::of(body).refresh;
+    let (_, body, _) = post(&world, "/token", &refreshing(&client, &refresh), &[&proof]).await;
+    assert_eq!(body["error"], "use_dpop_nonce", "too far ahead");
+    world.advance(Duration::from_secs(361));
     let (_, body, _) =
         post(&world, "/token", &refreshing(&client, &refresh), &[&with(&nonce, T0 + 300)]).await;
     assert_eq!(body["error"], "use_dpop_nonce", "a nonce ends");

@@ -158,3 +158,19 @@ async fn a_hint_is_only_a_hint() {
         assert_eq!(client.post(&world, "/introspect", &unknown, &[]).await, DEAD(), "{hint}");
     }
 }
+
+/// A load balancer sends what one replica has just issued to another one, whose clock may be behind.
+#[tokio::test]
+async fn a_token_lives_at_a_replica_whose_clock_is_behind() {
+    let world = World::start().await;
+    let client = Client::confidential(&world, "client_secret_basic").await;
+    let tokens = client.tokens(&world).await;
+    world.clock.set_back(Duration::from_secs(60));
+    assert_eq!(introspect(&world, &client, &tokens.access).await.1["active"], json!(true));
+    world.clock.set_back(Duration::from_secs(1));
+    assert_eq!(introspect(&world, &client, &tokens.access).await, DEAD(), "further apart than clocks may be");
+    world.advance(Duration::from_secs(11));
+    assert_eq!(revoke(&world, &client, &tokens.access).await, (200, Value::Null));
+    assert_eq!(introspect(&world, &client, &tokens.access).await, DEAD());
+    assert_eq!(introspect(&world, &client, &tokens.refresh).await, DEAD());
+}

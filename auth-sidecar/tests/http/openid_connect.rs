@@ -141,6 +141,17 @@ async fn requests_may_be_posted() {
     let page = Browser::default().approve(&world, &location).await;
     assert!(page.param("code").is_some(), "the same request: {page:?}");
 
+    // A pushed one is not used up by the post.
+    let parameters = client.link(&[]);
+    let (_, query) = parameters.split_once('?').unwrap();
+    let request = world.http.post(world.url("/par")).headers(form_headers()).body(query.to_owned());
+    let body: Value = request.send().await.unwrap().json().await.unwrap();
+    let uri = body["request_uri"].as_str().unwrap();
+    let (status, location) = post(&[("request_uri", uri)], "").await;
+    assert!(status == 303 && location.starts_with("/authorize?"), "{status} {location}");
+    let page = Browser::default().approve(&world, &location).await;
+    assert!(page.param("code").is_some(), "{page:?}");
+
     let (status, location) = post(&[], "wicketgate_browser=known").await;
     assert!(status == 303 && location.starts_with("/login?request="), "{location}");
     let (_, location) = post(&[("response_type", "token")], "").await;

@@ -70,7 +70,14 @@ async fn begin(
     let now = context.clock.now();
     let client_id = authorization_request::client_id(&params)?;
     let client = client(context, caller, client_id, now).await?;
-    let pushed = match params.get("request_uri").filter(|uri| pushed_request::is_ours(uri)) {
+    let request_uri = params.get("request_uri").filter(|uri| pushed_request::is_ours(uri));
+    // Browsers leave our cookies out of posts from elsewhere, and send them with the request that follows.
+    let is_asked_again = posted && browser.id.is_none();
+    if is_asked_again && request_uri.is_some() {
+        // Before it is used up.
+        return Ok(browser::ask_again(context, "/authorize", &params));
+    }
+    let pushed = match request_uri {
         None => None,
         // What else the link says does not count: the client may not have written it.
         Some(uri) => {
@@ -88,10 +95,7 @@ async fn begin(
     };
     request::look_for_hints_key(context, &params, now).await?;
     match admitted.and_then(|()| request::read(context, &params, &client, &reply_to)) {
-        // Browsers leave our cookies out of posts from elsewhere, and send them with the request that follows.
-        Ok(_) if posted && browser.id.is_none() && !was_pushed => {
-            Ok(browser::ask_again(context, "/authorize", &params))
-        }
+        Ok(_) if is_asked_again => Ok(browser::ask_again(context, "/authorize", &params)),
         Ok(request) => proceed(context, (browser, caller), request, &reply_to, now).await,
         Err(error) => Ok(browser::refuse(context, &reply_to, &error)),
     }

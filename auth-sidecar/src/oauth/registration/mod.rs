@@ -80,7 +80,7 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
 pub fn admit(mut asked: Map<String, Value>, rules: Rules<'_>) -> Result<Registration, OAuthError> {
     asked.retain(|_, value| !value.is_null() && value != "");
     let auth_method = auth_method(&asked, rules.default_method)?;
-    let grant_types = grant_types(&asked, rules)?;
+    let grant_types = grant_types(&asked, auth_method, rules)?;
     let has_code = grant_types.contains(&GrantType::AuthorizationCode);
     let redirect_uris = redirect_uris(&asked, has_code, rules.private_use)?;
     let post_logout_redirect_uris = post_logout_redirect_uris(&asked, rules.private_use)?;
@@ -207,7 +207,11 @@ fn post_logout_redirect_uris(
 /// not support is left out, as long as there is one left that gets a token. `client_credentials` is the operator's to
 /// give: whoever may register could else do without any user. What needs no user at hand and gives a user's rights is never
 /// registered: token exchange, and identity assertions but for documents that the operator has named.
-fn grant_types(asked: &Map<String, Value>, rules: Rules<'_>) -> Result<Vec<GrantType>, OAuthError> {
+fn grant_types(
+    asked: &Map<String, Value>,
+    auth_method: AuthMethod,
+    rules: Rules<'_>,
+) -> Result<Vec<GrantType>, OAuthError> {
     let Rules { client_credentials, jwt_bearer, .. } = rules;
     let Some(names) = fields::strings(asked, "grant_types")? else {
         return Ok(vec![GrantType::AuthorizationCode]);
@@ -216,7 +220,8 @@ fn grant_types(asked: &Map<String, Value>, rules: Rules<'_>) -> Result<Vec<Grant
     let has_code = named(GrantType::AuthorizationCode);
     let has_device = named(GrantType::DeviceCode);
     let own = client_credentials && named(GrantType::ClientCredentials);
-    let asserted = jwt_bearer && named(GrantType::JwtBearer);
+    // A client that proves nothing is left its other grants (RFC 7591 section 2).
+    let asserted = jwt_bearer && auth_method != AuthMethod::None && named(GrantType::JwtBearer);
     // In the client's own order: it may compare what it sent with what it reads.
     let mut asked: Vec<GrantType> = Vec::new();
     for name in &names {

@@ -11,6 +11,24 @@ const RULES: Rules<'static> = Rules {
 const P256: &str = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
     "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","kid":"one"}"#;
 
+/// What a document says of grants that its client cannot have does not cost it the others.
+#[test]
+fn a_client_that_proves_nothing_is_left_its_other_grants() {
+    let rules = Rules { jwt_bearer: true, default_method: AuthMethod::None, ..RULES };
+    let jwt_bearer = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    let read = |method: &str, grants: &[&str]| {
+        let mut asked = json!({"token_endpoint_auth_method": method, "grant_types": grants, "redirect_uris": ["https://app.example/cb"]});
+        if method == "private_key_jwt" {
+            asked["jwks"] = json!({"keys": [key()]});
+        }
+        admit(object(asked.to_string().as_bytes())?, rules).map(|registration| registration.grant_types)
+    };
+    let (code, assertion) = (GrantType::AuthorizationCode, GrantType::JwtBearer);
+    assert_eq!(read("none", &["authorization_code", jwt_bearer]).unwrap(), [code]);
+    assert_eq!(read("private_key_jwt", &["authorization_code", jwt_bearer]).unwrap(), [code, assertion]);
+    assert!(read("none", &[jwt_bearer]).is_err());
+}
+
 fn read_json(body: &Value) -> Result<Registration, OAuthError> {
     admit(object(body.to_string().as_bytes())?, RULES)
 }
