@@ -149,7 +149,7 @@ async fn proceed(
         Step::Refuse(error) => return Ok(browser::refuse(context, reply_to, &error)),
         Step::Login => {
             // Nobody knows who asks.
-            request_limit::count(context, &pending.request.client_id, caller.network(), now).await?;
+            request_limit::count(context, pending.client_id(), caller.network(), now).await?;
             "/login"
         }
         Step::Consent(_) => "/consent",
