@@ -4,6 +4,7 @@
 mod certificate;
 mod handshake;
 mod renewal;
+mod unread;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,18 +25,27 @@ use tower::ServiceExt as _;
 
 use self::handshake::{Handshakes, Met};
 pub(crate) use self::renewal::{AllHandshakes, watch as watch_certificates};
+use self::unread::Unread;
 
 /// From the first byte (or, on a kept connection, from the end of the last response) to the end of the headers. A
 /// proxy in front must give up idle connections sooner, or it will send requests into closing ones.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bounds the headers of a request.
 const MAX_BUFFER: usize = 32 * 1024;
-/// Connections at a time per listener; more wait in the system's queue.
-const MOST_CONNECTIONS: u32 = 1_024;
+/// What holds for one listener.
+const BOUNDS: Bounds = Bounds { connections: 1_024, unread: Duration::from_secs(30) };
 /// How long requests in flight may take to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (no file descriptors left): trying at once would fail at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Clone, Copy)]
+struct Bounds {
+    /// At a time; more wait in the system's queue.
+    connections: u32,
+    /// A client that takes nothing of its answers for so long has gone away, or wants to keep its place.
+    unread: Duration,
+}
 
 /// Serves until `stopped` turns true, then drains. Each request goes to the router that is `current` when it comes and stays
 /// there.
@@ -43,10 +53,20 @@ pub(crate) async fn serve(
     listener: TcpListener,
     handshakes: Arc<Handshakes>,
     current: impl Fn() -> Router + Clone + Send + 'static,
+    stopped: watch::Receiver<bool>,
+) {
+    serve_within(BOUNDS, listener, handshakes, current, stopped).await;
+}
+
+async fn serve_within(
+    bounds: Bounds,
+    listener: TcpListener,
+    handshakes: Arc<Handshakes>,
+    current: impl Fn() -> Router + Clone + Send + 'static,
     mut stopped: watch::Receiver<bool>,
 ) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
+    let places = Arc::new(Semaphore::new(bounds.connections as usize));
     loop {
         let next = async {
             // Closed by nobody.
@@ -61,6 +81,7 @@ pub(crate) async fn serve(
             Ok((place, (stream, peer))) => {
                 let (handshakes, current) = (Arc::clone(&handshakes), current.clone());
                 let (stopped, watcher) = (stopped.clone(), graceful.watcher());
+                let stream = Unread::new(stream, bounds.unread);
                 tokio::spawn(async move {
                     match handshakes.meet(stream, peer, stopped).await {
                         Some(Met::Clear(stream)) => connection(stream, peer, || true, current, watcher).await,
@@ -83,7 +104,7 @@ pub(crate) async fn serve(
     let drained = async {
         graceful.shutdown().await;
         // A place is given back when the connection is gone with all that it holds, the store among it.
-        drop(places.acquire_many(MOST_CONNECTIONS).await);
+        drop(places.acquire_many(bounds.connections).await);
     };
     if tokio::time::timeout(DRAIN, drained).await.is_err() {
         tracing::warn!(event = "drain_timeout", "requests in flight were cut off");
@@ -122,3 +143,6 @@ async fn connection(
         tracing::debug!(event = "connection_error", %error);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,7 +112,7 @@ acts! {
     RegistrationThrottled = "registration_throttled", Refused;
     /// The metadata document of a client was refused: its place is not public, or it is not admissible.
     ClientDocumentRefused = "client_document_refused", Refused;
-    /// Too many metadata documents would have had to be fetched for one address.
+    /// Too many metadata documents, or keys of clients, would have had to be fetched for one address.
     ClientDocumentThrottled = "client_document_throttled", Refused;
     /// Too many devices were begun to be connected from one address.
     DeviceThrottled = "device_throttled", Refused;

@@ -75,11 +75,7 @@ impl<T: Clone> Cache<T> {
 
     /// Notes that a document could not be had. The last good one stands in, for a day after it was fetched.
     pub(crate) fn miss(&self, url: &str, why: &'static str, now: UnixTime) -> Known<T> {
-        let earlier = {
-            let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let entry = entries.get(url).filter(|entry| now.since(entry.fetched_at) < LONGEST);
-            entry.and_then(|entry| Some((entry.good.clone()?, entry.fetched_at)))
-        };
+        let earlier = self.earlier(url, now);
         let until = now.plus(FAILURE);
         let (good, fetched_at) = match earlier {
             Some((good, at)) => (Some(good), at),
@@ -89,6 +85,17 @@ impl<T: Clone> Cache<T> {
         let known = good.clone().map_or(Known::Bad(why), |good| Known::Good(good, now));
         self.insert(url, Entry { good, fetched_at, failed, asked_at: now, until }, now);
         known
+    }
+
+    /// What may stand in for a document that was not asked for. Nothing is noted: that says nothing of its server.
+    pub(crate) fn stand_in(&self, url: &str, now: UnixTime) -> Option<T> {
+        self.earlier(url, now).map(|(good, _)| good)
+    }
+
+    fn earlier(&self, url: &str, now: UnixTime) -> Option<(T, UnixTime)> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.get(url).filter(|entry| now.since(entry.fetched_at) < LONGEST)?;
+        Some((entry.good.clone()?, entry.fetched_at))
     }
 
     /// Forgets a failure, for somebody who may ask again.
@@ -127,6 +134,7 @@ mod tests {
         cache.keep("u", &1, Duration::from_secs(100), at(0));
         assert_eq!(cache.get("u", at(99)), Known::Good(1, at(0)));
         assert_eq!(cache.get("u", at(100)), Known::Nothing);
+        assert_eq!((cache.stand_in("u", at(100)), cache.get("u", at(100))), (Some(1), Known::Nothing));
         assert_eq!(cache.miss("u", "why", at(100)), Known::Good(1, at(100)));
         assert_eq!(cache.get("u", at(109)), Known::Good(1, at(100)));
         assert_eq!(cache.get("u", at(110)), Known::Nothing);

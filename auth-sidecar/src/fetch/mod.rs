@@ -8,28 +8,30 @@ mod address;
 mod authorities;
 pub(crate) mod cache;
 pub(crate) mod client;
+mod places;
 pub(crate) mod provider;
 pub(crate) mod turns;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Response, StatusCode, header};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use url::{Host, Url};
 
 pub(crate) use self::authorities::trusted;
 use self::client::confined;
+use self::places::Places;
+use self::turns::Turns;
 use crate::config::FetchPolicy;
 use crate::telemetry::spans;
 
-/// From the look-up of the name to the last byte.
+/// From the look-up of the name to the last byte; and as long for a place and one's turn before.
 const LONGEST: Duration = Duration::from_secs(5);
-/// At a time; more wait, within the same limit.
-const MOST_AT_ONCE: usize = 16;
 /// What is fetched counts as fresh for so long where the answer does not say.
 const USUAL_FRESHNESS: Duration = Duration::from_secs(10 * 60);
 /// Bounds on what an answer may say.
@@ -42,8 +44,17 @@ pub(crate) struct Fetcher {
     http: OnceLock<Option<Client>>,
     ca: Option<Vec<u8>>,
     private_hosts: Arc<[String]>,
-    places: Semaphore,
+    turns: Turns,
+    places: Places,
     longest: Duration,
+}
+
+/// Nobody else fetches the same until this is dropped.
+pub(crate) struct Turn {
+    url: Url,
+    waits_until: Instant,
+    _turn: OwnedMutexGuard<()>,
+    _share: Option<OwnedSemaphorePermit>,
 }
 
 /// A document.
@@ -65,6 +76,9 @@ pub(crate) enum FetchError {
     /// business. For our own records they are not.
     #[error("it cannot be fetched")]
     NotPublic,
+    /// Too much is being fetched at this moment. That is nothing to remember of its place.
+    #[error("it cannot be fetched now")]
+    Busy,
     /// What is there cannot be used.
     #[error("{0}")]
     Refused(&'static str),
@@ -95,7 +109,8 @@ impl Fetcher {
             http: OnceLock::new(),
             ca: policy.ca.clone(),
             private_hosts: policy.private_hosts.clone().into(),
-            places: Semaphore::new(MOST_AT_ONCE),
+            turns: Turns::new(),
+            places: Places::new(),
             longest: LONGEST,
         }
     }
@@ -111,16 +126,31 @@ impl Fetcher {
         http.ok()
     }
 
-    /// The JSON document at `url`, of at most `most` bytes.
-    pub(crate) async fn json(&self, url: &Url, most: usize) -> Result<Fetched, FetchError> {
+    /// Waits until nobody else fetches what is at `url`: what he learned is known then. `network` is the one that asks, where it may
+    /// be anybody's: it waits for what it has under way itself before others could wait for it.
+    pub(crate) async fn turn(&self, url: &Url, network: Option<IpAddr>) -> Result<Turn, FetchError> {
+        let waits_until = Instant::now() + self.longest;
+        let waited = async {
+            let share = match network {
+                Some(network) => Some(self.places.for_network(network).await.ok_or(FetchError::Busy)?),
+                None => None,
+            };
+            let turn = self.turns.of(url.as_str()).await;
+            Ok(Turn { url: url.clone(), waits_until, _turn: turn, _share: share })
+        };
+        tokio::time::timeout_at(waits_until, waited).await.unwrap_or(Err(FetchError::Busy))
+    }
+
+    /// The JSON document whose turn it is, of at most `most` bytes.
+    pub(crate) async fn json(&self, turn: &Turn, most: usize) -> Result<Fetched, FetchError> {
+        let url = &turn.url;
         if !self.may_name(url) {
             return Err(FetchError::NotPublic);
         }
-        let fetched = async {
-            let _place = self.places.acquire().await.map_err(|_| FetchError::Unreachable)?;
-            self.fetch(url, most).await
-        };
-        let fetched = fetched.instrument(spans::fetch("GET", url));
+        let place = self.places.at_host(url.host_str().unwrap_or_default());
+        let place = tokio::time::timeout_at(turn.waits_until, place).await.ok().flatten();
+        let _place = place.ok_or(FetchError::Busy)?;
+        let fetched = self.fetch(url, most).instrument(spans::fetch("GET", url));
         tokio::time::timeout(self.longest, fetched).await.unwrap_or(Err(FetchError::Unreachable))
     }
 
@@ -276,8 +306,41 @@ mod tests {
         let url = Url::parse(&format!("https://{}/c.json", silent.local_addr().unwrap())).unwrap();
         let policy = FetchPolicy { private_hosts: vec!["127.0.0.1".into()], ca: None };
         let fetcher = Fetcher { longest: Duration::from_millis(50), ..Fetcher::new(&policy) };
-        assert_eq!(fetcher.json(&url, 1).await.unwrap_err(), FetchError::Unreachable);
-        assert_eq!(fetcher.places.available_permits(), MOST_AT_ONCE, "its place is free again");
+        let turn = fetcher.turn(&url, None).await.unwrap();
+        assert_eq!(fetcher.json(&turn, 1).await.unwrap_err(), FetchError::Unreachable);
+        assert!(fetcher.places.are_all_free(), "its place is free again");
+    }
+
+    /// Of one network, many networks or one host, nobody takes all places: these never answer, and nobody gives them up.
+    #[tokio::test]
+    async fn who_names_silent_places_keeps_nobody_else_waiting() {
+        let named = ["127.0.0.1", "localhost"];
+        let policy = FetchPolicy { private_hosts: named.map(ToOwned::to_owned).into(), ca: None };
+        let longest = Duration::from_secs(60 * 60);
+        let fetcher = Arc::new(Fetcher { longest, ..Fetcher::new(&policy) });
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let other = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ask = |host: &str, path: usize, at: &tokio::net::TcpListener, network: u8| {
+            let url = format!("https://{host}:{}/{path}", at.local_addr().unwrap().port());
+            let (url, fetcher) = (Url::parse(&url).unwrap(), Arc::clone(&fetcher));
+            drop(tokio::spawn(async move {
+                let turn = fetcher.turn(&url, Some([192, 0, 2, network].into())).await.unwrap();
+                fetcher.json(&turn, 1).await
+            }));
+        };
+        (0..3).for_each(|path| ask("127.0.0.1", path, &silent, 0));
+        (3..19).for_each(|path| ask("localhost", path, &silent, 0));
+        for network in 1..4 {
+            let first = 100 * usize::from(network);
+            (first..first + 16).for_each(|path| ask("127.0.0.1", path, &silent, network));
+        }
+        let mut held = Vec::new();
+        for _ in 0..5 {
+            held.push(silent.accept().await.unwrap());
+        }
+        ask("localhost", 0, &other, 4);
+        let reached = tokio::time::timeout(Duration::from_secs(30), other.accept()).await;
+        assert!(reached.is_ok(), "somebody else at another host");
     }
 
     #[tokio::test]

@@ -9,9 +9,12 @@ use tracing::Instrument as _;
 use url::{Host, Url, form_urlencoded};
 
 use super::client::confined;
-use super::{FetchError, Fetched, LONGEST, MOST_AT_ONCE, PublicAddresses, receive};
+use super::{FetchError, Fetched, LONGEST, PublicAddresses, receive};
 use crate::config::{FetchPolicy, is_loopback};
 use crate::telemetry::spans;
+
+/// Questions at a time; more wait, within the same limit.
+const MOST_AT_ONCE: usize = 16;
 
 /// Speaks to the providers of the configuration.
 pub(crate) struct ProviderHttp {

@@ -53,7 +53,7 @@ async fn prove(
     now: UnixTime,
 ) -> Result<Client, Failure> {
     let id = presented.client_id.as_str();
-    let Some(client) = clients::find(context, id, now).await? else {
+    let Some(client) = clients::find(context, id, network, now).await? else {
         return Err(fail(context, None, Fault::Unknown).into());
     };
     let fault = match (&client.secret, &presented.proof) {
@@ -69,7 +69,7 @@ async fn prove(
                 }
             }
         }
-        (None, Proof::Assertion(assertion)) => fault_of(context, &client, assertion, now).await?,
+        (None, Proof::Assertion(assertion)) => fault_of(context, &client, assertion, network, now).await?,
         _ => Some(Fault::Proof),
     };
     match fault {
@@ -92,9 +92,10 @@ async fn fault_of(
     context: &Context,
     client: &Client,
     assertion: &Assertion,
+    network: IpAddr,
     now: UnixTime,
 ) -> Result<Option<Fault>, Failure> {
-    let Some(Proven { jti, expires_at }) = verified(context, client, assertion, now).await? else {
+    let Some(Proven { jti, expires_at }) = verified(context, client, assertion, network, now).await? else {
         return Ok(Some(Fault::Proof));
     };
     let counter = format!("client assertion {} {jti}", client.id);
@@ -106,16 +107,17 @@ async fn verified(
     context: &Context,
     client: &Client,
     assertion: &Assertion,
+    network: IpAddr,
     now: UnixTime,
 ) -> Result<Option<Proven>, Failure> {
     let issuer = &context.config.issuer;
     // RFC 9126 section 2 names the third.
     let audiences = [issuer.as_str().to_owned(), issuer.endpoint("/token"), issuer.endpoint("/par")];
-    let Some(keys) = client_keys::current(context, client, now).await? else { return Ok(None) };
+    let Some(keys) = client_keys::current(context, client, network, now).await? else { return Ok(None) };
     if let Some(proven) = assertion.verify(client, &keys, &audiences, now) {
         return Ok(Some(proven));
     }
-    let newer = client_keys::newer(context, client, now).await?;
+    let newer = client_keys::newer(context, client, network, now).await?;
     Ok(newer.and_then(|keys| assertion.verify(client, &keys, &audiences, now)))
 }
 

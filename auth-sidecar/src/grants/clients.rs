@@ -1,6 +1,7 @@
 //! Which client is this? One of the configured, one that registered itself, or one whose id is a URL.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::client_documents;
@@ -16,10 +17,15 @@ use crate::store::grant::Grant;
 /// Longer ids were never issued and are not looked up; those that are URLs are the longest.
 const LONGEST_ID: usize = metadata_document::LONGEST;
 
-/// The client of this id.
-pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<Option<Client>, Failure> {
+/// The client of this id, for which `network` asks.
+pub(crate) async fn find(
+    context: &Context,
+    id: &str,
+    network: IpAddr,
+    now: UnixTime,
+) -> Result<Option<Client>, Failure> {
     match metadata_document::is_url(id) {
-        true => client_documents::find(context, id, now).await.map(Some),
+        true => client_documents::find(context, id, Some(network), now).await.map(Some),
         false => Ok(known(context, id, now).await?),
     }
 }
@@ -29,9 +35,10 @@ pub(crate) async fn find(context: &Context, id: &str, now: UnixTime) -> Result<O
 pub(crate) async fn still_asks(
     context: &Context,
     request: &AuthorizationRequest,
+    network: IpAddr,
     now: UnixTime,
 ) -> Result<bool, Failure> {
-    let client = find(context, &request.client_id, now).await?;
+    let client = find(context, &request.client_id, network, now).await?;
     Ok(client.is_some_and(|client| client.still_accepts(&request.redirect_uri)))
 }
 

@@ -1,5 +1,7 @@
 //! A client sends a browser here to be signed out (OpenID Connect RP-Initiated Logout 1.0): who is meant, and where may it go then?
 
+use std::net::IpAddr;
+
 use super::authorization_request::look_for_hints_key;
 use super::clients;
 use crate::app::Context;
@@ -24,7 +26,12 @@ pub(crate) struct EndSession {
 ///
 /// # Errors
 /// `invalid_request`, for our own page: nobody is signed out or sent anywhere then (section 4).
-pub(crate) async fn read(context: &Context, params: &Params, now: UnixTime) -> Result<EndSession, Failure> {
+pub(crate) async fn read(
+    context: &Context,
+    params: &Params,
+    network: IpAddr,
+    now: UnixTime,
+) -> Result<EndSession, Failure> {
     params.admit()?;
     let issuer = context.config.issuer.as_str();
     let named = params.get("client_id");
@@ -46,7 +53,9 @@ pub(crate) async fn read(context: &Context, params: &Params, now: UnixTime) -> R
     let client_id = named.or(hint.as_ref().map(|hint| hint.client_id.as_str())).map(ToOwned::to_owned);
     let reply_to = match params.get("post_logout_redirect_uri") {
         None => None,
-        Some(uri) => reply_to(context, client_id.as_deref(), (uri, params.get("state")), now).await?,
+        Some(uri) => {
+            reply_to(context, client_id.as_deref(), (uri, params.get("state")), network, now).await?
+        }
     };
     Ok(EndSession { client_id, hinted: hint.map(|hint| hint.subject), reply_to })
 }
@@ -56,6 +65,7 @@ async fn reply_to(
     context: &Context,
     client_id: Option<&str>,
     (uri, state): (&str, Option<&str>),
+    network: IpAddr,
     now: UnixTime,
 ) -> Result<Option<ReplyTo>, Failure> {
     let unknown =
@@ -68,7 +78,7 @@ async fn reply_to(
     if metadata_document::is_url(id) && !clients::was_let_in(context, id, now).await? {
         return Err(unknown().into());
     }
-    let client = match clients::find(context, id, now).await {
+    let client = match clients::find(context, id, network, now).await {
         Ok(client) => client.ok_or_else(unknown)?,
         // A host that does not answer keeps nobody signed in.
         Err(Failure::Unavailable(_)) => return Ok(None),

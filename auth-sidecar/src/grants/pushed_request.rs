@@ -17,8 +17,6 @@ use crate::store::records::PushedRequest;
 
 /// What every URI of ours begins with (section 2.2).
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
-/// What proves who the client is belongs to the push, not to the request.
-const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
 
 /// The answer (section 2.2).
 #[derive(Serialize)]
@@ -38,7 +36,8 @@ pub(crate) async fn push(
     if params.all("request_uri").next().is_some() {
         return Err(ErrorCode::InvalidRequest.because("request_uri cannot be pushed").into());
     }
-    let mut params = params.without(&CREDENTIALS);
+    // What proves who the client is belongs to the push, and of what will be ignored a stranger could make us keep any amount.
+    let mut params = params.only(&authorization_request::READ);
     if params.get("client_id").is_none() {
         params = params.with("client_id", &client.id);
     }

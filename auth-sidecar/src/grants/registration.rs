@@ -195,7 +195,7 @@ async fn shared(
     now: UnixTime,
 ) -> Result<Option<Map<String, Value>>, Failure> {
     let Some(id) = shared_id(context, registration, address) else { return Ok(None) };
-    let known = clients::find(context, &id, now).await?;
+    let known = clients::known(context, &id, now).await?;
     if known.is_some() {
         let until = now.plus(context.config.lifetimes.unused_client);
         context.store.extend_client(&id, until, now).await?;

@@ -132,7 +132,7 @@ impl Published {
         let (document, fresh_for) = match self.http.get(&url, None, JSON, LARGEST).await {
             Ok(fetched) => (read(&fetched), fetched.fresh_for),
             Err(FetchError::Refused(why)) => (Err(why), Duration::ZERO),
-            Err(FetchError::Unreachable | FetchError::NotPublic) => {
+            Err(FetchError::Unreachable | FetchError::NotPublic | FetchError::Busy) => {
                 return match cache.miss(place, MISSING, now) {
                     Known::Good(known, _) => Ok(known),
                     _ => Err(UpstreamError::Unavailable),

@@ -107,7 +107,7 @@ impl UpstreamError {
     /// What a failed exchange means.
     pub(super) fn of(what: &'static str) -> impl Fn(FetchError) -> Self {
         move |error| match error {
-            FetchError::Unreachable | FetchError::NotPublic => Self::Unavailable,
+            FetchError::Unreachable | FetchError::NotPublic | FetchError::Busy => Self::Unavailable,
             FetchError::Refused(why) => Self::Refused { what, why },
         }
     }

@@ -12,6 +12,28 @@ use super::{pkce, resource};
 use crate::config::Resources;
 use crate::secret::Digest;
 
+/// All parameters that are read of a request; every other is ignored (RFC 6749 section 3.1). The last three refuse it.
+pub(crate) const READ: [&str; 18] = [
+    "response_type",
+    "response_mode",
+    "client_id",
+    "redirect_uri",
+    "state",
+    "scope",
+    "resource",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "max_age",
+    "nonce",
+    "login_hint",
+    "id_token_hint",
+    "dpop_jkt",
+    "request",
+    "request_uri",
+    "registration",
+];
+
 /// The longest `state` that is returned, in bytes.
 pub(crate) const LONGEST_STATE: usize = 4096;
 

@@ -188,6 +188,12 @@ impl Client {
         redirect_uri::is_claimed(redirect_uri) || self.is_confidential() || is_its_own
     }
 
+    /// Whether the operator made it. Every other is a stranger's, which anybody may register or publish, and as many as he likes.
+    #[must_use]
+    pub const fn is_operators(&self) -> bool {
+        self.dynamic.is_none() && self.document.is_none()
+    }
+
     /// Whether it can prove who it is.
     #[must_use]
     pub fn is_confidential(&self) -> bool {

@@ -57,6 +57,13 @@ impl Params {
         Self { pairs: kept.cloned().collect(), is_text: self.is_text }
     }
 
+    /// The same without all other names.
+    #[must_use]
+    pub fn only(&self, names: &[&str]) -> Self {
+        let kept = self.pairs.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        Self { pairs: kept.cloned().collect(), is_text: self.is_text }
+    }
+
     /// The same and one more.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {

@@ -26,6 +26,7 @@ mod enterprise_authorization;
 mod enterprise_lies;
 mod external_issuers;
 mod external_shapes;
+mod fetching;
 mod github_login;
 mod introspection;
 mod keys;

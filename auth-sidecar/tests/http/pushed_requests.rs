@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::world::browser::{Browser, Page};
-use crate::world::client::{Client, REDIRECT, VERIFIER, challenge};
+use crate::world::client::{Client, REDIRECT, VERIFIER, challenge, decode};
 use crate::world::publisher::Publisher;
 use crate::world::signer::{ASSERTION, Signer};
-use crate::world::{ISSUER, RESOURCE, World, encode};
+use crate::world::{ISSUER, OTHER_RESOURCE, PASSWORD, RESOURCE, World, encode};
 
 /// Pushes the usual request with `changes`, as `client` authenticates.
 async fn push(world: &World, client: &Client, changes: &[(&str, &str)]) -> (u16, Value) {
@@ -74,6 +74,45 @@ async fn a_pushed_request_is_its_clients_and_short_lived() {
     assert!(is_gone(&Browser::default().get(&world, &link(&client.id, unknown)).await));
     let no_client = format!("/authorize?{}", encode(&[("request_uri", unknown)]));
     assert_eq!(Browser::default().get(&world, &no_client).await.status, 400);
+}
+
+#[tokio::test]
+async fn what_is_not_read_is_not_kept() {
+    let mut world = World::start().await;
+    let client = Client::public(&world).await;
+    let large = format!("nobody-reads-this-{}", "x".repeat(50_000));
+    let more = [
+        ("scope", "openid mcp:read"),
+        ("resource", RESOURCE),
+        ("resource", OTHER_RESOURCE),
+        ("response_mode", "query"),
+        ("prompt", "consent"),
+        ("max_age", "600"),
+        ("nonce", "the nonce"),
+        ("login_hint", "alice@example"),
+        ("claims", large.as_str()),
+    ];
+    let (status, body) = push(&world, &client, &more).await;
+    assert_eq!(status, 201, "{body}");
+    let link = link(&client.id, body["request_uri"].as_str().unwrap());
+    assert_eq!(push(&world, &client, &[("x", "1"), ("x", "2")]).await.0, 400, "though nobody reads it");
+    world.stop().await;
+    let kept = String::from_utf8_lossy(&world.kept()).into_owned();
+    assert!(kept.contains("alice@example") && !kept.contains("nobody-reads-this"));
+    world.start_prepared().await;
+    let mut browser = Browser::default();
+    let login = browser.get(&world, &link).await;
+    assert!(login.body.contains("value=\"alice@example\""), "{}", login.body);
+    let form = login.form().with("username", "alice").with("password", PASSWORD);
+    let consent = browser.submit(&world, &form).await;
+    for wanted in ["mcp:read", RESOURCE, OTHER_RESOURCE] {
+        assert!(consent.body.contains(wanted), "{wanted}: {}", consent.body);
+    }
+    let page = browser.submit(&world, &consent.form().with("decision", "approve")).await;
+    assert_eq!(page.param("state").as_deref(), Some("st ate&1"));
+    let (status, body) = client.redeem(&world, &page.param("code").unwrap(), &[]).await;
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(decode(body["id_token"].as_str().unwrap()).1["nonce"], "the nonce");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use super::browser::{self, Browser};
 use crate::app::Context;
 use crate::clock::UnixTime;
 use crate::error::Failure;
-use crate::grants::account;
+use crate::grants::{account, request_limit};
 use crate::oauth::error::ErrorCode;
 use crate::oauth::params::Params;
 use crate::oauth::redirect_uri;
@@ -56,6 +56,7 @@ async fn show(context: &Context, browser: &Browser, params: &Params) -> Result<R
 
 /// Sends the browser through the login pages and back here.
 async fn sign_in(context: &Context, browser: &Browser, now: UnixTime) -> Result<Response, Failure> {
+    request_limit::count(context, None, browser.network, now).await?;
     let browser_id = Opaque::of_cookie(browser.id.as_deref())?;
     let pending = PendingAuthorization {
         request: account::sign_in_request(),

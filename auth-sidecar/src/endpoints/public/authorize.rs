@@ -120,7 +120,7 @@ async fn client(context: &Context, caller: &Caller, id: &str, now: UnixTime) -> 
     if metadata_document::is_url(id) {
         client_documents::begin(context, id, caller.network(), now).await?;
     }
-    match clients::find(context, id, now).await {
+    match clients::find(context, id, caller.network(), now).await {
         // Whether a place does not answer now or is none of the public internet: the request named it.
         Err(Failure::Unavailable(why)) => Err(ErrorCode::InvalidRequest.because(why).into()),
         found => found?.ok_or_else(|| {
@@ -153,7 +153,7 @@ async fn proceed(
         Step::Refuse(error) => return Ok(browser::refuse(context, reply_to, &error)),
         Step::Login => {
             // Nobody knows who asks.
-            request_limit::count(context, &pending.request.client_id, caller.network(), now).await?;
+            request_limit::count(context, pending.client_id(), caller.network(), now).await?;
             "/login"
         }
         Step::Consent(_) => "/consent",

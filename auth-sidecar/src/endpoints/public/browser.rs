@@ -1,5 +1,6 @@
 //! What does a browser send with every page of ours, and how is it sent on?
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -8,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::convert::Infallible;
 
+use super::super::caller::Caller;
 use super::super::cookies::Cookie;
 use super::super::reply;
 use crate::app::Context;
@@ -33,6 +35,8 @@ pub(super) struct Browser {
     pub(super) session: Option<String>,
     /// The cookie of its sign-ins at providers.
     pub(super) upstream: Option<String>,
+    /// The network that it asks from, as limits count it.
+    pub(super) network: IpAddr,
     /// Whether a post comes from a page of ours, as far as the browser says.
     pub(super) same_origin: bool,
 }
@@ -46,6 +50,7 @@ impl FromRequestParts<Arc<Context>> for Browser {
             id: Cookie::Browser.read(issuer, &parts.headers),
             session: Cookie::Session.read(issuer, &parts.headers),
             upstream: Cookie::Upstream.read(issuer, &parts.headers),
+            network: Caller::of(&parts.extensions, &parts.headers, context.config.trusted_hops).network(),
             same_origin: is_same_origin(&parts.headers, issuer.origin()),
         })
     }

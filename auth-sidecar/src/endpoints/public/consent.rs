@@ -58,7 +58,7 @@ async fn show(context: &Context, browser: &Browser, handle: &str) -> Result<Resp
         Step::Consent(session) => page(context, browser, handle, &pending, &session, now).await,
         Step::Grant(_) if pending.device.is_some() => Ok(browser::unknown_request(context)),
         Step::Grant(session) => match context.store.take_pending(Digest::of(handle), now).await? {
-            Some(pending) if clients::still_asks(context, &pending.request, now).await? => {
+            Some(pending) if clients::still_asks(context, &pending.request, browser.network, now).await? => {
                 browser::grant(context, pending.request, &session, now).await
             }
             _ => Ok(browser::unknown_request(context)),
@@ -96,7 +96,7 @@ async fn decide(context: &Context, browser: &Browser, params: &Params) -> Result
         return Ok(browser::device_decided(context, in_time.then_some(approved)));
     }
     let client_id = &pending.request.client_id;
-    if !clients::still_asks(context, &pending.request, now).await? {
+    if !clients::still_asks(context, &pending.request, browser.network, now).await? {
         return Ok(browser::unknown_request(context));
     }
     if !approved {
@@ -117,7 +117,7 @@ async fn page(
     now: UnixTime,
 ) -> Result<Response, Failure> {
     let request = &pending.request;
-    let Some(client) = clients::find(context, &request.client_id, now).await? else {
+    let Some(client) = clients::find(context, &request.client_id, browser.network, now).await? else {
         return Ok(browser::unknown_request(context));
     };
     let shown =

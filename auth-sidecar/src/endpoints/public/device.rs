@@ -13,9 +13,9 @@ use super::browser::{self, Browser};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::error::Failure;
-use crate::grants::device_code;
 use crate::grants::interaction::{self, Step};
 use crate::grants::limit::Limit;
+use crate::grants::{device_code, request_limit};
 use crate::oauth::params::Params;
 use crate::pages::{self, DevicePage};
 use crate::secret::Opaque;
@@ -68,7 +68,11 @@ async fn proceed(
     let session = interaction::session(context, browser.session.as_deref(), now).await?;
     let next = match interaction::next_step(context, &pending, session, now).await? {
         Step::Consent(_) | Step::Grant(_) => "/consent",
-        Step::Login | Step::Refuse(_) => "/login",
+        Step::Login | Step::Refuse(_) => {
+            // A code that is known, his own among them, may be typed any number of times.
+            request_limit::count(context, pending.client_id(), caller.network(), now).await?;
+            "/login"
+        }
     };
     let until = now.plus(context.config.lifetimes.pending_authorization).min(device.expires_at);
     browser::wait(context, (next, &browser_id), pending, until).await

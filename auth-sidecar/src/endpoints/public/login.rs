@@ -38,7 +38,7 @@ pub(super) async fn get(
     let shown = async {
         match (browser.pending(&context, handle, context.clock.now()).await?, only_way(&context)) {
             (Some(_), Some(id)) => Ok(browser::to_page(&context, &format!("/signin/{id}"), handle)),
-            (Some(pending), None) => page(&context, handle, &pending, StatusCode::OK, None).await,
+            (Some(pending), None) => page(&context, (&browser, handle), &pending, StatusCode::OK, None).await,
             (None, _) => Ok(browser::unknown_request(&context)),
         }
     };
@@ -77,7 +77,7 @@ async fn sign_in(
         Attempt::TooMany => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY),
         Attempt::Busy => (StatusCode::SERVICE_UNAVAILABLE, BUSY),
     };
-    page(context, handle, &pending, status, Some(message)).await
+    page(context, (browser, handle), &pending, status, Some(message)).await
 }
 
 /// What became of an attempt.
@@ -155,7 +155,7 @@ pub(super) fn only_way(context: &Context) -> Option<&str> {
 
 async fn page(
     context: &Context,
-    handle: &str,
+    (browser, handle): (&Browser, &str),
     pending: &PendingAuthorization,
     status: StatusCode,
     message: Option<&str>,
@@ -164,7 +164,7 @@ async fn page(
     let client_name = match pending.asker() {
         Asker::Account => None,
         Asker::Client | Asker::Device(_) => {
-            let client = clients::find(context, client_id, context.clock.now()).await?;
+            let client = clients::find(context, client_id, browser.network, context.clock.now()).await?;
             Some(client.and_then(|client| client.name).unwrap_or_else(|| client_id.clone()))
         }
     };

@@ -54,7 +54,7 @@ async fn end(
     confirmed: bool,
 ) -> Result<Response, Failure> {
     let now = context.clock.now();
-    let asked = end_session::read(context, params, now).await?;
+    let asked = end_session::read(context, params, browser.network, now).await?;
     let session = interaction::session(context, browser.session.as_deref(), now).await?;
     let mut ended = confirmed;
     if let (Some(cookie), Some(session)) = (browser.session.as_deref(), session) {

@@ -1,5 +1,6 @@
 //! `GET` and `POST /signin/{provider}`, and `GET /callback/{provider}`: to a provider of identity and back.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
@@ -64,7 +65,7 @@ pub(super) async fn callback(
         cookie: browser.upstream.as_deref(),
         session: browser.session.as_deref(),
     };
-    let received = receive(&context, &back).await;
+    let received = receive(&context, &back, browser.network).await;
     received.unwrap_or_else(|failure| browser::failure_page(&context, &failure))
 }
 
@@ -126,7 +127,7 @@ async fn deny(context: &Context, pending: &PendingAuthorization, now: UnixTime) 
     }
 }
 
-async fn receive(context: &Context, back: &Return<'_>) -> Result<Response, Failure> {
+async fn receive(context: &Context, back: &Return<'_>, network: IpAddr) -> Result<Response, Failure> {
     let now = context.clock.now();
     match upstream_login::arrive(context, back, now).await? {
         Arrival::Unknown => Ok(browser::unknown_request(context)),
@@ -143,7 +144,7 @@ async fn receive(context: &Context, back: &Return<'_>) -> Result<Response, Failu
                     browser::device_decided(context, in_time.then_some(true))
                 }
                 Asker::Account => browser::to_account(context),
-                Asker::Client if clients::still_asks(context, &pending.request, now).await? => {
+                Asker::Client if clients::still_asks(context, &pending.request, network, now).await? => {
                     // The user agreed to it before they left for the provider.
                     interaction::remember_consent(context, &pending.request, &session, now).await?;
                     browser::grant(context, pending.request, &session, now).await?
@@ -169,7 +170,7 @@ async fn page(
         let page = SignInPage { base, id: &config.id, label: &config.label, handle, binding };
         return Ok(pages::sign_in(&page, &config.issuer));
     }
-    let Some(client) = clients::find(context, &pending.request.client_id, now).await? else {
+    let Some(client) = clients::find(context, &pending.request.client_id, browser.network, now).await? else {
         return Ok(browser::unknown_request(context));
     };
     let asker = OnBehalfOf::SignsInAt {

@@ -9,10 +9,12 @@ use wicketgate_auth::store::Store;
 use wicketgate_auth::store::transfer::Item;
 
 use super::assert_happened;
+use crate::device_flow::device_client;
 use crate::token_exchange::{configured, exchange};
 use crate::world::World;
 use crate::world::browser::Browser;
 use crate::world::client::{Client, REDIRECT, VERIFIER, challenge};
+use crate::world::device::{offer, page_of};
 
 /// Starts the world anew, as if what was counted once so far had been counted so often.
 pub(super) async fn counted(world: &mut World, sum: u32) {
@@ -56,7 +58,7 @@ async fn too_many_guesses_at_a_secret() {
     }
 }
 
-/// Pushed or linked: who is not known begins so many within the hour.
+/// Pushed, linked, for the account or for a device: who is not known begins so many within the hour, since each is kept for minutes.
 #[tokio::test]
 async fn too_many_requests_for_authorization() {
     let mut world = World::start().await;
@@ -72,20 +74,31 @@ async fn too_many_requests_for_authorization() {
         ("resource", crate::world::RESOURCE),
     ];
     let push = async |world: &World, client: &Client| client.post(world, "/par", &form, &[]).await.0;
+    let operators = Client::configured("resource-server");
+    let device = device_client(&world).await;
+    let (_, offered) = offer(&world, &device, &[]).await;
+    let code = offered["user_code"].as_str().unwrap();
     let mut signed_in = Browser::default();
     signed_in.approve(&world, &client.link(&[])).await;
-    counted(&mut world, 35_998).await;
-    assert_eq!(Browser::default().get(&world, &client.link(&[])).await.status, 200);
-    assert_eq!(push(&world, &client).await, 201);
-    assert_happened(&world, &[]);
-    assert_eq!(push(&world, &client).await, 429);
-    assert_eq!(Browser::default().get(&world, &client.link(&[])).await.status, 429);
-    assert_happened(&world, &["authorization_throttled", "authorization_throttled"]);
-    assert_eq!(push(&world, &secret).await, 201, "it has proved who it is");
+    counted(&mut world, 35_995).await;
+    for (pushed, shown) in [(201, 200), (429, 429)] {
+        for path in [&client.link(&[]), "/account"] {
+            assert_eq!(Browser::default().get(&world, path).await.status, shown, "{path}");
+        }
+        assert_eq!(page_of(&world, &mut Browser::default(), code).await.status, shown);
+        assert_eq!(push(&world, &client).await, pushed);
+        assert_eq!(push(&world, &secret).await, pushed, "whoever registers gets a secret");
+        assert_happened(&world, if pushed == 201 { &[] } else { &["authorization_throttled"; 5] });
+    }
+    let elsewhere = [("redirect_uri", "https://rs.example/cb")];
+    let (status, _) = operators.post(&world, "/par", &form, &elsewhere).await;
+    assert_eq!(status, 201, "the operator made it, and it has proved who it is");
     assert!(
         signed_in.get(&world, &client.link(&[])).await.param("code").is_some(),
         "so has who is signed in"
     );
+    assert_eq!(signed_in.get(&world, "/account").await.status, 200);
+    assert_eq!(page_of(&world, &mut signed_in, code).await.status, 200);
 }
 
 #[tokio::test]
