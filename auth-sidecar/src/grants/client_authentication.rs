@@ -25,7 +25,8 @@ pub(crate) async fn authenticate(
         // Nobody has signed in for it: nothing is fetched for whoever names it here.
         return Err(fail(context, None, Fault::Unknown).into());
     }
-    prove(context, presented, network, now).await
+    let found = clients::find(context, id, network, now).await?;
+    prove(context, found, presented, network, now).await
 }
 
 /// The same where a flow begins and nobody can have signed in yet: a document is fetched as for a sign-in, and counted for
@@ -39,21 +40,23 @@ pub(crate) async fn authenticate_first(
     if metadata_document::is_url(&presented.client_id) {
         client_documents::begin(context, &presented.client_id, network, now).await?;
     }
-    match prove(context, presented, network, now).await {
+    let found = match clients::find(context, &presented.client_id, network, now).await {
         // Whether a place does not answer now or is none of the public internet: the request named it.
-        Err(Failure::Unavailable(_)) => Err(fail(context, None, Fault::Unknown).into()),
-        proven => proven,
-    }
+        Err(Failure::Unavailable(_)) => None,
+        found => found?,
+    };
+    // Keys that cannot be had now are another matter: who is told that it is unknown would register again.
+    prove(context, found, presented, network, now).await
 }
 
 async fn prove(
     context: &Context,
+    found: Option<Client>,
     presented: Presented,
     network: IpAddr,
     now: UnixTime,
 ) -> Result<Client, Failure> {
-    let id = presented.client_id.as_str();
-    let Some(client) = clients::find(context, id, network, now).await? else {
+    let Some(client) = found else {
         return Err(fail(context, None, Fault::Unknown).into());
     };
     let fault = match (&client.secret, &presented.proof) {

@@ -244,6 +244,13 @@ async fn keys_are_fetched_and_found_again_when_they_change() {
         (503, &json!("temporarily_unavailable")),
         "not invalid_client"
     );
+    for path in ["/par", "/device_authorization"] {
+        let assertion = second.assertion(&world, &client.id, |_| {});
+        let form = [("client_assertion_type", ASSERTION), ("client_assertion", assertion.as_str())];
+        let signing = Client { id: client.id.clone(), secret: None, method: "none".into() };
+        let (status, body) = signing.post(&world, path, &form, &[]).await;
+        assert_eq!((status, &body["error"]), (503, &json!("temporarily_unavailable")), "{path}: {body}");
+    }
 }
 
 #[tokio::test]
