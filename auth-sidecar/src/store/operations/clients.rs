@@ -47,7 +47,8 @@ impl Store {
     }
 
     /// Replaces a client and keeps its end, if `presented` is (the digest of) its registration token; whether it was.
-    /// Of several callers with one token, one succeeds.
+    /// Of several callers with one token, one succeeds. Where the client had a secret and still shall, it is the one that it has now:
+    /// it may have got another since `client` was made, and the old one must not come back.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -62,7 +63,8 @@ impl Store {
                 if !kept.is_managed_with(&presented) {
                     return Change::Leave(false);
                 }
-                kept.clone_from(&client);
+                let secret = client.secret.map(|made| kept.secret.unwrap_or(made));
+                *kept = Client { secret, ..client.clone() };
                 Change::Keep(true, until)
             })
             .await?;
