@@ -3,7 +3,7 @@
 
 use super::super::feed::{Kind, Revocation};
 use super::super::{Change, Store, StoreError, written};
-use crate::clock::UnixTime;
+use crate::clock::{Clock, UnixTime};
 use crate::oauth::client::Client;
 use crate::secret::Digest;
 
@@ -101,13 +101,18 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; then it may be half done, and can be done again.
-    pub async fn dismiss_client(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
-        if self.client(id, now).await?.is_none() {
+    pub async fn dismiss_client(&self, id: &str, clock: &dyn Clock) -> Result<bool, StoreError> {
+        if self.client(id, clock.now()).await?.is_none() {
             return Ok(false);
         }
-        self.withdraw_client(id, now).await?;
+        let began = clock.now();
+        self.withdraw_client(id, clock).await?;
         self.backend.remove(&key(id)).await?;
         self.unlist_client(id).await?;
+        // Until it was gone it could ask for more.
+        if clock.now() > began {
+            self.withdraw_client(id, clock).await?;
+        }
         Ok(true)
     }
 
