@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::access_token::{self, Beside, TokenResponse};
 use super::narrowing::Narrowing;
-use super::{accounts, authorization_code, client_documents, clients};
+use super::{accounts, authorization_code, client_documents, clients, grant_limit};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -128,6 +128,9 @@ pub(crate) enum Decision<'a> {
 }
 
 /// The user has decided; `false` when it was too late.
+///
+/// # Errors
+/// [`Failure::TooMany`] where this user has granted too much lately, and nothing is decided; ours, too.
 pub(crate) async fn decide(
     context: &Context,
     id: &str,
@@ -136,6 +139,8 @@ pub(crate) async fn decide(
 ) -> Result<bool, Failure> {
     let (approver, subject) = match decision {
         Decision::Approved(Session { subject, auth_time, .. }) => {
+            // Before it is decided: the device goes on asking, and its user may type the code again later.
+            grant_limit::count(context, subject, None, now).await?;
             (Some(Approver { subject: subject.clone(), auth_time: *auth_time, at: now }), Some(subject))
         }
         Decision::Denied(session) => (None, session.map(|session| &session.subject)),

@@ -27,6 +27,7 @@ mod enterprise_lies;
 mod external_issuers;
 mod external_shapes;
 mod github_login;
+mod grant_limit;
 mod introspection;
 mod keys;
 mod known_clients;
