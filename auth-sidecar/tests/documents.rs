@@ -42,6 +42,7 @@ fn the_configuration_of_the_readme_compiles_and_shows_the_defaults() {
         "cimd",
         "fetch",
         "login",
+        "grants",
         "forwarded",
         "pages",
         "lifetimes",
@@ -52,6 +53,7 @@ fn the_configuration_of_the_readme_compiles_and_shows_the_defaults() {
     let defaults = Config::parse(&without(&with_files, &keys)).unwrap();
     assert_eq!(format!("{:?}", full.lifetimes), format!("{:?}", defaults.lifetimes));
     assert_eq!(format!("{:?}", full.login), format!("{:?}", defaults.login));
+    assert_eq!(format!("{:?}", full.grants), format!("{:?}", defaults.grants));
     assert_eq!(format!("{:?}", full.signing), format!("{:?}", defaults.signing));
     assert_eq!(format!("{:?}", full.dpop), format!("{:?}", defaults.dpop));
     assert_eq!(full.pages, defaults.pages);

@@ -118,6 +118,8 @@ acts! {
     DeviceThrottled = "device_throttled", Refused;
     /// Too many requests for authorization were begun from one address.
     AuthorizationThrottled = "authorization_throttled", Refused;
+    /// Too much was granted by one user within an hour.
+    GrantThrottled = "grant_throttled", Refused;
     /// A user let a device in.
     DeviceApproved = "device_approved", Success;
     /// A user did not.

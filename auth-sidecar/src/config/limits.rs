@@ -1,4 +1,4 @@
-//! How often may one try? Dynamic registration and sign-in.
+//! How often may one try? Dynamic registration, sign-in and what users grant.
 
 use std::time::Duration;
 
@@ -44,6 +44,14 @@ pub struct LoginLimits {
     pub window: Duration,
 }
 
+/// How much may be granted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GrantLimits {
+    /// New grants of one user per hour, by codes and by devices: each of them may become an entry of the log that all gateways read.
+    pub per_user_per_hour: u32,
+}
+
 /// Mirrors the document.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -82,6 +90,15 @@ impl RegistrationPolicy {
     #[must_use]
     pub fn is_offered(&self) -> bool {
         self.open || !self.initial_access_tokens.is_empty()
+    }
+}
+
+// === impl GrantLimits ===
+
+impl Default for GrantLimits {
+    fn default() -> Self {
+        // A developer whose tools all connect anew after each change comes nowhere near.
+        Self { per_user_per_hour: 240 }
     }
 }
 

@@ -48,7 +48,7 @@ pub use self::identity_providers::{
 pub use self::issuer::Issuer;
 pub(crate) use self::issuer::is_loopback;
 pub use self::lifetimes::Lifetimes;
-pub use self::limits::{LoginLimits, RegistrationPolicy};
+pub use self::limits::{GrantLimits, LoginLimits, RegistrationPolicy};
 pub(crate) use self::listen::expiry;
 pub use self::listen::{Listen, ListenTls, Listener};
 pub use self::mcp_servers::{McpServer, McpServers};
@@ -95,6 +95,8 @@ pub struct Config {
     pub fetch: FetchPolicy,
     /// How often one may try to sign in.
     pub login: LoginLimits,
+    /// How much one user may grant.
+    pub grants: GrantLimits,
     /// How many proxies in front append to `X-Forwarded-For`; 0: the peer's address is the caller's.
     pub trusted_hops: usize,
     /// Whether every authorization request must be pushed.
@@ -149,6 +151,8 @@ struct RawConfig {
     fetch: fetch::RawFetch,
     #[serde(default)]
     login: limits::RawLogin,
+    #[serde(default)]
+    grants: GrantLimits,
     #[serde(default)]
     forwarded: RawForwarded,
     #[serde(default)]
@@ -264,6 +268,7 @@ impl RawConfig {
             cimd,
             fetch: raw.fetch.compile()?,
             login: raw.login.compile(),
+            grants: raw.grants,
             trusted_hops: raw.forwarded.trusted_hops,
             require_pushed: raw.require_pushed_authorization_requests,
             dpop: raw.dpop,

@@ -145,6 +145,7 @@ fn every_mistake_is_refused_with_its_place() {
             "registration.client_credentials_scopes",
         ),
         ("signing:", "cimd: {enable: true}\nsigning:", "cimd"),
+        ("signing:", "grants: {per_hour: 1}\nsigning:", "grants"),
         ("signing:", "fetch: {private_hosts: ['localhost:1']}\nsigning:", "fetch.private_hosts[0]"),
         ("signing:", "fetch: {private_hosts: [Localhost]}\nsigning:", "fetch.private_hosts[0]"),
         ("signing:", "fetch: {ca_file: /nonexistent}\nsigning:", "fetch.ca_file: cannot read"),

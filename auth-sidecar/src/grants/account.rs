@@ -90,7 +90,7 @@ pub(crate) async fn revoke_all(context: &Context, subject: &str, now: UnixTime) 
     if context.store.count(&counter, until, now).await? > MOST_AT_ONCE {
         return Err(Failure::TooMany);
     }
-    context.store.withdraw_grants_of_user(subject, now).await?;
+    context.store.withdraw_grants_of_user(subject, &*context.clock).await?;
     context.audit.write(&Act::UserWithdrawn.event().subject(subject).because("the user asked"));
     Ok(())
 }
@@ -100,10 +100,9 @@ pub(crate) async fn sign_out(
     context: &Context,
     (cookie, session): (&str, &Session),
     (everywhere, client_id): (bool, Option<&str>),
-    now: UnixTime,
 ) -> Result<(), StoreError> {
     if everywhere {
-        context.store.end_sessions_of_user(&session.subject, now).await?;
+        context.store.end_sessions_of_user(&session.subject, &*context.clock).await?;
     }
     context.store.remove_session(Digest::of(cookie)).await?;
     let extent = if everywhere { "everywhere" } else { "in one browser" };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::access_token::{self, Beside, TokenResponse};
 use super::narrowing::Narrowing;
-use super::{accounts, clients};
+use super::{accounts, clients, grant_limit};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -19,12 +19,16 @@ use crate::store::grant::{Binding, Code, Grant, Redeemed, Redemption};
 use crate::store::records::Session;
 
 /// Makes a grant and its code, the user having consented.
+///
+/// # Errors
+/// [`Failure::TooMany`] where this user has granted too much lately; ours, too.
 pub(crate) async fn issue(
     context: &Context,
     request: AuthorizationRequest,
     session: &Session,
     now: UnixTime,
 ) -> Result<Opaque, Failure> {
+    grant_limit::count(context, &session.subject, Some(&request.client_id), now).await?;
     let lifetimes = &context.config.lifetimes;
     let id = random_text::<16>()?;
     let code = Opaque::for_grant(Kind::Code, &id)?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::access_token::{self, Beside, TokenResponse};
 use super::narrowing::Narrowing;
-use super::{accounts, authorization_code, client_documents, clients};
+use super::{accounts, authorization_code, client_documents, clients, grant_limit};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -128,6 +128,9 @@ pub(crate) enum Decision<'a> {
 }
 
 /// The user has decided; `false` when it was too late.
+///
+/// # Errors
+/// [`Failure::TooMany`] where this user has granted too much lately, and nothing is decided; ours, too.
 pub(crate) async fn decide(
     context: &Context,
     id: &str,
@@ -136,7 +139,9 @@ pub(crate) async fn decide(
 ) -> Result<bool, Failure> {
     let (approver, subject) = match decision {
         Decision::Approved(Session { subject, auth_time, .. }) => {
-            (Some(Approver { subject: subject.clone(), auth_time: *auth_time }), Some(subject))
+            // Before it is decided: the device goes on asking, and its user may type the code again later.
+            grant_limit::count(context, subject, None, now).await?;
+            (Some(Approver { subject: subject.clone(), auth_time: *auth_time, at: now }), Some(subject))
         }
         Decision::Denied(session) => (None, session.map(|session| &session.subject)),
     };
@@ -144,7 +149,7 @@ pub(crate) async fn decide(
     let act = if device.approved == Some(true) { Act::DeviceApproved } else { Act::DeviceDenied };
     let subject = subject.map(String::as_str);
     context.audit.write(&act.by_client(&device.client_id).subject(subject).grant(&device.id));
-    if let Some(grant) = grant(&device, now) {
+    if let Some(grant) = grant(&device) {
         if let Err(error) = context.store.put_new_grant(grant, now).await {
             // The device's next question makes up for it.
             tracing::error!(event = "device_grant_not_kept", %error);
@@ -167,7 +172,7 @@ async fn granted(
     }
     let polled = context.store.poll_device(id, code, &client.id, now).await?;
     if polled == Polled::Approved
-        && let Some(grant) = context.store.device(id, now).await?.and_then(|device| grant(&device, now))
+        && let Some(grant) = context.store.device(id, now).await?.and_then(|device| grant(&device))
     {
         // It lives at least as long as its device can ask, so that it was never there before.
         context.store.put_new_grant(grant, now).await?;
@@ -210,8 +215,8 @@ fn kept(context: &Context, user_code: &str) -> Digest {
     context.config.data_key.digest(&format!("user code {user_code}"))
 }
 
-/// What the device gets whose user has allowed it.
-fn grant(device: &DeviceAuthorization, now: UnixTime) -> Option<Grant> {
+/// What the device gets whose user has allowed it. It is as old as that, whenever it is made: what was withdrawn since is withdrawn.
+fn grant(device: &DeviceAuthorization) -> Option<Grant> {
     let approver = device.approver.clone()?;
     Some(Grant {
         id: device.id.clone(),
@@ -227,7 +232,7 @@ fn grant(device: &DeviceAuthorization, now: UnixTime) -> Option<Grant> {
         refresh: None,
         binding: Binding::default(),
         opaque_tokens: Vec::new(),
-        created_at: now,
+        created_at: approver.at,
         expires_at: device.expires_at,
         revoked_at: None,
     })

@@ -16,6 +16,7 @@ pub(crate) mod clients;
 pub(crate) mod device_code;
 pub(crate) mod dpop;
 pub(crate) mod end_session;
+mod grant_limit;
 pub(crate) mod id_token;
 pub(crate) mod identity_assertion;
 pub(crate) mod interaction;

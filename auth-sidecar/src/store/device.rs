@@ -50,6 +50,10 @@ pub struct Approver {
     pub subject: String,
     /// When the user signed in.
     pub auth_time: UnixTime,
+    /// When the user allowed it. Where an earlier version did not write this down it counts as longer ago than anything that was
+    /// ever withdrawn.
+    #[serde(default)]
+    pub at: UnixTime,
 }
 
 /// The answer to a device that asks.

@@ -1,5 +1,7 @@
 //! What was withdrawn lately? A log that only grows, until each entry has outlived the last token that it could mean.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +28,7 @@ pub struct Revocation {
 }
 
 /// What a revocation names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A grant: `grant_id` of tokens.
@@ -53,7 +55,7 @@ pub struct News {
     pub place: Place,
     /// After which number it begins; 0 where it is all there is.
     pub since: u64,
-    /// The entries, in order.
+    /// The entries, in order; each thing is named once.
     pub revocations: Vec<Revocation>,
 }
 
@@ -78,6 +80,35 @@ impl Revocation {
     #[must_use]
     pub fn of_all(kind: Kind, name: &str, now: UnixTime) -> Self {
         Self { kind, name: name.to_owned(), before: Some(end_of(now)), until: now.plus(LONGEST) }
+    }
+}
+
+// === impl News ===
+
+impl News {
+    /// Names each thing once, where it was named last. Gateways keep a bounded number, and some are announced several times: by those
+    /// who ended them at once, or by a switch that was thrown again.
+    pub(super) fn each_once(mut self) -> Self {
+        let mut places = HashMap::new();
+        let mut kept: Vec<Revocation> = Vec::new();
+        for one in self.revocations.into_iter().rev() {
+            match places.entry((one.kind, one.name.clone())) {
+                Entry::Vacant(place) => {
+                    place.insert(kept.len());
+                    kept.push(one);
+                }
+                // Clocks of replicas differ: the later entry may say less.
+                Entry::Occupied(place) => {
+                    if let Some(last) = kept.get_mut(*place.get()) {
+                        last.before = last.before.max(one.before);
+                        last.until = last.until.max(one.until);
+                    }
+                }
+            }
+        }
+        kept.reverse();
+        self.revocations = kept;
+        self
     }
 }
 

@@ -15,6 +15,7 @@ mod flow;
 mod ground;
 mod injected;
 mod key_schema;
+mod late_grants;
 mod outages;
 mod place;
 #[path = "../redis/mod.rs"]

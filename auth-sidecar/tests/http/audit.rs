@@ -310,6 +310,7 @@ fn each_act_has_its_test() {
         include_str!("audit.rs"),
         include_str!("audit/administration.rs"),
         include_str!("audit/clients.rs"),
+        include_str!("grant_limit.rs"),
         include_str!("reloading.rs"),
         include_str!("upstream_credentials.rs"),
     ]

@@ -28,6 +28,7 @@ mod external_issuers;
 mod external_shapes;
 mod fetching;
 mod github_login;
+mod grant_limit;
 mod introspection;
 mod keys;
 mod known_clients;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use wicketgate_auth::clock::UnixTime;
 use wicketgate_auth::oauth::scope::ScopeSet;
 use wicketgate_auth::secret::Digest;
 use wicketgate_auth::store::Store;
@@ -84,7 +85,10 @@ async fn deciding(store: &Arc<Store>) {
     assert_eq!(found.id, "d");
     assert!(store.device_of_user_code(Digest::of("guess"), at(1)).await.unwrap().is_none());
     assert!(store.device_of_user_code(device("d").user_code, at(600)).await.unwrap().is_none(), "expired");
-    let alice = Some(Approver { subject: "alice".into(), auth_time: T0 });
+    let alice = Some(Approver { subject: "alice".into(), auth_time: T0, at: at(1) });
+    let undated: Approver =
+        serde_json::from_value(serde_json::json!({"subject": "alice", "auth_time": 1})).unwrap();
+    assert_eq!(undated.at, UnixTime(0), "of an earlier version: any switch that was ever thrown ends it");
     assert!(store.decide_device("none", alice.clone(), at(1)).await.unwrap().is_none());
     let tasks: Vec<_> = (0..20)
         .map(|index| {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use wicketgate_auth::clock::ManualClock;
 use wicketgate_auth::oauth::client::Client;
 use wicketgate_auth::secret::Digest;
 use wicketgate_auth::store::grant::Grant;
@@ -52,7 +53,7 @@ async fn grants(store: &Store) {
     assert_eq!(grants_of(store, Holder::User("app"), 2).await, Vec::<String>::new());
     store.revoke_grant("l1", at(3)).await.unwrap();
     assert_eq!(grants_of(store, ann, 3).await, ["l2", "l4"], "what is over is taken off");
-    store.withdraw_client("other", at(3)).await.unwrap();
+    store.withdraw_client("other", &ManualClock::at(at(3))).await.unwrap();
     assert_eq!(grants_of(store, ann, 4).await, ["l4"]);
     assert_eq!(grants_of(store, app, 60).await, Vec::<String>::new(), "all have ended");
 }
@@ -70,8 +71,8 @@ async fn clients(store: &Store) {
         ids.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
     };
     assert_eq!(named(9).await, ["x1", "x2", "x3", "x4"]);
-    assert!(store.dismiss_client("x3", at(3)).await.unwrap());
-    assert!(!store.dismiss_client("x3", at(3)).await.unwrap());
+    assert!(store.dismiss_client("x3", &ManualClock::at(at(3))).await.unwrap());
+    assert!(!store.dismiss_client("x3", &ManualClock::at(at(3))).await.unwrap());
     assert_eq!(named(9).await, ["x1", "x2", "x4"]);
     assert_eq!(named(11).await, ["x2"], "a client that lives on stays on the list");
 

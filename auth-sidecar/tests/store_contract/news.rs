@@ -1,5 +1,6 @@
 //! What was revoked: the log of it.
 
+use wicketgate_auth::clock::ManualClock;
 use wicketgate_auth::oauth::client::{Client, DynamicRegistration};
 use wicketgate_auth::secret::Digest;
 use wicketgate_auth::store::Store;
@@ -47,6 +48,7 @@ pub(super) async fn contract(store: &Store) {
         assert!(since == 0 && news.ends_with(&grants(&["n1", "n2", "n3"])), "{place:?}: {news:?}");
     }
     clients_that_are_gone(store, &here).await;
+    each_thing_once(store).await;
     let (_, news, _) = after(store, Some(&begin), 3600 + 70).await;
     assert_eq!(news, vec![], "what no token can mean any more");
 }
@@ -63,4 +65,22 @@ async fn clients_that_are_gone(store: &Store, here: &Place) {
     let news = store.news(Some(here.clone()), at(4)).await.unwrap();
     let [gone] = news.revocations.as_slice() else { unreachable!("{news:?}") };
     assert_eq!((gone.kind, gone.name.as_str(), gone.before), (Kind::Client, "leaves", Some(at(5))));
+}
+
+/// What is ended again and again, by several at once too, takes the room of one.
+async fn each_thing_once(store: &Store) {
+    let (_, _, here) = after(store, None, 5).await;
+    for (subject, when) in [("twice", 5), ("once", 5), ("twice", 6)] {
+        store.withdraw_grants_of_user(subject, &ManualClock::at(at(when))).await.unwrap();
+    }
+    // The clock of another replica is behind: nothing of what was said is taken back.
+    store.withdraw_grants_of_user("twice", &ManualClock::at(at(4))).await.unwrap();
+    for place in [None, Some(here.clone())] {
+        let news = store.news(place, at(6)).await.unwrap();
+        let told: Vec<_> = news.revocations.iter().map(|one| (one.name.as_str(), one.before)).collect();
+        let wanted = [("once", Some(at(6))), ("twice", Some(at(7)))];
+        assert!(told.ends_with(&wanted), "{told:?}");
+        let all = news.revocations.iter().filter(|one| one.name == "twice");
+        assert_eq!((all.count(), news.place.seq), (1, here.seq + 4));
+    }
 }

@@ -54,5 +54,5 @@ pub(super) async fn revoke(
     Id(id): Id,
     Json(Nothing {}): Json<Nothing>,
 ) -> Response {
-    answer::done(administration::revoke_all_of_client(&context, &id, context.clock.now()).await)
+    answer::done(administration::revoke_all_of_client(&context, &id).await)
 }

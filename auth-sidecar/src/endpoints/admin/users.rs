@@ -36,7 +36,7 @@ pub(super) async fn revoke(
     Id(subject): Id,
     Json(Nothing {}): Json<Nothing>,
 ) -> Response {
-    answer::done(administration::revoke_all_of_user(&context, &subject, context.clock.now()).await)
+    answer::done(administration::revoke_all_of_user(&context, &subject).await)
 }
 
 pub(super) async fn forgive(

@@ -65,7 +65,7 @@ async fn end(
     let now = context.clock.now();
     let cookie = browser.session.as_deref().filter(|_| browser.same_origin);
     if let (Some(cookie), Some(session)) = (cookie, interaction::session(context, cookie, now).await?) {
-        account::sign_out(context, (cookie, &session), (false, None), now).await?;
+        account::sign_out(context, (cookie, &session), (false, None)).await?;
     }
     Ok(())
 }

@@ -158,7 +158,7 @@ pub(super) fn device_decided(context: &Context, approved: Option<bool>) -> Respo
     pages::done(context, status, heading, message)
 }
 
-/// Sends the browser back to the client with a code (RFC 6749 section 4.1.2, RFC 9207).
+/// Sends the browser back to the client with a code (RFC 6749 section 4.1.2, RFC 9207), or with word that there were too many.
 pub(super) async fn grant(
     context: &Context,
     request: AuthorizationRequest,
@@ -166,8 +166,17 @@ pub(super) async fn grant(
     now: UnixTime,
 ) -> Result<Response, Failure> {
     let reply_to = ReplyTo { redirect_uri: request.redirect_uri.clone(), state: request.state.clone() };
-    let code = authorization_code::issue(context, request, session, now).await?;
-    Ok(answer(context, &reply_to, &[("code", code.expose())]))
+    match authorization_code::issue(context, request, session, now).await {
+        Ok(code) => Ok(answer(context, &reply_to, &[("code", code.expose())])),
+        // The client is known, and made to wait rather than its user.
+        Err(Failure::TooMany) => Ok(refuse(context, &reply_to, &too_much_granted())),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn too_much_granted() -> OAuthError {
+    ErrorCode::TemporarilyUnavailable
+        .because("this user has granted too much within an hour; try again later")
 }
 
 /// Sends the browser back to the client with a refusal.

@@ -62,7 +62,7 @@ async fn end(
             return Ok(form(context, browser, &session.subject, &asked));
         }
         let everywhere = confirmed && params.get("where") == Some("everywhere");
-        account::sign_out(context, (cookie, &session), (everywhere, asked.client_id.as_deref()), now).await?;
+        account::sign_out(context, (cookie, &session), (everywhere, asked.client_id.as_deref())).await?;
         ended = true;
     }
     let answer = match asked.reply_to.filter(|_| ended || asked.hinted.is_some()) {

@@ -115,14 +115,14 @@ pub(crate) async fn rotate_secret(
 /// Removes a client and withdraws all that it was granted.
 pub(crate) async fn delete(context: &Context, id: &str, now: UnixTime) -> Result<(), Refusal> {
     let client = kept(context, id, now).await?;
-    context.store.dismiss_client(&client.id, now).await?;
+    context.store.dismiss_client(&client.id, &*context.clock).await?;
     context.audit.write(&Act::ClientDeleted.by_client(id).because("operator"));
     Ok(())
 }
 
 /// Withdraws all that a client was granted; it may be granted more. A client that published itself need not be known here.
-pub(crate) async fn revoke_all_of_client(context: &Context, id: &str, now: UnixTime) -> Result<(), Refusal> {
-    context.store.withdraw_client(id, now).await?;
+pub(crate) async fn revoke_all_of_client(context: &Context, id: &str) -> Result<(), Refusal> {
+    context.store.withdraw_client(id, &*context.clock).await?;
     context.audit.write(&Act::ClientWithdrawn.by_client(id).because("operator"));
     Ok(())
 }

@@ -57,12 +57,8 @@ pub(crate) async fn revoke_grant(context: &Context, id: &str, now: UnixTime) -> 
 }
 
 /// Withdraws all that a user granted, and ends their sign-ins. Who was never seen has nothing, and that is no error.
-pub(crate) async fn revoke_all_of_user(
-    context: &Context,
-    subject: &str,
-    now: UnixTime,
-) -> Result<(), StoreError> {
-    context.store.withdraw_user(subject, now).await?;
+pub(crate) async fn revoke_all_of_user(context: &Context, subject: &str) -> Result<(), StoreError> {
+    context.store.withdraw_user(subject, &*context.clock).await?;
     context.audit.write(&Act::UserWithdrawn.event().subject(subject).because("operator"));
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use super::super::feed::{Kind, Revocation};
 use super::super::{Change, Store, StoreError, written};
-use crate::clock::UnixTime;
+use crate::clock::{Clock, UnixTime};
 use crate::oauth::client::Client;
 use crate::secret::Digest;
 
@@ -47,7 +47,8 @@ impl Store {
     }
 
     /// Replaces a client and keeps its end, if `presented` is (the digest of) its registration token; whether it was.
-    /// Of several callers with one token, one succeeds.
+    /// Of several callers with one token, one succeeds. Where the client had a secret and still shall, it is the one that it has now:
+    /// it may have got another since `client` was made, and the old one must not come back.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -62,7 +63,8 @@ impl Store {
                 if !kept.is_managed_with(&presented) {
                     return Change::Leave(false);
                 }
-                kept.clone_from(&client);
+                let secret = client.secret.map(|made| kept.secret.unwrap_or(made));
+                *kept = Client { secret, ..client.clone() };
                 Change::Keep(true, until)
             })
             .await?;
@@ -99,13 +101,18 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; then it may be half done, and can be done again.
-    pub async fn dismiss_client(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
-        if self.client(id, now).await?.is_none() {
+    pub async fn dismiss_client(&self, id: &str, clock: &dyn Clock) -> Result<bool, StoreError> {
+        if self.client(id, clock.now()).await?.is_none() {
             return Ok(false);
         }
-        self.withdraw_client(id, now).await?;
+        let began = clock.now();
+        self.withdraw_client(id, clock).await?;
         self.backend.remove(&key(id)).await?;
         self.unlist_client(id).await?;
+        // Until it was gone it could ask for more.
+        if clock.now() > began {
+            self.withdraw_client(id, clock).await?;
+        }
         Ok(true)
     }
 

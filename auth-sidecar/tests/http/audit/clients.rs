@@ -61,7 +61,8 @@ async fn too_many_guesses_at_a_secret() {
 /// Pushed, linked, for the account or for a device: who is not known begins so many within the hour, since each is kept for minutes.
 #[tokio::test]
 async fn too_many_requests_for_authorization() {
-    let mut world = World::start().await;
+    // Its user is none of those who ask too much.
+    let mut world = World::start_with(|yaml| yaml + "grants: {per_user_per_hour: 100000}\n").await;
     let client = Client::public(&world).await;
     let secret = Client::confidential(&world, "client_secret_basic").await;
     let challenge = challenge(VERIFIER);
