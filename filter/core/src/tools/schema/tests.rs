@@ -143,11 +143,12 @@ fn doubling_over_much_is_bounded(doubling: &serde_json::Map<String, Value>) {
     const SIZE: usize = 4_000;
     let members: serde_json::Map<_, _> = (0..SIZE).map(|at| (format!("m{at}"), json!(0))).collect();
     let items = json!(vec![0; SIZE]);
+    let alike: Vec<Value> = (0..20).map(|last| json!([vec![0; SIZE / 10], last])).collect();
     for (leaf, value) in [
         (json!({"properties": {"a": {}}}), json!(members)),
         (json!({"not": {"propertyNames": false}}), json!(members)),
         (json!({"const": items}), items.clone()),
-        (json!({"enum": [[], items]}), items.clone()),
+        (json!({"enum": alike}), alike[19].clone()),
         (json!({"uniqueItems": true}), json!([items, [items], 1])),
     ] {
         let text = value.to_string();
