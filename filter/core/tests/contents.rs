@@ -76,6 +76,7 @@ fn what_cannot_be_read_is_withheld() {
         (&[("content-type", "application/octet-stream")][..], "a@example.com"),
         (&[("content-type", "text/html"), ("content-encoding", "gzip")], "a@example.com"),
         (&[("content-type", "text/html; charset=utf-16")], "a@example.com"),
+        (&[("content-type", "text/html; charset*=us-ascii''utf-7")], "a@example.com"),
         (&[JSON, ("content-encoding", "br")], MAIL),
         (&[JSON], "{\"result\":"),
     ] {

@@ -256,11 +256,13 @@ fn an_event_stream_list_is_filtered_for_any_chunking() {
 #[test]
 fn an_answer_that_cannot_be_read_is_withheld() {
     let sound = br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#;
-    let cases: [(Fields<'_>, &[u8]); 7] = [
+    let cases: [(Fields<'_>, &[u8]); 9] = [
         // Sound as it stands, and something else by its label.
         (&[("content-type", "application/json"), ("content-encoding", "gzip")], sound),
         (&[("content-type", "application/json; charset=utf-16")], sound),
         (&[("content-type", "text/event-stream; charset=utf-7")], b"data: {}\n\n"),
+        (&[("content-type", "text/event-stream; charset*=us-ascii''utf-7")], b"data: {}\n\n"),
+        (&[("content-type", "application/json; charset*0=ut; charset*1=f-7")], sound),
         (&[("content-type", "text/html")], sound),
         (&[("content-type", "text/html")], b"<html>"),
         (&[("content-type", "application/json")], b"{\"result\":{\"tools\":["),

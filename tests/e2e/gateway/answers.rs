@@ -56,6 +56,7 @@ fn labels() -> Vec<Case> {
         ("utf-16", Withheld, json("; charset=utf-16", &utf16(LIST))),
         ("utf-16, not said", Unread, json("", &utf16(LIST))),
         ("utf-7", Withheld, json("; charset=utf-7", utf7.as_bytes())),
+        ("utf-7, extended", Withheld, json("; charset*=us-ascii''utf-7", utf7.as_bytes())),
         ("a byte-order mark", Unread, json("", format!("\u{feff}{LIST}").as_bytes())),
         ("gzip", Withheld, json("\r\ncontent-encoding: gzip", LIST.as_bytes())),
         (

@@ -340,13 +340,15 @@ impl Exchange {
     }
 }
 
-/// Whether every `charset` of a media type is the one in which lists are read here; some clients decode by it.
+/// Whether every `charset` of a media type is the one in which lists are read here; some clients decode by it. Some also put
+/// it together of parts, or decode it (`charset*0`, `charset*`, RFC 2231): nobody who means UTF-8 writes it so.
 fn is_utf8(media: &str) -> bool {
-    let parameters = media.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
-    let mut charsets = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
-    charsets.all(|(_, value)| {
+    let mut parameters = media.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    parameters.all(|(name, value)| {
+        let (name, extended) = name.split_once('*').map_or((name, false), |(name, _)| (name, true));
         let value = value.trim().trim_matches('"');
-        value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8")
+        let utf8 = value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8");
+        !name.trim().eq_ignore_ascii_case("charset") || utf8 && !extended
     })
 }
 
@@ -378,7 +380,7 @@ mod tests {
     #[test]
     fn any_other_charset_is_noticed() {
         for media in
-            ["", "application/json", "a/b;charset=utf-8", "a/b; Charset=\"UTF-8\"; x=y; charset=utf8"]
+            ["", "application/json", "a/b;charset=utf-8", "a/b; Charset=\"UTF-8\"; x*=y; charset=utf8"]
         {
             assert!(is_utf8(media), "{media}");
         }
@@ -387,6 +389,10 @@ mod tests {
             "a/b; charset=",
             "a/b;charset=utf-8;charset=utf-16",
             "a/b;x=y; CHARSET = latin1",
+            "a/b; charset*=us-ascii''utf-7",
+            "a/b; Charset *=utf-8",
+            "a/b;charset=utf-8;charset*0=ut; charset*1=f-7",
+            "a/b;charset*0*=utf-8",
         ] {
             assert!(!is_utf8(media), "{media}");
         }

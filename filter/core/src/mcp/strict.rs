@@ -31,6 +31,9 @@ pub enum Rigour {
     /// Grammar everywhere; repeated keys and lone surrogates only where the caller reads. For answers: real servers
     /// emit half emoji in texts, and nothing is decided on those.
     WhereRead,
+    /// The same, and `NaN`, `Infinity` and `-Infinity` are values, as Python writes them: for JSON within a text, which no
+    /// reader of the message reads.
+    WithinText,
 }
 
 /// One value that was stepped over or read.
@@ -126,6 +129,7 @@ impl<'a> Scanner<'a> {
                 self.array(&mut |scanner, _| scanner.skip())?;
                 Kind::Array
             }
+            Some(b'-' | b'I' | b'N') if self.named_number() => Kind::Null,
             Some(b'-' | b'0'..=b'9') => Kind::Number(self.number()?),
             Some(b't') => self.literal("true", Kind::Bool(true))?,
             Some(b'f') => self.literal("false", Kind::Bool(false))?,
@@ -212,6 +216,11 @@ impl<'a> Scanner<'a> {
     /// request can still be found). The first flaw counts.
     pub fn blame(&mut self, what: &'static str) {
         self.flaw.get_or_insert(what);
+    }
+
+    /// Whether nothing but white space is left.
+    pub fn at_end(&mut self) -> bool {
+        self.begin() >= self.text.len()
     }
 
     /// Must be called last: nothing may follow the value.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::schema::{Told, TooMuch};
+use super::schema::{Schema, Told, TooMuch};
 use super::schemas::{Known, Learnt};
 use crate::denial::Denial;
 use crate::mcp::strict::{Fault, Kind, Rigour, Scanner};
@@ -14,6 +14,8 @@ pub struct Structured {
     /// Whether what does not conform is withheld.
     blocks: bool,
     finding: Option<Finding>,
+    /// What is left of the work that all messages of the answer may make.
+    work: usize,
 }
 
 /// How an answer stands to the schema. Of several messages the worst counts.
@@ -43,7 +45,9 @@ impl Structured {
     pub fn of(known: Rc<Known>, blocks: bool) -> Option<Self> {
         match known.output {
             Learnt::Absent => None,
-            Learnt::Schema(_) | Learnt::Unusable => Some(Self { known, blocks, finding: None }),
+            Learnt::Schema(_) | Learnt::Unusable => {
+                Some(Self { known, blocks, finding: None, work: Schema::MAX_WORK })
+            }
         }
     }
 
@@ -67,14 +71,14 @@ impl Structured {
         if withheld { Err(Denial::UnsafeResponse("output schema")) } else { Ok(()) }
     }
 
-    fn judge(&self, parts: &Parts, message: &[u8]) -> Finding {
+    fn judge(&mut self, parts: &Parts, message: &[u8]) -> Finding {
         let Learnt::Schema(schema) = &self.known.output else { return Finding::Unknown };
         let given = parts.structured.clone().and_then(|span| message.get(span));
         match given {
             // Errors and what is no result yet need none.
             None if parts.is_error || parts.pending => Finding::Conforms,
             None => Finding::Violates,
-            Some(value) => match schema.validate(value) {
+            Some(value) => match schema.validate_within(value, &mut self.work) {
                 Ok(Told::Valid) => Finding::Conforms,
                 Ok(Told::Unknown) => Finding::Unknown,
                 Ok(Told::Invalid(_)) => Finding::Violates,
@@ -179,6 +183,23 @@ mod tests {
             let array = format!("[{message}]");
             assert_eq!(structured(schema, true).look(array.as_bytes()).is_err(), withheld, "{result}");
         }
+    }
+
+    #[test]
+    fn all_messages_of_an_answer_make_bounded_work() {
+        let mut lax = structured(r#"{"properties":{"n":{"type":"integer"}}}"#, false);
+        let members: Vec<String> = (0..10_000).map(|at| format!("\"m{at}\":0")).collect();
+        let message = format!(r#"{{"result":{{"structuredContent":{{{}}}}}}}"#, members.join(","));
+        assert_eq!((lax.look(message.as_bytes()), lax.finding()), (Ok(()), Some(Finding::Conforms)));
+        let most = Schema::MAX_WORK / 10_000;
+        let looked = (0..most).position(|_| {
+            let looked = lax.look(message.as_bytes());
+            looked.is_err() || lax.finding() == Some(Finding::Violates)
+        });
+        assert!(looked.is_some(), "each is as much work as the first");
+        let small = br#"{"result":{"structuredContent":{}}}"#;
+        let mut strict = Structured { blocks: true, ..lax };
+        assert!(strict.look(small).is_err(), "nothing is left for another");
     }
 
     #[test]

@@ -73,6 +73,15 @@ impl<'a> Scanner<'a> {
         Ok(number)
     }
 
+    /// Steps over a number that JSON has no word for, where these pass.
+    pub(super) fn named_number(&mut self) -> bool {
+        let word =
+            ["NaN", "Infinity", "-Infinity"].iter().find(|word| self.rest().starts_with(word.as_bytes()));
+        let passes = word.filter(|_| self.rigour == Rigour::WithinText);
+        self.at += passes.map_or(0, |word| word.len());
+        passes.is_some()
+    }
+
     fn digits(&mut self) -> usize {
         let count = self.rest().iter().take_while(|b| b.is_ascii_digit()).count();
         self.at += count;

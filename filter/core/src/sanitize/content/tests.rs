@@ -191,6 +191,34 @@ fn fields_that_are_not_allowed_are_left_out_alike_in_text_and_structured_content
 }
 
 #[test]
+fn json_in_a_text_is_read_as_its_writers_write_it() {
+    let keys = one(&json!({"detect": ["email"], "keys": ["ssn"], "action": "mask"}));
+    let fields = one(&json!({"fields": ["id"]}));
+    // A rule, a text, what is left of it, how much was found.
+    for (rule, text, left, count) in [
+        (
+            &keys,
+            r#"{"ssn":1,"x":NaN,"y":[Infinity, -Infinity]}"#,
+            r#"{"ssn":0,"x":NaN,"y":[Infinity, -Infinity]}"#,
+            1,
+        ),
+        (&keys, "{\"ssn\":1}\n{\"ssn\":2} 5\n", "{\"ssn\":0}\n{\"ssn\":0} 5\n", 2),
+        (&keys, "\u{feff}{\"ssn\":1}", "\u{feff}{\"ssn\":0}", 1),
+        // What is none is a text, and counted as what became of it.
+        (&keys, r#"{"ssn":1,"m":"a@example.com"} etc."#, r#"{"ssn":1,"m":"[redacted:email]"} etc."#, 1),
+        (&keys, r#"{"ssn":1,"x":-NaN}"#, r#"{"ssn":1,"x":-NaN}"#, 0),
+        (&fields, "{\"id\":1,\"s\":2}\n{\"id\":NaN}", "{\"id\":1}\n{\"id\":NaN}", 1),
+        (&fields, "\u{feff}[{\"s\":2}]", "\u{feff}[{}]", 1),
+        (&fields, r#"{"id":1} 5"#, "[redacted:field]", 1),
+        (&fields, r#"{"id":1,"s":2} etc."#, "[redacted:field]", 1),
+    ] {
+        let result = |text: &str| json!({"content": [{"type": "text", "text": text}]}).to_string();
+        assert_eq!(after(rule, &result(text)), Ok((result(left), count)), "{text}");
+    }
+    assert!(matches!(after(&keys, r#"{"x":NaN}"#), Err(Refused::Unreadable(_))), "a message is no such text");
+}
+
+#[test]
 fn what_is_too_much_is_cut_or_blocked() {
     let rule = one(&json!({"caps": {"text_bytes": 64, "items": 2}}));
     let long = "é".repeat(40);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::entropy::{is_mixed, is_random};
-use super::{before, byte, run};
+use super::{before, byte, past_escape, run};
 
 /// How much a value must look like a secret, given the word before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,10 @@ pub(super) const WORDS: &[(&str, Worth)] = &[
     ("sharedaccesssignature", Worth::Key),
 ];
 
-/// The longest value that is one.
-const LONGEST: usize = 256;
+/// By how much of a value is judged whether it is one.
+const JUDGED: usize = 256;
+/// The longest value that is one: keys in Base64 without their armour are some thousand bytes.
+const LONGEST: usize = 32 << 10;
 
 /// The value assigned to the word of `length` at `at`.
 pub(super) fn assigned(text: &[u8], at: usize, length: usize, worth: Worth) -> Option<Range<usize>> {
@@ -74,7 +76,9 @@ pub(super) fn assigned(text: &[u8], at: usize, length: usize, worth: Worth) -> O
         return None;
     }
     to += run(text, to, 4, |b| matches!(b, b' ' | b'\t'));
-    to += run(text, to, 1, |b| b == b'\\');
+    if byte(text, to) == b'\\' {
+        to = past_escape(text, to + 1).unwrap_or(to + 1);
+    }
     let quote = Some(byte(text, to)).filter(|b| matches!(b, b'"' | b'\'' | b'`'));
     to += usize::from(quote.is_some());
     if opens_placeholder(text.get(to..)?) {
@@ -86,17 +90,19 @@ pub(super) fn assigned(text: &[u8], at: usize, length: usize, worth: Worth) -> O
         Some(quote) => b == quote || b == b'\\' || b == b'\n',
         None => b <= b' ' || b"\"'`,;&<>()}]|\\".contains(&b) || worth == Worth::Key && b == b'@',
     };
-    let mut held = run(text, to, LONGEST, |b| !ends(b));
-    if prose && held > 0 && matches!(byte(text, to + held - 1), b'.' | b':' | b'!' | b'?') {
-        held -= 1;
-    }
+    let within = |most| {
+        let held = run(text, to, most, |b| !ends(b));
+        let full_stop = prose && held > 0 && matches!(byte(text, to + held - 1), b'.' | b':' | b'!' | b'?');
+        held - usize::from(full_stop)
+    };
+    let held = within(JUDGED);
     let value = text.get(to..to + held)?;
     // A call, or a place in a program: no value. Several words: something about one.
     let code = quote.is_none() && (byte(text, to + held) == b'(' || is_code(value));
     if code || value.contains(&b' ') {
         return None;
     }
-    worth_hiding(value, worth, prose).then_some(to..to + held)
+    worth_hiding(value, worth, prose).then(|| to..to + within(LONGEST))
 }
 
 /// Whether a member of this name holds a secret, and how sure that is. Letter case, `_` and `-` do not matter.

@@ -1,6 +1,8 @@
 //! Which numbers stand in a text, and what are they? Every stretch of digits is looked at once, with what separates it.
 
-use super::{Detector, Finding, Wanted, before, byte, card, iban, is_word, national, phone, run};
+use super::{
+    Detector, Finding, Wanted, before, byte, card, iban, is_word, national, past_escape, phone, run,
+};
 
 /// Digits with what separates them: `4111 1111 1111 1111`, `+44 20 7946 0958`, `219-09-9999`.
 #[derive(Clone, Copy)]
@@ -60,7 +62,16 @@ pub(super) fn find(text: &[u8], wanted: Wanted, out: &mut Vec<Finding>) {
     }
     let mut at = 0;
     while let Some(found) = text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
-        let start = at + found;
+        let mut start = at + found;
+        if matches!(byte(text, start.saturating_sub(1)), b'u' | b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F')
+            && let Some(past) = past_escape(text, start)
+        {
+            // The digits of an escape are none of the number behind it.
+            (at, start) = (past, past);
+            if !byte(text, start).is_ascii_digit() {
+                continue;
+            }
+        }
         let lettered = is_word(before(text, start));
         let ends = start + run(text, start, 20, |b| b.is_ascii_digit());
         if ends - start < 7 && !lettered && before(text, start) != b' ' && separator(text, ends).is_none() {

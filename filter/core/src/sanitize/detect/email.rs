@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::past_escape;
+
 /// What looks like the top level of a domain behind an `@` and is the ending of a file or of a systemd unit.
 const ENDINGS: [&str; 26] = [
     "png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "js", "ts", "tsx", "jsx", "mjs", "css", "json", "map",
@@ -14,6 +16,7 @@ pub(super) fn address(text: &str, at: usize) -> Option<Range<usize>> {
     let of_local = |c: char| c.is_alphanumeric() || "._%+-'!#$&*/=?^{|}~".contains(c);
     // What only quotes or separates before the address is none of it.
     let start = local.char_indices().rev().take(65).take_while(|(_, c)| of_local(*c)).last()?.0;
+    let start = past_escape(text.as_bytes(), start).unwrap_or(start);
     let name = local.get(start..)?;
     let name = name.rsplit_once(['=', '/', '{', '|', '?', '&']).map_or(name, |(_, name)| name);
     // An apostrophe within a name is a part of it, one before it is a quote.

@@ -60,7 +60,7 @@ const fn format(prefix: &'static str, body: Body, length: (usize, usize), check:
 }
 
 /// What has no upper bound in its issuer's documents ends here.
-const LONG: usize = 512;
+const LONG: usize = 4096;
 
 /// All of them.
 pub(super) const FORMATS: &[Format] = &[
@@ -73,7 +73,7 @@ pub(super) const FORMATS: &[Format] = &[
     format("AIza", Body::Base64Url, (35, 35), Check::Random),
     format("GOCSPX-", Body::Base64Url, (28, 28), Check::Random),
     format("ya29.", Body::Dotted, (20, LONG), Check::Random),
-    // GitHub, "Behind GitHub's new authentication token formats".
+    // GitHub, "Behind GitHub's new authentication token formats"; those of installations are some 520 characters, with dots.
     format("ghp_", Body::Alphanumeric, (36, 36), Check::Crc32),
     format("gho_", Body::Alphanumeric, (36, 36), Check::Crc32),
     format("ghu_", Body::Alphanumeric, (36, 36), Check::Crc32),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{before, byte, is_word};
+use super::{before, byte, is_word, past_escape};
 
 /// Countries with the length of their numbers (the IBAN registry of SWIFT).
 const COUNTRIES: &[u8] = b"AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH21CR22CY28CZ24DE22DJ27DK18DO28EE20EG29ES24\
@@ -15,6 +15,7 @@ pub(super) fn iban(text: &[u8], at: usize) -> Option<Range<usize>> {
     let start = at.checked_sub(2)?;
     let country = text.get(start..at)?;
     if is_word(before(text, start))
+        || past_escape(text, start).is_some()
         || !country.iter().all(u8::is_ascii_alphabetic)
         || !byte(text, at + 1).is_ascii_digit()
     {

@@ -1,5 +1,6 @@
 //! At which places of a text is it worth to look closer? One automaton finds every literal that a judgement begins with.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use aho_corasick::automaton::{Automaton as _, OverlappingState};
@@ -29,6 +30,9 @@ enum Trigger {
     Image(exfiltration::Written),
 }
 
+/// What each detector found last, whatever others found since.
+type Last = [Range<usize>; Detector::ALL.len()];
+
 struct Literals {
     automaton: Option<DFA>,
     triggers: Vec<Trigger>,
@@ -45,26 +49,28 @@ pub(super) fn find(text: &str, wanted: Wanted, out: &mut Vec<Finding>) {
     let (Some(automaton), true) = (&literals.automaton, wanted.any(BY_LITERAL)) else { return };
     let input = Input::new(text).anchored(Anchored::No);
     let mut state = OverlappingState::start();
+    let mut last = Last::default();
     loop {
         if automaton.try_find_overlapping(&input, &mut state).is_err() {
             return;
         }
         let Some(found) = state.get_match() else { return };
         let Some(trigger) = literals.triggers.get(found.pattern().as_usize()) else { continue };
-        judge(text, found.start(), trigger, wanted, out);
+        let detector = trigger.detector();
+        // What lies within a finding is found already: a key block is not searched once per word in it.
+        let Some(last) = last.get_mut(detector as usize) else { continue };
+        if !wanted.holds(detector) || last.contains(&found.start()) {
+            continue;
+        }
+        let Some(range) = judge(text, found.start(), trigger) else { continue };
+        *last = range.clone();
+        out.push(Finding { range, detector });
     }
 }
 
-fn judge(text: &str, at: usize, trigger: &Trigger, wanted: Wanted, out: &mut Vec<Finding>) {
-    let detector = trigger.detector();
-    // What lies within a finding is found already: a key block is not searched once per word in it.
-    if !wanted.holds(detector)
-        || out.last().is_some_and(|last| last.detector == detector && last.range.contains(&at))
-    {
-        return;
-    }
+fn judge(text: &str, at: usize, trigger: &Trigger) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    let range = match trigger {
+    match trigger {
         Trigger::Token(format) => tokens::token(bytes, at, format),
         Trigger::Jwt => tokens::jwt(bytes, at),
         Trigger::PrivateKey => tokens::private_key(bytes, at),
@@ -77,8 +83,7 @@ fn judge(text: &str, at: usize, trigger: &Trigger, wanted: Wanted, out: &mut Vec
         Trigger::At => email::address(text, at),
         Trigger::Order(order) => instructions::order(bytes, at, order),
         Trigger::Image(written) => exfiltration::image(bytes, at, *written),
-    };
-    out.extend(range.map(|range| Finding { range, detector }));
+    }
 }
 
 // === impl Trigger ===

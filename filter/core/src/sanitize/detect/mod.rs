@@ -179,9 +179,33 @@ fn byte(text: &[u8], at: usize) -> u8 {
     text.get(at).copied().unwrap_or(0)
 }
 
-/// The byte before `at`.
+/// The byte before `at`; a line break where an escape ends there, whose letter is none of a word.
 fn before(text: &[u8], at: usize) -> u8 {
-    at.checked_sub(1).map_or(0, |at| byte(text, at))
+    let Some(last) = at.checked_sub(1) else { return 0 };
+    let escaped = is_short_escape(text, last) || at.checked_sub(5).is_some_and(|u| is_long_escape(text, u));
+    if escaped { b'\n' } else { byte(text, last) }
+}
+
+/// Where the escape ends in which the byte at `at` lies, behind its backslash.
+fn past_escape(text: &[u8], at: usize) -> Option<usize> {
+    if is_short_escape(text, at) {
+        return Some(at + 1);
+    }
+    (at.saturating_sub(4)..=at).find(|u| is_long_escape(text, *u)).map(|u| u + 5)
+}
+
+/// Whether this is the letter of an escape, as texts within texts have them (`\n`). Each text around it doubles the backslashes,
+/// so it is one behind any number of them: where it belongs to a path, a letter is left over.
+fn is_short_escape(text: &[u8], at: usize) -> bool {
+    matches!(byte(text, at), b'n' | b'r' | b't' | b'b' | b'f')
+        && at.checked_sub(1).is_some_and(|at| byte(text, at) == b'\\')
+}
+
+/// The same of the `u` of `\u0026`.
+fn is_long_escape(text: &[u8], at: usize) -> bool {
+    byte(text, at) == b'u'
+        && at.checked_sub(1).is_some_and(|at| byte(text, at) == b'\\')
+        && run(text, at + 1, 4, |b| b.is_ascii_hexdigit()) == 4
 }
 
 /// Whether a byte continues a word: letters, digits, underscores, and every byte of a character beyond ASCII.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::digits::Number;
-use super::{Detector, Finding, Wanted, before, byte, is_word, run};
+use super::{Detector, Finding, Wanted, before, byte, is_word, past_escape, run};
 
 /// Whether a number is one.
 type OfNumber = fn(&Number<'_>) -> bool;
@@ -204,6 +204,7 @@ fn uk_nino(text: &[u8], at: usize) -> Option<Range<usize>> {
     }
     let sound = first.is_ascii_uppercase() && second.is_ascii_uppercase() && prefix;
     let free = !is_word(before(text, start)) && !is_word(byte(text, end + 1));
+    let free = free && past_escape(text, start).is_none();
     (sound && free && matches!(byte(text, end), b'A'..=b'D' | b'a'..=b'd')).then_some(start..end + 1)
 }
 

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use super::assigned::is_placeholder;
 use super::entropy::{is_mixed, is_random};
 use super::formats::{Check, Format};
-use super::{before, byte, is_word, run};
+use super::{before, byte, is_word, past_escape, run};
 
 /// The most of a private key that is searched for its end.
 const MAX_BLOCK: usize = 32 << 10;
@@ -144,7 +144,7 @@ pub(super) fn azure_secret(text: &[u8], at: usize) -> Option<Range<usize>> {
     let head = text.get(start..at)?;
     let tail = run(text, at + 2, 35, such);
     let sound = head.iter().all(|b| such(*b)) && head.last().is_some_and(u8::is_ascii_digit);
-    let free = !such(before(text, start));
+    let free = !such(before(text, start)) && past_escape(text, start).is_none();
     let body = text.get(start..at + 2 + tail)?;
     (sound && free && (31..=34).contains(&tail) && is_random(body, 3.5)).then_some(start..at + 2 + tail)
 }
@@ -153,6 +153,8 @@ pub(super) fn azure_secret(text: &[u8], at: usize) -> Option<Range<usize>> {
 pub(super) fn telegram_token(text: &[u8], at: usize) -> Option<Range<usize>> {
     let digits = text.get(..at)?.iter().rev().take(11).take_while(|b| b.is_ascii_digit()).count();
     let start = at - digits;
+    let start = past_escape(text, start).map_or(start, |past| past.min(at));
+    let digits = at - start;
     let tail = run(text, at + 3, 34, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     let body = text.get(at + 3..at + 3 + tail)?;
     let sound = (8..=10).contains(&digits) && tail == 33 && is_random(body, 3.0);

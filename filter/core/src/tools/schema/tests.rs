@@ -125,7 +125,8 @@ fn hostile_schemas_are_refused_or_make_bounded_work() {
         doubling.insert(format!("n{at}"), json!({"allOf": [next, next]}));
     }
     doubling.insert("n20".into(), json!({}));
-    assert_eq!(instance(&json!({"$ref": "#/$defs/n0", "$defs": doubling}), "1"), Err(TooMuch));
+    assert_eq!(instance(&json!({"$ref": "#/$defs/n0", "$defs": doubling.clone()}), "1"), Err(TooMuch));
+    doubling_over_much_is_bounded(&doubling);
     let long = format!("[{}]", vec!["0"; Schema::MAX_VALUES].join(","));
     assert_eq!(instance(&json!({}), &long), Err(TooMuch), "too many values");
     let tree =
@@ -135,6 +136,33 @@ fn hostile_schemas_are_refused_or_make_bounded_work() {
         Ok(Valid),
         "recursion down a value is fine"
     );
+}
+
+/// A thousand looks at one value cost a thousand times its size, whatever looks.
+fn doubling_over_much_is_bounded(doubling: &serde_json::Map<String, Value>) {
+    const SIZE: usize = 4_000;
+    let members: serde_json::Map<_, _> = (0..SIZE).map(|at| (format!("m{at}"), json!(0))).collect();
+    let items = json!(vec![0; SIZE]);
+    let alike: Vec<Value> = (0..20).map(|last| json!([vec![0; SIZE / 10], last])).collect();
+    for (leaf, value) in [
+        (json!({"properties": {"a": {}}}), json!(members)),
+        (json!({"not": {"propertyNames": false}}), json!(members)),
+        (json!({"const": items}), items.clone()),
+        (json!({"enum": alike}), alike[19].clone()),
+        (json!({"uniqueItems": true}), json!([items, [items], 1])),
+    ] {
+        let text = value.to_string();
+        let compiled = Schema::compile(leaf.to_string().as_bytes()).unwrap();
+        let mut work = Schema::MAX_WORK;
+        assert_eq!(compiled.validate_within(text.as_bytes(), &mut work), Ok(Valid), "{leaf:.60}");
+        assert!(Schema::MAX_WORK - work >= SIZE, "{leaf:.60}");
+        let mut leaves = doubling.clone();
+        leaves.insert("n20".into(), leaf);
+        let doubled = json!({"$ref": "#/$defs/n10", "$defs": leaves});
+        let doubled = Schema::compile(doubled.to_string().as_bytes()).unwrap();
+        assert_eq!(doubled.validate_within(text.as_bytes(), &mut work), Err(TooMuch));
+        assert_eq!(work, 0, "nothing is left");
+    }
 }
 
 #[cfg(feature = "regex")]

@@ -45,6 +45,18 @@ impl<'a> Tree<'a> {
         members.get(at).map(|(_, value)| value)
     }
 
+    /// How much it is to look through it once: its values and names, long texts by their length.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) => 1,
+            Self::Text(text) => weight_of(text),
+            Self::Array(items) => items.iter().fold(1, |sum, item| sum + item.weight()),
+            Self::Object(members) => {
+                members.iter().fold(1, |sum, (name, value)| sum + weight_of(name) + value.weight())
+            }
+        }
+    }
+
     /// The same, which needs the text no longer.
     pub fn into_owned(self) -> Tree<'static> {
         match self {
@@ -86,4 +98,9 @@ impl<'a> Tree<'a> {
             Kind::Null | Kind::Array | Kind::Object => Self::Null,
         })
     }
+}
+
+/// A thousand bytes are compared in about the time of one value.
+const fn weight_of(text: &str) -> usize {
+    1 + text.len() / 1024
 }

@@ -25,8 +25,20 @@ impl Schema {
     /// # Errors
     /// It cannot be said with the work that is allowed, or the text holds too much.
     pub fn validate(&self, instance: &[u8]) -> Result<Told, TooMuch> {
+        let mut work = Self::MAX_WORK;
+        self.validate_within(instance, &mut work)
+    }
+
+    /// The same with the work that is left, of which nothing is once it was not enough.
+    ///
+    /// # Errors
+    /// As [`Schema::validate`].
+    pub fn validate_within(&self, instance: &[u8], work: &mut usize) -> Result<Told, TooMuch> {
         let tree = Tree::read(instance, Scanner::ANSWER_DEPTH, Self::MAX_VALUES).map_err(|_| TooMuch)?;
-        Validation { schema: self, work: Self::MAX_WORK, depth: MAX_DEPTH }.node(0, &tree)
+        let mut validation = Validation { schema: self, work: *work, depth: MAX_DEPTH };
+        let told = validation.node(0, &tree);
+        *work = if told.is_ok() { validation.work } else { 0 };
+        told
     }
 }
 
@@ -92,7 +104,10 @@ impl Validation<'_> {
             (Check::Never, _) => Told::from(false, "false"),
             (Check::Types(types), value) => Told::from(types.iter().any(|t| is_type(*t, value)), "type"),
             (Check::Equals(keyword, values), value) => {
-                self.spend(values.len())?;
+                // None of them is looked at beyond the weight of either.
+                let most = value.weight();
+                self.spend(most)?;
+                self.spend(values.iter().map(|one| one.weight().min(most)).sum())?;
                 Told::from(values.contains(value), keyword)
             }
             (Check::Limit(limit, bound), Tree::Number(number)) => limit.holds(number.cmp(bound)),
@@ -102,7 +117,7 @@ impl Validation<'_> {
             (Check::Size(size, bound), value) => self.size(*size, *bound, value)?,
             (Check::Pattern(pattern), Tree::Text(text)) => Told::from(self.finds(pattern, text)?, "pattern"),
             (Check::Unique, Tree::Array(items)) => {
-                self.spend(items.len().saturating_mul(16))?;
+                self.spend(value.weight().saturating_mul(16))?;
                 Told::from(!order::repeats(items), "uniqueItems")
             }
             (Check::Items { first, rest }, Tree::Array(items)) => self.items(first, *rest, items)?,
@@ -198,6 +213,7 @@ impl Validation<'_> {
                 })
             }
             Check::Members { named, patterns, others } => {
+                self.spend(members.len())?;
                 let mut told = Told::Valid;
                 for (name, value) in members {
                     told = told.and(self.member(name, value, named, patterns, *others)?);
@@ -208,6 +224,7 @@ impl Validation<'_> {
                 Ok(told)
             }
             Check::Names(node) => {
+                self.spend(members.len())?;
                 let names: Vec<Tree<'_>> = members.iter().map(|(name, _)| Tree::Text(name.clone())).collect();
                 Ok(self.every(names.iter().map(|name| (*node, name)))?.by("propertyNames"))
             }
@@ -217,6 +234,7 @@ impl Validation<'_> {
                 Ok(Told::from(met, "dependentRequired"))
             }
             Check::DependentSchemas(rules) => {
+                self.spend(rules.len())?;
                 self.every(rules.iter().filter(|(name, _)| has(name)).map(|(_, node)| (*node, object)))
             }
             _ => Ok(Told::Valid),

@@ -8,7 +8,7 @@ use crate::mcp::strict::{Fault, Rigour, Scanner, Text};
 use crate::sanitize::content::Action;
 use crate::sanitize::content::marks;
 use crate::sanitize::content::plan::Deed;
-use crate::sanitize::content::report::Found;
+use crate::sanitize::content::report::{Found, Report};
 use crate::sanitize::content::text::{Judged, judge};
 use crate::sanitize::detect::{self, Detector};
 use crate::sanitize::edit::{Edit, apply as edited};
@@ -167,21 +167,21 @@ impl Walk<'_> {
             return Ok(None);
         }
         let opens = if at.text { self.all_opens() } else { Vec::new() };
-        let begins = said.trim_start().starts_with(['{', '[']);
-        if begins {
-            let (plan, report) = (self.plan, &mut *self.report);
-            let mut walk = Walk { plan, report, edits: Vec::new(), refused: None, inner: true };
-            let scanned = walk.root(said, &At { opens: opens.clone(), ..At::part(Part::Structured) });
-            match (walk.refused, scanned) {
+        // Some writers put a byte order mark before it.
+        let json = said.strip_prefix('\u{feff}').unwrap_or(said);
+        if json.trim_start().starts_with(['{', '[']) {
+            // What is counted of a text that turns out to be none is not done.
+            let mut report = Report::default();
+            let mut walk =
+                Walk { plan: self.plan, report: &mut report, edits: Vec::new(), refused: None, inner: true };
+            let scanned = walk.roots(json, &At { opens: opens.clone(), ..At::part(Part::Structured) });
+            let (refused, edits) = (walk.refused, walk.edits);
+            if refused.is_some() || scanned.is_ok() {
+                self.report.merge(report);
+            }
+            match (refused, scanned) {
                 (Some(refused), _) => return Err(self.stop(refused)),
-                (None, Ok(fate)) => {
-                    let text = if walk.edits.is_empty() {
-                        None
-                    } else {
-                        String::from_utf8(edited(said.as_bytes(), walk.edits)).ok()
-                    };
-                    return Ok(Some(Within { fate, text }));
-                }
+                (None, Ok(fate)) => return Ok(Some(Within { fate, text: rewritten(said, json, edits) })),
                 (None, Err(_)) => {}
             }
         }
@@ -196,12 +196,29 @@ impl Walk<'_> {
         Ok(Some(Within { fate: Fate::Stays, text: Some(mark) }))
     }
 
-    fn root(&mut self, text: &str, at: &At) -> Result<Fate, Fault> {
-        let mut scanner = Scanner::new(text.as_bytes(), Scanner::REQUEST_DEPTH, Rigour::WhereRead)?;
-        let (_, fate) = self.value(&mut scanner, at)?;
+    /// One value, or several, one after the other: a line for each, mostly.
+    fn roots(&mut self, text: &str, at: &At) -> Result<Fate, Fault> {
+        let mut scanner = Scanner::new(text.as_bytes(), Scanner::REQUEST_DEPTH, Rigour::WithinText)?;
+        let mut fate = Fate::Stays;
+        while !scanner.at_end() {
+            // By itself it has no name that could be allowed.
+            if !at.opens.is_empty() && !scanner.at_object() && !scanner.at_array() {
+                return Err(Fault::NotJson("no object or array"));
+            }
+            fate = fate.max(self.value(&mut scanner, at)?.1);
+        }
         scanner.end()?;
         Ok(fate)
     }
+}
+
+/// `said`, which ends with `json`, after the edits of that; `None` if there are none.
+fn rewritten(said: &str, json: &str, edits: Vec<Edit>) -> Option<String> {
+    if edits.is_empty() {
+        return None;
+    }
+    let mark = said.strip_suffix(json).unwrap_or_default();
+    String::from_utf8([mark.as_bytes(), &edited(json.as_bytes(), edits)].concat()).ok()
 }
 
 /// A JSON string that says `text`.
