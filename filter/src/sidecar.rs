@@ -47,6 +47,7 @@ pub(crate) struct Fetch {
     active: Rc<Active>,
     issuer: usize,
     asker: Option<Tag>,
+    sent: Timestamp,
     answered: bool,
 }
 
@@ -74,7 +75,8 @@ pub(crate) enum NotSent {
 /// The callouts of the root context, by token.
 #[derive(Default)]
 pub(crate) struct Fetching {
-    under_way: Callouts<usize>,
+    /// Whose keys, and since when.
+    under_way: Callouts<(usize, Timestamp)>,
     /// Questions about the tokens of streams.
     questions: Callouts<(Question, Asked)>,
 }
@@ -91,7 +93,9 @@ pub(crate) fn fetch(
     let most = if none { MAX_FIRST } else { MAX_UNDER_WAY };
     active.fetches.place(|places| places.take_among(most, asker))?;
     if dispatch(&active.guard, issuer, trace).is_some() {
-        return Ok(Fetch { active: Rc::clone(active), issuer, asker, answered: false });
+        // Where nobody knows when it began, what it brings takes the place of nothing.
+        let sent = now.unwrap_or_default();
+        return Ok(Fetch { active: Rc::clone(active), issuer, asker, sent, answered: false });
     }
     active.fetches.give_back(asker);
     if let (Ok(mut memory), Some(now)) = (active.memory.try_borrow_mut(), now) {
@@ -163,7 +167,7 @@ impl Fetch {
     /// Puts what came into the memory: new keys, or the fact that none came.
     pub(crate) fn store(mut self, headers: usize, body: usize, now: Timestamp) {
         self.answered = true;
-        store(&self.active, self.issuer, headers, body, now);
+        store(&self.active, (self.issuer, self.sent), (headers, body), now);
     }
 }
 
@@ -259,11 +263,11 @@ impl Fetching {
             let due = active.memory.try_borrow().is_ok_and(|memory| memory.keys.is_due(issuer, now));
             let wanted =
                 active.abandoned.try_borrow().is_ok_and(|all| all.iter().any(|(of, _)| *of == issuer));
-            if !(due || wanted) || self.under_way.any(|i| *i == issuer) {
+            if !(due || wanted) || self.under_way.any(|(of, _)| *of == issuer) {
                 continue;
             }
             if let Some(token) = dispatch(&active.guard, issuer, None) {
-                self.under_way.begin(token, issuer);
+                self.under_way.begin(token, (issuer, now));
             } else {
                 active.fetched_for_the_abandoned(issuer);
                 if let Ok(mut memory) = active.memory.try_borrow_mut() {
@@ -305,19 +309,25 @@ impl Fetching {
         body: usize,
         now: Timestamp,
     ) {
-        if let Some(issuer) = self.under_way.end(token) {
-            store(active, issuer, headers, body, now);
+        if let Some(fetch) = self.under_way.end(token) {
+            store(active, fetch, (headers, body), now);
         }
     }
 }
 
-fn store(active: &Active, issuer: usize, headers: usize, body: usize, now: Timestamp) {
+/// What a fetch has brought that began at `sent`.
+fn store(
+    active: &Active,
+    (issuer, sent): (usize, Timestamp),
+    (headers, body): (usize, usize),
+    now: Timestamp,
+) {
     let keys = document(headers, body, MAX_DOCUMENT).and_then(|b| KeySet::parse(&b).map_err(str::to_owned));
     active.metrics.key_fetch(keys.is_ok());
     active.fetched_for_the_abandoned(issuer);
     let Ok(mut memory) = active.memory.try_borrow_mut() else { return };
     match keys {
-        Ok(keys) => memory.replace_keys(issuer, keys, now),
+        Ok(keys) => memory.replace_keys(issuer, keys, sent, now),
         Err(why) => {
             memory.keys.failed(issuer, now);
             let name = active.guard.issuers.get(issuer).map_or("", |i| i.issuer.as_str());

@@ -216,9 +216,11 @@ impl Memory {
         self.given = GivenCredentials::default();
     }
 
-    /// New keys of one issuer; tokens signed by a key that is gone are forgotten.
-    pub fn replace_keys(&mut self, issuer: usize, keys: KeySet, now: Timestamp) {
-        self.tokens.keys_changed(issuer, &keys);
-        self.keys.set(issuer, keys, now);
+    /// Keys of one issuer, for which it was asked at `sent`. Where they are newer than those that are held, tokens signed by a key
+    /// that is gone are forgotten.
+    pub fn replace_keys(&mut self, issuer: usize, keys: KeySet, sent: Timestamp, now: Timestamp) {
+        if let Some(taken) = self.keys.set(issuer, keys, sent, now) {
+            self.tokens.keys_changed(issuer, taken);
+        }
     }
 }

@@ -91,7 +91,7 @@ fn a_key_that_is_not_published_any_more_supports_nothing() {
         crate::identity::jwks::KeySet::parse(document.to_string().as_bytes()).unwrap()
     };
     let mut memory = Memory::new(&issuers);
-    memory.replace_keys(0, set("one"), at(0));
+    memory.replace_keys(0, set("one"), at(0), at(0));
     let crate::identity::jwks::Pick::One(published) =
         memory.keys.keys(0, at(0)).unwrap().pick(Some("one"), crate::identity::issuer::Algorithm::EdDsa)
     else {
@@ -101,9 +101,13 @@ fn a_key_that_is_not_published_any_more_supports_nothing() {
     let mut footing = Footing::Key(0, published.mark(), Arc::clone(&who));
     assert_eq!(footing.stands(&memory, at(1)), Standing::Firm);
     assert!(footing.ask(at(1)).is_none());
-    memory.replace_keys(0, set("two"), at(2));
-    assert_eq!(footing.stands(&memory, at(2)), Standing::Gone);
-    assert_eq!(Footing::Key(7, published_mark(&footing), who).stands(&memory, at(2)), Standing::Gone);
+    memory.replace_keys(0, set("two"), at(0), at(2));
+    memory.replace_keys(0, set("one"), at(1), at(3));
+    memory.replace_keys(0, set("two"), at(0), at(4));
+    assert_eq!(footing.stands(&memory, at(4)), Standing::Firm, "what was asked for earlier is not news");
+    memory.replace_keys(0, set("two"), at(2), at(4));
+    assert_eq!(footing.stands(&memory, at(4)), Standing::Gone);
+    assert_eq!(Footing::Key(7, published_mark(&footing), who).stands(&memory, at(4)), Standing::Gone);
 }
 
 fn published_mark(footing: &Footing) -> KeyMark {
