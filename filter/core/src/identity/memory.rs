@@ -195,7 +195,10 @@ impl Memory {
         let index = expected.asked_about_opaque().ok_or(Fault::Unanswered)?;
         let issuer = expected.issuers.get(index).ok_or(Fault::Unanswered)?;
         let verified = validation::read(answer, issuer, expected.audience, now)
-            .map(|(identity, until)| Verified { identity: identity.into(), issuer: index, key: None, until })
+            .map(|(identity, until)| {
+                let identity = identity.into();
+                Verified { identity, issuer: index, key: None, since: now, until }
+            })
             .and_then(|v| match self.revocations.standing(index, &v.identity, now) {
                 Standing::Revoked => Err(WITHDRAWN),
                 Standing::Good | Standing::Unheard => Ok(v),
