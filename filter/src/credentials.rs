@@ -11,7 +11,7 @@ use crate::root::Active;
 use crate::sidecar::NotSent;
 
 const KIND: Kind = Kind {
-    under_way: |active| &active.credentials,
+    under_way: |active, server| active.credentials.get(server),
     failed: Metrics::credential_failed,
     failure: "no credential for a server",
 };
@@ -25,5 +25,5 @@ pub(crate) fn ask(active: &Rc<Active>, question: &Question, whose: Whose<'_>) ->
 fn send(active: &Rc<Active>, question: &Question, whose: Whose<'_>) -> Result<Asked, NotSent> {
     let server = active.guard.servers.get(question.server).ok_or(NotSent::Away)?;
     let Some(UpstreamCredential::Given(source)) = &server.credential else { return Err(NotSent::Away) };
-    question::ask(active, &KIND, &source.at, &question.body, whose).map(|(_, asked)| asked)
+    question::ask(active, (&KIND, question.server), &source.at, &question.body, whose).map(|(_, asked)| asked)
 }

@@ -71,11 +71,10 @@ pub(crate) fn ask_due(now: Timestamp, mut ask: impl FnMut(&Rc<Active>, &Question
         if rest.stands(now) != Standing::Ask {
             return;
         }
-        let mut asked = rest.footing.clone();
-        let Some(question) = asked.ask(now) else { return };
+        let Some(question) = rest.footing.ask(now) else { return };
         let goes_along = sent.iter().any(|(active, known)| rest.is_of(active) && *known == question);
         if goes_along || ask(&rest.active, &question) {
-            rest.footing = asked;
+            rest.footing.asked(now);
             if !goes_along {
                 sent.push((Rc::clone(&rest.active), question));
             }

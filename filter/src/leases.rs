@@ -13,10 +13,11 @@ use wicketgate_core::time::Timestamp;
 
 use crate::callouts::Callouts;
 use crate::host::{self, Level};
+use crate::places::{Place, Questions};
 use crate::question::Whose;
 use crate::root::Active;
 use crate::shared;
-use crate::sidecar::{self, Place, Questions};
+use crate::sidecar;
 
 /// The largest answer that is read, bytes.
 const MAX_ANSWER: usize = 16 << 10;
@@ -82,7 +83,8 @@ fn send(
     if now < away && away <= now.plus(PAUSE) {
         return Err(NoLease::Away);
     }
-    let mut place = Place::of(active, |active| &active.leases.questions, asker).map_err(|_| NoLease::Busy)?;
+    let mut place = Place::of(active, (|active, _| Some(&active.leases.questions), 0), asker)
+        .map_err(|_| NoLease::Busy)?;
     let wanted = |bucket: &(Tag, Rate)| shared::want(*bucket, need, source.at.timeout, now).ok().flatten();
     let asks: Vec<Ask> = buckets.iter().filter_map(wanted).collect();
     if asks.is_empty() || (need == Need::Now && asks.len() < buckets.len()) {

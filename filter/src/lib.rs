@@ -15,6 +15,7 @@ mod host;
 mod http;
 mod leases;
 mod metrics;
+mod places;
 mod policy;
 mod question;
 mod roll;

@@ -10,7 +10,7 @@ use crate::root::Active;
 use crate::sidecar::NotSent;
 
 const KIND: Kind = Kind {
-    under_way: |active| &active.policies,
+    under_way: |active, server| active.policies.get(server),
     failed: Metrics::policy_failed,
     failure: "the OPA of a server did not answer",
 };
@@ -25,6 +25,6 @@ pub(crate) fn ask(
     active.metrics.policy_asked();
     let opa = active.guard.servers.get(server).and_then(|server| server.opa.as_ref());
     let sent = opa.ok_or(NotSent::Away);
-    let sent = sent.and_then(|opa| question::ask(active, &KIND, &opa.place, &question.body, whose));
+    let sent = sent.and_then(|opa| question::ask(active, (&KIND, server), &opa.place, &question.body, whose));
     sent.map(|(_, asked)| asked).inspect_err(|_| active.metrics.policy_failed())
 }

@@ -8,8 +8,9 @@ use wicketgate_core::limits::tag::Tag;
 
 use crate::host::{self, Level};
 use crate::metrics::Metrics;
+use crate::places::{Place, UnderWay};
 use crate::root::{Active, now};
-use crate::sidecar::{self, NotSent, Place, Questions};
+use crate::sidecar::{self, NotSent};
 
 /// The largest answer that is read, bytes.
 const MAX_ANSWER: usize = 64 << 10;
@@ -17,7 +18,7 @@ const MAX_ANSWER: usize = 64 << 10;
 /// One kind of questions.
 pub(crate) struct Kind {
     /// Those that are under way.
-    pub(crate) under_way: fn(&Active) -> &Questions,
+    pub(crate) under_way: UnderWay,
     /// Counts one that failed.
     pub(crate) failed: fn(&Metrics),
     /// What the log calls a failure.
@@ -34,15 +35,16 @@ pub(crate) struct Asked {
 /// On whose behalf a question is asked (`None`: of nobody who waits), and in the trace of which `traceparent`.
 pub(crate) type Whose<'a> = (Option<Tag>, Option<&'a str>);
 
-/// Asks; with the token of the callout. What is not sent is for whoever asks to count.
+/// Asks, the one of those who are asked for this kind that has this index; with the token of the callout. What is not sent is for
+/// whoever asks to count.
 pub(crate) fn ask(
     active: &Rc<Active>,
-    kind: &'static Kind,
+    (kind, at): (&'static Kind, usize),
     to: &Destination,
     body: &[u8],
     (asker, trace): Whose<'_>,
 ) -> Result<(u32, Asked), NotSent> {
-    let mut place = Place::of(active, kind.under_way, asker)?;
+    let mut place = Place::of(active, (kind.under_way, at), asker)?;
     let token = sidecar::send(to, Some(body), trace).ok_or(NotSent::Away)?;
     place.sent(now().map(|now| now.plus(to.timeout)));
     Ok((token, Asked { active: Rc::clone(active), place, kind }))

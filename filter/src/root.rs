@@ -19,6 +19,7 @@ use wicketgate_core::tools::schemas::SchemaMemory;
 use crate::host::{self, Buffer, Level};
 use crate::http::Http;
 use crate::metrics::Metrics;
+use crate::places::Questions;
 use crate::{deadlines, feed, leases, roll, shared, sidecar, signature, streams};
 
 /// Soon after configure the keys of every issuer are fetched; then due dates are looked at once a second.
@@ -38,16 +39,16 @@ pub(crate) struct Active {
     pub(crate) schemas: RefCell<SchemaMemory>,
     /// What this VM holds of unfinished events.
     pub(crate) held: Held,
-    /// Callouts for keys that exchanges have under way, or have abandoned.
-    pub(crate) fetches: sidecar::Questions,
+    /// Callouts for the keys of each issuer that exchanges have under way, or have abandoned.
+    pub(crate) fetches: Vec<Questions>,
     /// The issuers of those of them that were abandoned, and on whose behalf they were begun; the root context fetches in their stead.
     pub(crate) abandoned: RefCell<Vec<(usize, Option<Tag>)>>,
-    /// Callouts about tokens that are under way.
-    pub(crate) questions: sidecar::Questions,
-    /// Questions to policies that lie elsewhere.
-    pub(crate) policies: sidecar::Questions,
-    /// Questions for what servers get in place of tokens.
-    pub(crate) credentials: sidecar::Questions,
+    /// Callouts to each issuer about tokens that are under way.
+    pub(crate) questions: Vec<Questions>,
+    /// Questions to the policy of each server that lies elsewhere.
+    pub(crate) policies: Vec<Questions>,
+    /// Questions for what each server gets in place of tokens.
+    pub(crate) credentials: Vec<Questions>,
     /// Leases that are asked for.
     pub(crate) leases: leases::Book,
     /// Ids of the metrics.
@@ -135,10 +136,23 @@ impl Active {
         abandoned.retain(|(of, asker)| {
             let ended = *of == issuer;
             if ended {
-                self.fetches.give_back(*asker);
+                self.fetched(issuer, *asker);
             }
             !ended
         });
+    }
+
+    /// A fetch of this issuer's keys that `asker` began counts no longer.
+    pub(crate) fn fetched(&self, issuer: usize, asker: Option<Tag>) {
+        if let Some(fetches) = self.fetches.get(issuer) {
+            fetches.give_back(asker);
+        }
+    }
+
+    /// Questions that nobody waits for count until they would have timed out.
+    fn let_unanswered_go(&self, now: Timestamp) {
+        let each = [&self.questions, &self.policies, &self.credentials].into_iter().flatten();
+        each.chain([&self.leases.questions]).for_each(|questions| questions.let_unanswered_go(now));
     }
 }
 
@@ -183,17 +197,18 @@ impl Root {
         LAST.with_borrow(|last| {
             metrics.configured(last.as_ref().map(|old| &old.metrics), &guard, memory.host.count());
         });
+        let (issuers, servers) = (guard.issuers.len(), guard.servers.len());
         Ok(Active {
             root: self.id,
             guard,
             memory: RefCell::new(memory),
             schemas: RefCell::new(schemas),
             held,
-            fetches: sidecar::Questions::at_most(sidecar::MAX_FIRST),
+            fetches: (0..issuers).map(|_| Questions::at_most(sidecar::MAX_FIRST)).collect(),
             abandoned: RefCell::default(),
-            questions: sidecar::Questions::default(),
-            policies: sidecar::Questions::default(),
-            credentials: sidecar::Questions::default(),
+            questions: Questions::for_each(issuers),
+            policies: Questions::for_each(servers),
+            credentials: Questions::for_each(servers),
             leases: leases::Book::default(),
             metrics,
         })
@@ -262,10 +277,7 @@ impl RootContext for Root {
         let (Some(active), Some(now)) = (&self.active, now()) else { return };
         self.fetching.fetch_due(active, now);
         self.polls.begin(active, now);
-        active.questions.let_unanswered_go(now);
-        active.leases.questions.let_unanswered_go(now);
-        active.policies.let_unanswered_go(now);
-        active.credentials.let_unanswered_go(now);
+        active.let_unanswered_go(now);
         self.ahead.ask(active, now);
         self.fetching.ask_due(now);
         self.set_tick_period(TICK);

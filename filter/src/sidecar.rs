@@ -1,7 +1,6 @@
 //! How are issuers asked, for their keys and about tokens? By callouts through an Envoy cluster, each VM for itself: trust
 //! roots and verdicts are never put where another plugin could write them.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use wicketgate_core::exchange::step::Event;
 use wicketgate_core::guard::Guard;
 use wicketgate_core::identity::jwks::KeySet;
 use wicketgate_core::identity::validation::Question;
-use wicketgate_core::limits::places::{Crowded, Places};
+use wicketgate_core::limits::places::Crowded;
 use wicketgate_core::limits::tag::Tag;
 use wicketgate_core::time::Timestamp;
 
@@ -19,23 +18,20 @@ use crate::callouts::Callouts;
 use crate::deadlines;
 use crate::host::{self, Buffer, Level, Map};
 use crate::metrics::Metrics;
+use crate::places::Questions;
 use crate::question::{self, Asked, Kind, Whose};
 use crate::root::Active;
 
 /// The largest key set document that is read, bytes.
 const MAX_DOCUMENT: usize = 256 << 10;
-/// Callouts for keys that exchanges of one VM may have under way together, half of them for one caller; more would only ask the same
-/// again.
+/// Callouts for the keys of one issuer that exchanges of one VM may have under way together, half of them for one caller; more would
+/// only ask the same again.
 const MAX_UNDER_WAY: usize = 16;
 /// The same while there are no keys at all, so that everybody waits.
 pub(crate) const MAX_FIRST: usize = 128;
-/// Questions of one kind (about tokens, for leases) that one VM may have under way together; more would only wait behind each
-/// other.
-const MAX_QUESTIONS: usize = 64;
-
 /// Questions about tokens.
 const TOKENS: Kind = Kind {
-    under_way: |active| &active.questions,
+    under_way: |active, issuer| active.questions.get(issuer),
     failed: Metrics::question_failed,
     failure: "an issuer did not answer about a token",
 };
@@ -47,19 +43,8 @@ pub(crate) struct Fetch {
     active: Rc<Active>,
     issuer: usize,
     asker: Option<Tag>,
+    sent: Timestamp,
     answered: bool,
-}
-
-/// Questions of one kind that are under way.
-pub(crate) struct Questions(RefCell<Places>);
-
-/// The place of one among them. Where the client leaves, Envoy asks on and tells nobody what came of it, so the place counts until
-/// the question would have timed out.
-pub(crate) struct Place {
-    active: Rc<Active>,
-    of: fn(&Active) -> &Questions,
-    asker: Option<Tag>,
-    ends: Option<Timestamp>,
 }
 
 /// Why nothing was asked.
@@ -74,7 +59,8 @@ pub(crate) enum NotSent {
 /// The callouts of the root context, by token.
 #[derive(Default)]
 pub(crate) struct Fetching {
-    under_way: Callouts<usize>,
+    /// Whose keys, and since when.
+    under_way: Callouts<(usize, Timestamp)>,
     /// Questions about the tokens of streams.
     questions: Callouts<(Question, Asked)>,
 }
@@ -89,11 +75,14 @@ pub(crate) fn fetch(
     let none =
         active.memory.try_borrow().is_ok_and(|m| now.is_some_and(|now| m.keys.keys(issuer, now).is_none()));
     let most = if none { MAX_FIRST } else { MAX_UNDER_WAY };
-    active.fetches.place(|places| places.take_among(most, asker))?;
+    let fetches = active.fetches.get(issuer).ok_or(NotSent::Away)?;
+    fetches.place(|places| places.take_among(most, asker))?;
     if dispatch(&active.guard, issuer, trace).is_some() {
-        return Ok(Fetch { active: Rc::clone(active), issuer, asker, answered: false });
+        // Where nobody knows when it began, what it brings takes the place of nothing.
+        let sent = now.unwrap_or_default();
+        return Ok(Fetch { active: Rc::clone(active), issuer, asker, sent, answered: false });
     }
-    active.fetches.give_back(asker);
+    fetches.give_back(asker);
     if let (Ok(mut memory), Some(now)) = (active.memory.try_borrow_mut(), now) {
         memory.keys.failed(issuer, now);
     }
@@ -112,7 +101,7 @@ fn send_question(
 ) -> Result<(u32, Asked), NotSent> {
     let source = active.guard.issuers.get(question.issuer).and_then(|issuer| issuer.validate.as_ref());
     let source = source.ok_or(NotSent::Away)?;
-    let sent = question::ask(active, &TOKENS, &source.at, &question.body(), whose)?;
+    let sent = question::ask(active, (&TOKENS, question.issuer), &source.at, &question.body(), whose)?;
     active.metrics.question();
     Ok(sent)
 }
@@ -163,89 +152,16 @@ impl Fetch {
     /// Puts what came into the memory: new keys, or the fact that none came.
     pub(crate) fn store(mut self, headers: usize, body: usize, now: Timestamp) {
         self.answered = true;
-        store(&self.active, self.issuer, headers, body, now);
+        store(&self.active, (self.issuer, self.sent), (headers, body), now);
     }
 }
 
 impl Drop for Fetch {
     fn drop(&mut self) {
         if self.answered {
-            self.active.fetches.give_back(self.asker);
+            self.active.fetched(self.issuer, self.asker);
         } else if let Ok(mut abandoned) = self.active.abandoned.try_borrow_mut() {
             abandoned.push((self.issuer, self.asker));
-        }
-    }
-}
-
-// === impl Questions ===
-
-impl Questions {
-    /// As many as there may be together.
-    pub(crate) fn at_most(most: usize) -> Self {
-        Self(RefCell::new(Places::new(most)))
-    }
-
-    /// Takes a place as `take` does.
-    fn place(&self, take: impl FnOnce(&mut Places) -> Result<(), Crowded>) -> Result<(), NotSent> {
-        let mut places = self.0.try_borrow_mut().map_err(|_| NotSent::Crowded(Crowded::All))?;
-        take(&mut places).map_err(NotSent::Crowded)
-    }
-
-    /// One that `asker` took is free again.
-    pub(crate) fn give_back(&self, asker: Option<Tag>) {
-        if let Ok(mut places) = self.0.try_borrow_mut() {
-            places.give_back(asker);
-        }
-    }
-
-    /// Those that nobody waits for count until they would have timed out.
-    pub(crate) fn let_unanswered_go(&self, now: Timestamp) {
-        if let Ok(mut places) = self.0.try_borrow_mut() {
-            places.give_back_due(now);
-        }
-    }
-
-    fn taken(&self) -> usize {
-        self.0.try_borrow().map_or(MAX_QUESTIONS, |places| places.taken())
-    }
-}
-
-impl Default for Questions {
-    fn default() -> Self {
-        Self::at_most(MAX_QUESTIONS)
-    }
-}
-
-// === impl Place ===
-
-impl Place {
-    /// One more on behalf of `asker`, if there may be.
-    pub(crate) fn of(
-        active: &Rc<Active>,
-        of: fn(&Active) -> &Questions,
-        asker: Option<Tag>,
-    ) -> Result<Self, NotSent> {
-        of(active).place(|places| places.take(asker))?;
-        Ok(Self { active: Rc::clone(active), of, asker, ends: None })
-    }
-
-    /// It was sent, and will have timed out then.
-    pub(crate) fn sent(&mut self, ends: Option<Timestamp>) {
-        self.ends = ends;
-    }
-
-    /// The answer has come.
-    pub(crate) fn answered(mut self) {
-        self.ends = None;
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let Ok(mut places) = (self.of)(&self.active).0.try_borrow_mut() else { return };
-        match self.ends {
-            Some(ends) => places.leave(self.asker, ends),
-            None => places.give_back(self.asker),
         }
     }
 }
@@ -259,11 +175,11 @@ impl Fetching {
             let due = active.memory.try_borrow().is_ok_and(|memory| memory.keys.is_due(issuer, now));
             let wanted =
                 active.abandoned.try_borrow().is_ok_and(|all| all.iter().any(|(of, _)| *of == issuer));
-            if !(due || wanted) || self.under_way.any(|i| *i == issuer) {
+            if !(due || wanted) || self.under_way.any(|(of, _)| *of == issuer) {
                 continue;
             }
             if let Some(token) = dispatch(&active.guard, issuer, None) {
-                self.under_way.begin(token, issuer);
+                self.under_way.begin(token, (issuer, now));
             } else {
                 active.fetched_for_the_abandoned(issuer);
                 if let Ok(mut memory) = active.memory.try_borrow_mut() {
@@ -278,7 +194,7 @@ impl Fetching {
         let questions = &mut self.questions;
         deadlines::ask_due(now, |active, question| {
             // Half of the room is left to those who come.
-            if active.questions.taken() >= MAX_QUESTIONS / 2 {
+            if active.questions.get(question.issuer).is_none_or(Questions::are_many) {
                 return false;
             }
             let sent = send_question(active, question, (None, None)).map(|(token, asked)| {
@@ -305,19 +221,25 @@ impl Fetching {
         body: usize,
         now: Timestamp,
     ) {
-        if let Some(issuer) = self.under_way.end(token) {
-            store(active, issuer, headers, body, now);
+        if let Some(fetch) = self.under_way.end(token) {
+            store(active, fetch, (headers, body), now);
         }
     }
 }
 
-fn store(active: &Active, issuer: usize, headers: usize, body: usize, now: Timestamp) {
+/// What a fetch has brought that began at `sent`.
+fn store(
+    active: &Active,
+    (issuer, sent): (usize, Timestamp),
+    (headers, body): (usize, usize),
+    now: Timestamp,
+) {
     let keys = document(headers, body, MAX_DOCUMENT).and_then(|b| KeySet::parse(&b).map_err(str::to_owned));
     active.metrics.key_fetch(keys.is_ok());
     active.fetched_for_the_abandoned(issuer);
     let Ok(mut memory) = active.memory.try_borrow_mut() else { return };
     match keys {
-        Ok(keys) => memory.replace_keys(issuer, keys, now),
+        Ok(keys) => memory.replace_keys(issuer, keys, sent, now),
         Err(why) => {
             memory.keys.failed(issuer, now);
             let name = active.guard.issuers.get(issuer).map_or("", |i| i.issuer.as_str());

@@ -82,7 +82,7 @@ impl Gate {
         let guard = guard();
         let mut memory = Memory::new(&guard.issuers);
         let now = Timestamp::from_secs(NOW);
-        memory.replace_keys(0, KeySet::parse(keys.as_bytes()).unwrap(), now);
+        memory.replace_keys(0, KeySet::parse(keys.as_bytes()).unwrap(), now, now);
         let held = Held::new(guard.held_bytes);
         let memory = RefCell::new(memory);
         (Self { guard, memory, held, shared: RefCell::default(), now: Cell::new(now) }, token)

@@ -68,7 +68,7 @@ fn bench(c: &mut Criterion) {
     let issuers = [issuer()];
     let now = Timestamp::from_secs(NOW);
     let mut ring = KeyRing::new(&issuers);
-    ring.set(0, keys, now);
+    ring.set(0, keys, now, now);
     let expected = Expected { issuers: &issuers, accepted: &[0], audience: AUDIENCE };
     let mut cache = TokenCache::new(4096);
     for (name, token) in &tokens {

@@ -346,8 +346,7 @@ impl Exchange {
     /// Decides as soon as both who and what are known; holds until then.
     fn proceed(&mut self, waiting: Box<Waiting>, world: &mut World<'_>) -> Result<Control, Denial> {
         let (Some(principal), Asked::Known(operation)) = (&waiting.principal, &waiting.asked) else {
-            self.phase = Phase::Waiting(waiting);
-            return Ok(Control::Hold);
+            return self.wait(waiting);
         };
         let server = self.server(world.guard)?;
         self.facts.operation.get_or_insert_with(|| operation.clone());

@@ -93,7 +93,7 @@ fn a_body_that_comes_before_its_caller_is_known_is_judged_all_the_same() {
         assert!(driven.upstream.is_none() && driven.replies.is_empty(), "it waits for keys");
         assert!(gate.held.bytes() > 30_000, "what it keeps counts");
         let keys = gate.keys();
-        gate.memory.replace_keys(0, keys, gate.now);
+        gate.memory.replace_keys(0, keys, gate.now, gate.now);
         driven.feed(&mut gate, Event::KeysFetched);
         assert_eq!(driven.upstream.is_some(), passes, "{limit}");
         if let Some(body) = &driven.upstream {

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wicketgate_core::exchange::step::Event;
+use wicketgate_core::identity::jwks::KeySet;
+use wicketgate_core::time::Timestamp;
 use world::{Fields, Gate, call, list, request};
 
 fn rules() -> Value {
@@ -51,6 +53,9 @@ fn a_token_is_verified_once_and_then_remembered() {
     for remembered in [false, true, true] {
         let driven = gate.post_raw(&[("authorization", &bearer)], call("search_x").to_string().as_bytes());
         assert_eq!(driven.tokens_remembered, [remembered]);
+        // Without its key, but asked for before those that are held.
+        let earlier = Timestamp::from_nanos(gate.now.as_nanos() - 1);
+        gate.memory.replace_keys(0, KeySet::parse(br#"{"keys": []}"#).unwrap(), earlier, gate.now);
     }
 }
 
@@ -188,7 +193,7 @@ fn keys_that_come_release_what_waited_for_them() {
     let mut driven = gate
         .post_raw(&[("authorization", &format!("Bearer {token}"))], call("search_x").to_string().as_bytes());
     let keys = gate.keys();
-    gate.memory.replace_keys(0, keys, gate.now);
+    gate.memory.replace_keys(0, keys, gate.now, gate.now);
     driven.feed(&mut gate, Event::KeysFetched);
     assert!(driven.upstream.is_some());
 }

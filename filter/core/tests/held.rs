@@ -11,7 +11,7 @@ mod world;
 
 use serde_json::{Value, json};
 use wicketgate_core::exchange::step::Event;
-use world::{Gate, list, request};
+use world::{Driven, Gate, list, request};
 
 fn rules() -> Value {
     json!([
@@ -41,29 +41,70 @@ fn streams_together_hold_no_more_than_the_worker_may() {
     assert_eq!(gate.held.bytes(), 1900);
 }
 
-#[test]
-fn requests_that_wait_for_their_bodies_hold_no_more_than_the_worker_may() {
+/// A gate whose requests that wait may hold 20 kB together.
+fn narrow() -> Gate {
     let mut configuration = world::configuration(&rules());
     configuration["held_bytes"] = json!(80_000);
-    let mut gate = Gate::new(&configuration);
-    let mut waiting = Vec::new();
-    let mut begin = |gate: &mut Gate, mirror: &str, other: &str| {
-        let bearer = format!("Bearer {}", gate.token(&json!({})));
-        let fields = [("authorization", bearer.as_str()), ("mcp-name", mirror), ("x-other", other)];
-        let mut driven = gate.begin();
-        let head = request("POST", "/mcp", &[json_head(), &fields].concat());
-        driven.feed(gate, Event::RequestHead { head, end: false });
-        let status = driven.status();
-        waiting.push(driven);
-        status
-    };
-    assert_eq!(begin(&mut gate, "a", &"x".repeat(60_000)), None, "what nobody reads is not kept");
+    Gate::new(&configuration)
+}
+
+/// The head of a POST of `who` at this address, with this to wait for its body and this besides.
+fn begin(gate: &mut Gate, (who, source): (&str, &str), mirror: &str, other: &str) -> Driven {
+    let bearer = format!("Bearer {}", gate.token(&json!({"sub": who})));
+    let fields = [("authorization", bearer.as_str()), ("mcp-name", mirror), ("x-other", other)];
+    let mut driven = gate.begin();
+    let mut head = request("POST", "/mcp", &[json_head(), &fields].concat());
+    head.source = Some(source.to_owned());
+    driven.feed(gate, Event::RequestHead { head, end: false });
+    driven
+}
+
+#[test]
+fn requests_that_wait_for_their_bodies_hold_no_more_than_the_worker_may() {
+    let mut gate = narrow();
+    let alice = ("alice", "192.0.2.1");
+    let unread = begin(&mut gate, alice, "a", &"x".repeat(60_000));
+    assert_eq!(unread.status(), None, "what nobody reads is not kept");
     assert!(gate.held.bytes() < 1000, "{}", gate.held.bytes());
-    let full = (0..5).find_map(|_| begin(&mut gate, &"n".repeat(6000), ""));
-    assert_eq!(full, Some(503));
+    let waiting: Vec<_> = ["alice", "bob", "carol", "dave"]
+        .map(|who| begin(&mut gate, (who, "192.0.2.1"), &"n".repeat(6000), ""))
+        .into();
+    assert_eq!(waiting.iter().find_map(Driven::status), Some(503));
     assert!(gate.held.bytes() <= 20_000);
-    drop(waiting);
+    drop((unread, waiting));
     assert_eq!(gate.held.bytes(), 0);
+}
+
+#[test]
+fn one_who_sends_heads_and_no_bodies_leaves_room_to_others() {
+    let mut gate = narrow();
+    let mut held = Vec::new();
+    // Wherever he is: it is he who asks.
+    let refused = (0..20_usize).find(|n| {
+        let source = format!("192.0.2.{n}");
+        let driven = begin(&mut gate, ("mallory", &source), &"n".repeat(2000), "");
+        held.push(driven);
+        held[*n].status().is_some()
+    });
+    let refused = held[refused.unwrap()].decisions[0].clone();
+    assert_eq!(refused["reason"], "unavailable");
+    assert_eq!(refused["detail"], "room for more waiting requests of one caller");
+    assert!(gate.held.bytes() <= 10_000 + 3000, "half, and what was begun: {}", gate.held.bytes());
+    // Behind the same balancer.
+    let alice = begin(&mut gate, ("alice", "192.0.2.1"), &"n".repeat(2000), "");
+    assert_eq!(alice.status(), None);
+}
+
+#[test]
+fn an_address_whose_requests_wait_for_keys_leaves_room_to_others() {
+    let mut gate = narrow();
+    gate.forget_keys();
+    let crowd: Vec<_> = (0..20)
+        .map(|n| begin(&mut gate, (&format!("made-up-{n}"), "192.0.2.1"), &"n".repeat(2000), ""))
+        .collect();
+    assert!(crowd[0].status().is_none() && crowd[19].status() == Some(503));
+    let alice = begin(&mut gate, ("alice", "192.0.2.2"), &"n".repeat(2000), "");
+    assert!(alice.status().is_none() && alice.wants_keys.is_some());
 }
 
 fn json_head() -> &'static [(&'static str, &'static str)] {

@@ -145,7 +145,7 @@ fn good_tokens_cost_an_address_nothing() {
     for n in 0..90 {
         gate.forget_keys();
         let keys = gate.keys();
-        gate.memory.replace_keys(0, keys, gate.now);
+        gate.memory.replace_keys(0, keys, gate.now, gate.now);
         let signed = gate.post(&json!({"sub": format!("s{n}")}), &call("search_x"));
         assert!(signed.upstream.is_some(), "{n}: {:?}", signed.decisions);
         let answer = active(&gate);

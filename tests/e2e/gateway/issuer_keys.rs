@@ -245,3 +245,36 @@ async fn keys_come_and_go_as_their_issuer_says() {
     );
     world.discard().await;
 }
+
+/// Who waits for the keys of an issuer that hangs, and has none here, keeps nobody from looking for those of another.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_hangs_takes_no_looks_from_another() {
+    let upstream = Recorder::echo().await;
+    let old = Signer::quick("old");
+    let keys = std::slice::from_ref(&old);
+    let [well, hung] = [StandIn::start(keys).await, StandIn::start(keys).await];
+    let issuers = [("well", &well, ""), ("hung", &hung, ", timeout: 30s")];
+    let generous = "limits: {flood: {rate: 60000/m, burst: 10000}}";
+    let servers = server("tested", "/mcp", &[generous], RULES);
+    let mut world = stand_in::world("issuer-hangs", &upstream, &issuers, &servers, |plan| {
+        plan.workers = Some(1);
+    })
+    .await;
+    hung.feel(Mood::Thoughtful);
+    world.restart_envoy().await.unwrap();
+    become_all(&world, &well, &old, 200, &[503]).await;
+    hung.take_fetches();
+    let mut waiting = Vec::new();
+    for _ in 0..=2 * AT_ONCE {
+        waiting.push(made_up(&world, &hung).await);
+    }
+    eventually("all of them wait", stage::DEADLINE, || async {
+        let looks = hung.fetches();
+        if looks == waiting.len() { Ok(()) } else { Err(format!("{looks} looks")) }
+    })
+    .await;
+    let new = Signer::quick("new");
+    well.publish(&[old.clone(), new.clone()]);
+    become_all(&world, &well, &new, 200, &[401]).await;
+    world.discard().await;
+}

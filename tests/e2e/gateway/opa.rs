@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -12,17 +13,20 @@ use tokio::process::{Child, Command};
 use wicketgate_e2e::files;
 use wicketgate_e2e::layout;
 use wicketgate_e2e::ports;
-use wicketgate_e2e::world::{HostMode, Plan};
+use wicketgate_e2e::world::{HostMode, Plan, World};
 
+use super::frames::Frames;
 use super::recorder::{Recorder, Script, Seen, json_answer};
 use super::scene::{RULES, Scene, call};
-use super::stage::{self, exchange, tool_call};
-use super::stand_in::cluster_at;
+use super::stage::{self, eventually, exchange, tool_call};
+use super::stand_in::{self, Holder, Signer, StandIn, cluster_at, server};
+
+/// Before it other clusters are put.
+const UPSTREAM: &str = "    - name: mcp_upstream\n";
 
 /// A cluster called `opa` that is reached at this port, and the server's policy there.
 fn reached(plan: &mut Plan, port: u16, settings: &str) {
-    let anchor = "    - name: mcp_upstream\n";
-    plan.envoy_changes.push((anchor.to_owned(), cluster_at("opa", port) + anchor));
+    plan.envoy_changes.push((UPSTREAM.to_owned(), cluster_at("opa", port) + UPSTREAM));
     let opa = format!("    opa: {{cluster: opa, path: /v1/data/mcp/authz/allow{settings}}}\n    rules:\n");
     plan.set_policy(&stage::policy("{}", RULES).replace("    rules:\n", &opa)).unwrap();
 }
@@ -30,6 +34,12 @@ fn reached(plan: &mut Plan, port: u16, settings: &str) {
 fn with(scene: &Scene, id: &str) -> Vec<u8> {
     scene.post(&tool_call(5, "get_note", &json!({"id": id})).to_string(), &[])
 }
+
+/// Of the 64 questions that a worker may have under way to one OPA so many are for one caller after the other, until none is left: nobody
+/// has more than he leaves free.
+const CROWD: [(&str, usize); 7] = [("a", 32), ("b", 16), ("c", 8), ("d", 4), ("e", 2), ("f", 1), ("g", 1)];
+/// Some tries to have them all wait at the same moment: a question is given up after five seconds.
+const TRIES: Duration = Duration::from_secs(60);
 
 /// Answers by what the call's argument says.
 fn stand_in(seen: &Seen) -> Script {
@@ -122,6 +132,61 @@ async fn what_is_remembered_is_not_asked_again() {
     assert!(asked < 20, "each worker remembers for itself: {asked} times");
     scene.refused("another question", &with(&scene, "no"), 200, json!(-32602)).await;
     scene.world.discard().await;
+}
+
+async fn count(world: &World, stat: &str) -> usize {
+    usize::try_from(world.envoy.stat(stat).await.unwrap().unwrap_or_default()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opa_that_hangs_takes_no_places_from_that_of_another_server() {
+    let (upstream, well) = (Recorder::echo().await, Recorder::start(stand_in).await);
+    let slow = Recorder::start(|_| Script::Hang(Vec::new())).await;
+    let key = Signer::quick("key");
+    let issuer = StandIn::start(std::slice::from_ref(&key)).await;
+    let servers = [("tested", "/mcp", "slow"), ("other", "/mcp/other", "well")].map(|(name, path, opa)| {
+        let opa = format!("opa: {{cluster: {opa}, path: /v1/data/mcp/authz/allow, timeout: 5s}}");
+        server(name, path, &[&opa], RULES)
+    });
+    let world =
+        stand_in::world("opa-crowd", &upstream, &[("issuer", &issuer, "")], &servers.concat(), |plan| {
+            plan.workers = Some(1);
+            let reached =
+                [("slow", &slow), ("well", &well)].map(|(name, opa)| cluster_at(name, opa.upstream.port));
+            plan.envoy_changes.push((UPSTREAM.to_owned(), reached.concat() + UPSTREAM));
+        })
+        .await;
+    let resources = [world.mcp.clone(), world.mcp.replace("/mcp", "/mcp/other")];
+    let token = |subject| {
+        let holder = Holder { subject, client: "c", organization: "o", grant: "g" };
+        key.token_of(holder, &issuer.url, &resources)
+    };
+    let tries = async || {
+        let before = count(&world, "cluster.slow.upstream_rq_total").await;
+        let (mut waiting, mut asked) = (Vec::new(), 0);
+        for (subject, most) in CROWD {
+            let frames = Frames::connect(&world, &token(subject)).await;
+            for _ in 0..most {
+                let mut open = frames.open(&[]).await;
+                open.finish(&call("get_note"));
+                waiting.push(open);
+            }
+            asked += most;
+            eventually("all of them are asked about", stage::DEADLINE, || async {
+                let now = count(&world, "cluster.slow.upstream_rq_total").await - before;
+                if now == asked { Ok(()) } else { Err(format!("{now} of {asked}")) }
+            })
+            .await;
+        }
+        assert_eq!(stand_in::sends(&world, "/mcp/other", &token("alice")).await.status, 200);
+        let still = count(&world, "cluster.slow.upstream_rq_active").await;
+        for open in &mut waiting {
+            assert_eq!(open.begin().await.unwrap().0, 200, "the OPA that hangs has said nothing: a denial");
+        }
+        if still == asked { Ok(()) } else { Err(format!("{still} of {asked} waited so long")) }
+    };
+    eventually("all places of one OPA are taken while the other is asked", TRIES, tries).await;
+    world.discard().await;
 }
 
 /// OPA, where `tests/obtain/opa.sh` has built it.

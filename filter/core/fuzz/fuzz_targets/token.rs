@@ -21,7 +21,7 @@ libfuzzer_sys::fuzz_target!(|input: (&str, &[u8])| {
     let now = Timestamp::from_secs(1_800_000_000);
     let mut ring = KeyRing::new(&GUARD.issuers);
     if let Ok(keys) = KeySet::parse(keys) {
-        ring.set(0, keys, now);
+        ring.set(0, keys, now, now);
     }
     let expected = Expected { issuers: &GUARD.issuers, accepted: &[0], audience: "https://b.example/mcp" };
     assert!(verify(token, &expected, &ring, now).is_err());

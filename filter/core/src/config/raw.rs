@@ -55,7 +55,8 @@ pub struct RawConfig {
     #[cfg_attr(feature = "schema", schemars(default))]
     pub hold_headers: bool,
     /// How many bytes of unfinished events all streams of one worker may hold together, at most 512MiB; a stream that
-    /// would go over is ended. Requests whose bodies are awaited may hold a quarter as much besides. Default 256MiB.
+    /// would go over is ended. Requests whose bodies are awaited may hold a quarter as much besides,
+    /// those of one caller as much as they leave free. Default 256MiB.
     pub held_bytes: Option<RawSize>,
     /// How many tokens that are not remembered one source address (of IPv6 the /64 network) may have looked at; good ones
     /// give theirs back at once. Default 10/s, burst 50.

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::step::Take;
+use super::step::{Control, Take};
+use super::{Exchange, Phase};
 use crate::denial::Denial;
 use crate::head::{Headers, PeerCertificate, RequestHead};
 use crate::identity::credential::{Credential, Presented};
 use crate::identity::dpop::Proof;
 use crate::identity::jwt::{Fault, Verified};
 use crate::identity::principal::Principal;
-use crate::limits::held::{Held, Share};
+use crate::limits::held::Held;
+use crate::limits::places::Crowded;
+use crate::limits::room::Part;
+use crate::limits::tag::Tag;
 use crate::mcp::operation::Operation;
 use crate::policy::rego::{Picked, headers_of};
 use crate::server::Server;
@@ -35,7 +39,7 @@ pub(super) struct Waiting {
     /// Whose buckets are asked before the request is judged.
     pub(super) paced: Vec<&'static str>,
     /// What all this takes of the VM's memory until the body has come.
-    share: Share,
+    part: Part,
     size: usize,
     /// The arguments of the call, where anything judges them.
     pub(super) arguments: Option<Vec<u8>>,
@@ -74,11 +78,11 @@ impl Waiting {
         let mirrors = head.headers.beginning("mcp-");
         let (credential, proof) = presented.map(|p| (p.credential, p.proof)).unzip();
         let proof = proof.flatten();
-        let mut share = held.waiting();
+        let mut part = held.waiting(Tag::asker(None, head.source.as_deref()));
         let token = credential.as_ref().map_or(0, |c| c.token().len());
         let shown = head.certificate.as_ref().map_or(0, PeerCertificate::size);
         let size = mirrors.size() + token + shown + proof.as_ref().map_or(0, Proof::size);
-        share.set(size).map_err(|_| Denial::Unavailable("room for waiting requests"))?;
+        part.set(size).map_err(crowded)?;
         Ok(Self {
             mirrors,
             credential,
@@ -89,7 +93,7 @@ impl Waiting {
             verified: None,
             remembered: false,
             paced: Vec::new(),
-            share,
+            part,
             size,
             arguments: None,
             principal: None,
@@ -137,7 +141,7 @@ impl Waiting {
 
     fn grow(&mut self, by: usize) -> Result<(), Denial> {
         self.size = self.size.saturating_add(by);
-        self.share.set(self.size).map_err(|_| Denial::Unavailable("room for waiting requests"))
+        self.part.set(self.size).map_err(crowded)
     }
 
     pub(super) fn expects_body(&self) -> bool {
@@ -148,4 +152,27 @@ impl Waiting {
     pub(super) fn paced_by(&self, at: usize) -> &'static str {
         self.paced.get(at).copied().unwrap_or_default()
     }
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// Waits for what is not known yet. What that holds counts for whoever asks once he is known: an address stands for all behind one
+    /// NAT or one balancer, of whom none shall take the room of the others. Until then it counts for the address, which may so
+    /// hold half of all.
+    ///
+    /// # Errors
+    /// [`Denial::Unavailable`] where too much of his waits already.
+    pub(super) fn wait(&mut self, mut waiting: Box<Waiting>) -> Result<Control, Denial> {
+        waiting.part.belongs_to(self.asker()).map_err(crowded)?;
+        self.phase = Phase::Waiting(waiting);
+        Ok(Control::Hold)
+    }
+}
+
+const fn crowded(why: Crowded) -> Denial {
+    Denial::Unavailable(match why {
+        Crowded::All => "room for waiting requests",
+        Crowded::Own => "room for more waiting requests of one caller",
+    })
 }

@@ -27,8 +27,10 @@ pub enum Footing {
 #[derive(Clone, Debug)]
 pub struct Word {
     question: Question,
+    since: Timestamp,
     until: Timestamp,
-    next: Timestamp,
+    /// When the question went out that is under way.
+    asked: Option<Timestamp>,
 }
 
 /// How it stands now.
@@ -56,7 +58,7 @@ impl Footing {
             Some(mark) => Some(Self::Key(verified.issuer, mark, Arc::clone(&verified.identity))),
             None => credential.map(|credential| {
                 let question = Question::new(verified.issuer, credential, resource.to_owned());
-                Self::Word(Word { question, until: verified.until, next: verified.until })
+                Self::Word(Word { question, since: verified.since, until: verified.until, asked: None })
             }),
         }
     }
@@ -70,18 +72,27 @@ impl Footing {
                 let good = memory.revocations.standing(*issuer, identity, now) == revocations::Standing::Good;
                 if published && good { Standing::Firm } else { Standing::Gone }
             }
-            Self::Word(word) if now < word.until => Standing::Firm,
             Self::Word(word) if word.until.plus(Self::PATIENCE) <= now => Standing::Gone,
-            Self::Word(word) if now < word.next => Standing::Firm,
+            Self::Word(word) if word.is_of(now) || word.is_asked_for(now) => Standing::Firm,
             Self::Word(_) => Standing::Ask,
         }
     }
 
-    /// What to ask; it is on its way from `now`.
+    /// What to ask, where it stands so at `now`. A word that was given later is of before the clock was set back, and its time may lie
+    /// far ahead; so its time is over now, and silence is borne from now on, whether anybody can be asked or not.
     pub fn ask(&mut self, now: Timestamp) -> Option<Question> {
         let Self::Word(word) = self else { return None };
-        word.next = now.plus(Self::AGAIN);
+        if now < word.since {
+            (word.since, word.until) = (now, now);
+        }
         Some(word.question.clone())
+    }
+
+    /// The question is on its way from `now`.
+    pub fn asked(&mut self, now: Timestamp) {
+        if let Self::Word(word) = self {
+            word.asked = Some(now);
+        }
     }
 
     /// Whether it rests on the answer to this.
@@ -95,13 +106,27 @@ impl Footing {
         let Some(issuer) = issuers.get(word.question.issuer) else { return Standing::Gone };
         match validation::read(answer, issuer, word.question.resource(), now) {
             Ok((_, until)) => {
-                (word.until, word.next) = (until, until);
+                (word.since, word.until, word.asked) = (now, until, None);
                 Standing::Firm
             }
             Err(Fault::Invalid(_)) => Standing::Gone,
             // Another is asked for when the time for this one is over.
             Err(_) => Standing::Firm,
         }
+    }
+}
+
+// === impl Word ===
+
+impl Word {
+    /// Whether it counts by itself.
+    fn is_of(&self, now: Timestamp) -> bool {
+        self.since <= now && now < self.until
+    }
+
+    /// Whether an answer may still come.
+    fn is_asked_for(&self, now: Timestamp) -> bool {
+        self.asked.is_some_and(|asked| asked <= now && now < asked.plus(Footing::AGAIN))
     }
 }
 

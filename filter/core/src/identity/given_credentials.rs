@@ -22,6 +22,7 @@ pub struct GivenCredentials {
 
 struct Row {
     given: Given,
+    since: Timestamp,
     issuer: usize,
     identity: Arc<Identity>,
 }
@@ -34,9 +35,12 @@ impl GivenCredentials {
     /// The longest value that is kept, bytes: what is longer is asked for each time.
     pub const LONGEST: usize = 4096;
 
-    /// What is remembered, if it can still be shown at `now`.
+    /// What is remembered, if it can still be shown at `now`. How old what was given later is, nobody knows: the clock was set back.
     pub fn get(&self, digest: &Digested, now: Timestamp) -> Option<&HeaderValue> {
-        self.rows.get(digest).filter(|row| now < row.given.until).map(|row| &row.given.value)
+        self.rows
+            .get(digest)
+            .filter(|row| row.since <= now && now < row.given.until)
+            .map(|row| &row.given.value)
     }
 
     /// Remembers what was given for a token of this issuer (its index) that says so of its holder; no longer than the token lives.
@@ -51,7 +55,7 @@ impl GivenCredentials {
         if given.until <= now || given.value.text().len() > Self::LONGEST {
             return;
         }
-        if self.rows.insert(digest, Row { given, issuer, identity }).is_none() {
+        if self.rows.insert(digest, Row { given, since: now, issuer, identity }).is_none() {
             self.order.push_back(digest);
         }
         while self.rows.len() > Self::MOST {
@@ -126,6 +130,9 @@ mod tests {
         all.insert(Digested::of(0, "brief"), given("x"), alice(110), NOW);
         assert!(all.get(&Digested::of(0, "brief"), at(109)).is_some());
         assert_eq!(all.get(&Digested::of(0, "brief"), at(110)), None, "no longer than the token");
+        assert_eq!(all.get(&Digested::of(0, "t"), at(99)), None, "the clock was set back");
+        all.insert(Digested::of(0, "t"), given("y"), alice(1000), at(99));
+        assert_eq!(all.get(&Digested::of(0, "t"), at(99)).map(HeaderValue::text), Some("y"));
     }
 
     #[test]

@@ -41,8 +41,21 @@ pub struct Verified {
     pub issuer: usize,
     /// The key that signed it; `None` for a token that its issuer vouched for.
     pub key: Option<KeyMark>,
+    /// When it was found to hold.
+    pub since: Timestamp,
     /// Until when it may be remembered: `exp`, or earlier where the issuer has to be asked again.
     pub until: Timestamp,
+}
+
+// === impl Verified ===
+
+impl Verified {
+    /// Whether it may be remembered at `now`. How long ago an issuer vouched for it nobody knows whose clock was set back since; what a
+    /// key proves is as good then as if it were verified anew.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        let known = self.key.is_some() || self.since <= now;
+        known && now < self.until
+    }
 }
 
 /// Why a token was not accepted.
@@ -126,7 +139,7 @@ pub fn verify_with(
         return Err(FORGED);
     }
     let until = identity.expires;
-    Ok(Verified { identity: Arc::new(identity), issuer: index, key: Some(key.mark()), until })
+    Ok(Verified { identity: Arc::new(identity), issuer: index, key: Some(key.mark()), since: now, until })
 }
 
 /// What an issuer (its index) has signed that is no token: a JWS of exactly this `typ`, of any length.

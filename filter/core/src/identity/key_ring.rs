@@ -31,6 +31,9 @@ pub enum Lookup<'a> {
 #[derive(Clone, Debug)]
 struct Slot {
     keys: Option<(KeySet, Timestamp)>,
+    /// When the fetch began that brought them.
+    sent: Timestamp,
+    /// When the last one ended that brought none, or none that were taken.
     failed: Option<Timestamp>,
     refresh: Duration,
     max_stale: Duration,
@@ -47,6 +50,7 @@ impl KeyRing {
     pub fn new(issuers: &[Issuer]) -> Self {
         let slot = |i: &Issuer| Slot {
             keys: None,
+            sent: Timestamp::default(),
             failed: None,
             refresh: i.jwks.refresh,
             max_stale: i.jwks.max_stale,
@@ -54,13 +58,22 @@ impl KeyRing {
         Self(issuers.iter().map(slot).collect())
     }
 
-    /// A fetch has brought `keys` at `now`. Tell the token cache too
+    /// A fetch that began at `sent` has brought `keys` at `now`; the keys, where they are taken. Tell the token cache then
     /// ([`TokenCache::keys_changed`](super::token_cache::TokenCache::keys_changed)). An index out of range changes nothing.
-    pub fn set(&mut self, issuer: usize, keys: KeySet, now: Timestamp) {
-        if let Some(slot) = self.0.get_mut(issuer) {
-            slot.keys = Some((keys, now));
-            slot.failed = None;
+    ///
+    /// Of fetches that overtake each other the one that began last is right: what an earlier one brings may be of before a
+    /// rotation, so it counts as one that failed.
+    pub fn set(&mut self, issuer: usize, keys: KeySet, sent: Timestamp, now: Timestamp) -> Option<&KeySet> {
+        let slot = self.0.get_mut(issuer)?;
+        // One that began at a moment that lies ahead began before the clock was set back: it is no later.
+        let overtaken = slot.keys.is_some() && sent < slot.sent && slot.sent <= now;
+        if overtaken {
+            slot.failed = Some(now);
+            return None;
         }
+        slot.sent = sent;
+        slot.failed = None;
+        Some(&slot.keys.insert((keys, now)).0)
     }
 
     /// A fetch has failed at `now`; the last good keys stay until they are stale.
@@ -117,6 +130,7 @@ impl KeyRing {
     pub fn take_over(&mut self, at: usize, old: &Self, old_at: usize) {
         if let (Some(slot), Some(before)) = (self.0.get_mut(at), old.0.get(old_at)) {
             slot.keys.clone_from(&before.keys);
+            slot.sent = before.sent;
             slot.failed = before.failed;
         }
     }

@@ -195,7 +195,10 @@ impl Memory {
         let index = expected.asked_about_opaque().ok_or(Fault::Unanswered)?;
         let issuer = expected.issuers.get(index).ok_or(Fault::Unanswered)?;
         let verified = validation::read(answer, issuer, expected.audience, now)
-            .map(|(identity, until)| Verified { identity: identity.into(), issuer: index, key: None, until })
+            .map(|(identity, until)| {
+                let identity = identity.into();
+                Verified { identity, issuer: index, key: None, since: now, until }
+            })
             .and_then(|v| match self.revocations.standing(index, &v.identity, now) {
                 Standing::Revoked => Err(WITHDRAWN),
                 Standing::Good | Standing::Unheard => Ok(v),
@@ -216,9 +219,11 @@ impl Memory {
         self.given = GivenCredentials::default();
     }
 
-    /// New keys of one issuer; tokens signed by a key that is gone are forgotten.
-    pub fn replace_keys(&mut self, issuer: usize, keys: KeySet, now: Timestamp) {
-        self.tokens.keys_changed(issuer, &keys);
-        self.keys.set(issuer, keys, now);
+    /// Keys of one issuer, for which it was asked at `sent`. Where they are newer than those that are held, tokens signed by a key
+    /// that is gone are forgotten.
+    pub fn replace_keys(&mut self, issuer: usize, keys: KeySet, sent: Timestamp, now: Timestamp) {
+        if let Some(taken) = self.keys.set(issuer, keys, sent, now) {
+            self.tokens.keys_changed(issuer, taken);
+        }
     }
 }

@@ -45,10 +45,10 @@ impl TokenCache {
         Self { index: HashMap::new(), entries: Vec::new(), hand: 0, capacity: capacity.max(1) }
     }
 
-    /// What a token proves that was verified and has not expired at `now`.
+    /// What a token proves that was verified and may be remembered at `now`.
     pub fn get(&mut self, digest: &Digested, now: Timestamp) -> Option<&Verified> {
         let slot = *self.index.get(digest)?;
-        if self.entries.get(slot)?.verified.until <= now {
+        if !self.entries.get(slot)?.verified.holds(now) {
             self.remove(slot);
             return None;
         }
@@ -112,7 +112,7 @@ impl TokenCache {
         for _ in 0..Self::MAX_STEPS {
             let slot = self.step();
             match self.entries.get_mut(slot) {
-                Some(e) if e.used && e.verified.until > now => e.used = false,
+                Some(e) if e.used && e.verified.holds(now) => e.used = false,
                 _ => return slot,
             }
         }

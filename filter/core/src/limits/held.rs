@@ -4,14 +4,16 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use super::room::{Part, Room};
 use super::size::Exceeded;
+use super::tag::Tag;
 
 /// The bytes that one VM holds, of so many at most. Its copies count together.
 #[derive(Clone, Debug)]
 pub struct Held {
     used: Rc<Cell<u64>>,
     /// The same of requests whose bodies are awaited: apart, so that no crowd of them ends a stream.
-    waiting: Rc<Cell<u64>>,
+    waiting: Rc<Room>,
     limit: u64,
 }
 
@@ -39,7 +41,7 @@ impl Held {
 
     /// The bytes held now.
     pub fn bytes(&self) -> u64 {
-        self.used.get().saturating_add(self.waiting.get())
+        self.used.get().saturating_add(self.waiting.bytes())
     }
 
     /// A stream's share that holds nothing yet.
@@ -47,9 +49,9 @@ impl Held {
         Share { used: Rc::clone(&self.used), limit: self.limit, bytes: 0 }
     }
 
-    /// The same for a request whose body is awaited: all of them together may hold a quarter as much, besides.
-    pub fn waiting(&self) -> Share {
-        Share { used: Rc::clone(&self.waiting), limit: self.limit / 4, bytes: 0 }
+    /// The same for a request of `asker` whose body is awaited: all of them together may hold a quarter as much, besides.
+    pub fn waiting(&self, asker: Tag) -> Part {
+        self.waiting.part(self.limit / 4, asker)
     }
 }
 
@@ -79,6 +81,7 @@ impl Drop for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::places::Crowded;
     use proptest::prelude::*;
 
     #[test]
@@ -104,8 +107,9 @@ mod tests {
     #[test]
     fn no_crowd_that_waits_ends_a_stream() {
         let held = Held::new(100);
-        let (mut stream, mut one, mut two) = (held.share(), held.waiting(), held.waiting());
-        assert_eq!((one.set(25), two.set(1)), (Ok(()), Err(Exceeded)));
+        let [one, two] = ["192.0.2.1", "192.0.2.2"].map(|source| Tag::asker(None, Some(source)));
+        let (mut stream, mut one, mut two) = (held.share(), held.waiting(one), held.waiting(two));
+        assert_eq!((one.set(25), two.set(1)), (Ok(()), Err(Crowded::All)));
         drop(two);
         assert_eq!((stream.set(100), held.bytes()), (Ok(()), 125));
         drop(one);

@@ -6,6 +6,7 @@ pub mod lease;
 pub mod places;
 pub mod rate;
 pub mod roll;
+pub mod room;
 pub mod size;
 pub mod store;
 pub mod streams;

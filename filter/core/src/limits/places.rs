@@ -20,7 +20,7 @@ pub struct Places {
     left: Vec<(Timestamp, Option<Tag>)>,
 }
 
-/// Why there is no place.
+/// Why there is no place, or no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crowded {
     /// All are taken.

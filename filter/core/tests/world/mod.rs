@@ -118,7 +118,7 @@ impl Gate {
             route: None,
         };
         let keys = gate.keys();
-        gate.memory.replace_keys(0, keys, gate.now);
+        gate.memory.replace_keys(0, keys, gate.now, gate.now);
         gate
     }
 

@@ -31,7 +31,7 @@ fn credential() -> Credential {
 
 fn vouched(until: Timestamp) -> Footing {
     let identity = Identity { expires: at(3600), ..Identity::named("https://auth.example", "alice") };
-    let verified = Verified { identity: identity.into(), issuer: 0, key: None, until };
+    let verified = Verified { identity: identity.into(), issuer: 0, key: None, since: at(0), until };
     Footing::of(&verified, Some(credential()), RESOURCE).unwrap()
 }
 
@@ -49,6 +49,8 @@ fn a_word_is_asked_for_again_when_its_time_is_over() {
     assert_eq!(footing.stands(&memory, at(19)), Standing::Firm);
     assert_eq!(footing.stands(&memory, at(20)), Standing::Ask);
     assert!(footing.ask(at(20)).is_some());
+    assert_eq!(footing.stands(&memory, at(20)), Standing::Ask, "until the question is on its way");
+    footing.asked(at(20));
     assert_eq!(footing.stands(&memory, at(24)), Standing::Firm, "an answer is on its way");
     assert_eq!(footing.answered(Some(&answer(json!({}))), &issuers, at(21)), Standing::Firm);
     assert_eq!(footing.stands(&memory, at(40)), Standing::Firm);
@@ -70,11 +72,52 @@ fn silence_is_borne_for_a_while_and_not_for_ever() {
     for second in [20, 25, 30, 35, 40, 45] {
         assert_eq!(footing.stands(&memory, at(second)), Standing::Ask, "{second}");
         assert!(footing.ask(at(second)).is_some());
+        footing.asked(at(second));
         assert_eq!(footing.answered(None, &issuers, at(second + 1)), Standing::Firm);
         assert_eq!(footing.answered(Some(b"oops"), &issuers, at(second + 1)), Standing::Firm);
     }
     assert_eq!(footing.stands(&memory, at(49)), Standing::Firm);
     assert_eq!(footing.stands(&memory, at(50)), Standing::Gone);
+}
+
+#[test]
+fn a_word_of_before_the_clock_was_set_back_is_asked_for_again() {
+    let issuers = issuers();
+    let memory = Memory::new(&issuers);
+    let mut footing = vouched(at(3500));
+    footing.answered(Some(&answer(json!({}))), &issuers, at(3000));
+    assert_eq!(footing.stands(&memory, at(3000)), Standing::Firm);
+    assert_eq!(footing.stands(&memory, at(100)), Standing::Ask);
+    assert!(footing.ask(at(100)).is_some());
+    footing.asked(at(100));
+    assert_eq!(footing.stands(&memory, at(104)), Standing::Firm, "an answer is on its way");
+    assert_eq!(footing.answered(Some(&answer(json!({}))), &issuers, at(104)), Standing::Firm);
+    assert_eq!(
+        (footing.stands(&memory, at(123)), footing.stands(&memory, at(124))),
+        (Standing::Firm, Standing::Ask)
+    );
+}
+
+#[test]
+fn silence_after_the_clock_was_set_back_is_borne_no_longer_though_nobody_can_be_asked() {
+    let mut footing = vouched(at(3500));
+    let memory = Memory::new(&issuers());
+    footing.answered(Some(&answer(json!({}))), &issuers(), at(3000));
+    for second in 100..130 {
+        assert_eq!(footing.stands(&memory, at(second)), Standing::Ask, "{second}");
+        assert!(footing.ask(at(second)).is_some());
+    }
+    assert_eq!(footing.stands(&memory, at(130)), Standing::Gone);
+}
+
+#[test]
+fn a_question_of_before_the_clock_was_set_back_is_asked_again() {
+    let mut footing = vouched(at(20));
+    let memory = Memory::new(&issuers());
+    footing.ask(at(45));
+    footing.asked(at(45));
+    assert_eq!(footing.stands(&memory, at(45)), Standing::Firm);
+    assert_eq!(footing.stands(&memory, at(30)), Standing::Ask);
 }
 
 #[test]
@@ -91,7 +134,7 @@ fn a_key_that_is_not_published_any_more_supports_nothing() {
         crate::identity::jwks::KeySet::parse(document.to_string().as_bytes()).unwrap()
     };
     let mut memory = Memory::new(&issuers);
-    memory.replace_keys(0, set("one"), at(0));
+    memory.replace_keys(0, set("one"), at(0), at(0));
     let crate::identity::jwks::Pick::One(published) =
         memory.keys.keys(0, at(0)).unwrap().pick(Some("one"), crate::identity::issuer::Algorithm::EdDsa)
     else {
@@ -101,9 +144,13 @@ fn a_key_that_is_not_published_any_more_supports_nothing() {
     let mut footing = Footing::Key(0, published.mark(), Arc::clone(&who));
     assert_eq!(footing.stands(&memory, at(1)), Standing::Firm);
     assert!(footing.ask(at(1)).is_none());
-    memory.replace_keys(0, set("two"), at(2));
-    assert_eq!(footing.stands(&memory, at(2)), Standing::Gone);
-    assert_eq!(Footing::Key(7, published_mark(&footing), who).stands(&memory, at(2)), Standing::Gone);
+    memory.replace_keys(0, set("two"), at(0), at(2));
+    memory.replace_keys(0, set("one"), at(1), at(3));
+    memory.replace_keys(0, set("two"), at(0), at(4));
+    assert_eq!(footing.stands(&memory, at(4)), Standing::Firm, "what was asked for earlier is not news");
+    memory.replace_keys(0, set("two"), at(2), at(4));
+    assert_eq!(footing.stands(&memory, at(4)), Standing::Gone);
+    assert_eq!(Footing::Key(7, published_mark(&footing), who).stands(&memory, at(4)), Standing::Gone);
 }
 
 fn published_mark(footing: &Footing) -> KeyMark {

@@ -72,7 +72,12 @@ impl World {
             format!(r#"{{"keys":[{},{},{rsa_jwk}]}}"#, ed.public_key().to_jwk(), ec.public_key().to_jwk());
         let issuers = vec![issuer("https://other.example"), issuer(ISSUER)];
         let mut ring = KeyRing::new(&issuers);
-        ring.set(1, KeySet::parse(keys.as_bytes()).unwrap(), Timestamp::from_secs(NOW));
+        ring.set(
+            1,
+            KeySet::parse(keys.as_bytes()).unwrap(),
+            Timestamp::from_secs(NOW),
+            Timestamp::from_secs(NOW),
+        );
         Self { ed, ec, rsa, issuers, ring }
     }
 

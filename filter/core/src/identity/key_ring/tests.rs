@@ -57,19 +57,19 @@ fn an_unknown_key_is_looked_for_once_in_the_floor() {
     let mut ring = ring();
     assert_eq!(find(&ring, "a", at(0)), "no keys");
     assert!(ring.may_fetch(0, at(0)) && ring.is_due(0, at(0)));
-    ring.set(0, keys("a"), at(0));
+    ring.set(0, keys("a"), at(0), at(0));
     assert_eq!((find(&ring, "a", at(0)), find(&ring, "b", at(9))), ("found", "unknown"));
     assert!(!ring.may_fetch(0, at(9)));
     assert_eq!(find(&ring, "b", at(10)), "outdated");
     assert!(ring.may_fetch(0, at(10)) && !ring.is_due(0, at(10)));
-    ring.set(0, keys("b"), at(10));
+    ring.set(0, keys("b"), at(10), at(10));
     assert_eq!((find(&ring, "b", at(10)), find(&ring, "a", at(10))), ("found", "unknown"));
 }
 
 #[test]
 fn the_last_good_keys_serve_until_they_are_stale() {
     let mut ring = ring();
-    ring.set(0, keys("a"), at(0));
+    ring.set(0, keys("a"), at(0), at(0));
     assert!(!ring.is_due(0, at(299)) && ring.is_due(0, at(300)));
     ring.failed(0, at(300));
     assert!(!ring.is_due(0, at(309)) && !ring.may_fetch(0, at(309)) && ring.is_due(0, at(310)));
@@ -83,18 +83,46 @@ fn the_last_good_keys_serve_until_they_are_stale() {
 #[test]
 fn issuers_do_not_share_keys() {
     let mut ring = ring();
-    ring.set(0, keys("a"), at(0));
+    ring.set(0, keys("a"), at(0), at(0));
     assert!(matches!(ring.find(1, Some("a"), Algorithm::EdDsa, at(0)), Lookup::NoKeys));
     assert!(matches!(ring.find(0, Some("a"), Algorithm::Es256, at(0)), Lookup::Unknown));
-    ring.set(9, keys("a"), at(0));
+    ring.set(9, keys("a"), at(0), at(0));
     assert!(matches!(ring.find(9, Some("a"), Algorithm::EdDsa, at(0)), Lookup::NoKeys));
     assert!(!ring.may_fetch(9, at(0)) && !ring.is_due(9, at(0)));
 }
 
 #[test]
+fn what_an_earlier_fetch_brings_does_not_replace_what_a_later_one_brought() {
+    let mut ring = ring();
+    assert!(ring.set(0, keys("new"), at(5), at(6)).is_some());
+    assert!(ring.set(0, keys("old"), at(1), at(17)).is_none());
+    assert_eq!((find(&ring, "new", at(17)), find(&ring, "old", at(17))), ("found", "outdated"));
+    assert_eq!(ring.keys_since(0, at(17)), Some(at(6)), "it is no news of what is held");
+    assert!(!ring.may_fetch(0, at(26)) && ring.may_fetch(0, at(27)), "but a fetch that ended");
+    assert!(ring.set(0, keys("newest"), at(5), at(27)).is_some());
+    assert!(ring.set(1, keys("old"), at(1), at(7)).is_some(), "each issuer by itself");
+}
+
+#[test]
+fn what_is_fetched_after_the_clock_was_set_back_is_no_earlier() {
+    let mut ring = ring();
+    ring.set(0, keys("a"), at(1000), at(1001));
+    assert!(ring.set(0, keys("b"), at(998), at(999)).is_some());
+    assert_eq!(find(&ring, "b", at(999)), "found");
+}
+
+#[test]
+fn what_was_fetched_when_is_taken_over() {
+    let (mut old, mut new) = (ring(), ring());
+    old.set(1, keys("a"), at(5), at(6));
+    new.take_over(0, &old, 1);
+    assert!(new.set(0, keys("b"), at(4), at(7)).is_none());
+}
+
+#[test]
 fn keys_from_the_future_are_fetched_again() {
     let mut ring = ring();
-    ring.set(0, keys("a"), at(1000));
+    ring.set(0, keys("a"), at(1000), at(1000));
     assert_eq!((find(&ring, "a", at(0)), find(&ring, "b", at(0))), ("found", "outdated"));
     assert!(ring.is_due(0, at(0)));
 }
@@ -102,7 +130,7 @@ fn keys_from_the_future_are_fetched_again() {
 #[test]
 fn keys_of_a_moment_far_ahead_are_not_fresh_for_ever() {
     let mut ring = ring();
-    ring.set(0, keys("a"), at(7201));
+    ring.set(0, keys("a"), at(7201), at(7201));
     assert_eq!(find(&ring, "a", at(3601)), "found", "as long as they may be stale");
     assert_eq!(find(&ring, "a", at(3600)), "no keys");
 }

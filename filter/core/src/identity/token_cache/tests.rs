@@ -40,7 +40,7 @@ fn verified(subject: &str, issuer: usize, key: KeyMark, expires: u64) -> Verifie
         certificate: None,
         expires: at(expires),
     };
-    Verified { until: identity.expires, identity: identity.into(), issuer, key: Some(key) }
+    Verified { since: at(0), until: identity.expires, identity: identity.into(), issuer, key: Some(key) }
 }
 
 #[test]
@@ -69,6 +69,20 @@ fn a_token_that_its_issuer_vouched_for_is_known_for_a_while_whatever_keys_come()
     cache.keys_changed(0, &new);
     assert!(cache.get(&digest, at(4)).is_some());
     assert_eq!(cache.get(&digest, at(5)), None, "ask again, though it lives to 10");
+}
+
+#[test]
+fn an_issuers_word_of_before_the_clock_was_set_back_is_forgotten_and_what_a_key_proves_is_not() {
+    let (_, key) = keys("a");
+    let mut cache = TokenCache::new(10);
+    let signed = Verified { since: at(100), ..verified("alice", 0, key, 200) };
+    for (token, verified) in [("signed", signed.clone()), ("opaque", Verified { key: None, ..signed })] {
+        cache.insert(Digested::of(0, token), verified, at(100));
+    }
+    let mut known = |secs| ["signed", "opaque"].map(|t| cache.get(&Digested::of(0, t), at(secs)).is_some());
+    assert_eq!(known(100), [true, true]);
+    assert_eq!(known(99), [true, false]);
+    assert_eq!(known(100), [true, false], "not again when the clock is there once more");
 }
 
 #[test]
