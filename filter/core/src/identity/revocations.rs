@@ -181,7 +181,7 @@ impl Slot {
         let mut rows = HashMap::with_capacity(entries.len().min(MAX_ROWS));
         for entry in entries {
             let (mark, row) = row(entry).ok_or("an entry that cannot be read")?;
-            rows.insert(mark, row);
+            widen(&mut rows, mark, row);
         }
         if since > 0 {
             self.rows.retain(|_, row| row.until > now);
@@ -189,7 +189,7 @@ impl Slot {
             if self.rows.len() + more > MAX_ROWS {
                 return self.too_many();
             }
-            self.rows.extend(rows);
+            rows.into_iter().for_each(|(mark, row)| widen(&mut self.rows, mark, row));
         } else {
             if rows.len() > MAX_ROWS {
                 return self.too_many();
@@ -223,6 +223,13 @@ impl std::fmt::Debug for Mark {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Mark")
     }
+}
+
+/// What was withdrawn twice is withdrawn until the later moment, and for the longer time: clocks of those who say so may differ.
+fn widen(rows: &mut HashMap<Mark, Row>, mark: Mark, row: Row) {
+    let known = rows.entry(mark).or_insert(row);
+    let before = known.before.zip(row.before).map(|(known, new)| known.max(new));
+    *known = Row { before, until: known.until.max(row.until) };
 }
 
 /// It goes into a URL.

@@ -96,6 +96,22 @@ fn a_grant_a_subject_and_a_client_are_withdrawn() {
     assert_eq!(known.known.standing(7, &alice(0), at(0)), Standing::Unheard);
 }
 
+/// Two replicas whose clocks are apart may say so one after the other, the one behind last.
+#[test]
+fn what_was_withdrawn_twice_is_withdrawn_until_the_later_moment() {
+    for entries in [vec![vec![12, 10]], vec![vec![12], vec![10]]] {
+        let mut known = Known::new();
+        for (at, before) in entries.into_iter().enumerate() {
+            let said: Vec<Value> =
+                before.into_iter().map(|before| entry("subject", "alice", before)).collect();
+            let seq = at as u64;
+            known.hear(&feed(seq, seq + 1, 10, &said), 10).unwrap();
+        }
+        assert_eq!(known.standing(&alice(11), 10), Standing::Revoked);
+        assert_eq!(known.standing(&alice(12), 10), Standing::Good);
+    }
+}
+
 #[test]
 fn what_was_heard_counts_for_a_while() {
     let mut known = Known::new();
