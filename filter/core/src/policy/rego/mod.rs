@@ -37,6 +37,8 @@ pub mod reads;
 mod result;
 pub mod ruling;
 mod setting;
+#[cfg(feature = "rego")]
+mod texts;
 
 #[cfg(not(feature = "rego"))]
 pub use absent::{Picked, Rego};

@@ -4,9 +4,7 @@ use super::Faults;
 use super::flow::{Flow, Held};
 use crate::policy::rego::admitted::Admitted;
 use crate::policy::rego::packed::Module;
-
-/// The widest field of a format, in digits of its number.
-const MOST_DIGITS: usize = 3;
+use crate::policy::rego::texts;
 
 /// Refuses what is not admitted, and says which module has the rest.
 pub(super) fn judge(flow: &Flow, faults: &mut Faults<'_>) -> Module {
@@ -30,12 +28,21 @@ pub(super) fn judge(flow: &Flow, faults: &mut Faults<'_>) -> Module {
             }
         }
         if let (true, Some(Some(Held::Literal(format)))) = (call.name == "sprintf", call.arguments.first())
-            && is_wide(format.as_string().map_or("", |text| text))
+            && texts::verbs(format.as_string().map_or("", |text| text)).is_none()
         {
             faults.at(
                 call.at,
-                "a format has the verbs `%s`, `%d` and `%v` only, no `*`, and no width beyond three digits",
+                "a format has the verbs `%s`, `%d` and `%v` only, and nothing within them but zeros and a width before `d` (`%03d`)",
             );
+        }
+        if let (true, [Some(Held::Literal(pattern)), Some(Held::Literal(delimiters)), ..]) =
+            (call.name == "glob.match", call.arguments.as_slice())
+            && let Some(why) = pattern
+                .as_string()
+                .ok()
+                .and_then(|pattern| texts::glob::expression(pattern, delimiters).err())
+        {
+            faults.at(call.at, &format!("no pattern: {why}"));
         }
         if let (true, Some(Some(Held::Literal(pattern)))) =
             (call.name == "glob.match", call.arguments.first())
@@ -47,22 +54,4 @@ pub(super) fn judge(flow: &Flow, faults: &mut Faults<'_>) -> Module {
         }
     }
     module
-}
-
-/// Whether a format makes more of its values than they are, or writes numbers otherwise than OPA.
-fn is_wide(format: &str) -> bool {
-    let mut rest = format.split('%').skip(1);
-    while let Some(part) = rest.next() {
-        let flags =
-            part.split(|c: char| !(c.is_ascii_digit() || "+-# .*[]".contains(c))).next().unwrap_or_default();
-        let wide = flags.contains('*')
-            || flags.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > MOST_DIGITS);
-        match part.get(flags.len()..).and_then(|verb| verb.chars().next()) {
-            // `%%`: what follows is text.
-            None if part.is_empty() => drop(rest.next()),
-            Some('s' | 'd' | 'v') if !wide => {}
-            _ => return true,
-        }
-    }
-    false
 }
