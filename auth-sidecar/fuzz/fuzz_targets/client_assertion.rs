@@ -14,7 +14,12 @@ libfuzzer_sys::fuzz_target!(|input: (&str, &[u8])| {
     let assertion = Assertion::new(jwt);
     let _ = assertion.subject();
     let Some(Ok(keys)) = serde_json::from_slice(keys).ok().map(KeySet::admit) else { return };
-    let client = metadata_document::admit(ID, DOCUMENT, (&wicketgate_auth::oauth::redirect_uri::PrivateUse::None, false)).expect("sound");
+    let client = metadata_document::admit(
+        ID,
+        DOCUMENT,
+        (&wicketgate_auth::oauth::redirect_uri::PrivateUse::None, false),
+    )
+    .expect("sound");
     let audiences = ["https://auth.example".to_owned()];
     assert_eq!(assertion.verify(&client, &keys, &audiences, UnixTime(1_800_000_000)), None);
 });

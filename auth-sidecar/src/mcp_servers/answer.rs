@@ -57,34 +57,56 @@ pub(super) async fn read(mut response: Response, id: &str) -> Result<Value, Faul
         "text/event-stream" => true,
         _ => return Err(Fault::NoMcp),
     };
-    let mut body = Vec::new();
+    let (mut size, mut body, mut events) = (0_usize, Vec::new(), Events::default());
     while let Some(chunk) = response.chunk().await.map_err(|_| Fault::Unreachable)? {
-        if body.len().saturating_add(chunk.len()) > MOST {
+        size = size.saturating_add(chunk.len());
+        if size > MOST {
             return Err(Fault::NoMcp);
         }
-        body.extend_from_slice(&chunk);
-        // A stream may stay open after the answer.
-        let whole = chunk.contains(&b'\n') || chunk.contains(&b'\r');
-        if let Some(result) = (stream && whole).then(|| in_events(&body, id)).flatten() {
+        if !stream {
+            body.extend_from_slice(&chunk);
+        } else if let Some(result) = events.feed(&chunk, id) {
+            // A stream may stay open after the answer.
             return Ok(result);
         }
     }
-    let result = if stream { in_events(&body, id) } else { result_of(&body, id) };
-    result.ok_or(Fault::NoMcp)
+    result_of(&body, id).ok_or(Fault::NoMcp)
 }
 
-/// The result in the first whole event that answers `id`.
-fn in_events(body: &[u8], id: &str) -> Option<Value> {
-    let text = String::from_utf8_lossy(body).replace("\r\n", "\n").replace('\r', "\n");
-    let (whole, _) = text.rsplit_once("\n\n")?;
-    whole.split("\n\n").find_map(|event| {
-        let data: Vec<&str> = event
-            .lines()
-            .filter_map(|line| line.strip_prefix("data:"))
-            .map(|data| data.strip_prefix(' ').unwrap_or(data))
-            .collect();
-        result_of(data.join("\n").as_bytes(), id)
-    })
+/// An event stream as it comes; each byte of it is looked at once, however it is cut.
+#[derive(Default)]
+struct Events {
+    /// Of the event that is not whole yet, with `\n` for every end of a line.
+    begun: Vec<u8>,
+    after_cr: bool,
+}
+
+// === impl Events ===
+
+impl Events {
+    /// The result in the first event that is whole now and answers `id`.
+    fn feed(&mut self, chunk: &[u8], id: &str) -> Option<Value> {
+        let from = self.begun.len().saturating_sub(1);
+        for byte in chunk {
+            let is_second = *byte == b'\n' && self.after_cr;
+            self.after_cr = *byte == b'\r';
+            if !is_second {
+                self.begun.push(if self.after_cr { b'\n' } else { *byte });
+            }
+        }
+        let last = self.begun.get(from..)?.windows(2).rposition(|two| two == b"\n\n")?;
+        let whole: Vec<u8> = self.begun.drain(..from + last + 2).collect();
+        String::from_utf8_lossy(&whole).split("\n\n").find_map(|event| in_event(event, id))
+    }
+}
+
+fn in_event(event: &str, id: &str) -> Option<Value> {
+    let data: Vec<&str> = event
+        .lines()
+        .filter_map(|line| line.strip_prefix("data:"))
+        .map(|data| data.strip_prefix(' ').unwrap_or(data))
+        .collect();
+    result_of(data.join("\n").as_bytes(), id)
 }
 
 fn result_of(message: &[u8], id: &str) -> Option<Value> {
@@ -111,8 +133,14 @@ mod tests {
             ("nothing", String::new(), false),
             ("over several lines", "data: {\"id\":\"p\",\ndata: \"result\":{}}\n\n".to_owned(), true),
         ] {
-            assert_eq!(in_events(body.as_bytes(), "p").is_some(), found, "{what}");
+            assert_eq!(Events::default().feed(body.as_bytes(), "p").is_some(), found, "{what}");
+            let mut events = Events::default();
+            let bytes = body.as_bytes().chunks(1);
+            assert_eq!(bytes.map(|byte| events.feed(byte, "p").is_some()).any(|is| is), found, "{what}, cut");
         }
+        let mut events = Events::default();
+        (0..1000).for_each(|_| assert!(events.feed(b"\n", "p").is_none()));
+        assert!(events.begun.len() < 2, "what was looked at is not kept");
         assert!(result_of(good.as_bytes(), "p").is_some() && result_of(good.as_bytes(), "q").is_none());
         assert!(result_of(br#"{"id":"p","result":7}"#, "p").is_none());
         assert!(result_of(b"\xff", "p").is_none());

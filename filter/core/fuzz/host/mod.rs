@@ -26,8 +26,8 @@ use wicketgate_core::limits::{taking, used_proofs};
 use wicketgate_core::salt::Salt;
 use wicketgate_core::time::Timestamp;
 use wicketgate_core::tools::listed::{Listed, ToolTag};
-use wicketgate_core::tools::table as tools;
 use wicketgate_core::tools::schemas::SchemaMemory;
+use wicketgate_core::tools::table as tools;
 
 /// What all streams may hold together here: little, so that it is reached.
 pub const HELD: u64 = 96;
@@ -322,7 +322,8 @@ impl Driven {
             | Effect::CountFound { .. }
             | Effect::CountInputSchema(_)
             | Effect::CountOutputSchema(_)
-            | Effect::CountRemoved(_) => {}
+            | Effect::CountRemoved(_)
+            | Effect::TellSpan(..) => {}
         }
     }
 
