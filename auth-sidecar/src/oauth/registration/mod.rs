@@ -18,8 +18,6 @@ use super::registration_preferences;
 use super::scope::ScopeSet;
 
 const MOST_REDIRECT_URIS: usize = 20;
-/// Grants without a user at hand.
-const NEEDS_PROOF: [GrantType; 2] = [GrantType::ClientCredentials, GrantType::JwtBearer];
 const POST_LOGOUT: &str = "post_logout_redirect_uris";
 const LONGEST_SCOPE: usize = 2048;
 
@@ -85,10 +83,8 @@ pub fn admit(mut asked: Map<String, Value>, rules: Rules<'_>) -> Result<Registra
     let redirect_uris = redirect_uris(&asked, has_code, rules.private_use)?;
     let post_logout_redirect_uris = post_logout_redirect_uris(&asked, rules.private_use)?;
     let response_types = response_types(&asked, has_code)?;
-    if auth_method == AuthMethod::None
-        && let Some(grant) = grant_types.iter().find(|grant| NEEDS_PROOF.contains(grant))
-    {
-        return Err(refuse(format!("{} is for clients that can prove who they are", grant.as_str())));
+    if auth_method == AuthMethod::None && grant_types.contains(&GrantType::ClientCredentials) {
+        return Err(refuse("client_credentials is for clients that can prove who they are"));
     }
     let assertion_algorithm = assertion_algorithm(&asked)?;
     let keys = fields::keys(&asked)?;
