@@ -159,32 +159,37 @@ fn no_record_and_no_reply_holds_the_token() {
     }
 }
 
+/// A gate where Envoy may say to which trace a request belongs, and the head of one of which it says this one.
+fn traced_by(trace: &str, traced: bool, rules: &Value) -> (Gate, RequestHead) {
+    let mut configuration = world::configuration(rules);
+    configuration["traced"] = json!(traced);
+    let gate = Gate::new(&configuration);
+    let (bearer, said) = (format!("Bearer {}", gate.token(&json!({}))), format!("{trace}-b7ad6b7169203331"));
+    let fields = [
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("authorization", bearer.as_str()),
+        ("x-wicketgate-trace", said.as_str()),
+    ];
+    (gate, request("POST", "/mcp", &fields))
+}
+
 /// Envoy's word for where in a trace a request is counts where the configuration says that it speaks; else it is a client's.
 #[test]
 fn a_decision_names_envoys_trace_and_the_clients() {
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
     const THEIRS: &str = "11111111111111111111111111111111";
-    let said = format!("{TRACE}-b7ad6b7169203331");
     let rules = json!([{"id": "all", "allow": {"who": {"scopes": ["mcp:read"]}, "tools": ["*"]}}]);
     for (traced, meta, named) in [
         (true, format!("00-{THEIRS}-b7ad6b7169203331-01"), [json!(TRACE), json!(THEIRS)]),
         (true, "garbage".to_owned(), [json!(TRACE), Value::Null]),
         (false, format!("00-{THEIRS}-b7ad6b7169203331-01"), [Value::Null, json!(THEIRS)]),
     ] {
-        let mut configuration = world::configuration(&rules);
-        configuration["traced"] = json!(traced);
-        let mut gate = Gate::new(&configuration);
-        let bearer = format!("Bearer {}", gate.token(&json!({})));
-        let fields = [
-            ("content-type", "application/json"),
-            ("accept", "application/json, text/event-stream"),
-            ("authorization", bearer.as_str()),
-            ("x-wicketgate-trace", said.as_str()),
-        ];
+        let (mut gate, head) = traced_by(TRACE, traced, &rules);
         let mut message = call("get_note");
         message["params"]["_meta"] = json!({"traceparent": meta});
         let mut driven = gate.begin();
-        driven.feed(&mut gate, Event::RequestHead { head: request("POST", "/mcp", &fields), end: false });
+        driven.feed(&mut gate, Event::RequestHead { head, end: false });
         driven.feed(&mut gate, Event::RequestBody(message.to_string().as_bytes()));
         assert!(driven.removed_request_headers.iter().any(|name| name == "x-wicketgate-trace"), "{traced}");
         let decision = &driven.decisions[0];
@@ -229,17 +234,7 @@ fn a_span_tells_what_was_decided() {
         (true, left, call("get_note"), BTreeMap::new()),
         (false, kept, call("get_note"), BTreeMap::new()),
     ] {
-        let mut configuration = world::configuration(&rules);
-        configuration["traced"] = json!(traced);
-        let mut gate = Gate::new(&configuration);
-        let bearer = format!("Bearer {}", gate.token(&json!({})));
-        let fields = [
-            ("content-type", "application/json"),
-            ("accept", "application/json, text/event-stream"),
-            ("authorization", bearer.as_str()),
-            ("x-wicketgate-trace", "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"),
-        ];
-        let mut head = request("POST", "/mcp", &fields);
+        let (mut gate, mut head) = traced_by("0af7651916cd43dd8448eb211c80319c", traced, &rules);
         head.request_id = Some(id.to_owned());
         let mut driven = gate.begin();
         driven.feed(&mut gate, Event::RequestHead { head, end: false });
