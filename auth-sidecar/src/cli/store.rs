@@ -94,6 +94,7 @@ async fn export(config: &Config, to: &mut impl Write) -> Outcome<usize> {
             None => break,
         }
     }
+    writeln!(to, "{}", transfer::end(written)).map_err(failed)?;
     to.flush().map_err(failed)?;
     Ok(written)
 }

@@ -3,7 +3,7 @@
 
 use super::access_token::{self, Beside, TokenResponse};
 use super::narrowing::Narrowing;
-use super::{authorization_code, clients};
+use super::{authorization_code, clients, grant_limit};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -34,6 +34,10 @@ pub(crate) async fn issue(
     // Nobody signs in, so there is nobody to tell about.
     let scope = resource::requested_scope(params, &own, &resources, &context.config.resources)?;
     let scope = resource::something(scope.without(&openid::scopes()), &resources, &context.config.resources)?;
+    if client.dynamic.is_some() {
+        // Anybody may have registered it.
+        grant_limit::count(context, &client.id, Some(&client.id), now).await?;
+    }
     let lifetime = context.config.lifetimes.access_token;
     let grant = Grant::of_client_itself(
         random_text::<16>()?,

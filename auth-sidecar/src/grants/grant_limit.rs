@@ -1,4 +1,4 @@
-//! How much may one user grant? Each grant is kept, and its client may revoke it at once: an entry of the log that all gateways read,
+//! How much may one user grant, or a client that registered itself be granted in its own name? Each grant is kept, and its client may revoke it at once: an entry of the log that all gateways read,
 //! and believe only as long as it is not too long.
 
 use super::limit::Limit;
@@ -7,7 +7,7 @@ use crate::audit::Act;
 use crate::clock::UnixTime;
 use crate::error::Failure;
 
-/// Counts a grant that this user is about to make, to the client that is named.
+/// Counts a grant that this subject is about to make, to the client that is named.
 ///
 /// # Errors
 /// [`Failure::TooMany`], and the store's.

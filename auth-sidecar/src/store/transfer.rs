@@ -89,6 +89,24 @@ pub enum UnfitExport {
     /// Nothing says of which version it is.
     #[error("no line says which schema the export has: it is not whole, nothing was written")]
     Incomplete,
+    /// It was cut off, or changed.
+    #[error(
+        "the export has {items} items and its last line says {}: it is not whole, nothing was written",
+        .said.map_or_else(|| "nothing of it".to_owned(), |said| said.to_string())
+    )]
+    Cut {
+        /// How many there are.
+        items: usize,
+        /// How many were written.
+        said: Option<usize>,
+    },
+}
+
+/// The last line of an export: how many came before it. What was cut off between two lines shows by it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct End {
+    end: usize,
 }
 
 /// As much of a line as every version must have, so that it says which one it is: the record of that.
@@ -117,13 +135,18 @@ impl Item {
     }
 }
 
+/// What an export of so many items ends with.
+pub fn end(items: usize) -> String {
+    serde_json::json!(End { end: items }).to_string()
+}
+
 /// Everything that was exported, where this program can take it over. Every store that was ever used has the record that says its
 /// version, at whatever place it stands; a newer one may have lines that cannot be read here, and that is then why.
 ///
 /// # Errors
 /// [`UnfitExport`].
 pub fn read(from: impl BufRead) -> Result<Vec<Item>, UnfitExport> {
-    let (mut items, mut unread, mut said) = (Vec::new(), None, false);
+    let (mut items, mut unread, mut said, mut end) = (Vec::new(), None, false, None);
     for (line, text) in (1..).zip(from.lines()) {
         let text = text?;
         if let Some(found) = schema_of(&text) {
@@ -132,15 +155,20 @@ pub fn read(from: impl BufRead) -> Result<Vec<Item>, UnfitExport> {
             }
             said = true;
         }
-        match serde_json::from_str(&text) {
-            Ok(item) => items.push(item),
-            Err(error) => drop(unread.get_or_insert(UnfitExport::Line { line, column: error.column() })),
+        match (serde_json::from_str(&text), serde_json::from_str::<End>(&text)) {
+            (Ok(item), _) => items.push(item),
+            (_, Ok(last)) => end = Some(last.end),
+            (Err(error), _) if unread.is_none() => {
+                unread = Some(UnfitExport::Line { line, column: error.column() });
+            }
+            _ => {}
         }
     }
     match unread {
         Some(unread) => Err(unread),
-        None if said || items.is_empty() => Ok(items),
-        None => Err(UnfitExport::Incomplete),
+        None if !said && !items.is_empty() => Err(UnfitExport::Incomplete),
+        None if end != Some(items.len()) => Err(UnfitExport::Cut { items: items.len(), said: end }),
+        None => Ok(items),
     }
 }
 

@@ -85,6 +85,10 @@ fn another_schema_is_refused(config: &str, backup: &str) {
     assert_ne!(newer, *schema, "{schema}");
     let unknown = "{\"passkey\":{\"key\":\"x\"}}";
     let whole = others.join("\n");
+    let (end, items) = others.split_last().unwrap();
+    assert_eq!(*end, format!("{{\"end\":{}}}", items.len() + 1), "the last line counts the others");
+    let uncounted = format!("{schema}\n{}\n", items.join("\n"));
+    let one_less = format!("{schema}\n{}\n{end}\n", items.get(1..).unwrap().join("\n"));
     for (case, lines, said) in [
         ("first", format!("{newer}\n{whole}"), "schema 2 and this program has 1"),
         ("last", format!("{whole}\n{newer}\n"), "schema 2 and this program has 1"),
@@ -97,6 +101,9 @@ fn another_schema_is_refused(config: &str, backup: &str) {
         ),
         ("nowhere", whole.clone(), "which schema"),
         ("cut off", format!("{schema}\n{{\"record\":{{\"key\":\"x\""), "line 2"),
+        ("cut off between two lines", uncounted, "its last line says nothing"),
+        ("without one of its lines", one_less, &format!("items and its last line says {}", items.len() + 1)),
+        ("empty", String::new(), "has 0 items"),
         ("what nobody knows", format!("{schema}\n{unknown}"), "line 2"),
     ] {
         let refused = run(&["store", "import", "--config", config, "-"], &lines);

@@ -9,7 +9,7 @@ use crate::revocation_feed::feed;
 use crate::world::browser::Browser;
 use crate::world::client::{Client, REDIRECT, Tokens};
 use crate::world::device::{offer, page_of, poll};
-use crate::world::{PASSWORD, World};
+use crate::world::{PASSWORD, RESOURCE, World, read};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -90,4 +90,31 @@ async fn devices_count_and_wait() {
     };
     assert_eq!(browser.submit(&world, &page.form().with("decision", "approve")).await.status, 200);
     assert_eq!(poll(&world, &client, &offered).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_registered_itself_counts_as_a_user() {
+    let scopes = "open: true, client_credentials_scopes: [mcp:read]";
+    let world =
+        World::start_with(|yaml| yaml.replace("open: true", scopes) + "grants: {per_user_per_hour: 2}\n")
+            .await;
+    let body = json!({"grant_types": ["client_credentials"]});
+    let (_, answer) = read(world.http.post(world.url("/register")).json(&body).send().await.unwrap()).await;
+    let text = |key: &str| answer[key].as_str().unwrap().to_owned();
+    let client = Client {
+        id: text("client_id"),
+        secret: Some(text("client_secret")),
+        method: text("token_endpoint_auth_method"),
+    };
+    let form = [("grant_type", "client_credentials"), ("resource", RESOURCE)];
+    for status in [200, 200, 429, 429] {
+        let (answered, body) = client.post(&world, "/token", &form, &[]).await;
+        assert_eq!(answered, status, "{body}");
+        if status == 429 {
+            assert_eq!(body["error"], "temporarily_unavailable");
+        }
+    }
+    assert_eq!(throttled(&world), vec![json!([client.id, client.id]); 2]);
+    world.advance(HOUR);
+    assert_eq!(client.post(&world, "/token", &form, &[]).await.0, 200);
 }

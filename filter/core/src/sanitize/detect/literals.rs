@@ -59,7 +59,7 @@ pub(super) fn find(text: &str, wanted: Wanted, out: &mut Vec<Finding>) {
         let detector = trigger.detector();
         // What lies within a finding is found already: a key block is not searched once per word in it.
         let Some(last) = last.get_mut(detector as usize) else { continue };
-        if !wanted.holds(detector) || last.contains(&found.start()) {
+        if !wanted.holds(detector) || last.contains(&found.start()) && !trigger.holds_spaces() {
             continue;
         }
         let Some(range) = judge(text, found.start(), trigger) else { continue };
@@ -96,6 +96,12 @@ impl Trigger {
             Self::Image(_) => Detector::Exfiltration,
             _ => Detector::Credentials,
         }
+    }
+
+    /// Whether what it finds goes on where a value without quotes ends, so that `KEY=-----BEGIN …` is more than that. None of these
+    /// begins within another one.
+    const fn holds_spaces(&self) -> bool {
+        matches!(self, Self::PrivateKey | Self::Authorization(_))
     }
 }
 

@@ -96,3 +96,14 @@ fn a_long_value_is_found_to_its_end_and_judged_once() {
     let secrets = findings.iter().filter(|finding| finding.detector == Detector::Credentials);
     assert_eq!(secrets.count(), 1);
 }
+
+#[test]
+fn a_value_ends_at_a_space_and_what_begins_in_it_does_not() {
+    let block = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----";
+    let bearer = "q8Zr4xT0vNw2LkJ7bYc5HdMf";
+    for (text, hidden) in
+        [(format!("PASSWORD={block} x"), block), (format!("DB_PASSWORD=Bearer {bearer} x"), bearer)]
+    {
+        assert_eq!(said(&text).last(), Some(&hidden), "{text}");
+    }
+}

@@ -35,13 +35,7 @@ pub(super) fn judge(flow: &Flow, faults: &mut Faults<'_>) -> Module {
                 "a format has the verbs `%s`, `%d` and `%v` only, and nothing within them but zeros and a width before `d` (`%03d`)",
             );
         }
-        if let (true, [Some(Held::Literal(pattern)), Some(Held::Literal(delimiters)), ..]) =
-            (call.name == "glob.match", call.arguments.as_slice())
-            && let Some(why) = pattern
-                .as_string()
-                .ok()
-                .and_then(|pattern| texts::glob::expression(pattern, delimiters).err())
-        {
+        if let Some(why) = fault_of_pattern(&call.name, &call.arguments) {
             faults.at(call.at, &format!("no pattern: {why}"));
         }
         if let (true, Some(Some(Held::Literal(pattern)))) =
@@ -54,4 +48,15 @@ pub(super) fn judge(flow: &Flow, faults: &mut Faults<'_>) -> Module {
         }
     }
     module
+}
+
+/// What is wrong with the pattern that a call is given.
+fn fault_of_pattern(name: &str, arguments: &[Option<Held>]) -> Option<String> {
+    match (name, arguments) {
+        ("glob.match", [Some(Held::Literal(pattern)), Some(Held::Literal(delimiters)), ..]) => {
+            texts::glob::fault(pattern.as_string().ok()?, delimiters)
+        }
+        ("regex.match", [Some(Held::Literal(pattern)), ..]) => texts::regex::fault(pattern.as_string().ok()?),
+        _ => None,
+    }
 }

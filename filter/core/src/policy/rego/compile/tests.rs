@@ -42,6 +42,11 @@ const REFUSED: &[(&str, &str)] = &[
         "authz.rego:4: argument 1 of `regex.match` must be written here as a constant",
     ),
     (
+        "allow if regex.match(`^\\p{L}+$`, input.arguments.x)",
+        "authz.rego:2: no pattern: there are no classes of Unicode",
+    ),
+    ("allow if regex.match(`(a`, input.arguments.x)", "authz.rego:2: no pattern: unclosed group"),
+    (
         "allow if glob.match(input.arguments.p, [], \"x\")",
         "authz.rego:2: argument 1 of `glob.match` must be written here as a constant",
     ),
