@@ -170,14 +170,20 @@ impl Sidecar {
     }
 }
 
-/// `bytes` random bytes in URL-safe base64 without padding.
+/// `bytes` random bytes in URL-safe base64 without padding; no dash at its beginning, so that a command line does not take a password
+/// for an option.
 ///
 /// # Errors
 /// The system has no random numbers.
 pub fn random_text(bytes: usize) -> Result<String> {
     let mut random = vec![0_u8; bytes];
-    getrandom::fill(&mut random).context(|| "no random numbers".to_owned())?;
-    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random))
+    loop {
+        getrandom::fill(&mut random).context(|| "no random numbers".to_owned())?;
+        let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&random);
+        if !text.starts_with('-') {
+            return Ok(text);
+        }
+    }
 }
 
 fn random_key() -> Result<String> {
