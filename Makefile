@@ -20,7 +20,7 @@ export UPSTREAM POLICY PORT AUTH_CONFIG STATE SCOPE MCP
 
 CARGO ?= cargo
 # Always the same packages, so that dependencies are built once, with one set of features, for binaries and tests alike.
-NATIVE := --workspace --exclude wicketgate-filter
+NATIVE := --workspace --exclude wicketgate-filter --exclude wicketgate-core-fuzz --exclude wicketgate-auth-fuzz
 WASM := target/wicketgate.wasm
 WASM_REGO := target/wicketgate-rego.wasm
 WASM_REGO_REGEX := target/wicketgate-rego-regex.wasm
@@ -243,10 +243,14 @@ e2e: setup modules native end-to-end ## End-to-end tests: real clients, real Env
 #~ TEST=NAME          only those whose path holds this
 end-to-end:
 	$(call stage,end-to-end tests)
-	@$(E2E) $(TEST)
+	@# They wait for something much of the time: meanwhile, and only then, something else is made.
+	$(if $(BESIDE),nice -n 19 $(MAKE) --no-print-directory $(BESIDE) & beside=$$!)
+	$(if $(BESIDE),trap 'kill $$beside 2>/dev/null || true' EXIT)
+	$(E2E) $(TEST)
 	$(if $(TEST),exit 0)
 	printf '\n\033[1m== %s\033[0m\n' "the gateway and the official clients once more, with a buffer filter behind ours" >&2
 	WICKETGATE_HOST_MODE=buffer $(E2E) $(OF_ONE_MODE) gateway:: clients::
+	$(if $(BESIDE),wait $$beside)
 
 .PHONY: e2e-all
 e2e-all: setup modules native ## The tests of the gateway on every Envoy that is packaged (over ten minutes)
@@ -365,20 +369,16 @@ lint: ## Formatting, clippy (native and WebAssembly), shell scripts, reference c
 	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter -- -D warnings
 	$(CARGO) clippy --quiet --target wasm32-wasip1 -p wicketgate-filter --features rego-regex -- -D warnings
 	$(call stage,shell scripts)
-	@for script in $(OBTAIN)/*.sh k8s/images/*.sh tests/fuzz.sh envoy/certificates/*.sh envoy/two-servers/*.sh .ci/run; do bash -n "$$script"; done
-	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh k8s/images/*.sh tests/fuzz.sh envoy/certificates/*.sh envoy/two-servers/*.sh .ci/run; fi
+	@for script in $(OBTAIN)/*.sh k8s/images/*.sh tests/fuzz.sh tests/fuzz/*.sh envoy/certificates/*.sh envoy/two-servers/*.sh .ci/run; do bash -n "$$script"; done
+	if command -v shellcheck >/dev/null; then shellcheck -x $(OBTAIN)/*.sh k8s/images/*.sh tests/fuzz.sh tests/fuzz/*.sh envoy/certificates/*.sh envoy/two-servers/*.sh .ci/run; fi
 
 .PHONY: fmt
 fmt: ## Format the code
 	@$(CARGO) fmt --all
 
-# Tests wait for something much of the time: meanwhile, and only then, the fuzz targets are built, which takes minutes.
 .PHONY: ci
 ci: lint ## What CI runs: lint, test (which builds all), a short load, a short fuzz
-	@nice -n 19 $(MAKE) --no-print-directory fuzz-built & beside=$$!
-	trap 'kill $$beside 2>/dev/null || true' EXIT
-	$(MAKE) --no-print-directory test
-	wait $$beside
+	@$(MAKE) --no-print-directory test BESIDE=fuzz-built
 	$(MAKE) --no-print-directory load-smoke fuzz-smoke
 
 .PHONY: clean

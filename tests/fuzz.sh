@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the fuzz targets, SECONDS_EACH (default 10) each, with libFuzzer and the stable toolchain: our code has no unsafe
-# code, so no sanitizer is needed, only the coverage that LLVM's SanitizerCoverage pass counts.
+# code, so no sanitizer is needed, only the coverage that LLVM's SanitizerCoverage pass counts (fuzz/rustc.sh).
 #   tests/fuzz.sh [SECONDS_EACH|smoke|build] [TARGET...]
 # `smoke` tries 20000 inputs each, the same every time: what it finds is the fault of a change, not of luck. `build` tries none.
 # What was learnt stays in target/fuzz/corpus. An input that breaks a target is written to target/fuzz/found and ends
@@ -12,12 +12,16 @@ effort="${1:-10}"
 shift || true
 if [ "$effort" = smoke ]; then
   bounds=(-seed=1 -runs=20000)
+  profile=() built=debug
   # What was learnt before counts only where one looks for something new.
   learnt="$(mktemp -d)"
   trap 'rm -rf "$learnt"' EXIT
   effort="20000 inputs"
+elif [ "$effort" = build ]; then
+  profile=() built=debug bounds=() learnt=""
 else
   bounds=("-max_total_time=$effort")
+  profile=(--release) built=release
   learnt="$root/target/fuzz/corpus"
   effort="$effort s"
 fi
@@ -26,14 +30,6 @@ if ! command -v "${CXX:-c++}" >/dev/null; then
   echo "fuzz: a C++ compiler is missing (libFuzzer is C++): install g++ or clang, or set CXX." >&2
   exit 1
 fi
-
-# What cargo-fuzz sets, without its nightly-only address sanitizer. For the host alone: with --target, build scripts
-# and procedural macros are built without it.
-host="$(rustc --version --verbose | sed -n 's/^host: //p')"
-flags="--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 -Cdebug-assertions -Coverflow-checks"
-for option in level=4 inline-8bit-counters pc-table trace-compares; do
-  flags="$flags -Cllvm-args=-sanitizer-coverage-$option"
-done
 
 # The targets of a package that are asked for: all, where none is named.
 targets_of() { # PACKAGE [TARGET...]
@@ -47,21 +43,22 @@ targets_of() { # PACKAGE [TARGET...]
 
 bins=()
 for package in "${PACKAGES[@]}"; do
-  for target in $(targets_of "$package" "$@"); do bins+=("--bin=$target"); done
+  for target in $(targets_of "$package" "$@"); do bins+=("--bin=fuzz-$target"); done
 done
 [ "${#bins[@]}" -gt 0 ] || { echo "fuzz: there is no target of this name: $*" >&2; exit 1; }
-echo "fuzz: building ${bins[*]#--bin=}" >&2
-# Where there is no package in the command, features are those of all: dependencies are built once.
-(cd "$root/tests/fuzz" && RUSTFLAGS="$flags" cargo build --quiet --release --locked --target "$host" \
-  --target-dir "$root/target/fuzz/build" "${bins[@]}")
+echo "fuzz: building ${bins[*]#--bin=fuzz-}" >&2
+# With what all other builds choose (the Makefile's NATIVE), so that dependencies are theirs. The core is small, and is asked most.
+(cd "$root" && RUSTC_WORKSPACE_WRAPPER="$root/tests/fuzz/rustc.sh" cargo build --quiet --locked "${profile[@]}" \
+  --config 'profile.dev.package.wicketgate-core.opt-level=3' --config 'profile.dev.package.wicketgate-auth.opt-level=1' \
+  --workspace --exclude wicketgate-filter "${bins[@]}" --test=features)
 
-[ "$effort" != "build s" ] || exit 0
+[ "$effort" != build ] || exit 0
 
 # One target, and then what came of it in one piece: another one runs beside it.
 fuzz() { # PACKAGE TARGET
   local said status=0
   mkdir -p "$learnt/$2" "$root/target/fuzz/found"
-  said="$("$root/target/fuzz/build/$host/release/$2" "${bounds[@]}" -max_len=65536 -timeout=10 \
+  said="$("$root/target/$built/fuzz-$2" "${bounds[@]}" -max_len=65536 -timeout=10 \
     -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 -artifact_prefix="$root/target/fuzz/found/$2-" \
     "$learnt/$2" "$root/$1/corpus/$2" 2>&1 |
     sed -n -e 's/^stat::number_of_executed_units: /   inputs tried: /p' -e '/ERROR\|panicked\|SUMMARY\|Test unit/p')" || status=$?
