@@ -7,6 +7,7 @@ use super::*;
 use crate::config::{self, Compiled};
 use crate::salt::Salt;
 
+mod blobs;
 mod properties;
 
 fn document(rules: &Value) -> Value {

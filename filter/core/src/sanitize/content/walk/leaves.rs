@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::{At, Fate, Part, Walk, blob};
+use super::blob::Blob;
+use super::{At, Fate, Part, Walk};
 use crate::mcp::strict::{Fault, Rigour, Scanner, Text};
 use crate::sanitize::content::Action;
 use crate::sanitize::content::marks;
@@ -39,9 +40,13 @@ impl Walk<'_> {
             return self.secret(said, span, deed);
         }
         if at.blob
-            && let Some(bytes) = blob::text_of(said)
+            && let Some(blob) = Blob::read(said)
         {
-            return self.blob(&bytes, span, at);
+            let before = self.edits.len();
+            let fate = self.blob(&blob, span, at)?;
+            if blob.usual || fate != Fate::Stays || self.edits.len() > before {
+                return Ok(fate);
+            }
         }
         let within = if self.inner { None } else { self.json_within(said, at)? };
         if let Some(Within { fate: fate @ (Fate::Cut | Fate::Item), .. }) = within {
@@ -143,19 +148,19 @@ impl Walk<'_> {
         Fate::Stays
     }
 
-    fn blob(&mut self, bytes: &str, span: &Range<usize>, at: &At) -> Result<Fate, Fault> {
-        let within = self.json_within(bytes, &At { text: true, ..at.clone() })?;
+    fn blob(&mut self, blob: &Blob, span: &Range<usize>, at: &At) -> Result<Fate, Fault> {
+        let within = self.json_within(&blob.text, &At { text: true, ..at.clone() })?;
         if let Some(Within { fate: fate @ (Fate::Cut | Fate::Item), .. }) = within {
             return Ok(fate);
         }
         let changed = within.and_then(|within| within.text);
-        let now = changed.as_deref().unwrap_or(bytes);
+        let now = changed.as_deref().unwrap_or(&blob.text);
         let judged = judge(now, true, self.plan, self.report).map_err(|refused| self.stop(refused))?;
         if judged.drops {
             return Ok(Fate::Item);
         }
         if let Some(whole) = judged.of(now).or(changed) {
-            self.edits.push(Edit::new(span.clone(), quoted(&blob::encoded(&whole))));
+            self.edits.push(Edit::new(span.clone(), quoted(&blob.with(&whole))));
         }
         Ok(Fate::Stays)
     }
