@@ -131,7 +131,8 @@ fn tell(
     };
     let said = Told { told, verdict: word(kind), answer, by, beside: refusal.is_some(), unpinned, narrowed };
     let good = expect.is_none_or(|e| e == kind);
-    let counting = contents::counting(server, who, operation, narrowed.map_or(&[], rego::Narrowed::redact));
+    let counting =
+        contents::counting(server, caller, operation, narrowed.map_or(&[], rego::Narrowed::redact));
     let asked = decided.asked.as_ref().filter(|_| kind == Expected::Allow);
     let way = decided.way.as_ref().filter(|_| kind == Expected::Allow);
     let mut json = json_of(&said, server, who, operation, good, &counting);

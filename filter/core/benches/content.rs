@@ -7,6 +7,7 @@ use std::hint::black_box;
 use wicketgate_core::config;
 use wicketgate_core::identity::principal::Principal;
 use wicketgate_core::mcp::operation::{Operation, Target};
+use wicketgate_core::policy::Caller;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::sanitize::content::{Asked, Plan, Report, apply};
 
@@ -18,8 +19,8 @@ fn plan(rules: &Value) -> Plan {
     let guard = config::compile(document.to_string().as_bytes()).unwrap().guard;
     let operation = Operation { method: "tools/call".into(), targets: vec![Target::Tool("t".into())] };
     let content = &guard.servers.first().unwrap().content;
-    let asked = Asked { operation: &operation, may_be_anothers: false, obliged: &[] };
-    Plan::of_answers(content, &Principal::Anonymous, asked).unwrap().salted(Salt::new([7; 16]))
+    let asked = Asked { operation: &operation, may_be_anothers: false, may_be_obliged: false, obliged: &[] };
+    Plan::of_answers(content, Caller::from(&Principal::Anonymous), asked).unwrap().salted(Salt::new([7; 16]))
 }
 
 /// An answer of about 100 KB whose text is `line`, again and again.

@@ -128,6 +128,50 @@ fn a_request_that_holds_what_a_rule_blocks_goes_no_further() {
 }
 
 #[test]
+fn a_rule_about_addresses_counts_for_who_asks_from_there() {
+    let near = json!({"who": {"addresses": ["10.0.0.0/8"], "roles": ["x"]}});
+    let content = json!([
+        {"id": "sent", "in": ["requests"], "applies": {"who": {"addresses": ["192.0.2.0/24"]}}, "detect": ["email"], "action": "block"},
+        {"id": "shown", "applies": near, "detect": ["email"], "action": "mask"},
+    ]);
+    let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "t", "arguments": {"x": "m@example.com"}}});
+    // An address, the caller's roles; whether the request goes on, and whether something is left out of its answer.
+    for (source, roles, passes, masked) in [
+        (Some("192.0.2.7"), json!([]), false, false),
+        (Some("10.1.2.3"), json!(["x"]), true, true),
+        (Some("10.1.2.3"), json!([]), true, false),
+        (Some("198.51.100.1"), json!(["x"]), true, false),
+        (None, json!(["x"]), true, false),
+    ] {
+        let mut gate = gate(&content);
+        gate.source = source;
+        let mut driven = gate.post(&json!({"roles": roles}), &ask);
+        assert_eq!(driven.upstream.is_some(), passes, "{source:?}");
+        if passes {
+            driven.respond(&mut gate, 200, &[JSON], MAIL.as_bytes());
+            assert_eq!(downstream(&driven).contains("[redacted:email]"), masked, "{source:?} {roles}");
+        }
+    }
+}
+
+#[test]
+fn a_request_is_nobody_elses_in_a_session_too() {
+    let content = json!([{"id": "sent", "in": ["requests"], "applies": {"tools": ["a*"]}, "detect": ["email"], "action": "block"}]);
+    let mut gate = gate(&content);
+    let bearer = format!("Bearer {}", gate.token(&json!({})));
+    let fields = [("authorization", bearer.as_str()), ("mcp-session-id", "s")];
+    for (tool, passes) in [("a1", false), ("b", true)] {
+        let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {"x": "m@example.com"}}});
+        let driven = gate.post_raw(&fields, ask.to_string().as_bytes());
+        assert_eq!(driven.upstream.is_some(), passes, "{tool}");
+    }
+    // What answers a server's own request may be for any tool.
+    let answer =
+        json!({"jsonrpc": "2.0", "id": 1, "result": {"content": {"type": "text", "text": "m@example.com"}}});
+    assert!(gate.post_raw(&fields, answer.to_string().as_bytes()).upstream.is_none());
+}
+
+#[test]
 fn marks_of_values_need_the_store() {
     let content = json!([{"id": "mail", "detect": ["email"], "action": "hash"}]);
     let mut sound = gate(&content);

@@ -14,7 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rego::{Compiled, compile, policy};
 use serde_json::{Value, json};
-use world::{Gate, configuration, list};
+use wicketgate_core::exchange::step::Event;
+use world::{Gate, configuration, list, request};
 
 /// A configuration with these rules and this policy.
 fn gate(rules: &Value, rego: &str) -> Gate {
@@ -176,4 +177,47 @@ fn a_call_is_answered_as_the_policy_obliges_and_spends_of_what_it_names() {
     // There one may get the answer to the other's request.
     let driven = answered("read", Some("s"));
     assert_eq!(driven.status(), Some(502), "in a session every rule counts for every answer");
+}
+
+#[test]
+fn an_obligation_holds_whichever_way_the_answer_comes() {
+    let policy = "allow := {\"allow\": true, \"obligations\": {\"redact\": [\"mails\"]}} if input.tool.name == \"export\"\nelse := true";
+    // Whether the server has a policy that may oblige anybody to a rule which is about others.
+    for policy in [None, Some(policy)] {
+        let mut document = configuration(&json!([{"id": "all", "allow": {"who": "any", "tools": ["*"]}}]));
+        let server = &mut document["servers"][0];
+        if let Some(policy) = policy {
+            server["rego"] = compiled(policy);
+        }
+        server["sessions"] = json!({"unknown": "adopt"});
+        server["content"] = json!([
+            {"id": "mails", "applies": {"who": {"roles": ["x"]}}, "detect": ["email"], "action": "mask"},
+        ]);
+        let mut gate = Gate::new(&document);
+        let bearer = format!("Bearer {}", gate.token(&json!({})));
+        let fields = [("authorization", bearer.as_str()), ("mcp-session-id", "s")];
+        let stream = format!("data: {MAIL}\n\n");
+        let [json, events] = ["application/json", "text/event-stream"].map(|kind| [("content-type", kind)]);
+        let mut seen = Vec::new();
+        // The stream of the session, another call in it, the same call by itself, the result of a task.
+        let mut driven = gate.begin();
+        let head = request("GET", "/mcp", &[&fields[..], &[("accept", "text/event-stream")]].concat());
+        driven.feed(&mut gate, Event::RequestHead { head, end: true });
+        driven.respond(&mut gate, 200, &events, stream.as_bytes());
+        seen.push(driven.downstream);
+        let task = json!({"jsonrpc": "2.0", "id": 7, "method": "tasks/result", "params": {"taskId": "t"}});
+        for (fields, message) in [
+            (&fields[..], call("read", json!({}))),
+            (&fields[..1], call("read", json!({}))),
+            (&fields[..1], task),
+        ] {
+            let mut driven = gate.post_raw(fields, message.to_string().as_bytes());
+            assert!(driven.upstream.is_some(), "{message}: {:?}", driven.decisions);
+            driven.respond(&mut gate, 200, &json, MAIL.as_bytes());
+            seen.push(driven.downstream);
+        }
+        let masked: Vec<bool> =
+            seen.iter().map(|seen| String::from_utf8_lossy(seen).contains("[redacted:email]")).collect();
+        assert_eq!(masked, if policy.is_some() { [true, true, false, true] } else { [false; 4] });
+    }
 }

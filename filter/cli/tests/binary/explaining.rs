@@ -296,13 +296,16 @@ fn explain_names_the_rules_about_contents_that_count() {
         "p.yaml",
         "version: 1\nservers:\n  - name: s\n    url: https://mcp.example.com/mcp\n    content:\n      - {id: all, detect: \
          [credentials], action: mask}\n      - {id: other, applies: {tools: [b]}, detect: [email], action: drop}\n      - {id: \
-         roles, applies: {who: {roles: [x]}}, characters: strip}\n    rules:\n      - {id: r, allow: {who: anonymous, tools: \
-         [\"*\"]}}\n",
+         roles, applies: {who: {roles: [x]}}, characters: strip}\n      - {id: near, applies: {who: {addresses: [10.0.0.0/8]}}, \
+         detect: [email], action: mask}\n      - {id: far, applies: {who: {addresses: [192.0.2.0/24]}}, detect: [email], action: \
+         mask}\n      - {id: sent, applies: {tools: [b]}, in: [requests], detect: [email], action: block}\n    rules:\n      - \
+         {id: r, allow: {who: anonymous, tools: [\"*\"]}}\n",
     );
-    world.write("r.json", r#"{"method": "tools/call", "tool": "a"}"#);
+    world.write("r.json", r#"{"method": "tools/call", "tool": "a", "address": "10.1.2.3"}"#);
     let ran = world.run(&["explain", "p.yaml", "--request", "r.json", "--as", "anonymous"]);
     let expected = "content: all (mask): counts\n\
-                    content: other (drop): counts in a session, where an answer may be another request's\n";
+                    content: other (drop): counts in a session, where an answer may be another request's\n\
+                    content: near (mask): counts\n";
     assert!(ran.out.ends_with(expected) && ran.code == Some(0), "{} {}", ran.out, ran.err);
 }
 

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use wicketgate_core::config;
 use wicketgate_core::identity::principal::Principal;
 use wicketgate_core::mcp::operation::{Operation, Target};
+use wicketgate_core::policy::Caller;
 use wicketgate_core::salt::Salt;
 use wicketgate_core::sanitize::content::{Asked, Plan, Report, apply, apply_to_text};
 
@@ -25,9 +26,10 @@ fn plan(action: &str) -> Plan {
     }]});
     let guard = config::compile(document.to_string().as_bytes()).expect("a sound configuration").guard;
     let operation = Operation { method: "tools/call".into(), targets: vec![Target::Tool("t".into())] };
-    let asked = Asked { operation: &operation, may_be_anothers: false, obliged: &[] };
+    let asked = Asked { operation: &operation, may_be_anothers: false, may_be_obliged: false, obliged: &[] };
     let content = &guard.servers[0].content;
-    Plan::of_answers(content, &Principal::Anonymous, asked).expect("a rule").salted(Salt::new([7; 16]))
+    let nobody = Caller::from(&Principal::Anonymous);
+    Plan::of_answers(content, nobody, asked).expect("a rule").salted(Salt::new([7; 16]))
 }
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {

@@ -6,9 +6,10 @@ use super::step::Effect;
 use super::{Exchange, World};
 use crate::audit::Content;
 use crate::denial::Denial;
+use crate::identity::network::address_of;
 use crate::identity::principal::Principal;
 use crate::mcp::operation::Operation;
-use crate::mcp::versions::Era;
+use crate::policy::caller::Caller;
 use crate::sanitize::content::{Asked, Plan, Refused, Report, apply};
 use crate::server::Server;
 
@@ -46,10 +47,12 @@ impl Exchange {
         principal: &Principal,
         operation: &Operation,
     ) -> Result<(), Denial> {
-        let asked = self.asked_about(operation);
+        // A request is nobody else's, in sessions too; where newer revisions have what, nobody knows yet.
+        let asked = Asked { may_be_anothers: self.facts.newer.is_some(), ..asked_about(operation) };
+        let who = self.caller(principal);
         for read in std::mem::take(&mut self.facts.contents_read) {
             let rule = server.content.0.get(read.rule).ok_or(Denial::Internal("a content rule"))?;
-            if !rule.applies.mean(principal, asked) {
+            if !rule.applies.mean(who, asked) {
                 continue;
             }
             self.contents_found(read.report);
@@ -76,8 +79,15 @@ impl Exchange {
             self.facts.principal.as_ref().ok_or(Denial::Internal("an answer without a principal"))?;
         let operation = self.facts.operation.as_ref().ok_or(Denial::Internal("an answer to nothing"))?;
         let obliged = self.obliged(|ruling| &ruling.redact);
-        let asked = Asked { obliged: &obliged, ..self.asked_about(operation) };
-        let plan = Plan::of_answers(&server.content, principal, asked);
+        // In a session one answer may come in the place of another ([`super::response`]), even of one that a policy has obliged
+        // to more; and nobody knows yet where newer revisions have what.
+        let asked = Asked {
+            may_be_anothers: !self.modern() && self.facts.session.is_some() || self.facts.newer.is_some(),
+            may_be_obliged: server.rego.is_some() || server.opa.is_some(),
+            obliged: &obliged,
+            ..asked_about(operation)
+        };
+        let plan = Plan::of_answers(&server.content, self.caller(principal), asked);
         let salted = plan.map(|plan| match (plan.needs_salt(), world.salt) {
             (true, Some(salt)) => Ok(plan.salted(salt)),
             (true, None) => Err(Denial::Unavailable("the salt of marks")),
@@ -95,13 +105,15 @@ impl Exchange {
         self.facts.contents.merge(report);
     }
 
-    /// In a session one answer may come in the place of another ([`super::response`]), and nobody knows yet where newer
-    /// revisions have what.
-    fn asked_about<'a>(&self, operation: &'a Operation) -> Asked<'a> {
-        let modern = self.facts.revision.is_some_and(|revision| revision.era() == Era::Modern);
-        let may_be_anothers = !modern && self.facts.session.is_some() || self.facts.newer.is_some();
-        Asked { operation, may_be_anothers, obliged: &[] }
+    /// Who asks, and from where: rules about contents ask for both.
+    fn caller<'a>(&self, principal: &'a Principal) -> Caller<'a> {
+        Caller { address: address_of(self.facts.source.as_deref()), ..Caller::from(principal) }
     }
+}
+
+/// A request that is answered by itself, and obliged to nothing.
+fn asked_about(operation: &Operation) -> Asked<'_> {
+    Asked { operation, may_be_anothers: false, may_be_obliged: false, obliged: &[] }
 }
 
 /// Applies `plan` to a JSON answer of which lists are filtered: what is left of it, and what was found.

@@ -16,8 +16,8 @@ pub use walk::{Refused, apply, apply_to_text};
 
 use super::detect::Detector;
 use super::detect::regexes::Regex;
-use crate::identity::principal::Principal;
 use crate::mcp::operation::{Operation, Target};
+use crate::policy::caller::Caller;
 use crate::policy::pattern::Pattern;
 use crate::policy::resource_uri::ResourceUri;
 use crate::policy::rule::RuleId;
@@ -114,6 +114,8 @@ pub struct Asked<'a> {
     pub operation: &'a Operation,
     /// Whether the answer can be that of another request.
     pub may_be_anothers: bool,
+    /// Whether a policy of the operator's may have obliged that other request to rules which are not about its caller.
+    pub may_be_obliged: bool,
     /// The ids of rules to which the operator's policy obliges the answer, whatever they say of themselves.
     pub obliged: &'a [String],
 }
@@ -135,9 +137,9 @@ impl Content {
 // === impl ContentRule ===
 
 impl ContentRule {
-    /// Whether it is about the contents of what `principal` has asked: because it says so, or because the policy does.
-    pub fn means(&self, principal: &Principal, asked: Asked<'_>) -> bool {
-        asked.obliged.iter().any(|id| *id == self.id.as_str()) || self.applies.mean(principal, asked)
+    /// Whether it is about the contents of what `who` has asked: because it says so, or because the policy does.
+    pub fn means(&self, who: Caller<'_>, asked: Asked<'_>) -> bool {
+        asked.obliged.iter().any(|id| *id == self.id.as_str()) || self.applies.mean(who, asked)
     }
 
     /// What it may find, and what becomes of it: the names of [`Found`] and [`Action`].
@@ -204,24 +206,29 @@ impl Action {
 // === impl Applies ===
 
 impl Applies {
-    /// Whether it is about the contents of what `principal` has asked. Who could be meant with more scopes is not meant: the
+    /// Whether it is about the contents of what `who` has asked. Who could be meant with more scopes is not meant: the
     /// scopes of such a rule describe whom it is about.
-    pub fn mean(&self, principal: &Principal, asked: Asked<'_>) -> bool {
-        self.who.as_ref().is_none_or(|who| who.fit(principal) == Fit::Met) && self.name(asked)
+    pub fn mean(&self, who: Caller<'_>, asked: Asked<'_>) -> bool {
+        let anyones = self.may_be_anyones(asked);
+        // Whom a rule is about is the same for all requests of a caller; a policy obliges whomever it likes.
+        let met =
+            anyones && asked.may_be_obliged || self.who.as_ref().is_none_or(|whom| whom.fit(who) == Fit::Met);
+        met && (anyones || self.name(asked.operation))
     }
 
-    fn name(&self, asked: Asked<'_>) -> bool {
-        let names_nothing =
-            !self.obliged && self.tools.is_empty() && self.prompts.is_empty() && self.resources.is_empty();
-        if names_nothing || (asked.may_be_anothers && !self.named_in_sessions) {
-            return true;
-        }
+    /// Whether the contents can be those of a request that nobody remembers.
+    fn may_be_anyones(&self, asked: Asked<'_>) -> bool {
         let operation = asked.operation;
         // A task's result is that of a tool that nobody remembers, the stream of a session brings anything.
         let unknown = operation.method == Operation::STREAM
             || operation.method == Operation::ANSWER
             || operation.targets.iter().any(|target| matches!(target, Target::Task(_)));
-        unknown || (!self.obliged && operation.targets.iter().any(|target| self.names(target)))
+        unknown || (asked.may_be_anothers && !self.named_in_sessions)
+    }
+
+    fn name(&self, operation: &Operation) -> bool {
+        let names_nothing = self.tools.is_empty() && self.prompts.is_empty() && self.resources.is_empty();
+        !self.obliged && (names_nothing || operation.targets.iter().any(|target| self.names(target)))
     }
 
     fn names(&self, target: &Target) -> bool {
@@ -230,7 +237,8 @@ impl Applies {
             Target::Tool(name) => any(&self.tools, name),
             Target::Prompt(name) => any(&self.prompts, name),
             Target::Resource(uri) => match ResourceUri::parse(uri) {
-                Ok(normal) => any(&self.resources, normal.as_str()),
+                // However a server reads it.
+                Ok(uri) => uri.readings().any(|uri| any(&self.resources, uri)),
                 // What is not understood is not let off.
                 Err(_) => true,
             },

@@ -6,7 +6,7 @@ use super::names::{MemberName, MemberPath};
 use super::report::Found;
 use super::walk::Refused;
 use super::{Action, Applies, Asked, Caps, Characters, Content, ContentRule};
-use crate::identity::principal::Principal;
+use crate::policy::caller::Caller;
 use crate::policy::rule::RuleId;
 use crate::salt::Salt;
 use crate::sanitize::detect::regexes::Regex;
@@ -52,9 +52,9 @@ pub struct Plan {
 // === impl Plan ===
 
 impl Plan {
-    /// The rules of `content` about answers to `principal`; `None` if there are none.
-    pub fn of_answers(content: &Content, principal: &Principal, asked: Asked<'_>) -> Option<Self> {
-        Self::of(content, |rule| rule.responses && rule.means(principal, asked))
+    /// The rules of `content` about answers to `who`; `None` if there are none.
+    pub fn of_answers(content: &Content, who: Caller<'_>, asked: Asked<'_>) -> Option<Self> {
+        Self::of(content, |rule| rule.responses && rule.means(who, asked))
     }
 
     /// All that the rules of `content` mean, whomever and whatever they are about, and all that is a secret or says who somebody
