@@ -95,6 +95,24 @@ fn what_must_come_first_must_have_been_answered_well() {
     assert!(in_session(&mut gate, "any", &call("pay")).upstream.is_some(), "per principal");
 }
 
+/// A server may well do what it is told so.
+#[test]
+fn a_call_without_an_answer_opens_nothing_and_shuts_what_it_may() {
+    let mut gate = gate();
+    let note = |tool: &str| {
+        let mut note = call(tool);
+        note.as_object_mut().unwrap().remove("id");
+        note
+    };
+    let mut login = gate.post(&json!({}), &note("login"));
+    assert!(login.upstream.is_some(), "{:?}", login.decisions);
+    login.feed(&mut gate, Event::ResponseHead { head: response(202, &[]), end: true });
+    assert!(gate.post(&json!({}), &call("pay")).upstream.is_none());
+    assert!(gate.post(&json!({}), &note("pay")).upstream.is_none());
+    assert!(gate.post(&json!({}), &note("read_secret")).upstream.is_some());
+    assert!(gate.post(&json!({}), &call("send_mail")).upstream.is_none());
+}
+
 #[test]
 fn a_sweep_ends() {
     let mut gate = gate();

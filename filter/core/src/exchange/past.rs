@@ -47,7 +47,9 @@ impl Exchange {
             source: self.facts.source.as_deref(),
         };
         let slots = Slots::of(&actor);
-        let later: Vec<_> = server.history.iter().filter_map(|rule| rule.after(operation, &actor)).collect();
+        // What gets no answer is never answered well, whatever its status; what taints or is counted does so all the same.
+        let answered = server.history.iter().filter(|_| !self.facts.unanswered);
+        let later: Vec<_> = answered.filter_map(|rule| rule.after(operation, &actor)).collect();
         let (mut asks, mut by) = (Vec::new(), Vec::new());
         for rule in &server.history {
             let asked = rule.before(operation, &actor, salt);
