@@ -5,13 +5,18 @@
 //! read in several ways has no normal form and so is allowed by no rule: encoded slashes, backslashes and control
 //! characters, double encoding, dot segments that climb above the path, user names in web addresses.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::ops::Range;
+
 /// A URI in normal form: the only thing that an allow pattern is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceUri {
     normal: String,
-    /// What else servers read in it: most ignore queries, fragments, parameters of a segment and a slash at the end, or take
-    /// several slashes for one. Empty for most URIs.
-    readings: Vec<String>,
+    /// Where its path is; behind it are query and fragment.
+    path: Range<usize>,
+    /// What else servers read in it, once somebody asks.
+    others: OnceCell<Vec<String>>,
 }
 
 /// Why a URI has no normal form.
@@ -60,13 +65,9 @@ impl ResourceUri {
             return Err(UriFault::DotSegment);
         }
         let authority = authority.map(|a| format!("//{a}")).unwrap_or_default();
-        let normal = format!("{scheme}:{authority}{path}{tail}");
-        let read = |path: &str, tail: &str| format!("{scheme}:{authority}{path}{tail}");
-        let bare = bare_path(&path);
-        let mut readings = vec![read(&path, ""), read(&bare, tail), read(&bare, "")];
-        readings.retain(|reading| *reading != normal);
-        readings.dedup();
-        Ok(Self { normal, readings })
+        let before = format!("{scheme}:{authority}");
+        let normal = format!("{before}{path}{tail}");
+        Ok(Self { normal, path: before.len()..before.len() + path.len(), others: OnceCell::new() })
     }
 
     /// The normal form.
@@ -76,7 +77,26 @@ impl ResourceUri {
 
     /// The normal form, and all else that a server may take it for: a deny pattern that matches any of them means it.
     pub fn readings(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&self.normal).chain(&self.readings).map(String::as_str)
+        let others = std::iter::once_with(|| self.others.get_or_init(|| self.read_otherwise())).flatten();
+        std::iter::once(&self.normal).chain(others).map(String::as_str)
+    }
+
+    /// Servers ignore fragments, or queries with them; parameters of a segment; a slash at the end; or take several slashes for one.
+    /// Each of them may do any of this without the rest: 24 readings at most, none for most URIs.
+    fn read_otherwise(&self) -> Vec<String> {
+        let Range { start, end } = self.path;
+        let parts = (self.normal.get(..start), self.normal.get(start..end), self.normal.get(end..));
+        let (Some(before), Some(path), Some(tail)) = parts else { return Vec::new() };
+        let mut readings = Vec::new();
+        for path in paths(path) {
+            for tail in [tail, tail.split('#').next().unwrap_or_default(), ""] {
+                let reading = format!("{before}{path}{tail}");
+                if reading != self.normal && !readings.contains(&reading) {
+                    readings.push(reading);
+                }
+            }
+        }
+        readings
     }
 }
 
@@ -222,19 +242,35 @@ fn remove_dot_segments(path: &str) -> Result<String, UriFault> {
     Ok(format!("{root}{}", kept.join("/")))
 }
 
-/// The path as a file system or a framework reads it: one slash for several, no parameters (`;x`), no slash at the end.
-fn bare_path(path: &str) -> String {
-    let mut bare = String::with_capacity(path.len());
-    for (at, segment) in path.split('/').enumerate() {
-        let segment = segment.split(';').next().unwrap_or_default();
-        if at == 0 {
-            bare.push_str(segment);
-        } else if !segment.is_empty() {
-            bare.push('/');
-            bare.push_str(segment);
+/// The path as file systems and frameworks read it, as it stands first.
+fn paths(path: &str) -> Vec<Cow<'_, str>> {
+    let mut paths = vec![Cow::Borrowed(path)];
+    also(&mut paths, |path| path.contains(';').then(|| without_parameters(path)));
+    also(&mut paths, |path| path.contains("//").then(|| with_single_slashes(path)));
+    also(&mut paths, |path| path.ends_with('/').then(|| path.trim_end_matches('/').to_owned()));
+    paths
+}
+
+/// Each of them as it is, and as somebody reads it who reads it otherwise.
+fn also(paths: &mut Vec<Cow<'_, str>>, read: impl Fn(&str) -> Option<String>) {
+    let others: Vec<String> = paths.iter().filter_map(|path| read(path)).collect();
+    paths.extend(others.into_iter().map(Cow::Owned));
+}
+
+/// `;x` of every segment left out.
+fn without_parameters(path: &str) -> String {
+    let bare: Vec<&str> = path.split('/').map(|s| s.split(';').next().unwrap_or_default()).collect();
+    bare.join("/")
+}
+
+fn with_single_slashes(path: &str) -> String {
+    let mut single = String::with_capacity(path.len());
+    for c in path.chars() {
+        if c != '/' || !single.ends_with('/') {
+            single.push(c);
         }
     }
-    bare
+    single
 }
 
 #[cfg(test)]

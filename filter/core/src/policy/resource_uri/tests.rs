@@ -69,12 +69,33 @@ fn what_else_servers_read_in_a_uri_is_known() {
         ("notes://a/b", &["notes://a/b"][..]),
         ("file:///data//secret/k", &["file:///data//secret/k", "file:///data/secret/k"]),
         ("notes://note/secret;v=1/a", &["notes://note/secret;v=1/a", "notes://note/secret/a"]),
-        ("notes://index?x#y", &["notes://index?x#y", "notes://index"]),
+        ("notes://index?x#y", &["notes://index?x#y", "notes://index?x", "notes://index"]),
         ("notes://index/#/y", &["notes://index/#/y", "notes://index/", "notes://index#/y", "notes://index"]),
         ("urn:a;b?c", &["urn:a;b?c", "urn:a;b", "urn:a?c", "urn:a"]),
+        ("n://a/;x", &["n://a/;x", "n://a/", "n://a"]),
+        ("n://a//b/", &["n://a//b/", "n://a/b/", "n://a//b", "n://a/b"]),
+        ("n://a//b;x", &["n://a//b;x", "n://a//b", "n://a/b;x", "n://a/b"]),
     ] {
         assert_eq!(ResourceUri::parse(text).unwrap().readings().collect::<Vec<_>>(), readings, "{text}");
     }
+}
+
+/// Whatever of all that a server does, and whatever it does not.
+#[test]
+fn any_of_what_servers_do_is_known_without_the_rest() {
+    let uri = ResourceUri::parse("n://h/a//b;v=1/?q#f").unwrap();
+    let readings: Vec<&str> = uri.readings().collect();
+    for path in ["/a//b", "/a/b"] {
+        for parameters in [";v=1", ""] {
+            for slash in ["/", ""] {
+                for tail in ["?q#f", "?q", ""] {
+                    let read = format!("n://h{path}{parameters}{slash}{tail}");
+                    assert!(readings.contains(&read.as_str()), "{read}");
+                }
+            }
+        }
+    }
+    assert_eq!(readings.len(), 24, "each once");
 }
 
 proptest! {
@@ -82,6 +103,15 @@ proptest! {
     fn the_normal_form_is_its_own_normal_form(text in "(?i)(https?|notes|file)://?/?[a-b%0-9A-F./:@?#; é]{0,12}") {
         if let Ok(uri) = ResourceUri::parse(&text) {
             prop_assert_eq!(ResourceUri::parse(uri.as_str()), Ok(uri.clone()));
+        }
+    }
+
+    #[test]
+    fn a_reading_stands_once_and_there_are_few(text in "(notes|file)://?/?[a;./?#]{0,16}") {
+        if let Ok(uri) = ResourceUri::parse(&text) {
+            let readings: Vec<&str> = uri.readings().collect();
+            let once: std::collections::BTreeSet<&&str> = readings.iter().collect();
+            prop_assert!(once.len() == readings.len() && once.len() <= 24, "{:?}", readings);
         }
     }
 
