@@ -37,6 +37,10 @@ impl Http {
                     host::remove_header(Map::Response, name)
                         .map_err(|_| "a response header could not be removed")?;
                 }
+                Effect::SetResponseHeader(name, value) => {
+                    host::set_header(Map::Response, name, value)
+                        .map_err(|_| "a response header could not be set")?;
+                }
                 Effect::ReplaceResponseBody(bytes) => {
                     host::set_buffer(Buffer::ResponseBody, 0, size, &bytes)
                         .map_err(|_| "the response body could not be replaced")?;

@@ -33,6 +33,7 @@ mod events;
 pub mod expiry;
 mod failing;
 mod handing;
+mod inert;
 mod judging;
 mod narrowing;
 mod opa;

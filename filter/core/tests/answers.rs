@@ -139,6 +139,33 @@ fn no_upstream_sends_clients_elsewhere_or_gives_them_cookies() {
     }
 }
 
+/// Whatever its status: browsers show the pages of errors, too.
+#[test]
+fn no_upstream_has_pages_that_run_in_our_origin() {
+    let inert =
+        [("content-security-policy", "sandbox; default-src 'none'"), ("x-content-type-options", "nosniff")];
+    for (fields, end, shown) in [
+        (&[("content-type", "text/html"), ("content-security-policy", "script-src *")][..], false, true),
+        (&[("content-type", "image/svg+xml")], false, true),
+        (&[("content-type", "application/problem+xml; charset=utf-8")], false, true),
+        (&[("content-type", "application/json, text/html")], false, true),
+        (&[], false, true),
+        (&[("content-type", "text/html")], true, false),
+        (&[JSON], false, false),
+        (&[STREAM], false, false),
+    ] {
+        for status in [400, 500, 200] {
+            let mut gate = gate();
+            let mut driven = gate.post(&json!({}), &call("search_x"));
+            driven.feed(&mut gate, Event::ResponseHead { head: response(status, fields), end });
+            let said = driven.set_response_headers;
+            // What is withheld has a head of our own.
+            let expected: &[_] = if shown { &inert } else { &[] };
+            assert!(driven.replies.len() == 1 || said == expected, "{fields:?} {status}: {said:?}");
+        }
+    }
+}
+
 #[test]
 fn no_stream_answers_what_has_no_answer() {
     let mut gate = gate();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use wicketgate_e2e::world::{HostMode, Plan};
 
 use super::recorder::{Recorder, Script, Seen, json_answer, result};
-use super::scene::{RULES, Scene};
+use super::scene::{RULES, Scene, call};
 use super::stage::{self, exchange, request};
 
 /// What no client may read, and what every client may.
@@ -201,6 +201,31 @@ async fn no_answer_shows_what_may_not_be_seen() {
                 Fate::Broken => assert!(!shown.contains("get_note"), "{what}: {shown}"),
             }
         }
+    }
+    scene.world.discard().await;
+}
+
+/// A person may be led to it, by a link or a form, and the authorization server may live at the same origin.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_an_upstream_runs_nothing() {
+    let page = |seen: &Seen| match seen.field("x-case") {
+        Some(status) => Script::Answer(whole(
+            status,
+            "content-type: text/html\r\ncontent-security-policy: script-src *\r\n",
+            b"<script>alert(document.cookie)</script>",
+        )),
+        None => Script::Answer(json_answer(&result(seen))),
+    };
+    let scene = Scene::before(Recorder::start(page).await, "answers-pages", |_| {}).await;
+    for (case, status) in [("500 Oops", 500), ("404 Not Found", 404), ("200 OK", 200)] {
+        let answer = exchange(&scene.world, &scene.post(&call("get_note"), &[("X-Case", case)])).await;
+        let said = ["content-security-policy", "x-content-type-options"].map(|name| answer.field(name));
+        assert_eq!(
+            (answer.status, said),
+            (status, [Some("sandbox; default-src 'none'"), Some("nosniff")]),
+            "{answer:?}"
+        );
+        assert!(!format!("{answer:?}").contains("script-src"), "{answer:?}");
     }
     scene.world.discard().await;
 }

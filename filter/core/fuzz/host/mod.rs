@@ -290,7 +290,7 @@ impl Driven {
         assert!(!over || counted, "{effect:?} after the ending");
         match effect {
             Effect::RemoveRequestHeader(name) => self.removed.push(name),
-            Effect::SetRequestHeader { .. } | Effect::Dispatch(..) => {}
+            Effect::SetRequestHeader { .. } | Effect::Dispatch(..) | Effect::SetResponseHeader(..) => {}
             Effect::RemoveResponseHeader(name) => self.removed_from_answer.push(name),
             Effect::ReplaceResponseBody(bytes) => *out = bytes,
             Effect::FetchKeys(issuer) => self.ask(Asked::Keys(issuer)),

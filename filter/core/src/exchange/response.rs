@@ -186,13 +186,7 @@ impl Exchange {
         // Of whatever status: clients read the result in an error's body, too.
         let inspected = (answering.lists != Lists::Never || answering.plan.is_some()) && !end;
         let text = answering.plan.is_some() && inspected && (media.is_empty() || media.starts_with("text/"));
-        // Where to log in for this URL is ours to say; an upstream could send clients to a server of its own. Its cookies would
-        // never come back to it, and where the authorization server shares our origin they could stand for that one's.
-        for header in ["www-authenticate", "set-cookie"] {
-            if head.headers.has(header) {
-                self.effects.push(Effect::RemoveResponseHeader(header));
-            }
-        }
+        self.disarm(head, &media, end);
         match media.as_str() {
             // It would count for no principal.
             "text/event-stream" if self.facts.unanswered && !end => {

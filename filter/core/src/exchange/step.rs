@@ -194,6 +194,8 @@ pub enum Effect {
     Dispatch(&'static str, String),
     /// Remove a response header before the client sees it.
     RemoveResponseHeader(&'static str),
+    /// Set a response header before the client sees it, over whatever stands there.
+    SetResponseHeader(&'static str, &'static str),
     /// Put these bytes where the event's body bytes are.
     ReplaceResponseBody(Vec<u8>),
     /// The same for the whole body of the request, whose head is still held: if that announces a length, this one.

@@ -47,6 +47,7 @@ pub struct Driven {
     pub streams: Vec<Tag>,
     pub removed_request_headers: Vec<String>,
     pub removed_response_headers: Vec<&'static str>,
+    pub set_response_headers: Vec<(&'static str, &'static str)>,
     pub wants_keys: Option<usize>,
     /// What issuers were asked about tokens.
     pub questions: Vec<Value>,
@@ -85,6 +86,7 @@ impl Driven {
             streams: Vec::new(),
             removed_request_headers: Vec::new(),
             removed_response_headers: Vec::new(),
+            set_response_headers: Vec::new(),
             wants_keys: None,
             questions: Vec::new(),
             leases: Vec::new(),
@@ -218,6 +220,7 @@ impl Driven {
             Effect::RemoveRequestHeader(name) => self.removed_request_headers.push(name),
             Effect::Dispatch(name, value) => self.set_request_headers.push((name.to_owned(), value)),
             Effect::RemoveResponseHeader(name) => self.removed_response_headers.push(name),
+            Effect::SetResponseHeader(name, value) => self.set_response_headers.push((name, value)),
             Effect::ReplaceResponseBody(bytes) => *out = Some(bytes),
             Effect::ReplaceRequestBody(bytes) => self.body = bytes,
             Effect::CountInputSchema(outcome) | Effect::CountOutputSchema(outcome) => {
