@@ -25,7 +25,7 @@ pub(super) fn draw(target: &Target, secrets: &mut Secrets) -> Result<String, Unu
     let Some((header, file)) = header(target).zip(file(target)) else { return Ok(String::new()) };
     let prefix = target.secret.and_then(|secret| secret.prefix.as_deref());
     let usual = if header == "authorization" { "Bearer " } else { "" };
-    let from = secrets.generic(&format!("{}_credential", target.cluster), file);
+    let from = secrets.generic(&format!("{}_credential", target.cluster), file)?;
     fill(
         include_str!("parts/credential.yaml"),
         &[("secret", &from), ("header", &scalar(header)), ("prefix", &scalar(prefix.unwrap_or(usual)))],

@@ -12,12 +12,12 @@ const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3
 pub(super) fn downstream(tls: &ListenTls, quic: bool, secrets: &mut Secrets) -> Result<String, Unusable> {
     let mut certificates = String::new();
     for (at, one) in tls.certificates.iter().enumerate() {
-        let from = secrets.certificate(&format!("certificate_{at}"), &one.chain, &one.key);
+        let from = secrets.certificate(&format!("certificate_{at}"), &one.chain, &one.key)?;
         certificates.push_str(&format!("- {from}\n"));
     }
     let mut checked = String::new();
     if let Some(clients) = &tls.clients {
-        let from = secrets.roots("clients", &clients.roots, clients.revoked.as_deref());
+        let from = secrets.roots("clients", &clients.roots, clients.revoked.as_deref())?;
         checked = validation(&clients.names, &from)?;
     }
     let context = fill(
@@ -54,12 +54,15 @@ pub(super) fn upstream(
     secrets: &mut Secrets,
 ) -> Result<String, Unusable> {
     let Some(tls) = tls else { return Ok(String::new()) };
-    let from = secrets.roots(&format!("{name}_roots"), &tls.roots, tls.revoked.as_deref());
+    let from = secrets.roots(&format!("{name}_roots"), &tls.roots, tls.revoked.as_deref())?;
     let sni = tls.server_name.as_ref().map_or_else(String::new, |name| format!("sni: {}", scalar(name)));
-    let own = tls.own.as_ref().map_or_else(String::new, |(chain, key)| {
-        let from = secrets.certificate(&format!("{name}_own"), chain, key);
-        format!("tls_certificate_sds_secret_configs:\n  - {from}\n")
-    });
+    let own = match &tls.own {
+        Some((chain, key)) => {
+            let from = secrets.certificate(&format!("{name}_own"), chain, key)?;
+            format!("tls_certificate_sds_secret_configs:\n  - {from}\n")
+        }
+        None => String::new(),
+    };
     fill(
         include_str!("parts/server_tls.yaml"),
         &[("sni", &sni), ("own", &own), ("validation", &validation(&tls.names, &from)?)],

@@ -133,6 +133,37 @@ async fn clients_get_the_certificate_of_the_name_that_they_ask_for_and_new_ones_
     edge.discard().await;
 }
 
+/// Certificate and key in folders of their own: whichever is moved in last, Envoy sees it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_taken_anew_whose_key_lies_elsewhere() {
+    let upstream = Recorder::echo().await;
+    let (state, ports) = place("tls-apart");
+    let authority = Authority::new(state.join("tls"), "ca");
+    let keys = state.join("keys");
+    files::create_directory(&keys).unwrap();
+    let key = keys.join("a.key");
+    let put = |pair: &Pair| files::write_private(&key, &files::read(&pair.key).unwrap()).unwrap();
+    let first = authority.vouch("a", of(&["a.example"]));
+    put(&first);
+    let mut drawn = Drawn::of(&anywhere("notes", upstream.upstream.port, ""));
+    drawn.listen =
+        format!(", tls: {{certificates: [{{chain: {}, key: {}}}]}}", path(&first.chain), path(&key));
+    let edge = Edge::start_in(state, ports, &drawn).await;
+    let client = authority.client(None, &[&TLS13], &[]);
+    assert_eq!(meet(edge.port, &client, "a.example").await.unwrap().status, 200);
+
+    let failed = edge.stat("sds.certificate_0.key_rotation_failed").await;
+    let second = authority.vouch("a", Said { serial: 8, ..of(&["a.example"]) });
+    edge.until("sds.certificate_0.key_rotation_failed", |count| count > failed).await;
+    put(&second);
+    eventually("the new certificate is shown", DEADLINE, || async {
+        let met = meet(edge.port, &client, "a.example").await?;
+        if met.certificate == second.certificates()[0] { Ok(()) } else { Err("the old one".to_owned()) }
+    })
+    .await;
+    edge.discard().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_version_than_wanted_is_refused() {
     let upstream = Recorder::echo().await;
