@@ -2,7 +2,7 @@
 
 use super::secrets::Secrets;
 use super::template::{fill, scalar, seconds};
-use super::{Drawing, Target, credential, error, listener, tls};
+use super::{Drawing, Target, canary, credential, error, tls};
 use crate::outcome::Unusable;
 use serde_json::Value;
 use std::time::Duration;
@@ -100,7 +100,7 @@ pub(super) fn draw(drawing: &Drawing, secrets: &mut Secrets) -> Result<Vec<Strin
         drawn.push(asked(&other.name, &other.address, other.tls.as_ref(), &mut shared, secrets)?);
     }
     drawn.extend(traces(drawing, &mut shared, secrets)?);
-    drawn.extend(canary(drawing)?);
+    drawn.extend(canary::draw(drawing)?);
     Ok(drawn)
 }
 
@@ -112,7 +112,7 @@ fn server(target: &Target, shared: &mut Shared, secrets: &mut Secrets) -> Result
     let health = upstream
         .health
         .as_ref()
-        .map_or_else(String::new, |health| self::health(health, upstream.host.as_deref()));
+        .map_or_else(String::new, |health| self::health(health, upstream.host.as_deref(), upstream.http2));
     fill(
         include_str!("parts/server_cluster.yaml"),
         &[
@@ -195,33 +195,8 @@ fn traces(drawing: &Drawing, shared: &mut Shared, secrets: &mut Secrets) -> Resu
     .map(Some)
 }
 
-fn canary(drawing: &Drawing) -> Result<Option<String>, Unusable> {
-    let Some(canary) = &drawing.edge.canary else { return Ok(None) };
-    let Some(target) = drawing.targets.iter().find(|target| target.server.name == canary.server) else {
-        return Ok(None);
-    };
-    let host = listener::host_of(&target.server.resource);
-    let transport = if drawing.edge.listen.tls.is_some() {
-        let sni = host.split(':').next().unwrap_or_default();
-        fill(include_str!("parts/canary_tls.yaml"), &[("sni", &scalar(sni))])?
-    } else {
-        String::new()
-    };
-    let every = seconds(canary.every);
-    fill(
-        include_str!("parts/canary_cluster.yaml"),
-        &[
-            ("endpoint", &format!("- {}", endpoint(&listener::own_address(drawing)))),
-            ("every", &every),
-            ("path", &scalar(&target.server.place.path)),
-            ("host", &scalar(host)),
-            ("transport_socket", &transport),
-        ],
-    )
-    .map(Some)
-}
-
-fn endpoint(at: &Endpoint) -> String {
+/// Where Envoy goes, an entry of a list.
+pub(super) fn endpoint(at: &Endpoint) -> String {
     let (host, port) = (scalar(&at.host.to_string()), at.port);
     format!("endpoint: {{address: {{socket_address: {{address: {host}, port_value: {port}}}}}}}")
 }
@@ -269,12 +244,14 @@ fn ejection(ejection: &Ejection) -> String {
     )
 }
 
-fn health(health: &Health, host: Option<&str>) -> String {
+fn health(health: &Health, host: Option<&str>, http2: bool) -> String {
     let (every, timeout) = (seconds(health.every), seconds(health.timeout));
     let how = match &health.path {
         Some(path) => {
             let host = host.map_or_else(String::new, |host| format!(", host: {}", scalar(host)));
-            format!("http_health_check: {{path: {}{host}}}", scalar(path))
+            // Envoy asks in HTTP/1.1, whatever the cluster speaks, unless it is told.
+            let codec = if http2 { ", codec_client_type: HTTP2" } else { "" };
+            format!("http_health_check: {{path: {}{host}{codec}}}", scalar(path))
         }
         None => "tcp_health_check: {}".to_owned(),
     };

@@ -2,7 +2,7 @@
 
 use super::secrets::Secrets;
 use super::template::{fill, scalar, seconds};
-use super::{Drawing, error, tls, traces};
+use super::{Drawing, canary, error, tls, traces};
 use crate::outcome::Unusable;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -20,26 +20,7 @@ pub(super) fn judge(drawing: &Drawing, errors: &mut Vec<ConfigError>) {
             format!("{buffer} bytes are less than the largest `request_bytes` or `response_bytes`, {needed}");
         errors.push(error("edge.limits.buffer", message));
     }
-    let Some(canary) = &drawing.edge.canary else { return };
-    match drawing.targets.iter().find(|target| target.server.name == canary.server) {
-        None => errors.push(error("edge.canary.server", format!("there is no server `{}`", canary.server))),
-        Some(target) if target.open => {
-            let message =
-                format!("`{}` has rules for `anonymous`, so that it need not be 401", canary.server);
-            errors.push(error("edge.canary.server", message));
-        }
-        Some(_) => {}
-    }
-    let listen = &drawing.edge.listen;
-    if listen.proxy_protocol {
-        let message =
-            "its requests have no PROXY protocol header, which the listener demands: leave out one of both";
-        errors.push(error("edge.canary", message));
-    }
-    if listen.tls.as_ref().is_some_and(|tls| tls.clients.is_some()) {
-        let message = "its requests have no certificate, which the listener demands: leave out one of both";
-        errors.push(error("edge.canary", message));
-    }
+    canary::judge(drawing, errors);
 }
 
 /// The listeners: one over TCP, and with HTTP/3 one over UDP.

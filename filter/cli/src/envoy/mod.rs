@@ -1,6 +1,7 @@
 //! What must Envoy be told besides the filter? Its whole configuration, with comments, from the policy's `edge` and
 //! `servers[].upstream`. `parts/` holds the text; what users wrote gets into it by `template` alone.
 
+mod canary;
 pub(crate) mod certificates;
 mod clusters;
 mod credential;

@@ -43,6 +43,10 @@ pub(super) fn judge(drawing: &Drawing, errors: &mut Vec<ConfigError>) {
             let message = "cannot stand for `/`, at which the server is matched: give it a path in `match`";
             errors.push(error(format!("servers[{at}].upstream.path"), message));
         }
+        if !target.upstream.params.is_empty() && target.origins.is_empty() {
+            let message = "are for pages: no `origins` of this server names one";
+            errors.push(error(format!("servers[{at}].upstream.params"), message));
+        }
         branches(at, target, errors);
         let before = drawing.targets.iter().take(at).position(|other| other.route == target.route);
         if let Some(first) = before {

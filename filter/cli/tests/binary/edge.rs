@@ -236,3 +236,37 @@ fn a_folder_holds_what_refers_to_each_other() {
     let secret = read("secrets/mcp_notes_roots.json");
     assert_eq!(secret["resources"][0]["validation_context"]["trusted_ca"]["filename"], json!("ca.pem"));
 }
+
+#[test]
+fn what_envoy_asks_by_itself_it_asks_as_the_server_has_it() {
+    let world = World::new("edge-asked");
+    let cluster = |policy: &Value, name: &str| {
+        let drawn = drawn(&world, policy);
+        let clusters = drawn["static_resources"]["clusters"].as_array().unwrap().clone();
+        let found = clusters.into_iter().find(|cluster| cluster["name"] == name).unwrap();
+        found["health_checks"][0]["http_health_check"].clone()
+    };
+    // A request that names no revision is one of 2025-03-26, and one for another host is nobody's.
+    let url = json!("mcp.example.com");
+    for (pointer, value, revision, host) in [
+        ("/servers/0/name", json!("notes"), "2025-11-25", &url),
+        ("/servers/0/versions", json!(["2025-06-18", "2026-07-28"]), "2025-06-18", &url),
+        ("/servers/0/match", json!({"hosts": ["*"]}), "2025-11-25", &url),
+        (
+            "/servers/0/match",
+            json!({"hosts": ["a.internal:8443", "b"]}),
+            "2025-11-25",
+            &json!("a.internal:8443"),
+        ),
+    ] {
+        let asked = cluster(&with(pointer, &value), "canary");
+        let header = json!({"header": {"key": "mcp-protocol-version", "value": revision}});
+        assert_eq!((&asked["request_headers_to_add"], &asked["host"]), (&json!([header]), host), "{value}");
+    }
+    for (protocol, codec) in [("http1", Value::Null), ("http2", json!("HTTP2"))] {
+        let upstream =
+            json!({"address": "127.0.0.1:3001", "protocol": protocol, "health": {"path": "/healthz"}});
+        let asked = cluster(&with("/servers/1/upstream", &upstream), "mcp_files");
+        assert_eq!(asked["codec_client_type"], codec, "{protocol}");
+    }
+}

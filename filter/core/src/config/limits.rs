@@ -8,6 +8,7 @@ use super::rules::{name, patterns};
 use super::units::{parse_rate, parse_size};
 use crate::limits::rate::{Across, Rate};
 use crate::limits::tag::Per;
+use crate::mcp::operation::Operation;
 use crate::server::{Covers, Limit, Limits, ObligedLimit};
 use std::time::Duration;
 
@@ -138,6 +139,11 @@ fn named(key: &str, raw: &RawNamedLimit, place: &Place, found: &mut Findings) ->
         Covers::Tools(names)
     } else {
         methods::judge_names(&names, &place.key("names"), found);
+        if let Some(at) = raw.names.iter().position(|name| name == Operation::DISCOVER) {
+            let message =
+                "spends of no limit but `flood`: a modern client that is refused it becomes a legacy one";
+            found.error(&place.key("names").index(at), message);
+        }
         Covers::Methods(names)
     };
     let across = leases::across(raw.across.as_deref(), place, found);

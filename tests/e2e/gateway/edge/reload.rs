@@ -91,7 +91,9 @@ async fn routes_and_servers_change_and_open_streams_go_on() {
 async fn the_canary_tells_when_the_filter_is_not_in_the_way() {
     let recorder = Recorder::echo().await;
     let at = format!("{{address: \"127.0.0.1:{}\"}}", recorder.upstream.port);
-    let guarded = server("notes", "/notes", &at, &[]).replace("who: anonymous", "who: any");
+    // Of which no request is that names no revision.
+    let guarded =
+        server("notes", "/notes", &at, &["versions: [\"2025-11-25\"]"]).replace("who: anonymous", "who: any");
     let issuers = "issuers:\n  - {issuer: \"http://127.0.0.1:@PORT@\", algorithms: [ES256], jwks: {cluster: auth_internal, path: \
                    /v1/jwks}}\n";
     let mut drawn = watched(&guarded);

@@ -180,6 +180,10 @@ fn drawn(settings: &[Setting], choice: &Choice) -> Drawn {
         upstream = format!("address: \"a.internal:443\", {upstream}");
     }
     let mut lines = of(Place::Server);
+    // Parameters are for pages.
+    if upstream.contains("params:") && !lines.iter().any(|line| line.starts_with("origins:")) {
+        lines.push("origins: [\"https://app.example.com\"]");
+    }
     if ways.contains(&"dispatch") {
         upstream.push_str(
             ", branches: [{name: heavy, upstream: {address: \"c.internal:443\", tls: {roots: ca.pem}}}]",

@@ -254,7 +254,8 @@ mapping!(
     schemars(deny_unknown_fields, rename = "Canary")
 )]
 pub struct RawCanary {
-    /// The server that is asked, by name. No rule of it may mean `anonymous`.
+    /// The server that is asked, by name. No rule of it may mean `anonymous`, its `addresses` must let Envoy itself ask, and its `versions`
+    /// hold one before 2026-07-28.
     pub server: String,
     /// How often, 1s to 1h. Default 10s.
     pub every: Option<String>,

@@ -181,7 +181,16 @@ fn branches(raw: &[RawBranch], place: &Place, found: &mut Findings) -> Vec<(Stri
             found.error(&within.key("branches"), "a branch has none of its own");
             continue;
         }
-        compiled.extend(compile(&raw.upstream, &within, found).map(|upstream| (raw.name.clone(), upstream)));
+        let Some(upstream) = compile(&raw.upstream, &within, found) else { continue };
+        if upstream.affinity == Some(Affinity::Session) {
+            found.error(&within.key("affinity"), "a session is at home in one place: a branch keeps none");
+        }
+        if !upstream.params.is_empty() {
+            let message =
+                "preflights of pages are answered before a branch is chosen: name them at the server";
+            found.error(&within.key("params"), message);
+        }
+        compiled.push((raw.name.clone(), upstream));
     }
     compiled
 }
@@ -314,6 +323,11 @@ pub(super) fn cluster_name(text: &str, place: &Place, found: &mut Findings) {
     }
     if matches!(text, "auth_public" | "auth_internal" | "canary" | "traces") {
         found.error(place, "is the name of a cluster that is there anyway");
+    }
+    if text == "auth" {
+        // Its files of SDS would be those of the authorization server: one would be met by the authority of the other.
+        found
+            .error(place, "is what the secrets of the authorization server are called: give it another name");
     }
 }
 
