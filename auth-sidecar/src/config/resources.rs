@@ -80,8 +80,10 @@ impl Resources {
     /// several the longest. The scheme is the proxy's affair.
     #[must_use]
     pub fn serving(&self, authority: &str, path: &str) -> Option<&Resource> {
-        // Dots and encodings are the proxy's affair, too; what it forwards in another spelling is nobody's.
-        let is_plain = path.starts_with('/') && !path.split('/').any(|segment| matches!(segment, "." | ".."));
+        // Dots, encodings and slashes that it may merge are the proxy's affair, too; what it forwards in another spelling is nobody's.
+        let is_plain = path.starts_with('/')
+            && !path.contains("//")
+            && !path.split('/').any(|segment| matches!(segment, "." | ".."));
         let serving = |resource: &&Resource| {
             let asked = Url::parse(&format!("{}://{authority}", resource.parsed.scheme())).ok();
             let is_host = asked.is_some_and(|asked| {

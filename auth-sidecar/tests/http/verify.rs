@@ -84,7 +84,19 @@ async fn everything_else_does_not() {
         assert!(!headers.contains_key("x-wicketgate-subject"));
     }
     assert_eq!(envoy(&world, "", &[&good]).await.0, 404);
-    for path in ["/", "/mc", "/mcpx", "/mcp/%2e%2e/other", "/x%5c"] {
+    for path in [
+        "/",
+        "/mc",
+        "/mcpx",
+        "/mcp/%2e%2e/other",
+        "/x%5c",
+        "//mcp",
+        "/mcp//",
+        "/mcp//inner",
+        "/mcp/inner//x",
+        "/mcp///inner",
+        "/mcp/x//y?z=/",
+    ] {
         assert_eq!(envoy(&world, path, &[&good]).await.0, 403, "{path}");
     }
     client.post(&world, "/revoke", &[("token", &tokens.refresh)], &[]).await;
@@ -108,6 +120,35 @@ async fn nobody_else_names_the_resource() {
     for host in ["127.0.0.1:8080@mcp.example", "127.0.0.1:8080/mcp", "127.0.0.1", ""] {
         let headers = [("x-forwarded-host", host), ("x-forwarded-uri", "/mcp"), ("authorization", &bearer)];
         assert_eq!(ask(&world, "/verify/forward", &headers).await.0, 403, "{host}");
+    }
+}
+
+/// On a host whose root is a resource, what cannot be read must not be taken for that.
+#[tokio::test]
+async fn a_path_that_cannot_be_read_is_no_path() {
+    let world = world().await;
+    let forward = async |uris: &[&str]| {
+        let uris = uris.iter().map(|uri| ("x-forwarded-uri", *uri));
+        let headers: Vec<_> = std::iter::once(("x-forwarded-host", "mcp.example")).chain(uris).collect();
+        ask(&world, "/verify/forward", &headers).await.0
+    };
+    for good in ["/", "/x?y=%3C&z", "/x#y"] {
+        assert_eq!(forward(&[good]).await, 401, "{good}: it is there, and no token was shown");
+    }
+    for bad in [
+        &[][..],
+        &["/", "/"],
+        &["/x", "/y"],
+        &["/<"],
+        &["/x?y=<"],
+        &["/`"],
+        &["/a b"],
+        &["x"],
+        &["*"],
+        &[""],
+        &["/a//b"],
+    ] {
+        assert_eq!(forward(bad).await, 403, "{bad:?}");
     }
 }
 

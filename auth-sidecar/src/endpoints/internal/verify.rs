@@ -37,7 +37,8 @@ pub(super) async fn forward(State(context): State<Arc<Context>>, request: Reques
     let headers = request.headers();
     let host = one(headers, &HeaderName::from_static("x-forwarded-host"));
     let uri = one(headers, &HeaderName::from_static("x-forwarded-uri"));
-    let uri = uri.and_then(|uri| uri.parse::<Uri>().ok()).unwrap_or_default();
+    // What cannot be read is not the path `/`: there may be a resource there.
+    let Some(uri) = uri.and_then(|uri| uri.parse::<Uri>().ok()) else { return unknown() };
     let query = Params::parse(uri.query().unwrap_or_default().as_bytes());
     answer(&context, headers, host, uri.path(), &query).await
 }
@@ -50,8 +51,7 @@ async fn answer(
     query: &Params,
 ) -> Response {
     let Some(resource) = host.and_then(|host| context.config.resources.serving(host, path)) else {
-        tracing::warn!(event = "verify_unknown_resource");
-        return StatusCode::FORBIDDEN.into_response();
+        return unknown();
     };
     let lines: Vec<_> = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
     let presented = match bearer::read(&lines, &Params::parse(b""), query) {
@@ -67,6 +67,12 @@ async fn answer(
         Ok(_) => refused(resource, Refusal::InvalidToken),
         Err(failure) => reply::failure(&failure),
     }
+}
+
+/// Nobody's, whoever asks.
+fn unknown() -> Response {
+    tracing::warn!(event = "verify_unknown_resource");
+    StatusCode::FORBIDDEN.into_response()
 }
 
 /// Who it is, for the proxy to tell the resource server.
