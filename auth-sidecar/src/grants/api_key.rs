@@ -109,13 +109,13 @@ pub(super) async fn claims(
 ) -> Result<Option<AccessClaims>, StoreError> {
     let Some(id) = grant_id_of(Kind::ApiKey, presented) else { return Ok(None) };
     let Some(api_key) = context.store.api_key(id, now).await? else { return Ok(None) };
-    let Some(until) = api_key.admits(&Digest::of(presented), now) else { return Ok(None) };
+    let Some(secret) = api_key.admits(&Digest::of(presented), now) else { return Ok(None) };
     if api_key.is_clients && !clients::exists(context, &api_key.owner, now).await? {
         return Ok(None);
     }
     // What was withdrawn from its owner is withdrawn from the secrets of until then.
     let withdrawn = context.store.withdrawn(&api_key.owner, &api_key.owner, now).await?;
-    if api_key.rotated_at < withdrawn.grants_before {
+    if secret.made_at < withdrawn.grants_before {
         return Ok(None);
     }
     // Most uses are no news, and cost no second look at the record.
@@ -129,8 +129,8 @@ pub(super) async fn claims(
         iss: context.config.issuer.as_str().to_owned(),
         sub: api_key.owner.clone(),
         aud: Audience::of(api_key.resources),
-        exp: until,
-        iat: api_key.rotated_at,
+        exp: secret.until,
+        iat: secret.made_at,
         jti: api_key.id.clone(),
         client_id: api_key.owner,
         scope: api_key.scope,

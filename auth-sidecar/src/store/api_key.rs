@@ -57,6 +57,18 @@ pub struct Previous {
     pub secret: Digest,
     /// It works until this.
     pub until: UnixTime,
+    /// When it was made. Earlier versions did not say, and it then counts as old as it can be.
+    #[serde(default)]
+    pub made_at: UnixTime,
+}
+
+/// A secret that works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// Until then.
+    pub until: UnixTime,
+    /// When it was made.
+    pub made_at: UnixTime,
 }
 
 // === impl ApiKey ===
@@ -68,17 +80,20 @@ impl ApiKey {
         self.revoked_at.is_none() && now < self.expires_at
     }
 
-    /// Until when `presented` works, where it is a secret of this key that does.
+    /// `presented`, where it is a secret of this key that works.
     #[must_use]
-    pub fn admits(&self, presented: &Digest, now: UnixTime) -> Option<UnixTime> {
+    pub fn admits(&self, presented: &Digest, now: UnixTime) -> Option<Admitted> {
         if !self.is_live(now) {
             return None;
         }
         if self.secret.matches(presented) {
-            return Some(self.expires_at);
+            return Some(Admitted { until: self.expires_at, made_at: self.rotated_at });
         }
         let previous = self.previous.as_ref().filter(|previous| previous.secret.matches(presented))?;
-        (now < previous.until).then(|| previous.until.min(self.expires_at))
+        let until = previous.until.min(self.expires_at);
+        // No secret is older than its key.
+        let made_at = previous.made_at.max(self.created_at);
+        (now < until).then_some(Admitted { until, made_at })
     }
 
     /// Takes a new secret; the old one works for `overlap` yet. Of an older one nothing is left. `false`, and nothing has
@@ -88,7 +103,8 @@ impl ApiKey {
             return false;
         }
         let until = now.plus(overlap).min(self.expires_at);
-        self.previous = (now < until).then_some(Previous { secret: self.secret, until });
+        let previous = Previous { secret: self.secret, until, made_at: self.rotated_at };
+        self.previous = (now < until).then_some(previous);
         self.secret = secret;
         self.rotated_at = now;
         true
@@ -107,5 +123,27 @@ impl ApiKey {
     #[must_use]
     pub fn is_use_news(&self, now: UnixTime) -> bool {
         self.last_used_at.is_none_or(|last| now.since(last) >= NOTED_EVERY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_previous_secret_of_an_earlier_version_is_as_old_as_its_key() {
+        let (old, new) = (Digest::of("old"), Digest::of("new"));
+        let earlier = format!(
+            r#"{{"id": "k", "name": "x", "owner": "robot", "is_clients": false, "scope": "", "resources": [], "org": null,
+                "secret": "{}", "previous": {{"secret": "{}", "until": 50}}, "created_at": 10, "rotated_at": 40,
+                "expires_at": 90, "last_used_at": null, "revoked_at": null}}"#,
+            new.encoded(),
+            old.encoded()
+        );
+        let api_key: ApiKey = serde_json::from_str(&earlier).unwrap();
+        let [now, made_at, until] = [45, 10, 50].map(UnixTime);
+        assert_eq!(api_key.admits(&old, now), Some(Admitted { until, made_at }));
+        let [made_at, until] = [40, 90].map(UnixTime);
+        assert_eq!(api_key.admits(&new, now), Some(Admitted { until, made_at }));
     }
 }

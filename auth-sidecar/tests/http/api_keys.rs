@@ -105,6 +105,31 @@ async fn both_secrets_work_while_they_overlap() {
     assert!(!is_good(&world, &second).await && is_good(&world, &third).await, "without an overlap at once");
 }
 
+/// Who gives a key a new secret after a switch wants a good one, and not the withdrawn one back for the time of overlap.
+#[tokio::test]
+async fn a_withdrawn_secret_is_not_revived_by_the_next() {
+    let world = World::start().await;
+    let made = create(&world, &wanted()).await;
+    let (id, first) = (text(&made, "id"), text(&made, "api_key"));
+    let rotate = async || {
+        let path = format!("/{id}/rotate");
+        text(&ask(&world, Method::POST, &path, Some(&json!({"overlap": 600}))).await.1, "api_key")
+    };
+    world.advance(Duration::from_secs(5));
+    let switch = world.http.post(format!("{}/v1/users/reporter/revoke", world.admin)).json(&json!({}));
+    assert_eq!(switch.send().await.unwrap().status(), 204);
+    assert!(!is_good(&world, &first).await);
+    world.advance(Duration::from_secs(5));
+    let second = rotate().await;
+    assert!(!is_good(&world, &first).await && is_good(&world, &second).await);
+    world.advance(Duration::from_secs(5));
+    let third = rotate().await;
+    for (secret, made_at) in [(&second, 1_800_000_010), (&third, 1_800_000_015)] {
+        let iat = &validate(&world, secret, RESOURCE).await["iat"];
+        assert_eq!(iat, &json!(made_at), "each is as old as it is");
+    }
+}
+
 #[tokio::test]
 async fn a_revoked_key_is_dead_and_news() {
     let mut world = World::start().await;
