@@ -88,7 +88,7 @@ acts! {
     SignedOut = "signed_out", Success;
     /// A client did not prove who it is.
     ClientAuthenticationFailed = "client_authentication_failed", Refused;
-    /// Too many wrong secrets of a client were presented from one address.
+    /// Too many wrong secrets of a client, or assertions and proofs of clients that prove nothing, were presented from one address.
     ClientThrottled = "client_throttled", Refused;
     /// A client's signed assertion was presented again.
     AssertionReplayed = "assertion_replayed", Refused;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{client_documents, client_keys, clients, secret_guesses};
+use super::{client_documents, client_keys, clients, proof_limit, secret_guesses};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -101,6 +101,7 @@ async fn fault_of(
     let Some(Proven { jti, expires_at }) = verified(context, client, assertion, network, now).await? else {
         return Ok(Some(Fault::Proof));
     };
+    proof_limit::count(context, client, network, now).await?;
     let counter = format!("client assertion {} {jti}", client.id);
     let uses = context.store.count(&counter, expires_at, now).await?;
     Ok((uses > 1).then_some(Fault::Replay))

@@ -1,7 +1,9 @@
 //! Does this request come from the holder of a key? A good proof, seen for the first time (RFC 9449).
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use super::proof_limit;
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::{SKEW, UnixTime};
@@ -25,11 +27,13 @@ pub(crate) struct Target<'a> {
     pub(crate) path: &'a str,
 }
 
-/// The proof of a request, if it brought one; `headers` are all its `DPoP` headers.
+/// The proof of a request, if it brought one; `headers` are all its `DPoP` headers. Where nothing but a client, at this network, answers
+/// for the request, proofs of strangers are counted.
 pub(crate) async fn proof(
     context: &Context,
     headers: &[&[u8]],
     target: Target<'_>,
+    by: Option<(&Client, IpAddr)>,
     now: UnixTime,
 ) -> Result<Option<Proof>, Failure> {
     let text = match headers {
@@ -41,6 +45,9 @@ pub(crate) async fn proof(
     let proof = dpop::read(text, target.method, &url, now)?;
     if context.config.dpop.require_nonce && !is_our_nonce(context, proof.nonce.as_deref(), now) {
         return Err(ErrorCode::UseDpopNonce.because("the DPoP proof needs the nonce of this answer").into());
+    }
+    if let Some((client, network)) = by {
+        proof_limit::count(context, client, network, now).await?;
     }
     // As long as it could be presented again.
     let until = UnixTime(proof.iat.0.saturating_add(dpop::OLDEST).saturating_add(1));
@@ -55,12 +62,13 @@ pub(crate) async fn proof(
 /// The thumbprint of the key that the tokens of a token request at `path` are bound to.
 pub(crate) async fn key(
     context: &Context,
-    client: &Client,
+    (client, network): (&Client, IpAddr),
     headers: &[&[u8]],
     path: &'static str,
     now: UnixTime,
 ) -> Result<Option<String>, Failure> {
-    match proof(context, headers, Target { method: "POST", path }, now).await? {
+    let target = Target { method: "POST", path };
+    match proof(context, headers, target, Some((client, network)), now).await? {
         Some(proof) => Ok(Some(proof.jkt)),
         None if client.preferences.dpop_only => {
             Err(refuse("this client's tokens are bound to a key: a DPoP proof is needed").into())

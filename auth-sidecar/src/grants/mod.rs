@@ -24,6 +24,7 @@ pub(crate) mod introspection;
 pub(crate) mod limit;
 pub(crate) mod narrowing;
 pub(crate) mod opaque_token;
+mod proof_limit;
 pub(crate) mod pushed_request;
 pub(crate) mod refresh_token;
 pub(crate) mod registration;

@@ -25,17 +25,23 @@ pub async fn admit(
     now: UnixTime,
 ) -> Result<Result<(), TooMany>, StoreError> {
     let until = now.plus(limits.window);
-    // The narrowest first: what it refuses must not use up the owner's own attempts from elsewhere.
-    for (key, limit) in [
-        (both(name, address), limits.per_account_and_address),
-        (of_address(address), limits.per_address),
-        (of_account(name), limits.per_account),
-    ] {
-        if store.count(&key, until, now).await? > limit {
-            return Ok(Err(TooMany));
-        }
+    let is_too_many = async |key: &str, limit: u32| -> Result<bool, StoreError> {
+        Ok(store.count(key, until, now).await? > limit)
+    };
+    // The address before what is kept for each name: else a stranger has one more record written for every name that he makes up.
+    let address_key = of_address(address);
+    if is_too_many(&address_key, limits.per_address).await? {
+        return Ok(Err(TooMany));
     }
-    Ok(Ok(()))
+    // Then the narrowest: what it refuses must not use up the owner's own attempts from elsewhere, nor those of others from here.
+    if is_too_many(&both(name, address), limits.per_account_and_address).await? {
+        store.uncount(&address_key, now).await?;
+        return Ok(Err(TooMany));
+    }
+    Ok(match is_too_many(&of_account(name), limits.per_account).await? {
+        true => Err(TooMany),
+        false => Ok(()),
+    })
 }
 
 /// Forgets the failures of this account from this address. Of what else was counted, this attempt alone is taken back:
@@ -96,7 +102,61 @@ fn both(name: &str, address: IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::store::embedded::EmbeddedStore;
+
+    const NOW: UnixTime = UnixTime(1_000);
+    const LIMITS: LoginLimits = LoginLimits {
+        per_account_and_address: 2,
+        per_account: 100,
+        per_address: 4,
+        window: Duration::from_secs(60),
+    };
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(EmbeddedStore::open(&folder.path().join("store.redb")).unwrap());
+        (folder, store)
+    }
+
+    async fn is_admitted(store: &Store, name: &str, address: &str) -> bool {
+        admit(store, &LIMITS, name, address.parse().unwrap(), NOW).await.unwrap().is_ok()
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_refused_leaves_no_records_of_names() {
+        let (_folder, store) = store();
+        for name in ["a", "b", "c", "d"] {
+            assert!(is_admitted(&store, name, "192.0.2.1").await, "{name}");
+        }
+        let kept = async || store.export(None, NOW).await.unwrap().items.len();
+        let before = kept().await;
+        assert_eq!(before, 9, "one for the address, two for each name");
+        for name in 0..20 {
+            assert!(!is_admitted(&store, &format!("invented {name}"), "192.0.2.1").await);
+        }
+        assert_eq!(kept().await, before);
+        assert!(is_admitted(&store, "a", "192.0.2.2").await, "elsewhere the owner goes on");
+    }
+
+    #[tokio::test]
+    async fn what_the_narrowest_refuses_uses_up_nothing_else() {
+        let (_folder, store) = store();
+        for attempt in 0..20 {
+            assert_eq!(is_admitted(&store, "victim", "192.0.2.1").await, attempt < 2, "{attempt}");
+        }
+        for attempt in 0..3 {
+            assert_eq!(is_admitted(&store, "neighbour", "192.0.2.1").await, attempt < 2, "{attempt}");
+        }
+        let account = of_account("victim");
+        assert_eq!(
+            store.count(&account, NOW.plus(LIMITS.window), NOW).await.unwrap(),
+            3,
+            "two, and this one"
+        );
+    }
 
     #[test]
     fn an_ipv6_network_is_one_address() {

@@ -46,6 +46,7 @@ async fn push(
         request_limit::count(context, Some(&client.id), caller.network(), now).await?;
     }
     let target = Target { method: "POST", path: PATH };
-    let proof = dpop::proof(context, &headers_of::headers(headers), target, now).await?;
+    let by = Some((&client, caller.network()));
+    let proof = dpop::proof(context, &headers_of::headers(headers), target, by, now).await?;
     pushed_request::push(context, &client, params, proof.map(|proof| proof.jkt), now).await
 }

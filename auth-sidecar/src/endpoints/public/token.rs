@@ -97,7 +97,8 @@ async fn issue(
             .because("this client is not registered for this grant")
             .into());
     }
-    let jkt = dpop::key(context, &client, &headers_of::headers(headers), path, now).await?;
+    let jkt =
+        dpop::key(context, (&client, caller.network()), &headers_of::headers(headers), path, now).await?;
     let response = match grant_type {
         GrantType::AuthorizationCode => {
             authorization_code::redeem(context, &client, params, jkt, now).await?

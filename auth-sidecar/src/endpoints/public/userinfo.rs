@@ -87,7 +87,7 @@ async fn prove(
     now: UnixTime,
 ) -> Result<(), Refused> {
     let target = Target { method, path: PATH };
-    let proof = dpop::proof(context, &headers_of::headers(headers), target, now).await;
+    let proof = dpop::proof(context, &headers_of::headers(headers), target, None, now).await;
     let proof = proof.map_err(|failure| match failure {
         Failure::Refused(error) if error.code == ErrorCode::UseDpopNonce => {
             Refused::Here(Scheme::Dpop, Refusal::NonceNeeded)

@@ -1,6 +1,7 @@
 //! What is written down of clients that guess, begin too much, or end what they got.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use wicketgate_auth::clock::{Clock, UnixTime};
@@ -15,12 +16,19 @@ use crate::world::World;
 use crate::world::browser::Browser;
 use crate::world::client::{Client, REDIRECT, VERIFIER, challenge};
 use crate::world::device::{offer, page_of};
+use crate::world::dpop::Key;
+use crate::world::signer::{ASSERTION, Signer};
+
+/// The store of a world that is stopped for it.
+async fn opened(world: &mut World) -> Store {
+    world.stop().await;
+    let clock = world.clock.clone() as Arc<dyn Clock>;
+    Store::open(&Config::parse(&world.yaml).unwrap().store, &clock).unwrap()
+}
 
 /// Starts the world anew, as if what was counted once so far had been counted so often.
 pub(super) async fn counted(world: &mut World, sum: u32) {
-    world.stop().await;
-    let clock = world.clock.clone() as Arc<dyn Clock>;
-    let store = Store::open(&Config::parse(&world.yaml).unwrap().store, &clock).unwrap();
+    let store = opened(world).await;
     for item in everything(&store).await {
         if let Item::Counter { key, sum: 1, until } = item {
             store.import(Item::Counter { key, sum, until }, UnixTime(0)).await.unwrap();
@@ -100,6 +108,63 @@ async fn too_many_requests_for_authorization() {
     );
     assert_eq!(signed_in.get(&world, "/account").await.status, 200);
     assert_eq!(page_of(&world, &mut signed_in, code).await.status, 200);
+}
+
+/// Each good assertion and proof is kept until it is too old, and who registers, or has no secret, can make any number of them.
+#[tokio::test]
+async fn too_much_that_strangers_sign() {
+    let mut world = World::start().await;
+    let (signer, key) = (Signer::es256(), Key::new("ES256"));
+    let keys = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": signer.jwks()});
+    let registered = Client::register(&world, keys).await;
+    let (public, operators) = (Client::public(&world).await, Client::configured("resource-server"));
+    let assertion = async |world: &World, path: &str| {
+        let assertion = signer.assertion(world, &registered.id, |_| {});
+        let form = [("client_assertion_type", ASSERTION), ("client_assertion", &assertion)];
+        registered
+            .post(world, path, &form, &[("grant_type", "refresh_token"), ("refresh_token", "mr_x")])
+            .await
+            .0
+    };
+    let proof = async |world: &World, client: &Client, path: &str| {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", "mr_x")];
+        let proof = key.proof(path, 1_800_000_000);
+        client.post_proving(world, path, (&form, &[]), Some(&proof)).await.0
+    };
+    assert_eq!(assertion(&world, "/token").await, 400);
+    counted(&mut world, 35_997).await;
+    assert_eq!(assertion(&world, "/token").await, 400);
+    assert_eq!(proof(&world, &public, "/token").await, 400);
+    assert_eq!(proof(&world, &public, "/par").await, 400);
+    let store = opened(&mut world).await;
+    let before = everything(&store).await.len();
+    world.run_on(|_, _| store).await;
+    world.happened();
+    for path in ["/token", "/revoke", "/introspect"] {
+        assert_eq!(assertion(&world, path).await, 429, "{path}");
+        assert_happened(&world, &["client_throttled"]);
+    }
+    for path in ["/token", "/par"] {
+        assert_eq!(proof(&world, &public, path).await, 429, "{path}");
+        assert_happened(&world, &["client_throttled"]);
+    }
+    let store = opened(&mut world).await;
+    assert_eq!(everything(&store).await.len(), before, "nothing is kept of what is refused");
+    world.run_on(|_, _| store).await;
+    world.happened();
+    assert_eq!(
+        proof(&world, &operators, "/token").await,
+        400,
+        "the operator made it, and it has proved who it is"
+    );
+    assert_eq!(public.refresh(&world, "mr_x", &[]).await.0, 400, "without a proof nothing is kept");
+    assert_eq!(
+        Browser::default().get(&world, &public.link(&[])).await.status,
+        200,
+        "to sign in is another count"
+    );
+    world.advance(Duration::from_secs(3_600));
+    assert_eq!(assertion(&world, "/token").await, 400);
 }
 
 #[tokio::test]
