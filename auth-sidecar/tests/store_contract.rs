@@ -152,8 +152,9 @@ async fn codes(store: &Store) {
     assert_eq!(store.rotate("g1", rotated("r", "r2"), at(62)).await.unwrap(), Rotated::Refused, "revoked");
 
     store.put_grant(grant("g2", 60)).await.unwrap();
-    store.revoke_grant("g2", at(1)).await.unwrap();
-    store.revoke_grant("none", at(1)).await.unwrap();
+    assert!(store.revoke_grant("g2", at(1)).await.unwrap());
+    assert!(!store.revoke_grant("g2", at(2)).await.unwrap(), "it had ended");
+    assert!(!store.revoke_grant("none", at(1)).await.unwrap());
     assert_eq!(
         store.redeem("g2", redemption("code-g2", "r"), at(2)).await.unwrap(),
         Redeemed::Refused,

@@ -1,6 +1,6 @@
 //! What may a user do with their own account? See who has access in their name, and end it.
 
-use super::{accounts, clients, interaction};
+use super::{accounts, clients, interaction, revocation};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -77,9 +77,7 @@ pub(crate) async fn revoke(
     let grant = grant.filter(|grant| grant.subject == subject && !grant.is_clients_own() && grant.is_live());
     let Some(grant) = grant else { return Ok(false) };
     context.store.remove_consent(&interaction::consent_of(&grant)).await?;
-    context.store.revoke_grant(&grant.id, now).await?;
-    context.metrics.grants_revoked.inc();
-    context.audit.write(&Act::GrantRevoked.about(&grant).because("its user asked"));
+    revocation::end(context, &grant, "its user asked", now).await?;
     Ok(true)
 }
 

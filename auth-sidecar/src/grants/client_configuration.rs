@@ -79,7 +79,7 @@ pub(crate) async fn remove(
     now: UnixTime,
 ) -> Result<(), Failure> {
     let (client, presented) = managed(context, id, bearer, now).await?;
-    if !context.store.remove_client(&client.id, presented.digest(), now).await? {
+    if !context.store.remove_client(&client.id, presented.digest(), &*context.clock).await? {
         return Err(refused().into());
     }
     context.audit.write(&Act::ClientDeleted.by_client(&client.id));

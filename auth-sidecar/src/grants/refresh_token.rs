@@ -52,8 +52,9 @@ pub(crate) async fn refresh(
         return Err(ErrorCode::InvalidGrant.because("the refresh token is bound to another DPoP key").into());
     }
     let Some(account) = accounts::current(context, &grant.subject, now).await? else {
-        context.store.revoke_grant(&grant.id, now).await?;
-        context.audit.write(&Act::GrantRevoked.about(&grant).because("its user is gone"));
+        if context.store.revoke_grant(&grant.id, now).await? {
+            context.audit.write(&Act::GrantRevoked.about(&grant).because("its user is gone"));
+        }
         return Err(refused().into());
     };
     // The refresh token keeps all of it.

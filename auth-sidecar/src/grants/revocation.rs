@@ -35,9 +35,20 @@ pub(crate) async fn revoke(
             false => Err(ErrorCode::InvalidGrant.because("the token was issued to another client").into()),
         };
     }
-    context.store.revoke_grant(&grant.id, now).await?;
-    context.metrics.grants_revoked.inc();
-    context.audit.write(&Act::GrantRevoked.about(&grant).because("its client asked"));
+    Ok(end(context, &grant, "its client asked", now).await?)
+}
+
+/// Ends a grant; only what was alive until now is counted and written down.
+pub(super) async fn end(
+    context: &Context,
+    grant: &Grant,
+    why: &'static str,
+    now: UnixTime,
+) -> Result<(), StoreError> {
+    if context.store.revoke_grant(&grant.id, now).await? && grant.is_live() {
+        context.metrics.grants_revoked.inc();
+        context.audit.write(&Act::GrantRevoked.about(grant).because(why));
+    }
     Ok(())
 }
 

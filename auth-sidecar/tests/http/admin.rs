@@ -352,6 +352,25 @@ async fn a_token_is_looked_up_and_its_grant_ended() {
     }
 }
 
+/// Whoever is signed in and agreed once gets a new grant without a page: so the consent ends with the grant that is taken away.
+#[tokio::test]
+async fn what_an_operator_ended_is_not_silently_restored() {
+    let world = World::start().await;
+    let client = Client::public(&world).await;
+    let mut browser = Browser::default();
+    let page = browser.approve(&world, &client.link(&[])).await;
+    let code = page.param("code").unwrap();
+    let tokens = Tokens::of(client.redeem(&world, &code, &[]).await.1);
+    assert!(browser.get(&world, &client.link(&[])).await.param("code").is_some(), "without a page");
+    let path = format!("/v1/grants/{}", grant_of(&tokens));
+    for attempt in ["alive", "dead"] {
+        assert_eq!(delete(&world, &path).await, 204, "{attempt}");
+        let asked = browser.get(&world, &client.link(&[])).await;
+        assert!(asked.has_field("decision") && !asked.has_field("password"), "{attempt}: {asked:?}");
+        browser.submit(&world, &asked.form().with("decision", "approve")).await;
+    }
+}
+
 #[tokio::test]
 async fn an_operator_lets_somebody_try_again() {
     let limits = "login: {per_account_and_address: 2, per_account: 2, per_address: 2}\n";

@@ -61,8 +61,13 @@ async fn a_code_and_what_comes_of_it() {
 
     let tokens = client.tokens(&world).await;
     world.happened();
-    assert_eq!(client.post(&world, "/revoke", &[("token", &tokens.refresh)], &[]).await.0, 200);
-    assert_happened(&world, &["grant_revoked"]);
+    for wanted in [&["grant_revoked"][..], &[]] {
+        assert_eq!(client.post(&world, "/revoke", &[("token", &tokens.refresh)], &[]).await.0, 200);
+        assert_happened(&world, wanted);
+    }
+    let metrics = world.http.get(format!("{}/metrics", world.metrics)).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    assert!(metrics.contains("wicketgate_auth_grants_revoked_total 1\n"), "{metrics}");
 }
 
 #[tokio::test]

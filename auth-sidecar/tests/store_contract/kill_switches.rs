@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wicketgate_auth::clock::{Clock, ManualClock, UnixTime};
+use wicketgate_auth::oauth::client::{Client, DynamicRegistration};
 use wicketgate_auth::oauth::scope::ScopeSet;
 use wicketgate_auth::secret::Digest;
 use wicketgate_auth::store::Store;
@@ -94,6 +95,24 @@ async fn meanwhile(store: &Store) {
     let [gone] = news.as_slice() else { unreachable!("{news:?}") };
     // It is looked at to find the client, three times until that is gone, and then twice.
     assert_eq!((gone.kind, gone.name.as_str(), gone.before), (Kind::Client, "dismissed", Some(at(11))));
+    leaving(store).await;
+}
+
+/// A client that leaves by itself may get more until it is gone, too.
+async fn leaving(store: &Store) {
+    let token = Digest::of("token");
+    let dynamic = DynamicRegistration {
+        issued_at: at(0),
+        metadata: serde_json::Map::new(),
+        registration_token: Some(token),
+    };
+    let leaving = Client { dynamic: Some(dynamic), ..super::client("leaving") };
+    store.put_client(leaving, at(60), at(0)).await.unwrap();
+    let place = store.news(None, at(4)).await.unwrap().place;
+    assert!(store.remove_client("leaving", token, &Slow(AtomicU64::new(at(4).0))).await.unwrap());
+    let news = store.news(Some(place), at(8)).await.unwrap().revocations;
+    let [gone] = news.as_slice() else { unreachable!("{news:?}") };
+    assert_eq!((gone.kind, gone.name.as_str(), gone.before), (Kind::Client, "leaving", Some(at(6))));
 }
 
 /// What a refresh token of a withdrawn grant gives, where the store is asked beside the change.

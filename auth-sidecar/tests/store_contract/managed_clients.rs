@@ -1,5 +1,6 @@
 //! Clients that are changed and removed with their registration token.
 
+use wicketgate_auth::clock::ManualClock;
 use wicketgate_auth::oauth::client::{Client, DynamicRegistration};
 use wicketgate_auth::secret::Digest;
 use wicketgate_auth::store::Store;
@@ -23,13 +24,14 @@ pub(super) async fn contract(store: &Store) {
     assert!(!store.replace_client(managed("new"), old, T0).await.unwrap(), "of two callers one succeeds");
     assert!(store.client("managed", at(9)).await.unwrap().unwrap().is_managed_with(&new));
     assert!(store.client("managed", at(10)).await.unwrap().is_none(), "it keeps its end");
-    assert!(!store.remove_client("managed", new, at(10)).await.unwrap());
-    assert!(!store.remove_client("managed", old, T0).await.unwrap());
-    assert!(store.remove_client("managed", new, T0).await.unwrap());
+    let clock = ManualClock::at;
+    assert!(!store.remove_client("managed", new, &clock(at(10))).await.unwrap());
+    assert!(!store.remove_client("managed", old, &clock(T0)).await.unwrap());
+    assert!(store.remove_client("managed", new, &clock(T0)).await.unwrap());
     assert!(store.client("managed", T0).await.unwrap().is_none());
     rotated_meanwhile(store, managed).await;
     store.put_client(client("unmanaged"), at(10), T0).await.unwrap();
-    assert!(!store.remove_client("unmanaged", new, T0).await.unwrap(), "it has no token");
+    assert!(!store.remove_client("unmanaged", new, &clock(T0)).await.unwrap(), "it has no token");
 }
 
 /// An update that was made of what the client was when it was read: a secret that has been replaced since does not come back.
@@ -67,5 +69,5 @@ async fn rotated_meanwhile(store: &Store, managed: impl Fn(&str) -> Client) {
     let first = Client { secret: secret("first"), ..managed("new") };
     assert!(store.replace_client(first, token, T0).await.unwrap());
     assert_eq!(kept().await.secret, secret("first"));
-    assert!(store.remove_client("managed", Digest::of("new"), T0).await.unwrap());
+    assert!(store.remove_client("managed", Digest::of("new"), &ManualClock::at(T0)).await.unwrap());
 }

@@ -61,7 +61,7 @@ async fn clients_that_are_gone(store: &Store, here: &Place) {
         registration_token: Some(token),
     };
     store.put_client(Client { dynamic: Some(dynamic), ..client("leaves") }, at(10), T0).await.unwrap();
-    assert!(store.remove_client("leaves", token, at(4)).await.unwrap());
+    assert!(store.remove_client("leaves", token, &ManualClock::at(at(4))).await.unwrap());
     let news = store.news(Some(here.clone()), at(4)).await.unwrap();
     let [gone] = news.revocations.as_slice() else { unreachable!("{news:?}") };
     assert_eq!((gone.kind, gone.name.as_str(), gone.before), (Kind::Client, "leaves", Some(at(5))));

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::super::{interaction, revocation};
 use super::{Listing, Refusal};
 use crate::app::Context;
 use crate::audit::Act;
@@ -47,13 +48,13 @@ pub(crate) async fn grant(context: &Context, id: &str, now: UnixTime) -> Result<
     Ok(find(context, id, now).await?.into())
 }
 
-/// Ends one grant.
+/// Ends one grant, and forgets its user's consent to it, or the client's next visit would silently restore it.
 pub(crate) async fn revoke_grant(context: &Context, id: &str, now: UnixTime) -> Result<(), Refusal> {
     let grant = find(context, id, now).await?;
-    context.store.revoke_grant(&grant.id, now).await?;
-    context.metrics.grants_revoked.inc();
-    context.audit.write(&Act::GrantRevoked.about(&grant).because("operator"));
-    Ok(())
+    if !grant.is_clients_own() {
+        context.store.remove_consent(&interaction::consent_of(&grant)).await?;
+    }
+    Ok(revocation::end(context, &grant, "operator", now).await?)
 }
 
 /// Withdraws all that a user granted, and ends their sign-ins. Who was never seen has nothing, and that is no error.

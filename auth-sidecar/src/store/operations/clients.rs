@@ -72,7 +72,8 @@ impl Store {
     }
 
     /// Removes a client, if `presented` is (the digest of) its registration token; whether it was. What it was granted ends
-    /// with it, and the log says so before it is gone: a crash in between leaves nothing that is worth anything.
+    /// with it, and the log says so before it is gone: a crash in between leaves nothing that is worth anything. And once more
+    /// after it, where it could get more until then.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -80,21 +81,28 @@ impl Store {
         &self,
         id: &str,
         presented: Digest,
-        now: UnixTime,
+        clock: &dyn Clock,
     ) -> Result<bool, StoreError> {
-        let Some(client) = self.client(id, now).await?.filter(|client| client.is_managed_with(&presented))
-        else {
+        let began = clock.now();
+        let client = self.client(id, began).await?;
+        if !client.is_some_and(|client| client.is_managed_with(&presented)) {
             return Ok(false);
+        }
+        self.backend.announce(Revocation::of_all(Kind::Client, id, began)).await?;
+        let remove = |kept: &mut Client, _| match kept.is_managed_with(&presented) {
+            true => Change::Remove(true),
+            false => Change::Leave(false),
         };
-        self.backend.announce(Revocation::of_all(Kind::Client, &client.id, now)).await?;
-        let removed = self
-            .change(&key(id), now, |kept: &mut Client, _| match kept.is_managed_with(&presented) {
-                true => Change::Remove(true),
-                false => Change::Leave(false),
-            })
-            .await?;
+        if self.change(&key(id), began, remove).await? != Some(true) {
+            // It got another token meanwhile, or whoever removed it says so.
+            return Ok(false);
+        }
+        let gone = clock.now();
+        if gone > began {
+            self.backend.announce(Revocation::of_all(Kind::Client, id, gone)).await?;
+        }
         self.unlist_client(id).await?;
-        Ok(removed.unwrap_or(false))
+        Ok(true)
     }
 
     /// Removes a client, and withdraws all that it was granted; whether there was one.

@@ -146,16 +146,19 @@ impl Store {
         self.change_grant(id, now, remove).await.map(drop)
     }
 
-    /// Revokes a grant and with it every token of it. Unknown ids are no error.
+    /// Revokes a grant and with it every token of it; whether it has ended by this: of several callers one ends it. Unknown ids are
+    /// no error.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn revoke_grant(&self, id: &str, now: UnixTime) -> Result<(), StoreError> {
+    pub async fn revoke_grant(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
         let revoke = |grant: &mut Grant| {
+            let was_live = grant.is_live();
             grant.revoke(now);
-            Change::Keep((), grant.expires_at)
+            // Also one that was revoked before: that write was perhaps answered by nobody, and is not yet where it must be.
+            Change::Keep(was_live, grant.expires_at)
         };
-        self.change_grant(id, now, revoke).await.map(drop)
+        Ok(self.change_grant(id, now, revoke).await?.unwrap_or(false))
     }
 
     async fn change_grant<A: Send>(
