@@ -102,16 +102,7 @@ async fn export(config: &Config, to: &mut impl Write) -> Outcome<usize> {
 /// Everything is read before anything is written: a file that cannot be read, or is of another version, changes nothing.
 async fn import(config: &Config, from: Box<dyn BufRead>) -> Outcome<usize> {
     let items = transfer::read(from).map_err(failed)?;
-    let (store, now) = (open(config)?, SystemClock.now());
-    if !store.is_empty(now).await.map_err(failed)? {
-        return Err(failed("the store is not empty: an import would mix two of them"));
-    }
-    let imported = items.len();
-    for item in items {
-        store.import(item, now).await.map_err(failed)?;
-    }
-    store.admit_schema().await.map_err(failed)?;
-    Ok(imported)
+    open(config)?.import_all(items, SystemClock.now()).await.map_err(failed)
 }
 
 fn opened(config: &Config) -> Result<Store, StoreError> {

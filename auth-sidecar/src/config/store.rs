@@ -178,11 +178,12 @@ impl RawRedis {
             return refuse("replicas.within_ms", "is from 1 to 5000");
         }
         if self.prefix.is_empty()
-            || !self.prefix.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}*?[]".contains(&byte))
+            // What a pattern of SCAN would read otherwise than it stands there.
+            || !self.prefix.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}*?[]\\".contains(&byte))
         {
             return refuse(
                 "prefix",
-                "is printable ASCII without spaces, braces, brackets, `*` and `?`, and not empty",
+                "is printable ASCII without spaces, braces, brackets, `*`, `?` and `\\`, and not empty",
             );
         }
         let sentinel_password =

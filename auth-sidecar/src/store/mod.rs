@@ -55,6 +55,12 @@ pub enum StoreError {
         "the store has schema {0} and this program has {SCHEMA}, which is the first: a newer one needs a newer program"
     )]
     Schema(u32),
+    /// Not all that it was to take over is there: kill switches may be missing.
+    #[error("an import into this store was not finished: remove it and import again")]
+    UnfinishedImport,
+    /// What is to be imported would be mixed with what is there.
+    #[error("the store is not empty: an import would mix two of them")]
+    NotEmpty,
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,

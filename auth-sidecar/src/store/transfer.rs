@@ -7,15 +7,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::backend::Row;
+use super::backend::{NEVER, Row};
 use super::feed::Revocation;
+use super::operations::WITHDRAWN;
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
 
 /// The version of the records' names and forms. A store of a newer one is refused, one of an older one is migrated.
 pub const SCHEMA: u32 = 1;
 /// The record that says it.
-pub(super) const SCHEMA_KEY: &str = "schema";
+const SCHEMA_KEY: &str = "schema";
+/// What it says while an import goes on: no version, so that no program of any version uses what is only there in part.
+const UNFINISHED: u32 = 0;
 
 /// One thing that a store keeps.
 #[derive(Debug, Serialize, Deserialize)]
@@ -133,6 +136,24 @@ impl Item {
         let value = value.map_err(|_| StoreError::Corrupt("a record is no JSON".into()))?;
         Ok(Self::Record { key: key.to_owned(), value, until: row.until })
     }
+
+    /// Whether it ends something, that may be imported before it or after.
+    fn withdraws(&self) -> bool {
+        match self {
+            Self::Record { key, .. } => key.starts_with(WITHDRAWN),
+            Self::Revocation(_) => true,
+            Self::Counter { .. } | Self::Listed { .. } => false,
+        }
+    }
+
+    fn says_the_version(&self) -> bool {
+        matches!(self, Self::Record { key, .. } if key == SCHEMA_KEY)
+    }
+}
+
+/// The value of the record that says the version.
+fn version(version: u32) -> Vec<u8> {
+    version.to_string().into_bytes()
 }
 
 /// What an export of so many items ends with.
@@ -190,6 +211,31 @@ impl Store {
         self.backend.dump(place, now).await
     }
 
+    /// Takes over all that another store kept; this one is empty, and refused by every server until all of it is there. What withdraws
+    /// comes before what it withdraws.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it can only be removed, and imported into again.
+    pub async fn import_all(&self, items: Vec<Item>, now: UnixTime) -> Result<usize, StoreError> {
+        if !self.is_empty(now).await? {
+            return Err(match self.get::<u32>(SCHEMA_KEY, UnixTime::default()).await? {
+                Some(UNFINISHED) => StoreError::UnfinishedImport,
+                _ => StoreError::NotEmpty,
+            });
+        }
+        let imported = items.len();
+        if !self.backend.put_new(SCHEMA_KEY, version(UNFINISHED), NEVER, UnixTime::default()).await? {
+            return Err(StoreError::NotEmpty);
+        }
+        let items = items.into_iter().filter(|item| !item.says_the_version());
+        let (first, rest) = items.partition::<Vec<_>, _>(Item::withdraws);
+        for item in first.into_iter().chain(rest) {
+            self.import(item, now).await?;
+        }
+        self.backend.put(SCHEMA_KEY, version(SCHEMA), NEVER).await?;
+        Ok(imported)
+    }
+
     /// Takes over an item of another store. What is there already under its name is replaced.
     ///
     /// # Errors
@@ -226,14 +272,15 @@ impl Store {
     /// The version of the records' names and forms; where there is none yet, it becomes ours.
     ///
     /// # Errors
-    /// [`StoreError::Schema`] for a version that this program does not know, or that must be migrated first.
+    /// [`StoreError::Schema`] for a version that this program does not know, or that must be migrated first, and
+    /// [`StoreError::UnfinishedImport`].
     pub async fn admit_schema(&self) -> Result<(), StoreError> {
-        let json = SCHEMA.to_string().into_bytes();
-        if self.backend.put_new(SCHEMA_KEY, json, super::backend::NEVER, UnixTime::default()).await? {
+        if self.backend.put_new(SCHEMA_KEY, version(SCHEMA), NEVER, UnixTime::default()).await? {
             return Ok(());
         }
         match self.get::<u32>(SCHEMA_KEY, UnixTime::default()).await? {
             Some(SCHEMA) | None => Ok(()),
+            Some(UNFINISHED) => Err(StoreError::UnfinishedImport),
             Some(other) => Err(StoreError::Schema(other)),
         }
     }

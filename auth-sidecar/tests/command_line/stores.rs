@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use serde_json::Value;
+use wicketgate_auth::clock::UnixTime;
+use wicketgate_auth::store::Store;
+use wicketgate_auth::store::embedded::EmbeddedStore;
 
 use super::{configure, run, serve_until_listening, terminate, text};
 
@@ -72,6 +75,33 @@ fn a_store_is_exported_while_it_runs_and_imported_elsewhere() {
         assert!(text(&done.stdout).contains(wanted), "{command}: {done:?}");
     }
     terminate(&mut served);
+}
+
+/// What an import leaves that broke off, and what becomes of it: nobody uses it, and everybody says what is to be done.
+#[tokio::test]
+async fn an_import_that_was_not_finished_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = configure(folder.path());
+    let (config, file) = (path.to_str().unwrap(), folder.path().join("run/auth.redb"));
+    std::fs::create_dir(folder.path().join("run")).unwrap();
+    let store = Store::new(EmbeddedStore::open(&file).unwrap());
+    let begun = format!("{{\"record\":{{\"key\":\"schema\",\"value\":0,\"until\":{}}}}}", u64::MAX);
+    store.import(serde_json::from_str(&begun).unwrap(), UnixTime(0)).await.unwrap();
+    drop(store);
+    let whole = format!("{}\n{{\"end\":1}}\n", begun.replace("\"value\":0", "\"value\":1"));
+    let import = || run(&["store", "import", "--config", config, "-"], &whole);
+    let commands = [
+        import(),
+        run(&["store", "migrate", "--config", config], ""),
+        run(&["serve", "--config", config], ""),
+    ];
+    for refused in commands {
+        assert!(!refused.status.success(), "{refused:?}");
+        assert!(text(&refused.stderr).contains("not finished: remove it and import again"), "{refused:?}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert!(import().status.success());
+    assert!(run(&["store", "migrate", "--config", config], "").status.success());
 }
 
 /// Before anything is written, wherever the version stands, and although the rest cannot be read then. Afterwards the store is as empty

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use wicketgate_auth::clock::Clock as _;
-use wicketgate_auth::store::Store;
+use wicketgate_auth::clock::{Clock as _, UnixTime};
+use wicketgate_auth::config::Config;
 use wicketgate_auth::store::backend::Backend;
 use wicketgate_auth::store::redis::RedisStore;
+use wicketgate_auth::store::transfer::Item;
+use wicketgate_auth::store::{Store, StoreError};
 
 use crate::backend::Plan;
 use crate::flow::{Walk, complete};
@@ -140,6 +142,62 @@ async fn replicas_and_sentinels_need_the_documented_rights_as_well() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_needs_the_documented_rights_as_well() {
     needs_as_well("cluster", ", topology: cluster", &["must confirm also `+wait`, in a cluster"]).await;
+}
+
+/// What lies in a store, page by page.
+async fn exported(store: &Store) -> Result<Vec<Item>, StoreError> {
+    let (mut items, mut place) = (Vec::new(), None);
+    loop {
+        let page = store.export(place.as_deref(), UnixTime(0)).await?;
+        items.extend(page.items);
+        place = page.next;
+        if place.is_none() {
+            return Ok(items);
+        }
+    }
+}
+
+/// With the rights of these sentences all that a store keeps gets into another one, without one of the last neither does.
+async fn moves_with(topology: &str, more: &str, (server, moving): (&[&str], &[&str])) {
+    let Ok(redis) = Redis::of(topology) else { return };
+    let urls = redis.urls(&format!("wicketgate:{SECRET}@"));
+    let named = |sentences: &[&str]| -> BTreeSet<String> {
+        sentences.iter().flat_map(|begin| documented(begin)).collect()
+    };
+    let (all, extra) = (named(&[server, moving].concat()), named(moving));
+    let allow_everywhere =
+        |rights: &BTreeSet<String>| redis.servers.iter().for_each(|one| allow(one, rights));
+    allow_everywhere(&all);
+    let world = works(&urls, more).await;
+    let open = |prefix: &str| {
+        let yaml = world.yaml.replace("timeout_ms: 3000", &format!("timeout_ms: 3000, prefix: '{prefix}'"));
+        Store::open(&Config::parse(&yaml).unwrap().store, &(world.clock.clone() as _)).unwrap()
+    };
+    let (from, to) = (open("wicketgate:"), open("wicketgate:copy:"));
+    let items = exported(&from).await.unwrap();
+    let counted = items.len();
+    assert!(counted > 10, "{counted}");
+    assert_eq!(to.import_all(items, world.clock.now()).await.unwrap(), counted);
+    assert_eq!(exported(&to).await.unwrap().len(), counted);
+    for one in &extra {
+        allow_everywhere(&all.iter().filter(|right| *right != one).cloned().collect());
+        let refused = exported(&from).await.unwrap_err().to_string();
+        assert!(refused.contains("NOPERM"), "{one}: {refused}");
+        let refused = open("wicketgate:other:").import_all(vec![], world.clock.now()).await.unwrap_err();
+        assert!(refused.to_string().contains("NOPERM"), "{one}: {refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exports_and_imports_need_the_documented_rights_as_well() {
+    moves_with("single", "", (&["these commands, no more"], &["user need also"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exports_and_imports_of_a_cluster_need_the_documented_rights_as_well() {
+    let server = ["these commands, no more", "must confirm also `+wait`, in a cluster"];
+    let moving = ["user need also", "user need also `+scan`, and in a cluster"];
+    moves_with("cluster", ", topology: cluster", (&server, &moving)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@
 
 mod access;
 mod backend;
+mod broken_imports;
 mod flow;
 mod ground;
 mod injected;

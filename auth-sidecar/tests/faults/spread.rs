@@ -17,7 +17,7 @@ fn at(seconds: u64) -> UnixTime {
     UnixTime(1_800_000_000 + seconds)
 }
 
-fn grant(id: &str) -> Grant {
+pub(crate) fn grant(id: &str) -> Grant {
     Grant {
         id: id.to_owned(),
         client_id: "c".to_owned(),

@@ -44,6 +44,7 @@ fn a_redis_that_cannot_be_is_refused() {
         (", topology: cluster, timeout_ms: 0", "store.redis.timeout_ms: is from 1"),
         (", topology: cluster, replicas: {within_ms: 5001}", "store.redis.replicas.within_ms: is from 1"),
         (", topology: cluster, prefix: 'a{b'", "store.redis.prefix: is printable"),
+        (r", topology: cluster, prefix: 'a\b'", "store.redis.prefix: is printable"),
         (", topology: cluster, prefix: ''", "store.redis.prefix: is printable"),
         (", topology: cluster, tls: {key: DATA_KEY}", "store.redis.tls: `certificate` and `key`"),
         (", topology: cluster, tls: {ca: /nowhere}", "store.redis.tls.ca: cannot read /nowhere"),

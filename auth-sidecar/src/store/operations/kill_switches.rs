@@ -12,6 +12,9 @@ use super::super::{Change, Store, StoreError, written};
 use crate::clock::{Clock, UnixTime};
 use crate::secret::Digest;
 
+/// What the names of these records begin with.
+pub(in crate::store) const WITHDRAWN: &str = "kill:";
+
 /// What a switch withdraws of before a moment.
 type Extent = fn(UnixTime) -> Withdrawn;
 
@@ -131,5 +134,5 @@ impl Store {
 
 /// Names are digested, since their length is then bounded.
 fn key(kind: Kind, name: &str) -> String {
-    format!("kill:{}:{}", kind.as_str(), Digest::of(name).encoded())
+    format!("{WITHDRAWN}{}:{}", kind.as_str(), Digest::of(name).encoded())
 }

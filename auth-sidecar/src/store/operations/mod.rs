@@ -13,4 +13,5 @@ mod people;
 mod signing_keys;
 mod throttling;
 
+pub(in crate::store) use self::kill_switches::WITHDRAWN;
 pub use self::lists::{Holder, Part};

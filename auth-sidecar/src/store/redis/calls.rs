@@ -100,6 +100,8 @@ impl Calls {
         let at = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
         let call = cluster.route_command(command.clone(), at);
         let answer = self.within(&self.line, number, self.timeout, call).await.map_err(failed)?;
+        // A node's refusal comes as an answer here.
+        let answer = answer.extract_error().map_err(failed)?;
         let answer = redis::from_redis_value(answer).map_err(|error| failed(error.into()))?;
         Ok((masters.len(), answer))
     }
