@@ -4,6 +4,7 @@
 
 use super::access_token::{self, Beside, TokenResponse};
 use super::accounts::{self, NOBODY_KNOWS};
+use super::authorization_code;
 use super::narrowing::Narrowing;
 use crate::app::Context;
 use crate::audit::Act;
@@ -53,7 +54,11 @@ pub(crate) async fn issue(
     let auth_time = assertion.identity.auth_time.map_or(NOBODY_KNOWS, |at| at.min(now));
     let terms = (scope.clone(), resources.clone());
     let grant = grant(context, client, terms, (&issuer.config, account.clone(), auth_time), now)?;
-    context.store.put_grant(grant.clone()).await?;
+    let (kept, ()) = tokio::join!(
+        context.store.put_grant(grant.clone()),
+        authorization_code::enlist(context, &grant, grant.expires_at, now)
+    );
+    kept?;
     let beside = Beside { jkt, ..Beside::default() };
     let narrowing = Narrowing { resources, scope };
     let issued = access_token::issue(context, client, &grant, account, narrowing, beside, now).await?;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{api_key, clients, opaque_token};
+use super::{accounts, api_key, clients, opaque_token};
 use crate::app::Context;
 use crate::audit::Act;
 use crate::clock::UnixTime;
@@ -13,7 +13,7 @@ use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::secret::{Digest, Kind, grant_id_of};
 use crate::store::StoreError;
-use crate::store::grant::Grant;
+use crate::store::grant::{Grant, OpaqueToken};
 
 /// The answer (RFC 7662 section 2.2): `{"active": false}` and nothing else for a token that is dead or none of the
 /// caller's business.
@@ -41,6 +41,12 @@ pub(crate) enum Introspection {
         #[serde(skip_serializing_if = "Option::is_none")]
         cnf: Option<Confirmation>,
     },
+}
+
+/// An access token that counts as far as its grant and its clients go.
+pub(super) enum Held {
+    Jwt(Box<AccessClaims>),
+    Opaque(OpaqueToken),
 }
 
 /// `true`, as a type.
@@ -71,7 +77,10 @@ pub(crate) async fn for_client(
     if let Some(id) = grant_id_of(Kind::Refresh, token) {
         let grant = context.store.grant(id, now).await?;
         let grant = grant.filter(|grant| grant.client_id == client.id && grant.is_live());
-        return Ok(grant.and_then(|grant| refresh_token(context, grant, token, now)).unwrap_or(DEAD));
+        let Some(grant) = grant else { return Ok(DEAD) };
+        let is_known = accounts::of_grant(context, &grant, now).await?.is_some();
+        let told = is_known.then(|| refresh_token(context, grant, token, now)).flatten();
+        return Ok(told.unwrap_or(DEAD));
     }
     let claims = live_claims(context, token, now).await?.filter(|claims| {
         claims.client_id == client.id || client.introspects.iter().any(|url| claims.aud.contains(url))
@@ -111,17 +120,34 @@ pub(crate) async fn live_for_resource(
     Ok(claims.filter(|claims| claims.aud.contains(resource)))
 }
 
-/// The claims of an access token that we issued, that has not expired, and whose grant and client live.
+/// The claims of an access token that we issued, that has not expired, and whose grant, client and user are there.
 pub(crate) async fn live_claims(
     context: &Context,
     token: &str,
     now: UnixTime,
 ) -> Result<Option<AccessClaims>, StoreError> {
-    if token.starts_with(Kind::Access.prefix()) {
-        return opaque_token::claims(context, token, now).await;
-    }
     if token.starts_with(Kind::ApiKey.prefix()) {
         return api_key::claims(context, token, now).await;
+    }
+    let Some((grant, held)) = held(context, token, now).await? else { return Ok(None) };
+    // Of somebody who is gone, neither what we signed nor what we are asked about is worth anything.
+    let Some(account) = accounts::of_grant(context, &grant, now).await? else { return Ok(None) };
+    Ok(Some(match held {
+        Held::Jwt(claims) => *claims,
+        Held::Opaque(token) => opaque_token::claims(context, &grant, token, account),
+    }))
+}
+
+/// The same token and its grant, whether or not its user is still known: a client may end what it holds in any case, or it would come
+/// to life again with its user.
+pub(super) async fn held(
+    context: &Context,
+    token: &str,
+    now: UnixTime,
+) -> Result<Option<(Grant, Held)>, StoreError> {
+    if token.starts_with(Kind::Access.prefix()) {
+        let found = opaque_token::find(context, token, now).await?;
+        return Ok(found.map(|(grant, token)| (grant, Held::Opaque(token))));
     }
     context.keys.look_for_signer(token, &context.store, now).await?;
     let Some(claims) = context.keys.verify(token, context.config.issuer.as_str(), now) else {
@@ -131,7 +157,7 @@ pub(crate) async fn live_claims(
         return Ok(None);
     };
     let counts = clients::let_count(context, &grant, (&claims.client_id, claims.iat), now).await?;
-    Ok(counts.then_some(claims))
+    Ok(counts.then(|| (grant, Held::Jwt(Box::new(claims)))))
 }
 
 fn access_token(claims: Option<AccessClaims>) -> Introspection {
@@ -157,6 +183,18 @@ fn refresh_token(context: &Context, grant: Grant, token: &str, now: UnixTime) ->
         iat: refresh.issued_at,
         cnf: refresh.jkt.map(|jkt| Confirmation { jkt }),
     })
+}
+
+// === impl Held ===
+
+impl Held {
+    /// The client that got it.
+    pub(super) fn holder<'g>(&'g self, grant: &'g Grant) -> &'g str {
+        match self {
+            Self::Jwt(claims) => &claims.client_id,
+            Self::Opaque(token) => opaque_token::holder(grant, token),
+        }
+    }
 }
 
 // === impl True, False ===

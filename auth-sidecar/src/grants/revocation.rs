@@ -83,7 +83,9 @@ async fn grant_of(
             (grant, holder)
         }));
     }
-    let Some(claims) = introspection::live_claims(context, token, now).await? else { return Ok(None) };
-    let grant = context.store.grant(&claims.grant_id, now).await?;
-    Ok(grant.map(|grant| (grant, claims.client_id)))
+    let held = introspection::held(context, token, now).await?;
+    Ok(held.map(|(grant, held)| {
+        let holder = held.holder(&grant).to_owned();
+        (grant, holder)
+    }))
 }

@@ -56,6 +56,29 @@ async fn the_token_is_the_users_and_says_what_the_rules_let_through() {
     }
 }
 
+/// Else an operator would not find what to end.
+#[tokio::test]
+async fn the_grant_is_on_the_lists_of_its_user_and_its_client() {
+    let scene = Enterprise::start().await;
+    let (_, body) = scene.presented(|_| {}).await;
+    let (_, claims) = decode(token(&body));
+    let subject: String =
+        url::form_urlencoded::byte_serialize(claims["sub"].as_str().unwrap().as_bytes()).collect();
+    for list in [format!("users/{subject}"), "clients/agent".to_owned()] {
+        let asked = scene.world.http.get(format!("{}/v1/{list}/grants", scene.world.admin));
+        let (status, listed) = read(asked.send().await.unwrap()).await;
+        let of = |grant: &Value| grant["grant_id"] == claims["grant_id"] && grant["sub"] == claims["sub"];
+        let grants = listed["grants"].as_array();
+        assert!(
+            status == 200 && grants.is_some_and(|grants| grants.len() == 1 && of(&grants[0])),
+            "{list}: {listed}"
+        );
+    }
+    let grant = format!("{}/v1/grants/{}", scene.world.admin, claims["grant_id"].as_str().unwrap());
+    assert_eq!(scene.world.http.delete(grant).send().await.unwrap().status(), 204);
+    assert_eq!(validate(&scene.world, token(&body), RESOURCE).await["active"], false);
+}
+
 #[tokio::test]
 async fn what_is_not_said_is_not_in_the_token() {
     let scene = Enterprise::start().await;

@@ -125,6 +125,39 @@ async fn revoking_either_token_ends_the_grant() {
     assert_eq!(revoke(&world, &client, "mr_unknown").await.0, 200, "unknown is no error");
 }
 
+/// Whatever kind its token is, and wherever it is asked about. A client may end it all the same: the user may come back.
+#[tokio::test]
+async fn of_somebody_who_is_gone_no_token_is_alive() {
+    for kind in ["jwt", "opaque"] {
+        let kinds = format!("default_scopes: [mcp:read], access_tokens: {kind}}}");
+        let mut world = World::start_with(|yaml| yaml.replace("default_scopes: [mcp:read]}", &kinds)).await;
+        let client = Client::confidential(&world, "client_secret_basic").await;
+        let (first, second) = (client.tokens(&world).await, client.tokens(&world).await);
+        let answers = async |world: &World, tokens: &Tokens| {
+            let asked = json!({"token": tokens.access, "resource": RESOURCE});
+            let asked = world.http.post(format!("{}/v1/validate", world.internal)).json(&asked);
+            let validated = crate::world::read(asked.send().await.unwrap()).await.1["active"].clone();
+            let asked = world.http.get(format!("{}/verify/envoy/mcp", world.internal));
+            let asked = asked.header("host", "127.0.0.1:8080").bearer_auth(&tokens.access);
+            let verified = asked.send().await.unwrap().status().as_u16();
+            let mut introspected = Vec::new();
+            for token in [&tokens.access, &tokens.refresh] {
+                introspected.push(introspect(world, &client, token).await.1["active"].clone());
+            }
+            (validated, verified, introspected)
+        };
+        let alive = (json!(true), 200, vec![json!(true); 2]);
+        let dead = (json!(false), 401, vec![json!(false); 2]);
+        assert_eq!(answers(&world, &first).await, alive, "{kind}");
+        world.restart_with(|yaml| yaml.replace("{name: alice,", "{name: bob,")).await;
+        assert_eq!(answers(&world, &first).await, dead, "{kind}");
+        assert_eq!(revoke(&world, &client, &first.access).await.0, 200);
+        world.restart_with(|yaml| yaml.replace("{name: bob,", "{name: alice,")).await;
+        assert_eq!(answers(&world, &first).await, dead, "{kind}: it was revoked");
+        assert_eq!(answers(&world, &second).await, alive, "{kind}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_revokes_the_tokens_of_others() {
     let world = World::start().await;

@@ -279,8 +279,8 @@ async fn it_ends_with_either_client_and_nobody_gone_gets_one() {
     let token = scene.exchanged(&tokens.access).await;
     scene.world.restart_with(|yaml| yaml.replace("{name: alice,", "{name: carol,")).await;
     assert_eq!(scene.ask(&scene.gateway, &tokens.access, &[]).await.1["error"], "invalid_request");
-    assert!(scene.is_alive(&token).await, "what was issued lives on, as the subject token does");
-    scene.world.restart_with(|yaml| yaml.replace("gateway", "gateway-2")).await;
+    assert!(!scene.is_alive(&token).await, "nor is what was issued alive, or the subject token");
+    scene.world.restart_with(|yaml| yaml.replace("carol,", "alice,").replace("gateway", "gateway-2")).await;
     assert!(!scene.is_alive(&token).await, "the token's client is gone");
 }
 

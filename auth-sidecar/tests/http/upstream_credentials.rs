@@ -65,6 +65,10 @@ async fn a_token_for_the_servers_own_audience_is_narrower_and_of_the_same_grant(
         }
     }
     assert_eq!(world.happened().iter().filter(|act| *act == "token_exchanged").count(), 3);
+    let metrics = world.http.get(format!("{}/metrics", world.metrics)).send().await.unwrap();
+    let counted = "wicketgate_auth_tokens_issued_total{grant_type=\"urn:ietf:params:oauth:grant-type:token-exchange\"} 3\n";
+    let metrics = metrics.text().await.unwrap();
+    assert!(metrics.contains(counted), "{metrics}");
     let (_, answer) = ask(&world, "exchange", &wanted(&tokens.access)).await;
     let given = answer["credential"].as_str().unwrap();
     assert_eq!(validate(&world, given, OTHER_RESOURCE).await["active"], true);

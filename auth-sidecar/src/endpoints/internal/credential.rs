@@ -15,6 +15,8 @@ use crate::app::Context;
 use crate::error::Failure;
 use crate::grants::signed_identity;
 use crate::grants::token_exchange::{self, ForGateway};
+use crate::metrics::GrantLabel;
+use crate::oauth::client::GrantType;
 use crate::oauth::error::ErrorCode;
 use crate::oauth::scope::ScopeSet;
 
@@ -64,7 +66,11 @@ pub(super) async fn exchange(State(context): State<Arc<Context>>, Whole(body): W
     let way = (wanted.resource.as_str(), wanted.audience.as_str());
     let now = context.clock.now();
     match token_exchange::for_gateway(&context, &wanted.token, way, scope.as_ref(), now).await {
-        Ok(ForGateway::Given(credential, lives)) => answer(Ok(Some((credential, lives)))),
+        Ok(ForGateway::Given(credential, lives)) => {
+            let grant_type = GrantType::TokenExchange.as_str();
+            context.metrics.tokens_issued.get_or_create(&GrantLabel { grant_type }).inc();
+            answer(Ok(Some((credential, lives))))
+        }
         Ok(ForGateway::Dead) => answer(Ok(None)),
         Ok(ForGateway::Needs(scope)) => {
             let error = Some("insufficient_scope");
