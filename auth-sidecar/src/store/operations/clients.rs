@@ -116,11 +116,11 @@ impl Store {
         let began = clock.now();
         self.withdraw_client(id, clock).await?;
         self.backend.remove(&key(id)).await?;
-        self.unlist_client(id).await?;
-        // Until it was gone it could ask for more.
+        // Until it was gone it could ask for more. A retry would not find it any more, so this comes before all else.
         if clock.now() > began {
             self.withdraw_client(id, clock).await?;
         }
+        self.unlist_client(id).await?;
         Ok(true)
     }
 
