@@ -132,10 +132,17 @@ fn no_upstream_sends_clients_elsewhere_or_gives_them_cookies() {
     {
         let mut gate = gate();
         let mut driven = gate.post(&json!({}), &call("search_x"));
-        let headers = [("location", "https://evil.example/mcp"), ("set-cookie", "__Host-session=1")];
+        let headers = [
+            ("location", "https://evil.example/mcp"),
+            ("set-cookie", "__Host-session=1"),
+            ("refresh", "0; url=https://evil.example/"),
+            ("clear-site-data", "\"cookies\""),
+        ];
         driven.feed(&mut gate, Event::ResponseHead { head: response(status, &headers), end: true });
         assert_eq!(driven.status(), withheld.then_some(502), "{status}");
-        assert!(withheld || driven.removed_response_headers.contains(&"set-cookie"), "{status}");
+        for header in ["set-cookie", "refresh", "clear-site-data"] {
+            assert!(withheld || driven.removed_response_headers.contains(&header), "{status} {header}");
+        }
     }
 }
 

@@ -9,14 +9,17 @@ use crate::head::ResponseHead;
 const INERT: [(&str, &str); 2] =
     [("content-security-policy", "sandbox; default-src 'none'"), ("x-content-type-options", "nosniff")];
 
+/// What it says to browsers and clients about this origin: where to log in for this URL is ours to say, and an upstream could send
+/// clients to a server of its own. Its cookies would never come back to it, and where the authorization server shares our origin they
+/// could stand for that one's, or be taken away; and a page may lead elsewhere without a status that says so.
+const NOT_ITS_OWN: &[&str] = &["www-authenticate", "set-cookie", "clear-site-data", "refresh"];
+
 // === impl Exchange ===
 
 impl Exchange {
     /// Changes the head of an answer of this type; `end` where it has no body.
     pub(super) fn disarm(&mut self, head: &ResponseHead, media: &str, end: bool) {
-        // Where to log in for this URL is ours to say; an upstream could send clients to a server of its own. Its cookies would
-        // never come back to it, and where the authorization server shares our origin they could stand for that one's.
-        for header in ["www-authenticate", "set-cookie"] {
+        for header in NOT_ITS_OWN {
             if head.headers.has(header) {
                 self.effects.push(Effect::RemoveResponseHeader(header));
             }
