@@ -84,7 +84,8 @@ class World:
         return {
             "mode": "istio", "keyEncryption": {"existingSecret": "k"}, "wasm": {"image": {"registry": registry, "digest": digest}},
             "config": {"url": f"http://127.0.0.1:{self.port}", "servers": servers},
-            "istio": {"gateway": {"create": False, "name": f"{NAMESPACE}/plain"}, "holdHeaders": self.held, "modulePath": self.module()},
+            "routes": {"enabled": True},
+            "istio": {"gateway": {"create": False, "name": f"{NAMESPACE}/plain", "namespace": NAMESPACE, "selector": {"istio": "ingress"}}, "holdHeaders": self.held, "modulePath": self.module()},
         }
 
 

@@ -25,14 +25,26 @@ def spec(of: list[Any], kind: str) -> Any:
     return one["spec"]
 
 
-def targets(policy: Any) -> set[str]:
-    return {target["name"] for target in policy["targetRefs"]}
+def meant(of: list[Any], kind: str, route: Any, gateway: str) -> Any:
+    """The policy of a kind that holds for a route: the most specific one, whole. None where there is none."""
+    found: dict[int, Any] = {}
+    for one in (one for one in of if one["kind"] == kind):
+        for target in one["spec"].get("targetRefs", []):
+            own = {"HTTPRoute": route["metadata"]["name"], "Gateway": gateway}[target["kind"]]
+            if target["name"] == own and "sectionName" not in target:
+                found[0 if target["kind"] == "HTTPRoute" else 1] = one
+        for selector in one["spec"].get("targetSelectors", []):
+            if selector["kind"] == "HTTPRoute" and selector["matchLabels"].items() <= route["metadata"]["labels"].items():
+                found[0] = one
+    return found[min(found)] if found else None
 
 
 def gateway(of: list[Any], module: str, port: int, places: dict[str, int]) -> Any:
-    extension, traffic, client, proxy = (spec(of, kind) for kind in ("EnvoyExtensionPolicy", "BackendTrafficPolicy", "ClientTrafficPolicy", "EnvoyProxy"))
-    [policy] = [one for one in of if one["kind"] == "EnvoyExtensionPolicy"]
-    [wasm] = extension["wasm"]
+    client, proxy = (spec(of, kind) for kind in ("ClientTrafficPolicy", "EnvoyProxy"))
+    [policy] = [one for one in of if one["kind"] == "EnvoyExtensionPolicy" and "wasm" in one["spec"]]
+    [wasm] = policy["spec"]["wasm"]
+    [traffic] = [one["spec"] for one in of if one["kind"] == "BackendTrafficPolicy" and "requestBuffer" in one["spec"]]
+    own_gateway = client_target(client)
     name = f"envoy.filters.http.wasm/envoyextensionpolicy/{policy['metadata']['namespace']}/{policy['metadata']['name']}/wasm/0"
     config: Any = {
         "name": wasm["name"], "root_id": wasm["rootID"],
@@ -45,23 +57,21 @@ def gateway(of: list[Any], module: str, port: int, places: dict[str, int]) -> An
     assert proxy["filterOrder"] == [{"name": "envoy.filters.http.wasm", "before": "envoy.filters.http.buffer"}]
     filters = [ours, buffer, {"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}}]
     patch(of, config)
-    per_route = {
-        name: {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}},
-        "envoy.filters.http.buffer": {"@type": f"{BUFFER}.BufferPerRoute", "buffer": {"max_request_bytes": limit}},
-    }
+    filtered = {name: {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}}}
+    buffered = {"envoy.filters.http.buffer": {"@type": f"{BUFFER}.BufferPerRoute", "buffer": {"max_request_bytes": limit}}}
     by_host: dict[str, list[Any]] = {}
     clusters = []
     for route in (one for one in of if one["kind"] == "HTTPRoute"):
-        protected = route["metadata"]["name"] in targets(extension) & targets(traffic)
+        protected = "wasm" in (meant(of, "EnvoyExtensionPolicy", route, own_gateway) or {"spec": {}})["spec"]
+        its_traffic = (meant(of, "BackendTrafficPolicy", route, own_gateway) or {"spec": {}})["spec"]
         for at, rule in enumerate(route["spec"]["rules"]):
             cluster_name = f"httproute/{route['metadata']['namespace']}/{route['metadata']['name']}/rule/{at}"
             [backend] = rule["backendRefs"]
             where = next(port for word, port in places.items() if word.strip(".-") == backend["name"].rpartition("-")[2])
             clusters.append(cluster(cluster_name, {"": where}) | in_tls(of, backend["name"]))
             for match in rule["matches"]:
-                made = entry(route, rule, match, cluster_name, traffic if protected else {})
-                if protected:
-                    made["typed_per_filter_config"] = per_route
+                made = entry(route, rule, match, cluster_name, its_traffic)
+                made["typed_per_filter_config"] = (filtered if protected else {}) | (buffered if "requestBuffer" in its_traffic else {})
                 for host in route["spec"]["hostnames"]:
                     by_host.setdefault(host, []).append(made)
     hosts = [{"name": host, "domains": [host, f"{host}:*"], "routes": sorted(routes, key=rank)} for host, routes in by_host.items()]
@@ -76,6 +86,12 @@ def gateway(of: list[Any], module: str, port: int, places: dict[str, int]) -> An
         "per_connection_buffer_limit_bytes": int(client["connection"]["bufferLimit"]), "filter_chains": [{"filters": [network]}],
     }
     return {"node": {"id": "gateway", "cluster": "gateway"}, "static_resources": {"listeners": [listener], "clusters": clusters}}
+
+
+def client_target(client: Any) -> str:
+    """The Gateway that all of a render is about."""
+    [target] = client["targetRefs"]
+    return str(target["name"])
 
 
 def in_tls(of: list[Any], service: str) -> Any:
@@ -101,7 +117,7 @@ def entry(route: Any, rule: Any, match: Any, cluster_name: str, traffic: Any) ->
     action: Any = {"cluster": cluster_name}
     if "timeouts" in rule:
         action["timeout"] = rule["timeouts"]["request"]
-    if traffic:
+    if "streamIdleTimeout" in traffic.get("timeout", {}).get("http", {}):
         action["idle_timeout"] = traffic["timeout"]["http"]["streamIdleTimeout"]
     for one in rule.get("filters", []):
         assert one["type"] == "URLRewrite", one

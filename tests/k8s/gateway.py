@@ -130,6 +130,17 @@ class Caller:
         finally:
             connection.close()
 
+    def fields_of(self, method: str, path: str, fields: dict[str, str], body: str | None = None) -> tuple[int, dict[str, str]]:
+        """The status of an answer, and its header fields by their names in lower case."""
+        connection = self.connection()
+        try:
+            connection.request(method, path, body, fields)
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}
+        finally:
+            connection.close()
+
     def call(self, token: str | None, tool: str, arguments: dict[str, Any] | None = None, more: dict[str, str] | None = None) -> tuple[int, Any]:
         meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
                 "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"}}
@@ -154,7 +165,7 @@ class Gateway(Caller):
     """Envoy, the authorization server and an upstream, as the render says."""
 
     def __init__(self, stack: ExitStack, more: dict[str, Any], make: Maker, limits: dict[str, str] | None = None, port: int = 0, secure: bool = False,
-                 host: str = "localhost", mounted: dict[str, dict[str, str]] | None = None) -> None:
+                 host: str = "localhost", mounted: dict[str, dict[str, str]] | None = None, origins: list[str] | None = None) -> None:
         super().__init__(port or free(), secure, host)
         self.folder = stack.enter_context(tempfile.TemporaryDirectory())
         for name, files in (mounted or {}).items():
@@ -168,7 +179,7 @@ class Gateway(Caller):
         stack.callback(self.upstream.server_close)
         stack.callback(self.upstream.shutdown)
         chosen = values(self.origin) | more
-        chosen["config"]["servers"][0] |= {"limits": limits} if limits else {}
+        chosen["config"]["servers"][0] |= ({"limits": limits} if limits else {}) | ({"origins": origins} if origins else {})
         Path(self.folder, "values.json").write_text(json.dumps(chosen))
         text = renders.run(4, "template", "rel", str(renders.CHART), "--namespace", "mcp", "--values", f"{self.folder}/values.json")
         #: All that was rendered.

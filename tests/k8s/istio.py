@@ -44,7 +44,8 @@ def routes_of(service: Any) -> list[Any]:
             [(how, path)] = match["uri"].items()
             route: Any = {"name": one["name"], "match": {"path" if how == "exact" else how: path}}
             if "directResponse" in one:
-                route["direct_response"] = one["directResponse"]
+                direct = one["directResponse"]
+                route["direct_response"] = direct | ({"body": {"inline_string": direct["body"]["string"]}} if "body" in direct else {})
             else:
                 [to] = one["route"]
                 assert one["retries"] == {"attempts": 0}, one["name"]

@@ -38,7 +38,7 @@ class Meshed:
         self.admin = free()
         registry, own = image(stack, MODULE, self.folder)
         port = free()
-        more = {"mode": "istio", "wasm": {"image": {"registry": registry, "digest": digest or own}},
+        more = {"mode": "istio", "routes": {"enabled": True}, "wasm": {"image": {"registry": registry, "digest": digest or own}},
                 "istio": {"gateway": {"credentialName": "c", "port": port}} | of_istio}
 
         def make(of: list[Any], folder: str, _: int, places: dict[str, int]) -> Any:

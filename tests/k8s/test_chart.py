@@ -151,6 +151,33 @@ class Chart(unittest.TestCase):
                     seen += 1
         self.assertGreater(seen, 1)
 
+    def test_nothing_that_is_scraped_is_an_alert(self) -> None:
+        """All other alerts are silent where nobody reads the metrics, or nobody answers."""
+        tool = subprocess.run([ROOT / "tests/obtain/promtool.sh"], capture_output=True, text=True)
+        if tool.returncode:
+            self.skipTest(f"rules were not tried: {tool.stderr.strip()}")
+        labels = {"production": ('job="mcp/rel-wicketgate",endpoint="operations"', 'job="mcp/rel-wicketgate",endpoint="auth-metrics"'),
+                  "istio": ('namespace="mcp",job="rel-wicketgate-metrics"',)}
+        for case, scraped in labels.items():
+            [spec] = [one["spec"] for one in objects(rendered(4, case)) if one["kind"] == "PrometheusRule"]
+            own = [group for group in spec["groups"] if group["name"] == "wicketgate-scrape"]
+            for dead in (None, *scraped):
+                with self.subTest(case=case, dead=dead), tempfile.TemporaryDirectory() as folder:
+                    Path(folder, "rules.yaml").write_text(yaml.safe_dump({"groups": own}))
+                    # One pod is always down; of what is dead the other one, too.
+                    series = [{"series": f'up{{{one},pod="{pod}"}}', "values": "0x20" if pod == "a" or one == dead else "1x20"} for one in scraped for pod in "ab"]
+                    told = [] if dead is None else [dict(part.split("=") for part in dead.replace('"', "").split(","))]
+                    expected = [{"exp_labels": rule["labels"], "exp_annotations": rule["annotations"]} for rule in (self.rule(own, one) for one in told)]
+                    test = {"interval": "1m", "input_series": series, "alert_rule_test": [{"eval_time": "15m", "alertname": "WicketgateNotScraped", "exp_alerts": expected}]}
+                    Path(folder, "test.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [test]}))
+                    done = subprocess.run([tool.stdout.strip(), "test", "rules", f"{folder}/test.yaml"], capture_output=True, text=True)
+                    self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+
+    @staticmethod
+    def rule(groups: list[Any], labels: dict[str, str]) -> Any:
+        [rule] = [rule for group in groups for rule in group["rules"] if all(f'{name}="{value}"' in rule["expr"] for name, value in labels.items())]
+        return rule
+
     def test_what_is_set_to_nothing_is_nothing(self) -> None:
         values = ["--set-json", 'mcpServers=[{"name":"a","image":"a","port":1,"replicas":0},{"name":"b","image":"b","port":1}]']
         found = objects(rendered(4, "standalone", *values))
@@ -191,7 +218,7 @@ class Compilers(unittest.TestCase):
                 out.append(spec["pluginConfig"])
             elif one["kind"] == "TrafficExtension":
                 out.append(spec["wasm"]["pluginConfig"])
-            elif one["kind"] == "EnvoyExtensionPolicy":
+            elif one["kind"] == "EnvoyExtensionPolicy" and "wasm" in spec:
                 out.append(spec["wasm"][0]["config"])
             elif one["kind"] == "EnvoyFilter":
                 inserted = [p["patch"]["value"] for p in spec["configPatches"] if p["applyTo"] == "HTTP_FILTER"]

@@ -79,8 +79,9 @@ class Envoy(unittest.TestCase):
             self.assertEqual(set(found) - set(expected), {"xff_num_trusted_hops"}, case)
             self.assertEqual(listener["tcp_keepalive"], public["tcp_keepalive"], case)
             self.assertEqual(reference["stats_config"], document["stats_config"], case)
-            for ours, theirs in zip(expected["http_filters"], found["http_filters"], strict=True):
-                self.assertEqual(ours["name"], theirs["name"])
+            # Before ours, where pages may call: it answers their preflights.
+            cors = ["envoy.filters.http.cors"] if "typed_per_filter_config: {envoy.filters.http.cors" in text else []
+            self.assertEqual([*cors, *(one["name"] for one in expected["http_filters"])], [one["name"] for one in found["http_filters"]], case)
 
     def test_routes_lead_where_those_of_the_reference_do(self) -> None:
         reference = yaml.safe_load((ROOT / "envoy/envoy.yaml").read_text())

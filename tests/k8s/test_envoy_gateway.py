@@ -24,8 +24,8 @@ class Traffic(unittest.TestCase):
             with self.subTest(envoyGateway=more), ExitStack() as stack:
                 own = {"gateway": {"certificateSecret": "c"}} | more
                 gateway = Gateway(stack, {"mode": "envoyGateway", "envoyGateway": own}, make)
-                # What is no server's does not come to the filter here.
-                answers(self, gateway, {"public_document", "missing_credential", "not_allowed", "allowed"})
+                # Of what is no server's only the route for the filter's own questions comes to the filter here.
+                answers(self, gateway, {"public_document", "missing_credential", "not_allowed", "unknown_server", "allowed"})
 
     def test_gateway_and_authorization_server_meet_in_tls(self) -> None:
         for client in (None, ("authority", in_tls.CLIENT)):

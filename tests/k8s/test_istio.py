@@ -63,9 +63,59 @@ class Traffic(unittest.TestCase):
                 def make(of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
                     return istio.gateway(of, folder, str(MODULE), port, places, translating)   # noqa: B023
 
-                gateway = Gateway(stack, {"mode": "istio", "istio": {"gateway": {"credentialName": "c"}} | more}, make)
+                gateway = Gateway(stack, {"mode": "istio", "routes": {"enabled": True}, "istio": {"gateway": {"credentialName": "c"}} | more}, make)
                 answers(self, gateway, {"public_document", "missing_credential", "not_allowed", "unknown_server", "allowed"})
                 self.assertEqual(200, gateway.ask("GET", "/wicketgate/status")[0])
+
+
+    def test_pages_may_call(self) -> None:
+        for more in ({}, {"kind": "TrafficExtension"}, {"holdHeaders": True}):
+            with self.subTest(istio=more), ExitStack() as stack:
+
+                def make(of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
+                    return istio.gateway(of, folder, str(MODULE), port, places)
+
+                chosen = {"mode": "istio", "routes": {"enabled": True}, "istio": {"gateway": {"credentialName": "c"}} | more}
+                pages_may_call(self, Gateway(stack, chosen, make, origins=[PAGE]))
+
+    def test_closed_routes_lead_nowhere(self) -> None:
+        for more in ({}, {"holdHeaders": True}):
+            with self.subTest(istio=more), ExitStack() as stack:
+
+                def make(of: list[Any], folder: str, port: int, places: dict[str, int]) -> Any:
+                    return istio.gateway(of, folder, str(MODULE), port, places)
+
+                gateway = Gateway(stack, {"mode": "istio", "routes": {"enabled": False}, "istio": {"gateway": {"credentialName": "c"}} | more}, make)
+                self.assertEqual(200, eventually(lambda: gateway.ask("GET", "/.well-known/oauth-protected-resource/mcp")[0], 200))
+                self.assertEqual(200, eventually(lambda: gateway.ask("GET", "/.well-known/oauth-authorization-server")[0], 200))
+                # The filter decides, so that somebody can see that it does.
+                self.assertEqual(401, gateway.call(None, "get_note")[0])
+                token = gateway.token(f"{gateway.origin}/mcp")
+                self.assertIn("Unknown tool", str(eventually(lambda: "Unknown tool" in str(gateway.call(token, "delete_note")[1]) and "Unknown tool", "Unknown tool")))
+                self.assertEqual(503, gateway.call(token, "get_note")[0])
+                self.assertEqual([], gateway.seen)
+
+
+#: Whose pages may call.
+PAGE = "https://app.example.com"
+
+
+def pages_may_call(case: unittest.TestCase, gateway: Gateway) -> None:
+    """A browser asks first, and lets a page read what is answered; no page of elsewhere."""
+    case.assertEqual(200, eventually(lambda: gateway.ask("GET", "/.well-known/oauth-protected-resource/mcp")[0], 200))
+    for origin, may in ((PAGE, True), ("https://elsewhere.example.com", False)):
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        status, fields = gateway.fields_of("OPTIONS", "/mcp", asked)
+        case.assertEqual(may, fields.get("access-control-allow-origin") == origin, (status, fields))
+        if may:
+            case.assertEqual(200, status)
+            case.assertIn("authorization", fields["access-control-allow-headers"])
+        status, fields = gateway.fields_of("POST", "/mcp", {"Origin": origin, "Content-Type": "application/json"}, "{}")
+        case.assertEqual((401 if may else 403, may), (status, fields.get("access-control-allow-origin") == origin), fields)
+        if may:
+            # Where a client learns whom it must ask for a token.
+            case.assertIn("www-authenticate", fields["access-control-expose-headers"])
+    case.assertEqual([], gateway.seen)
 
 
 def answers(case: unittest.TestCase, gateway: Gateway, reasons: set[str], callout: int = 404) -> None:

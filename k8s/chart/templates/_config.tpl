@@ -97,7 +97,9 @@ auth_internal
 {{- end -}}
 {{- $resource := dict "url" (include "wicketgate.serverUrl" .) "scopes" (uniq $scopes) -}}
 {{- if and .server.scopes (not (hasKey $own "scopes")) }}{{ $_ := set $resource "default_scopes" .server.scopes }}{{ end -}}
-{{- merge (deepCopy $own) $resource | toJson -}}
+{{- /* Not `merge`, to which an empty list is as good as none. */}}
+{{- range $key, $value := $own }}{{ $_ := set $resource $key $value }}{{ end -}}
+{{- $resource | toJson -}}
 {{- end }}
 
 {{/* The authorization server's configuration, as JSON. */}}
@@ -126,7 +128,7 @@ auth_internal
 {{- if .tls.caSecret }}{{ $_ := set $redis "tls" (dict "ca" "/etc/wicketgate/redis-ca/ca.crt") }}{{ end -}}
 {{- $store = dict "redis" $redis -}}
 {{- end -}}{{- end -}}
-{{- $hops := add 1 (ternary .Values.envoy.trustedHops 0 (eq .Values.mode "standalone")) -}}
+{{- $hops := add 1 (int .Values.envoy.trustedHops) -}}
 {{- $config := dict "issuer" .Values.config.url "listen" $listen "store" $store "resources" $resources "data_key" (dict "file" "/etc/wicketgate/keys/data.key") "forwarded" (dict "trusted_hops" $hops) -}}
 {{- if .Values.authorizationServer.admin.existingSecret }}{{ $_ := set $config "admin" (dict "token" (dict "file" "/etc/wicketgate/admin/token")) }}{{ end -}}
 {{- merge $config (deepCopy .Values.config.authorizationServer) | toPrettyJson -}}

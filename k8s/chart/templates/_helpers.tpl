@@ -92,6 +92,21 @@ annotations:
 {{- if or (eq .Values.mode "standalone") .Values.authorizationServer.enabled }}true{{ end -}}
 {{- end }}
 
+{{/* Whether what the filter lets through goes on to MCP servers. Where a gateway that runs already would have the routes before it has the filter,
+only if that is said. */}}
+{{- define "wicketgate.routesOpen" -}}
+{{- $said := .Values.routes.enabled -}}
+{{- if kindIs "bool" $said -}}
+{{- if $said }}true{{ end -}}
+{{- else if eq .Values.mode "istio" -}}
+{{- if and .Values.istio.holdHeaders .Values.istio.gateway.create }}true{{ end -}}
+{{- else if eq .Values.mode "envoyGateway" -}}
+{{- if .Values.envoyGateway.gateway.create }}true{{ end -}}
+{{- else -}}
+true
+{{- end -}}
+{{- end }}
+
 {{/* The component of the main pods. */}}
 {{- define "wicketgate.component" -}}
 {{- if eq .Values.mode "standalone" }}gateway{{ else }}authorization-server{{ end -}}

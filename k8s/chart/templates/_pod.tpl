@@ -22,7 +22,12 @@
   {{- end }}
   # The admin listener is on loopback: nobody but the pod itself asks it.
   startupProbe: {exec: {command: [/wicketgate-auth, healthcheck, --address, "127.0.0.1:9002"]}, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 60}
+  {{- if eq .Values.mode "standalone" }}
+  # Whether it listens, and not whether Redis answers: Envoy is in this pod, and verifies tokens that are out while Redis is away.
+  readinessProbe: {tcpSocket: {port: auth-metrics}, periodSeconds: 10}
+  {{- else }}
   readinessProbe: {exec: {command: [/wicketgate-auth, healthcheck, --address, "127.0.0.1:9002"]}, periodSeconds: 10, timeoutSeconds: 5}
+  {{- end }}
   livenessProbe: {tcpSocket: {port: auth-metrics}, periodSeconds: 10, failureThreshold: 6}
   lifecycle: {preStop: {sleep: {seconds: {{ int .Values.preStopSeconds }}}}}
   resources:

@@ -48,6 +48,16 @@
 {{- if and (or .names .caConfigMap) (not .existingSecret) }}{{ fail "envoyGateway.authorizationServer.tls.client.existingSecret is needed: the Secret with the certificate that the gateway shows the authorization server." }}{{ end -}}
 {{- end -}}
 {{- end -}}
+{{- include "wicketgate.validateService" . -}}
+{{- include "wicketgate.validateMesh" . -}}
+{{- $taken := list "auth" "internal" "metrics" -}}
+{{- $running := list -}}
+{{- range .Values.mcpServers -}}
+{{- if has .name $taken }}{{ fail (printf "mcpServers: %s is what a Service of the chart is called: choose another name." .name) }}{{ end -}}
+{{- if has .name $running }}{{ fail (printf "mcpServers: there are two with the name %s." .name) }}{{ end -}}
+{{- $running = append $running .name -}}
+{{- end -}}
+{{- if and .Values.monitoring.enabled .Values.networkPolicy.enabled (include "wicketgate.pods" .) (not .Values.networkPolicy.metricsFrom) }}{{ fail "monitoring.enabled needs networkPolicy.metricsFrom: where Prometheus is, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]. Without it no scrape gets through." }}{{ end -}}
 {{- if eq .Values.mode "istio" -}}
 {{- if and .Values.istio.gateway.create (not .Values.istio.gateway.credentialName) }}{{ fail "istio.gateway.credentialName is needed: the Secret with the certificate, in the gateway's namespace." }}{{ end -}}
 {{- if and (not .Values.istio.gateway.create) (not .Values.istio.gateway.name) }}{{ fail "istio.gateway.create is false: istio.gateway.name must then say which Gateway, as namespace/name." }}{{ end -}}

@@ -12,5 +12,11 @@
 {{- with .server.rego -}}
 {{- if or .files .bundle .data }}{{ fail (printf "config.servers: rego of %s names files, and the filter reads none: give `compiled` (`wicketgate render policy.yaml --to json` writes it)." $name) }}{{ end -}}
 {{- end -}}
+{{- if and .server.client_certificates (or (and (eq $.root.Values.mode "istio") $.root.Values.istio.gateway.create) (and (eq $.root.Values.mode "envoyGateway") $.root.Values.envoyGateway.gateway.create)) }}{{ fail (printf "config.servers: client_certificates of %s: the Gateway that the chart makes asks clients for none, so that no rule about them would ever hold. Name one of your own that does (gateway.create: false)." $name) }}{{ end -}}
+{{- if eq $.root.Values.mode "envoyGateway" -}}
+{{- range .server.origins -}}
+{{- if contains "[" . }}{{ fail (printf "config.servers: origins of %s: Envoy Gateway takes no address of IPv6 (%s): give the page a name." $name .) }}{{ end -}}
+{{- end -}}
+{{- end -}}
 {{- if and .server.client_certificates (eq $.root.Values.mode "standalone") }}{{ fail (printf "config.servers: client_certificates of %s: the Envoy of mode standalone asks clients for none, so that no rule about them would ever hold." $name) }}{{ end -}}
 {{- end }}

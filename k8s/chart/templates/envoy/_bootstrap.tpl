@@ -105,11 +105,20 @@ static_resources:
                             timeout: 0s
                             idle_timeout: 3600s
                             # No retry_policy: a tool that ran must not run again.
+                          {{- if .origins }}
+                          # Pages of these origins may read what is answered; others are refused by the filter.
+                          typed_per_filter_config: {envoy.filters.http.cors: {{ include "wicketgate.cors.policy" . }}}
+                          {{- end }}
                         {{- end }}
                         - name: nothing
                           match: {prefix: /}
                           direct_response: {status: 404, body: {inline_string: "not found\n"}}
                 http_filters:
+                  {{- if include "wicketgate.cors.any" . }}
+                  # Answers preflights of pages that a route allows; all others reach the filter, which refuses them.
+                  - name: envoy.filters.http.cors
+                    typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors}
+                  {{- end }}
                   # A changed ConfigMap is taken over without a restart; what the filter refuses changes nothing.
                   - name: wicketgate
                     config_discovery:
