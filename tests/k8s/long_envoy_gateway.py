@@ -92,6 +92,22 @@ class Translated(unittest.TestCase):
             self.assertEqual({"httproute/mcp/rel-wicketgate-auth"}, {"/".join(name.split("/")[:3]) for name in off}, found)
             self.assertTrue(any("-mcp-old/" in name for name in found))
 
+    def test_a_route_that_an_upgrade_leaves_behind_has_the_filter_at_a_gateway_of_somebody_else(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            of = rendered(folder, {"gateway": {"create": False, "name": "edge"}})
+            [own_gateway] = [one for one in rendered(folder, {}) if one["kind"] == "Gateway"]
+            own_gateway["metadata"]["name"] = "edge"
+            [own] = [one for one in of if one["kind"] == "HTTPRoute" and one["metadata"]["name"] == "rel-wicketgate-mcp-notes"]
+            old, foreign = (json.loads(json.dumps(own)) for _ in range(2))
+            old["metadata"]["name"] = "rel-wicketgate-mcp-old"
+            foreign["metadata"] |= {"name": "somebody-else-s", "labels": {}}
+            for one, path in ((old, "/old"), (foreign, "/other")):
+                one["spec"]["rules"] = one["spec"]["rules"][:1]
+                one["spec"]["rules"][0]["matches"][0]["path"]["value"] = path
+            found = self.filtered(self.translation([*of, own_gateway, old, foreign], folder, {}))
+            on = {"/".join(name.split("/")[2:3]) for name, filtered in found.items() if filtered}
+            self.assertEqual({"rel-wicketgate-mcp-notes", "rel-wicketgate-mcp-old"}, on, found)
+
     def test_a_route_that_is_closed_leads_nowhere(self) -> None:
         """And has the filter, which the gateway gets so before anything can go on."""
         with tempfile.TemporaryDirectory() as folder:

@@ -98,7 +98,7 @@ func run(module string) error {
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{"xds": xds, "objects": translated.Resources, "patches": patches})
 }
 
-// restore puts back what the loader drops: endpoints, and that an EnvoyProxy is a Gateway's. A Secret of the controller makes it know its Wasm server.
+// restore puts back what the loader drops: endpoints, labels of routes, and that an EnvoyProxy is a Gateway's. A Secret of the controller makes it know its Wasm server.
 func restore(resources *resource.Resources, input []byte) error {
 	if proxy := resources.EnvoyProxyForGatewayClass; proxy != nil {
 		resources.EnvoyProxiesForGateways = append(resources.EnvoyProxiesForGateways, proxy)
@@ -116,6 +116,11 @@ func restore(resources *resource.Resources, input []byte) error {
 		}
 		if slice.Kind == "EndpointSlice" {
 			resources.EndpointSlices = append(resources.EndpointSlices, slice)
+		}
+		for _, route := range resources.HTTPRoutes {
+			if slice.Kind == route.Kind && slice.Namespace == route.Namespace && slice.Name == route.Name {
+				route.Labels = slice.Labels
+			}
 		}
 	}
 	return nil
