@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import socket
@@ -131,6 +132,54 @@ class Certificate(unittest.TestCase):
                     self.assertEqual("second.example", eventually(lambda: served(ports["8080"]), "second.example"))
                 finally:
                     running.terminate()
+
+
+class Authority(unittest.TestCase):
+    """The authority of an upstream is renewed as certificates are."""
+
+    def test_another_authority_is_taken_over_without_a_restart(self) -> None:
+        tls = 'config.servers[0].upstream.tls={"enabled":true,"caFile":"/etc/wicketgate/ca/ca.crt"}'
+        [data] = [one["data"] for one in objects(rendered(4, "standalone", "--set-json", tls)) if "envoy.yaml" in one.get("data", {})]
+        envoy = subprocess.run([ROOT / "tests/obtain/envoy.sh"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        with tempfile.TemporaryDirectory() as folder:
+            first, second = (pair(name, folder)["tls.crt"] for name in ("first.example", "second.example"))
+            mount(Path(folder, "ca"), {"ca.crt": first})
+            Path(folder, "filter").mkdir()
+            Path(folder, "filter/filter.json").write_text('{"resources": []}')
+            ports = {str(port): free() for port in (8080, 9901, 9902)}
+            for name in ("envoy.yaml", "authority-notes.yaml"):
+                text = data[name]
+                for documented, own in ports.items():
+                    text = text.replace(f"port_value: {documented}}}", f"port_value: {own}}}")
+                for place, instead in (("/etc/wicketgate", folder), ("/etc/envoy", folder), ('"0.0.0.0"', "127.0.0.1")):
+                    text = text.replace(place, instead)
+                Path(folder, name).write_text(text)
+            command = [envoy, "--config-path", f"{folder}/envoy.yaml", "--concurrency", "1", "--log-level", "off", "--disable-hot-restart"]
+            with subprocess.Popen(command) as running:
+                try:
+                    for now in (first, second):
+                        mount(Path(folder, "ca"), {"ca.crt": now})
+                        self.assertEqual(serial(now), eventually(lambda: believed(ports["9901"]), serial(now)))
+                finally:
+                    running.terminate()
+
+
+def serial(certificate: str) -> str:
+    said = subprocess.run(["openssl", "x509", "-noout", "-serial"], input=certificate, check=True, capture_output=True, text=True).stdout
+    return said.partition("=")[2].strip().lower().lstrip("0")
+
+
+def believed(admin: int) -> str | None:
+    """The serial number of the authority that Envoy has; None while it has none."""
+    connection = http.client.HTTPConnection("127.0.0.1", admin, timeout=2)
+    try:
+        connection.request("GET", "/certs")
+        found = json.loads(connection.getresponse().read())["certificates"]
+    except (OSError, ValueError):
+        return None
+    finally:
+        connection.close()
+    return next((ca["serial_number"].lstrip("0") for one in found for ca in one.get("ca_cert", [])), None)
 
 
 def free() -> int:

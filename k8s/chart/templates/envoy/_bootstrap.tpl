@@ -171,6 +171,7 @@ static_resources:
               - endpoint: {address: {socket_address: {address: {{ include "wicketgate.upstreamHost" (dict "root" $root "server" .) | quote }}, port_value: {{ int .upstream.port }}}}}
       circuit_breakers: {thresholds: [{max_connections: 10000, max_pending_requests: 10000, max_requests: 10000}]}
       {{- $host := include "wicketgate.upstreamHost" (dict "root" $root "server" .) }}
+      {{- $server := .name }}
       {{- with .upstream.tls }}
       {{- if .enabled }}
       {{- $name := default $host .serverName }}
@@ -183,9 +184,19 @@ static_resources:
           sni: {{ $name | quote }}
           {{- end }}
           common_tls_context:
+            {{- $names := printf "[{san_type: %s, matcher: {exact: %q}}]" (ternary "IP_ADDRESS" "DNS" $address) $name }}
+            {{- if .caFile }}
+            combined_validation_context:
+              default_validation_context: {match_typed_subject_alt_names: {{ $names }}}
+              # Read again when the file's folder changes.
+              validation_context_sds_secret_config:
+                name: {{ printf "authority_%s" $server | quote }}
+                sds_config: {path_config_source: {path: {{ printf "/etc/envoy/authority-%s.yaml" $server | quote }}, watched_directory: {path: {{ dir .caFile | quote }}}}, resource_api_version: V3}
+            {{- else }}
             validation_context:
-              trusted_ca: {filename: {{ default "/etc/ssl/certs/ca-certificates.crt" .caFile | quote }}}
-              match_typed_subject_alt_names: [{san_type: {{ ternary "IP_ADDRESS" "DNS" $address }}, matcher: {exact: {{ $name | quote }}}}]
+              trusted_ca: {filename: /etc/ssl/certs/ca-certificates.crt}
+              match_typed_subject_alt_names: {{ $names }}
+            {{- end }}
       {{- end }}
       {{- end }}
       typed_extension_protocol_options:
