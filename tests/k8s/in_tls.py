@@ -63,9 +63,9 @@ def gateway(stack: ExitStack, meeting: Meeting, values: Any, make: Maker, **more
     return Gateway(stack, values, with_them, mounted=meeting.mounted(), **more)
 
 
-def carries_calls(case: unittest.TestCase, meeting: Meeting, one: Gateway, callout: int) -> None:
+def carries_calls(case: unittest.TestCase, meeting: Meeting, one: Gateway) -> None:
     """Tokens are verified by keys that were fetched so, and by asking; nobody meets the authorization server in another way."""
-    answers(case, one, {"public_document", "missing_credential", "not_allowed", "unknown_server", "allowed"}, callout)
+    answers(case, one, {"public_document", "missing_credential", "not_allowed", "unknown_server", "allowed"})
     opaque = one.token(f"{one.origin}/mcp", "opaque")
     case.assertEqual(200, one.call(opaque, "get_note")[0])
     case.assertEqual(None if meeting.client else 0, helm_test(one))

@@ -22,7 +22,7 @@ from gateway import MODULE, Gateway, Load, allowed, ready
 from istiod import NAMESPACE, Discovery, bootstrap, cluster, image, service
 from renders import objects, rendered
 from test_envoy import eventually, free, pair
-from test_istio import answers
+from test_istio import PAGE, answers, closed, pages_may_call
 
 CASES = ("istio", "istio-extension", "istio-held")
 KINDS: tuple[dict[str, Any], ...] = ({}, {"kind": "TrafficExtension"}, {"holdHeaders": True, "modulePath": str(MODULE)})
@@ -33,12 +33,12 @@ class Meshed:
     """A gateway that istiod drives: HTTPS with the certificate of a Secret, the module out of a registry."""
 
     def __init__(self, stack: ExitStack, program: str, of_istio: dict[str, Any], settings: dict[str, str] | None = None, limits: dict[str, str] | None = None,
-                 digest: str | None = None) -> None:
+                 digest: str | None = None, opened: bool = True, origins: list[str] | None = None) -> None:
         self.folder = stack.enter_context(tempfile.TemporaryDirectory())
         self.admin = free()
         registry, own = image(stack, MODULE, self.folder)
         port = free()
-        more = {"mode": "istio", "routes": {"enabled": True}, "wasm": {"image": {"registry": registry, "digest": digest or own}},
+        more = {"mode": "istio", "routes": {"enabled": opened}, "wasm": {"image": {"registry": registry, "digest": digest or own}},
                 "istio": {"gateway": {"credentialName": "c", "port": port}} | of_istio}
 
         def make(of: list[Any], folder: str, _: int, places: dict[str, int]) -> Any:
@@ -49,7 +49,7 @@ class Meshed:
             self.discovery = Discovery(stack, program, discovery, given, settings)
             return bootstrap(discovery, self.admin)
 
-        self.gateway = Gateway(stack, more, make, limits, port, secure=True, host="mcp.example.com")
+        self.gateway = Gateway(stack, more, make, limits, port, secure=True, host="mcp.example.com", origins=origins)
 
     def plugin(self) -> Any:
         [one] = [one for one in self.of if one["kind"] in ("WasmPlugin", "TrafficExtension")]
@@ -120,6 +120,16 @@ class Istio(Built):
             for settings in ({}, {"PILOT_FILTER_GATEWAY_CLUSTER_CONFIG": "true"}):
                 with self.subTest(istio=kind, settings=settings), ExitStack() as stack:
                     answers(self, Meshed(stack, self.program, kind, settings).gateway, ALL)
+
+    def test_pages_may_call(self) -> None:
+        for kind in KINDS:
+            with self.subTest(istio=kind), ExitStack() as stack:
+                pages_may_call(self, Meshed(stack, self.program, kind, origins=[PAGE]).gateway)
+
+    def test_closed_routes_lead_nowhere(self) -> None:
+        for kind in KINDS:
+            with self.subTest(istio=kind), ExitStack() as stack:
+                closed(self, Meshed(stack, self.program, kind, opened=False).gateway)
 
     def test_bodies_are_held(self) -> None:
         for kind in KINDS:
