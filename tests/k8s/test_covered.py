@@ -77,6 +77,14 @@ class EnvoyGateway(unittest.TestCase):
             assert policy is not None
             self.assertEqual(route["metadata"]["name"] != "rel-wicketgate-auth", "wasm" in policy["spec"], route["metadata"]["name"])
 
+    def test_a_policy_of_somebody_else_for_the_gateway_takes_the_filter_from_no_server(self) -> None:
+        """Of two policies for one Gateway the older one wins, and ours would not count there."""
+        there = of_the_mesh()
+        for one in there:
+            if one["kind"] in ("EnvoyExtensionPolicy", "BackendTrafficPolicy"):
+                one["spec"]["targetRefs"] = [target for target in one["spec"]["targetRefs"] if target["kind"] != "Gateway"]
+        self.assertEqual([], open_routes(there, "rel-wicketgate"))
+
     def test_routes_and_patches_mean_one_listener(self) -> None:
         for case, more in (("envoy-gateway", ()), ("envoy-gateway-patched", ()), ("envoy-gateway-patched", ("--set", "envoyGateway.gateway.listener=secure"))):
             with self.subTest(case=case, more=more):
