@@ -36,7 +36,7 @@ const STABLE: [&str; 9] = [
     r#"named(input.tool.name)"#,
 ];
 /// Conditions about arguments besides.
-const ABOUT_ARGUMENTS: [&str; 9] = [
+const ABOUT_ARGUMENTS: [&str; 11] = [
     r#"input.arguments.a == 1"#,
     r#"input.arguments.b.c < 3"#,
     r#"not input.arguments.force"#,
@@ -46,6 +46,8 @@ const ABOUT_ARGUMENTS: [&str; 9] = [
     r#"object.get(input.arguments.b, "c", 9) != 2"#,
     r#"count(input.arguments) < 4"#,
     r#"input.arguments.a + input.arguments.b.c > 2"#,
+    r#"listed[input.arguments.a]"#,
+    r#"{1: true, 2: true}[input.arguments.b.c]"#,
 ];
 
 /// One rule body: which conditions, and which of them negated by way of a helper.
@@ -58,7 +60,9 @@ fn bodies(conditions: usize) -> impl Strategy<Value = Vec<Body>> {
 /// The text of a policy: `visible` of stable conditions, `allow` of all, each condition also as a rule to be negated.
 fn text(visible: Option<&[Body]>, allow: &[Body]) -> String {
     let all: Vec<&str> = STABLE.iter().chain(&ABOUT_ARGUMENTS).copied().collect();
-    let mut text = String::from("default allow := false\n\nnamed(name) if name in {\"t1\", \"t2\"}\n\n");
+    let mut text = String::from(
+        "default allow := false\n\nnamed(name) if name in {\"t1\", \"t2\"}\n\nlisted := {1, 3}\n\n",
+    );
     for (at, condition) in all.iter().enumerate() {
         let lines = condition.replace("arguments.l; x", "arguments.l\n\tx");
         text.push_str(&format!("holds_{at} if {{\n\t{lines}\n}}\n\n"));

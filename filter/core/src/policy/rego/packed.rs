@@ -13,6 +13,10 @@ pub const ALLOW: &str = "data.mcp.authz.allow";
 /// The rule that is asked whether a list shows something, and before each call.
 pub const VISIBLE: &str = "data.mcp.authz.visible";
 
+/// How what is read was found. Another way makes other digests, so that what was found in an earlier one is not believed: there a key by
+/// which something is looked up was no part of it.
+const FOUND_BY: &[u8] = b"2";
+
 /// The most bytes of data documents: each worker holds them, many times as large.
 pub const MOST_DATA: usize = 256 << 10;
 
@@ -81,6 +85,7 @@ impl Packed {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         };
+        add(FOUND_BY);
         add(&self.program);
         add(self.data.as_deref().unwrap_or_default().as_bytes());
         add(self.module.as_str().as_bytes());

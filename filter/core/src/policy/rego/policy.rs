@@ -70,7 +70,10 @@ impl Rego {
     /// One phrase: it is of another version, incomplete, changed, or needs another module.
     pub fn load(packed: Packed, setting: Setting) -> Result<Self, String> {
         if packed.digest != packed.computed_digest() {
-            return Err("the program is not the one that was compiled: its digest differs".to_owned());
+            return Err(
+                "the program is not the one that was compiled: its digest differs; render the policy again"
+                    .to_owned(),
+            );
         }
         if packed.module > super::packed::BUILT {
             return Err(format!(

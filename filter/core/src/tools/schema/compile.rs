@@ -39,6 +39,8 @@ const NEWER_KEYWORDS: &[&str] =
     &["$ref", "prefixItems", "dependentRequired", "dependentSchemas", "minContains", "maxContains"];
 /// How deep schemas may lie in one another.
 const MAX_DEPTH: usize = 64;
+/// How long a place may be, bytes: each is kept, and compared with others that begin like it.
+const MAX_PLACE: usize = 1024;
 
 struct Compiler<'t> {
     root: &'t Tree<'t>,
@@ -80,6 +82,9 @@ impl Schema {
 
 impl<'t> Compiler<'t> {
     fn node(&mut self, place: &str, tree: &Tree<'t>) -> Result<Id, Unusable> {
+        if place.len() > MAX_PLACE {
+            return Err(Unusable);
+        }
         let at = match self.known.binary_search_by(|(known, _)| known.as_str().cmp(place)) {
             Ok(at) => return self.known.get(at).map(|(_, id)| *id).ok_or(Unusable),
             Err(at) => at,

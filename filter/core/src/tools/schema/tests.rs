@@ -165,6 +165,29 @@ fn doubling_over_much_is_bounded(doubling: &serde_json::Map<String, Value>) {
     }
 }
 
+#[test]
+fn what_is_looked_at_is_paid_for_and_no_more_of_it_is() {
+    let mut names = vec!["integer"; 5_000];
+    names.push("null");
+    let types = json!({"items": {"type": names}});
+    let types = Schema::compile(types.to_string().as_bytes()).unwrap();
+    let hundred = json!(vec![Value::Null; 100]).to_string();
+    assert_eq!(types.validate(hundred.as_bytes()), Err(TooMuch), "types said again and again");
+    let zeros = json!([0, [1, "x".repeat(3_000)], {"a": [0, 0], "b": 0}]).to_string();
+    let tree = Tree::read(zeros.as_bytes(), 9, 100).unwrap();
+    let whole = tree.weight();
+    for most in 0..whole + 3 {
+        assert_eq!(tree.weight_within(most), whole.min(most), "{most}");
+    }
+}
+
+#[test]
+fn a_place_that_is_very_long_is_no_place() {
+    let below = |name: &str| json!({"properties": {name: {"allOf": [true, true]}}}).to_string();
+    assert!(Schema::compile(below(&"x".repeat(900)).as_bytes()).is_ok());
+    assert_eq!(Schema::compile(below(&"~".repeat(900)).as_bytes()).map(drop), Err(Unusable));
+}
+
 #[cfg(feature = "regex")]
 #[test]
 fn patterns_make_bounded_work() {

@@ -57,6 +57,40 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// The same, of which no more is looked at than counts: `most`.
+    pub fn weight_within(&self, most: usize) -> usize {
+        let mut left = most;
+        self.take_from(&mut left);
+        most - left
+    }
+
+    fn take_from(&self, left: &mut usize) {
+        let mut take = |weight: usize| *left = left.saturating_sub(weight);
+        match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) => take(1),
+            Self::Text(text) => take(weight_of(text)),
+            Self::Array(items) => {
+                take(1);
+                for item in items {
+                    if *left == 0 {
+                        return;
+                    }
+                    item.take_from(left);
+                }
+            }
+            Self::Object(members) => {
+                take(1);
+                for (name, value) in members {
+                    *left = left.saturating_sub(weight_of(name));
+                    if *left == 0 {
+                        return;
+                    }
+                    value.take_from(left);
+                }
+            }
+        }
+    }
+
     /// The same, which needs the text no longer.
     pub fn into_owned(self) -> Tree<'static> {
         match self {

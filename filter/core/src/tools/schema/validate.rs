@@ -102,12 +102,17 @@ impl Validation<'_> {
         self.spend(1)?;
         Ok(match (check, value) {
             (Check::Never, _) => Told::from(false, "false"),
-            (Check::Types(types), value) => Told::from(types.iter().any(|t| is_type(*t, value)), "type"),
+            (Check::Types(types), value) => {
+                self.spend(types.len())?;
+                Told::from(types.iter().any(|t| is_type(*t, value)), "type")
+            }
             (Check::Equals(keyword, values), value) => {
                 // None of them is looked at beyond the weight of either.
                 let most = value.weight();
                 self.spend(most)?;
-                self.spend(values.iter().map(|one| one.weight().min(most)).sum())?;
+                for one in values {
+                    self.spend(one.weight_within(most))?;
+                }
                 Told::from(values.contains(value), keyword)
             }
             (Check::Limit(limit, bound), Tree::Number(number)) => limit.holds(number.cmp(bound)),

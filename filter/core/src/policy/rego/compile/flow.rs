@@ -160,6 +160,8 @@ impl Pass<'_, '_> {
                 self.index(dest, container, &[key]);
             }
             Instruction::Index { dest, container, key } => {
+                // What is looked up is read: without it, "is not on the list" would be true of everybody.
+                self.consume(key);
                 let key = self.literal(key);
                 self.index(dest, container, &[key]);
             }

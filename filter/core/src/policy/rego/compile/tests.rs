@@ -62,6 +62,14 @@ const REFUSED: &[(&str, &str)] = &[
     ("allow if input.time.hours > 1", "authz.rego:2: there is no `input.time.hours`"),
     ("allow if input == {}", "authz.rego:2: `input` is used as a whole; name the keys that are read"),
     ("allow if input[input.arguments.k]", "authz.rego:2: `input` is used as a whole"),
+    (
+        "blocked := {\"x\"}\nallow if not blocked[input.args.x]",
+        "authz.rego:3: there is no `input.args`; there are: version, server, principal",
+    ),
+    (
+        "blocked := {\"x\"}\nallow if not blocked[input.headers.authorization]",
+        "authz.rego:3: no policy sees the header `authorization`",
+    ),
     ("allow if count(input.headers) == 0", "authz.rego:2: `input.headers` is used as a whole"),
     ("allow if input.headers.authorization", "authz.rego:2: no policy sees the header `authorization`"),
     (
@@ -164,8 +172,24 @@ visible if input.tool.labels.risk != "high"
     assert_eq!(whole.reads.arguments, [Vec::<String>::new()]);
     let stable = of("allow if input.tool.name == \"x\"").unwrap();
     assert!(stable.reads.is_stable() && !stable.visible);
+    let looked_up = of(
+        "blocked := {\"eve\"}\nallow if not blocked[input.arguments.user]\nallow if not blocked[input.headers[\"x-team\"]]\n\
+                        allow if not blocked[input.source.address]\nallow if not blocked[input.time.weekday]",
+    );
+    let reads = looked_up.unwrap().reads;
+    assert_eq!((reads.arguments, reads.headers), (vec![vec!["user".to_owned()]], vec!["x-team".to_owned()]));
+    assert!(reads.source && reads.time);
     let regex = of("allow if regex.match(\"^a+$\", input.tool.name)").unwrap();
     assert_eq!(regex.module, Module::RegoRegex);
+}
+
+/// Earlier programs did not say all that they read.
+#[test]
+fn what_was_found_in_an_earlier_way_is_not_believed() {
+    const EARLIER: &str = "b0afc1ce1b102cf245ac7ae7e111c43569410f899649b9a7b54cda09aaf59439";
+    let (program, reads, digest) = (Vec::new(), Reads::default(), String::new());
+    let nothing = Packed { program, reads, module: Module::Rego, visible: false, data: None, digest };
+    assert_ne!(nothing.computed_digest(), EARLIER);
 }
 
 #[test]
