@@ -87,6 +87,12 @@ impl Digest {
         self.0.ct_eq(&other.0).into()
     }
 
+    /// Its first bytes, which tell it from others that are known too.
+    pub(crate) fn head<const N: usize>(&self) -> [u8; N] {
+        const { assert!(N <= 32, "a digest has 32 bytes") };
+        std::array::from_fn(|at| self.0.get(at).copied().unwrap_or_default())
+    }
+
     /// Base64url without padding, 43 characters.
     #[must_use]
     pub fn encoded(&self) -> String {

@@ -25,10 +25,9 @@ use wicketgate_auth::oauth::openid::{OpenIdRequest, Preferences};
 use wicketgate_auth::oauth::scope::ScopeSet;
 use wicketgate_auth::secret::Digest;
 use wicketgate_auth::store::embedded::EmbeddedStore;
-use wicketgate_auth::store::grant::{
-    Binding, Code, Grant, MOST_USED, Redeemed, Redemption, Rotated, Rotation,
-};
+use wicketgate_auth::store::grant::{Binding, Code, Grant, Redeemed, Redemption, Rotated, Rotation};
 use wicketgate_auth::store::records::PendingAuthorization;
+use wicketgate_auth::store::used_tokens::MOST_USED;
 use wicketgate_auth::store::{Store, StoreError};
 
 #[path = "store_contract/managed_clients.rs"]

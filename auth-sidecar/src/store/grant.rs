@@ -8,14 +8,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::records::UpstreamAccount;
+use super::used_tokens::UsedTokens;
 use crate::clock::UnixTime;
 use crate::oauth::scope::ScopeSet;
 use crate::secret::Digest;
-
-/// How many used refresh digests a grant remembers. A replay of a still older token is refused like an unknown one,
-/// without killing the family; with the default lifetimes that is a token more than 42 hours old. The bound keeps the
-/// record small (house.md, invariant 9).
-pub const MOST_USED: usize = 256;
 
 /// How many opaque access tokens of one grant work at once; the oldest gives way. More than one a refresh takes a client
 /// that refreshes far more often than its tokens expire.
@@ -120,8 +116,8 @@ pub struct Refresh {
     pub idle_until: UnixTime,
     /// None of the family works from here on.
     pub absolute_until: UnixTime,
-    /// Digests of those that were used, latest last.
-    pub used: Vec<Digest>,
+    /// Those that were used.
+    pub used: UsedTokens,
     /// The current token, sealed under a key that only the holder of the latest used one can derive.
     pub sealed_for_previous: Option<String>,
     /// Thumbprint of the key that must be proved when it is used (RFC 9449 section 5, public clients).
@@ -272,7 +268,7 @@ impl Grant {
                 issued_at: now,
                 idle_until: now.plus(redemption.refresh_idle).min(absolute_until),
                 absolute_until,
-                used: Vec::new(),
+                used: UsedTokens::default(),
                 sealed_for_previous: None,
                 jkt: redemption.refresh_jkt.clone(),
             }
@@ -293,10 +289,7 @@ impl Grant {
         if !refresh.current.matches(&rotation.presented) {
             return self.reuse(rotation, now);
         }
-        if refresh.used.len() >= MOST_USED {
-            refresh.used.remove(0);
-        }
-        refresh.used.push(refresh.current);
+        refresh.used.push(&refresh.current);
         refresh.current = rotation.successor;
         refresh.sealed_for_previous = Some(rotation.sealed_successor.clone());
         refresh.issued_at = now;
@@ -334,20 +327,20 @@ impl Grant {
     /// Whether `presented` is or was a refresh token of this grant.
     #[must_use]
     pub fn knows_refresh(&self, presented: &Digest) -> bool {
-        self.refresh.as_ref().is_some_and(|refresh| {
-            refresh.current.matches(presented) || refresh.used.iter().any(|one| one.matches(presented))
-        })
+        self.refresh
+            .as_ref()
+            .is_some_and(|refresh| refresh.current.matches(presented) || refresh.used.holds(presented))
     }
 
     /// A token that is not the current one: the latest used one within its grace, another used one, or a guess.
     fn reuse(&mut self, rotation: &Rotation, now: UnixTime) -> Rotated {
         let Some(refresh) = &self.refresh else { return Rotated::Refused };
-        let is_previous = refresh.used.last().is_some_and(|previous| previous.matches(&rotation.presented));
-        let in_grace = is_previous && now.since(refresh.issued_at) < rotation.grace;
+        let in_grace =
+            refresh.used.is_latest(&rotation.presented) && now.since(refresh.issued_at) < rotation.grace;
         if let Some(sealed) = refresh.sealed_for_previous.as_ref().filter(|_| in_grace) {
             return Rotated::Again(sealed.clone());
         }
-        if refresh.used.iter().any(|used| used.matches(&rotation.presented)) {
+        if refresh.used.holds(&rotation.presented) {
             self.revoke(now);
             return Rotated::Reused;
         }

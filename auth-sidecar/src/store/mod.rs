@@ -18,6 +18,7 @@ mod operations;
 pub mod records;
 pub mod redis;
 pub mod transfer;
+pub mod used_tokens;
 
 pub use self::operations::{Holder, Part};
 
