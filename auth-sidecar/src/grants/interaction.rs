@@ -108,9 +108,11 @@ pub(crate) async fn session(
 ) -> Result<Option<Session>, StoreError> {
     let Some(id) = cookie.map(Digest::of) else { return Ok(None) };
     let Some(mut session) = context.store.session(id, now).await? else { return Ok(None) };
-    if now.since(session.seen_at) >= SEEN_EVERY {
+    let idle = context.config.lifetimes.session_idle;
+    // Where that is short, what is noted seldom would come too late.
+    if now.since(session.seen_at) >= SEEN_EVERY.min(idle / 4) {
         session.seen_at = now;
-        let until = now.plus(context.config.lifetimes.session_idle).min(session.ends_at);
+        let until = now.plus(idle).min(session.ends_at);
         // Where it has ended since, it stays so.
         if !context.store.see_session(id, now, until).await? {
             return Ok(None);

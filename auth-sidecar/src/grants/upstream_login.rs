@@ -20,6 +20,7 @@ use crate::idp::upstream::{Attempt, Identity, UpstreamError, UpstreamProvider};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::params::Params;
 use crate::secret::{Digest, Opaque};
+use crate::store::StoreError;
 use crate::store::records::{PendingAuthorization, Session, UpstreamSignIn};
 
 /// For all that a provider is asked about one sign-in.
@@ -65,7 +66,7 @@ pub(crate) async fn leave(
     (cookie, address): (Option<&str>, IpAddr),
     now: UnixTime,
 ) -> Result<Departure, Failure> {
-    let (counter, provider_id) = (format!("upstream address {address}"), &provider.config().id);
+    let (counter, provider_id) = (departures(address), &provider.config().id);
     let event = Act::SignInThrottled.event().provider(provider_id);
     let counted = Limit::by_address(&context.config.login).count(context, &counter, event, now).await;
     if matches!(counted, Err(Failure::TooMany)) {
@@ -93,6 +94,15 @@ pub(crate) async fn leave(
     let client_id = &pending.request.client_id;
     tracing::info!(event = "upstream_sign_in_started", provider = provider.config().id, client_id);
     Ok(Departure { location, cookie })
+}
+
+/// Takes a departure back that ended well: it is failures that are few.
+pub(crate) async fn came_back(context: &Context, address: IpAddr, now: UnixTime) -> Result<(), StoreError> {
+    context.store.uncount(&departures(address), now).await
+}
+
+fn departures(address: IpAddr) -> String {
+    format!("upstream address {address}")
 }
 
 /// Receives a browser. Another browser, another provider's callback and a used state change nothing.

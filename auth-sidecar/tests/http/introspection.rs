@@ -151,6 +151,13 @@ async fn of_somebody_who_is_gone_no_token_is_alive() {
         assert_eq!(answers(&world, &first).await, alive, "{kind}");
         world.restart_with(|yaml| yaml.replace("{name: alice,", "{name: bob,")).await;
         assert_eq!(answers(&world, &first).await, dead, "{kind}");
+        for token in [&first.access, &first.refresh] {
+            // An operator finds the grant by it, and can end that.
+            let asked = world.http.post(format!("{}/v1/tokens/inspect", world.admin));
+            let asked = asked.json(&json!({"token": token})).send().await.unwrap();
+            let (_, inspected) = crate::world::read(asked).await;
+            assert_eq!((&inspected["active"], &inspected["grant"]["sub"]), (&json!(false), &json!("alice")));
+        }
         assert_eq!(revoke(&world, &client, &first.access).await.0, 200);
         world.restart_with(|yaml| yaml.replace("{name: bob,", "{name: alice,")).await;
         assert_eq!(answers(&world, &first).await, dead, "{kind}: it was revoked");

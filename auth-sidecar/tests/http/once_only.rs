@@ -208,3 +208,18 @@ async fn a_consent_form_counts_once() {
     let again = browser.submit(&world, &form).await;
     assert!(again.left_for.is_none() && again.status == 400, "{again:?}");
 }
+
+/// However short its idle time is.
+#[tokio::test]
+async fn a_sign_in_that_is_used_goes_on() {
+    let world = World::start_with(|yaml| yaml + "lifetimes: {session_idle: 2m}\n").await;
+    let client = Client::public(&world).await;
+    let mut browser = Browser::default();
+    browser.approve(&world, &client.link(&[])).await;
+    for step in 0..6 {
+        world.advance(Duration::from_secs(50));
+        assert!(browser.get(&world, &client.link(&[])).await.param("code").is_some(), "{step}");
+    }
+    world.advance(Duration::from_secs(121));
+    assert!(browser.get(&world, &client.link(&[])).await.has_field("password"));
+}

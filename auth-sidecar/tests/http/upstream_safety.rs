@@ -268,6 +268,15 @@ async fn departures_are_limited_by_address() {
 }
 
 #[tokio::test]
+async fn who_comes_back_signed_in_has_not_failed() {
+    let (upstream, mut world, client) = started().await;
+    world.restart_with(|yaml| yaml + "login: {per_address: 2}\n").await;
+    for _ in 0..4 {
+        assert!(arrive(&upstream, &world, &client).await.param("code").is_some());
+    }
+}
+
+#[tokio::test]
 async fn without_local_users_there_is_no_password() {
     let upstream = Upstream::start().await;
     let provider = upstream.oidc(EVERYONE);

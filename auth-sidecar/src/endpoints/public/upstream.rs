@@ -137,6 +137,7 @@ async fn receive(context: &Context, back: &Return<'_>, network: IpAddr) -> Resul
             Asker::Device(_) | Asker::Account => browser::failure_page(context, &Failure::Refused(error)),
         }),
         Arrival::SignedIn { pending, handle, session } => {
+            upstream_login::came_back(context, network, now).await?;
             let response = match pending.asker() {
                 Asker::Device(device) => {
                     let decision = Decision::Approved(&session);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::introspection;
+use super::super::{accounts, introspection};
 use super::GrantSummary;
 use crate::app::Context;
 use crate::clock::UnixTime;
@@ -38,14 +38,21 @@ pub(crate) async fn inspect(context: &Context, token: &str, now: UnixTime) -> Re
     if let Some(id) = grant_id_of(Kind::Refresh, token) {
         let digest = Digest::of(token);
         let grant = context.store.grant(id, now).await?.filter(|grant| grant.knows_refresh(&digest));
-        let active = grant.as_ref().is_some_and(|grant| is_active(grant, &digest, now));
+        let active = match &grant {
+            Some(grant) => {
+                is_active(grant, &digest, now) && accounts::of_grant(context, grant, now).await?.is_some()
+            }
+            None => false,
+        };
         return Ok(Inspected::of(TokenKind::RefreshToken, active, None, grant));
     }
-    match introspection::live_claims(context, token, now).await? {
-        Some(claims) => {
-            let grant = context.store.grant(&claims.grant_id, now).await?;
-            Ok(Inspected::of(TokenKind::AccessToken, true, Some(claims), grant))
-        }
+    if let Some(claims) = introspection::live_claims(context, token, now).await? {
+        let grant = context.store.grant(&claims.grant_id, now).await?;
+        return Ok(Inspected::of(TokenKind::AccessToken, true, Some(claims), grant));
+    }
+    // Of a user who is gone: it is dead wherever we are asked, and may be good yet at a gateway that does not ask.
+    match introspection::held(context, token, now).await? {
+        Some((grant, _)) => Ok(Inspected::of(TokenKind::AccessToken, false, None, Some(grant))),
         None => Ok(Inspected::of(TokenKind::Unknown, false, None, None)),
     }
 }
