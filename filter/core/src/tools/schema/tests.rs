@@ -176,6 +176,7 @@ fn what_is_looked_at_is_paid_for_and_no_more_of_it_is() {
     let zeros = json!([0, [1, "x".repeat(3_000)], {"a": [0, 0], "b": 0}]).to_string();
     let tree = Tree::read(zeros.as_bytes(), 9, 100).unwrap();
     let whole = tree.weight();
+    assert_eq!(whole, 14, "three values and what is in them, a text of three thousand bytes, two names");
     for most in 0..whole + 3 {
         assert_eq!(tree.weight_within(most), whole.min(most), "{most}");
     }

@@ -47,14 +47,7 @@ impl<'a> Tree<'a> {
 
     /// How much it is to look through it once: its values and names, long texts by their length.
     pub fn weight(&self) -> usize {
-        match self {
-            Self::Null | Self::Bool(_) | Self::Number(_) => 1,
-            Self::Text(text) => weight_of(text),
-            Self::Array(items) => items.iter().fold(1, |sum, item| sum + item.weight()),
-            Self::Object(members) => {
-                members.iter().fold(1, |sum, (name, value)| sum + weight_of(name) + value.weight())
-            }
-        }
+        self.weight_within(usize::MAX)
     }
 
     /// The same, of which no more is looked at than counts: `most`.
@@ -65,12 +58,10 @@ impl<'a> Tree<'a> {
     }
 
     fn take_from(&self, left: &mut usize) {
-        let mut take = |weight: usize| *left = left.saturating_sub(weight);
+        let own = if let Self::Text(text) = self { weight_of(text) } else { 1 };
+        *left = left.saturating_sub(own);
         match self {
-            Self::Null | Self::Bool(_) | Self::Number(_) => take(1),
-            Self::Text(text) => take(weight_of(text)),
             Self::Array(items) => {
-                take(1);
                 for item in items {
                     if *left == 0 {
                         return;
@@ -79,7 +70,6 @@ impl<'a> Tree<'a> {
                 }
             }
             Self::Object(members) => {
-                take(1);
                 for (name, value) in members {
                     *left = left.saturating_sub(weight_of(name));
                     if *left == 0 {
@@ -88,6 +78,7 @@ impl<'a> Tree<'a> {
                     value.take_from(left);
                 }
             }
+            _ => {}
         }
     }
 
